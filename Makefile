@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# One makefile, no recursion: each folder's module.mk appends its sources, one a line.
+#
+#   make            build/runsc-c (release)
+#   make check      install what is missing, build and run every test
+#   make demo       a sandbox over this machine's own root
+#   make MODE=debug|release|asan|ubsan|tsan|cov   output in build/$(MODE)/
+#   make V=1        show the commands
+
+MODE    ?= release
+CC      ?= gcc
+PYTHON  ?= python3
+PREFIX  ?= /usr/local
+B       := build/$(MODE)
+GEN     := build/gen
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# ---- flags -----------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wimplicit-fallthrough
+ifeq ($(WERROR),1)
+WARN += -Werror
+endif
+
+CPPFLAGS := -I. -I$(GEN) -D_GNU_SOURCE -MMD -MP
+CFLAGS_COMMON := -std=gnu17 -g -fno-strict-aliasing -fno-omit-frame-pointer -fvisibility=hidden $(WARN)
+HARDEN := -fstack-protector-strong -fcf-protection=none
+LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack
+
+CFLAGS_debug   := -O1 -DDEBUG=1
+CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2
+CFLAGS_asan    := -O1 -DDEBUG=1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+CFLAGS_ubsan   := -O1 -DDEBUG=1 -fsanitize=undefined -fno-sanitize-recover=undefined
+CFLAGS_tsan    := -O1 -DDEBUG=1 -fsanitize=thread
+CFLAGS_cov     := -O0 -DDEBUG=1 --coverage
+
+# ASan and TSan builds must be dynamic (shared/pitfalls.md, part II, 6).
+ifneq ($(filter $(MODE),release debug),)
+LINK_EXE := -static-pie
+else
+LINK_EXE := -pie
+endif
+CFLAGS  := $(CFLAGS_COMMON) -fPIE $(HARDEN) $(CFLAGS_$(MODE)) $(EXTRA_CFLAGS)
+LDFLAGS := $(LDHARDEN) $(filter -fsanitize% --coverage,$(CFLAGS_$(MODE))) -pthread
+LDLIBS  := -lseccomp -ljansson
+
+# ---- modules ---------------------------------------------------------------------------------
+
+# SRCS         C and assembly of the runsc-c executable, but for its main
+# MAIN_SRCS    the file with main()
+# STUB_SRCS    the freestanding stub
+# UNIT_TESTS   one cmocka binary a file
+# GEN_HDRS     generated headers, made before anything is compiled
+# EXTRA_ALL    further things that `all` builds
+SRCS :=
+MAIN_SRCS :=
+STUB_SRCS :=
+UNIT_TESTS :=
+GEN_HDRS :=
+EXTRA_ALL :=
+
+MODULES := lib platform vfs netstack gofer sentry syscall-tables runsc-c tests
+include $(wildcard $(addsuffix /module.mk,$(MODULES)))
+
+OBJS     := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
+MAINOBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(MAIN_SRCS)))
+UNITBINS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_TESTS))
+ARCHIVE  := $(B)/librunsc.a
+
+# ---- rules -----------------------------------------------------------------------------------
+
+.PHONY: all check unit syscall bench fuzz lint format layers headers docs install uninstall clean deps demo
+all: $(B)/runsc-c $(EXTRA_ALL)
+ifeq ($(MODE),release)
+all: build/runsc-c
+endif
+
+build/runsc-c: build/release/runsc-c
+	$(Q)ln -sfn release/runsc-c $@
+
+$(B)/obj/%.o: %.c | $(GEN_HDRS)
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(basename $(notdir $<))) -c -o $@ $<
+
+$(B)/obj/%.o: %.S | $(GEN_HDRS)
+	$(say) AS $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Generated C, compiled where it was generated.
+$(B)/obj/gen/%.o: $(GEN)/%.c | $(GEN_HDRS)
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(ARCHIVE): $(OBJS)
+	$(say) AR $@
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+$(B)/runsc-c: $(MAINOBJS) $(ARCHIVE)
+	$(say) LINK $@
+	$(Q)$(CC) $(LINK_EXE) $(LDFLAGS) -o $@ $(MAINOBJS) $(ARCHIVE) $(LDLIBS)
+
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(ARCHIVE)
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< $(ARCHIVE) $(LDLIBS) -lcmocka
+
+.SECONDARY:
+
+# Unit tests run under ASan and UBSan; `make unit MODE=tsan` runs the threaded ones under TSan.
+.PHONY: unit-run
+unit:
+	$(Q)$(MAKE) --no-print-directory MODE=$(if $(filter release,$(MODE)),asan,$(MODE)) unit-run
+unit-run: $(UNITBINS)
+	$(Q)tests/run-unit $(UNITBINS)
+
+install: all
+	install -D -m 0755 $(B)/runsc-c $(DESTDIR)$(PREFIX)/bin/runsc-c
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/runsc-c
+
+clean:
+	rm -rf build
+
+deps:
+	$(Q)mk/deps
+
+layers:
+	$(Q)mk/layers
+
+# Each header compiles alone.
+headers: $(GEN_HDRS)
+	$(Q)for h in $$(git ls-files '*.h' | grep -v '^platform/stub/'); do \
+		$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS_COMMON) -fsyntax-only -x c $$h || exit 1; \
+	done
+
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+-include $(OBJS:.o=.d) $(MAINOBJS:.o=.d) $(patsubst tests/unit/%.c,$(B)/obj/tests/unit/%.d,$(UNIT_TESTS))

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fiber.h: stackful fibers, and the workers that run them.
+ *
+ * A fiber is a kernel stack: each task has one, and so have the kernel's own services.  Workers are
+ * host threads.  A worker takes a ready fiber and runs it until the fiber sleeps (always through
+ * waiter_sleep() below it) or ends; then it takes the next, and asks the idle hook for work when
+ * there is none.  A fiber may wake up on another worker: nothing that runs on a fiber may keep a
+ * pointer to thread-local storage (errno included) over a sleep.
+ *
+ *     ready ──(a worker takes it)──▶ running ──(waiter_sleep)──▶ asleep
+ *       ▲                              │  ▲                         │
+ *       └────────(fiber_yield)─────────┘  └──(fiber_run, by the platform's receiver)
+ *       └───────────────────────(waiter_wake)───────────────────────┘
+ *
+ * The race between going to sleep and being woken is settled after the switch: the worker, back on
+ * its own stack, commits the sleep (PREPARED → ASLEEP); a wake that came first makes it run the
+ * fiber again at once.  So no other worker ever enters a stack that is still in use.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/latch.h"
+#include "lib/list.h"
+
+struct fiber;
+typedef void fiber_fn(void *arg);
+
+/*
+ * A fiber that will run fn(arg) once made ready.  Stack of 64 KB (256 KB under a sanitizer) with a
+ * guard page, committed by touching, recycled.  It frees itself when fn returns.  NULL: no memory.
+ */
+struct fiber *fiber_new(fiber_fn *fn, void *arg) must_check;
+/* For one that was never made ready. */
+void fiber_free(struct fiber *f);
+/* Start it: put it on the run queue. */
+void fiber_start(struct fiber *f);
+/* The running fiber, NULL on a worker's own stack and on other host threads. */
+struct fiber *fiber_self(void);
+/* Let others run first. */
+void fiber_yield(void);
+
+/*
+ * One sleeper.  A task has one for interruptible sleeps; services and mutexes have their own on the
+ * stack.  It belongs to one fiber, which alone may prepare and sleep; anyone may wake or interrupt.
+ */
+struct waiter {
+	struct fiber *fiber;     /* (c) */
+	atomic_uint state;       /* (a) awake, prepared, asleep, woken */
+	atomic_bool interrupted; /* (a) sticky until waiter_clear_interrupt() */
+};
+
+enum waiter_mode { WAITER_UNINTERRUPTIBLE, WAITER_INTERRUPTIBLE };
+
+/* For the calling fiber, or for another one that has not been started yet. */
+void waiter_init(struct waiter *w, struct fiber *f);
+/*
+ * The three steps of a sleep: prepare; check the condition and queue up where wakers look; sleep.
+ * A wake after prepare is never lost.  waiter_sleep() returns 0 when woken (maybe for nothing:
+ * check again), -EINTR when interruptible and interrupted (also when that was so beforehand),
+ * -ETIMEDOUT when deadline_ns (CLOCK_MONOTONIC; INT64_MAX: none) has passed.  After
+ * waiter_prepare() one may also not sleep at all: waiter_cancel().
+ */
+void waiter_prepare(struct waiter *w);
+int waiter_sleep(struct waiter *w, enum waiter_mode mode, int64_t deadline_ns);
+void waiter_cancel(struct waiter *w);
+/* From any thread, under latches too.  Never sleeps, never runs the fiber itself. */
+void waiter_wake(struct waiter *w);
+void waiter_interrupt(struct waiter *w);
+void waiter_clear_interrupt(struct waiter *w);
+
+/*
+ * Switch to the worker, which sleeps this fiber until somebody calls fiber_run() (a platform's
+ * receiver that has an event for it) or fiber_resume() (from any thread: run queue).  Used by
+ * platforms for the time that a task spends in application code; at most one of the two calls per
+ * suspension, and it may come before the suspension is complete.
+ *
+ * commit(arg), if not NULL, runs on the worker's stack once the fiber's stack is no longer in use:
+ * the place to hand the reply to the application, so that its next request can't come too early.
+ */
+void fiber_suspend(void (*commit)(void *arg), void *arg);
+void fiber_resume(struct fiber *f);
+/*
+ * On a worker's own stack only: run f at once, until it suspends or sleeps.  Returns true when it
+ * has suspended again (or ended), false when it went to sleep in the kernel.
+ */
+bool fiber_run(struct fiber *f);
+
+/*
+ * Workers.  workers_start() makes the calling thread the first worker and does not return until
+ * workers_stop(); further threads are made as needed up to max.
+ *
+ * There is one seat for "the receiver": the worker that calls hooks->receive(), which blocks for
+ * the platform's next event and runs the fiber that it is for.  It returns when it has handled at
+ * least one event or was told to leave by hooks->receive_abort() (from another thread).  The
+ * receiver drains the run queue before it goes back to receive().
+ */
+struct worker_hooks {
+	void (*receive)(void);
+	void (*receive_abort)(void);
+};
+
+void workers_start(const struct worker_hooks *hooks, int max);
+void workers_stop(void);
+
+/*
+ * Around a host call that may block for long (disk, gofer): the receiver's seat, if this worker has
+ * it, goes to another worker.  Does not nest.  Called on a fiber, holding no latch.
+ */
+void worker_block_begin(void);
+void worker_block_end(void);
+
+/* Run fn(arg) soon on a service fiber; for timers and readiness callbacks that need to sleep. */
+struct work {
+	struct list node;
+	fiber_fn *fn;
+	void *arg;
+	atomic_bool queued;
+};
+void work_init(struct work *w, fiber_fn *fn, void *arg);
+/* Queue it unless it is queued already.  From any thread, under latches too. */
+void work_queue(struct work *w);
