@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * platform.h: running application code.  The Sentry knows of the host's address spaces and threads
+ * only what stands here; notify/ and ptrace/ implement it.
+ *
+ * A plat_mm is an address space (one host process, made by forking the zygote or another plat_mm).
+ * A plat_thread is one host thread in it.  Each plat_thread is driven by one fiber, its task's:
+ *
+ *     plat_thread_new ─▶ plat_start / plat_clone ─▶ ┌─▶ plat_run() ── event ──┐ ─▶ plat_thread_exit
+ *                                                   └──── the kernel's work ◀─┘
+ *
+ * plat_run() lets the application go on and suspends the fiber (fiber_suspend) until the thread
+ * needs the kernel: a system call, a fault, a kick, or its death.  While the fiber works, the thread
+ * stands still; when the fiber has to sleep for long the platform parks the thread by itself.
+ *
+ * The application owns its address space, stub and channel included.  Nothing that comes back from
+ * here is trusted: registers, arguments and results are copies taken once.
+ *
+ * Unless said otherwise functions are called on the fiber of the thread in question, may sleep, and
+ * return 0 or a negative errno.  -ESRCH: the host thread or process is gone (killed from outside, by
+ * the host's OOM killer, or by its own hostile acts); plat_run() then gives PLAT_DEAD.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "lib/uio.h"
+#include "lib/util.h"
+
+struct plat_mm;
+struct plat_thread;
+struct fiber;
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+enum plat_event_kind {
+	PLAT_SYSCALL, /* the result is set with plat_set_result() or plat_regs_mut() before the next run */
+	PLAT_FAULT,   /* a synchronous host signal; registers are those of the faulting instruction */
+	PLAT_KICKED,  /* plat_kick() reached it in application code, or in a native futex wait */
+	PLAT_DEAD,    /* the host thread is gone; only plat_thread_free() may follow */
+};
+
+struct plat_event {
+	enum plat_event_kind kind;
+	union {
+		struct {
+			uint64_t nr; /* orig_rax as it was */
+			uint64_t args[6];
+			uint64_t ip; /* of the instruction after `syscall` */
+			bool compat; /* int 0x80 or another architecture's call: not ours to run */
+		} syscall;
+		struct {
+			int signo; /* SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP */
+			int code;  /* si_code */
+			uint64_t addr;
+			uint64_t trapno, error; /* as in a signal frame */
+		} fault;
+		struct {
+			int wait_status; /* of the host process when known, else SIGKILL */
+		} dead;
+	};
+};
+
+/* Registers in user_regs_struct's layout (orig_rax is -1 outside a system call). */
+#define plat_regs_t struct user_regs_struct
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+/* Before the jail's filter is installed: makes the zygote.  name: "notify" or "ptrace". */
+struct plat_config {
+	const char *name;
+	int proc_fd;        /* O_PATH/O_RDONLY directory of the sandbox's own procfs; borrowed */
+	bool huge_pages;    /* MADV_HUGEPAGE on large anonymous mappings */
+	bool patch;         /* call-site patching */
+};
+int plat_init(const struct plat_config *c) must_check;
+/* For workers_start(). */
+struct worker_hooks;
+const struct worker_hooks *plat_worker_hooks(void);
+
+/* An empty address space (only stub and vDSO), one reference.  The host process is made by plat_start. */
+int plat_mm_new(struct plat_mm **out) must_check;
+void plat_mm_get(struct plat_mm *mm);
+/* The last put kills the host process if it still runs, and reaps it. */
+void plat_mm_put(struct plat_mm *mm);
+
+/*
+ * A thread object in mm (takes a reference to mm) that will be driven by fiber, not yet running.
+ */
+int plat_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out) must_check;
+/* Thread must not be running (never started, exited, or PLAT_DEAD).  Accepts NULL. */
+void plat_thread_free(struct plat_thread *pt);
+struct plat_mm *plat_thread_mm(struct plat_thread *pt); /* borrowed */
+pid_t plat_thread_host_tid(struct plat_thread *pt);     /* in the Sentry's pid namespace; 0: none */
+
+/*
+ * Make the first host thread of an empty plat_mm (forked off the zygote); registers are zero.
+ * It stands still until pt's fiber calls plat_run().  May be called on any fiber.
+ */
+int plat_start(struct plat_thread *pt) must_check;
+
+enum plat_clone_flags {
+	PLAT_CLONE_VM = 1 << 0, /* child is a thread of the same plat_mm; else its mm is a copy of parent's */
+};
+/*
+ * On parent's fiber: the stub makes child's host thread (same registers as parent, FPU state
+ * included, with whatever plat_regs_mut(child) changes before child's fiber first calls plat_run).
+ * Without PLAT_CLONE_VM child's plat_mm must be an empty one that was never started.
+ * On failure (-EAGAIN, -ENOMEM) child is as before.
+ */
+int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags) must_check;
+
+/* Let the application run until the next event.  Always fills ev. */
+void plat_run(struct plat_thread *pt, struct plat_event *ev);
+/*
+ * Make pt come back with PLAT_KICKED soon if it is in application code or in a native wait.  No
+ * effect while its fiber is at work (the kernel looks at its own flags before plat_run; plat_run
+ * itself returns PLAT_KICKED at once for a kick that came between).  From any thread, under latches.
+ */
+void plat_kick(struct plat_thread *pt);
+/*
+ * End this host thread.  First, in the application's memory, by the thread itself: if clear_tid is
+ * not null, store 0 there and wake one futex waiter; if robust_list is not null walk it as the
+ * kernel would at exit (owner tid: tid).  Returns when the host thread is gone.
+ */
+void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list, pid_t tid);
+/* SIGKILL the host process: every thread of it gets PLAT_DEAD.  From any fiber. */
+void plat_mm_kill(struct plat_mm *mm);
+/*
+ * In-place exec: unmap everything but stub and vDSO, fresh registers and FPU state.  pt must be the
+ * only thread of its mm (the others have exited), and no other process may share it.
+ */
+int plat_mm_reset(struct plat_thread *pt) must_check;
+
+/* ---- registers -------------------------------------------------------------------------------- */
+
+/* The copy taken at the last event.  plat_regs_mut() marks all of it to be loaded at the next run. */
+const plat_regs_t *plat_regs(struct plat_thread *pt);
+plat_regs_t *plat_regs_mut(struct plat_thread *pt);
+/* Result of a system call (rax); the cheap way. */
+void plat_set_result(struct plat_thread *pt, long result);
+/*
+ * FPU state in the XSAVE layout of a host signal frame (FP_XSTATE_MAGIC1 and 2 included).  _get
+ * returns the size; at most plat_fpstate_size().  _set takes what an application's signal frame or
+ * a debugger had (hostile: checked); size 0 means the initial state.
+ */
+size_t plat_fpstate_size(void);
+ssize_t plat_fpstate_get(struct plat_thread *pt, void *buf, size_t size);
+int plat_fpstate_set(struct plat_thread *pt, const void *buf, size_t size) must_check;
+
+/* ---- memory ----------------------------------------------------------------------------------- */
+
+/*
+ * The application's memory as seen by pt's current system call: uio_space whose copies go through
+ * the channel where the stub marshalled that range and by process_vm_readv/writev otherwise.
+ * Copies of input are taken when the event arrives, so reading twice gives the same bytes;
+ * marshalled output is written back when the call returns.  Valid until the next plat_run().
+ */
+const struct uio_space *plat_thread_space(struct plat_thread *pt);
+/* The same without a thread at hand (/proc/PID/mem, process_vm_*, ptrace); force ignores protection. */
+const struct uio_space *plat_mm_space(struct plat_mm *mm);
+ssize_t plat_mm_read(struct plat_mm *mm, uint64_t addr, void *dst, size_t size, bool force);
+ssize_t plat_mm_write(struct plat_mm *mm, uint64_t addr, const void *src, size_t size, bool force);
+
+/*
+ * Host calls that the stub makes in pt's address space, in order, as one batch (one hand-over).
+ * The batch stops at the first failure.  nr may be mmap, munmap, mprotect, mremap, madvise only;
+ * the ranges of stub and vDSO are refused with -EINVAL / -ENOMEM.
+ */
+struct plat_hostcall {
+	long nr;
+	uint64_t args[6];
+	int host_fd; /* mmap of a file: the Sentry's descriptor, lent for this call; else -1 */
+	long result; /* out: result or -errno; -ECANCELED when not reached */
+};
+/* Count of calls made with success, or -ESRCH. */
+int plat_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls, size_t count);
+
+/* What lies between these is the application's; images, stacks and hints are chosen in it. */
+struct plat_layout {
+	uint64_t user_min, user_max; /* lowest and one past the highest usable address */
+	uint64_t stub_min, stub_max; /* a hole in it that is never the application's */
+	uint64_t mmap_top;           /* where the host puts mappings without a hint, downwards */
+	uint64_t vdso;               /* AT_SYSINFO_EHDR; 0: none */
+};
+const struct plat_layout *plat_layout(void);
+
+/* Pages that the stub answers getpid and the like from; the Sentry fills it in, the app can only read. */
+struct plat_identity {
+	int32_t pid, ppid, uid, euid, gid, egid, pgid, sid;
+	uint32_t valid; /* 0: ask the Sentry (traced, own seccomp filter, shared mm) */
+};
+void plat_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id);
+
+/* ---- looking at it ---------------------------------------------------------------------------- */
+
+/*
+ * The host's /proc/PID/maps or smaps of mm, with the lines of stub and channels left out.  For each
+ * remaining mapping fn gets one call; detail lines (smaps) are passed verbatim.
+ */
+struct plat_map {
+	uint64_t start, end, offset, ino;
+	uint32_t dev_major, dev_minor;
+	char prot[5];     /* "rwxp" */
+	const char *name; /* the host's name: [stack] and [heap] are not to be relied on */
+	const char *detail; /* smaps lines, or NULL */
+};
+typedef int plat_map_fn(void *arg, const struct plat_map *m);
+int plat_mm_maps(struct plat_mm *mm, bool smaps, plat_map_fn *fn, void *arg);
+
+struct plat_usage {
+	int64_t utime_ns, stime_ns; /* of the host thread; charged to the application */
+	uint64_t min_faults, maj_faults;
+	char state; /* as in /proc/TID/stat: R running, S in a native wait … */
+};
+int plat_thread_usage(struct plat_thread *pt, struct plat_usage *out);
+struct plat_mem_usage {
+	uint64_t vm_bytes, rss_bytes, rss_anon, rss_file, rss_shmem, data_bytes, stack_bytes;
+	uint64_t vm_peak, rss_peak;
+};
+int plat_mm_usage(struct plat_mm *mm, struct plat_mem_usage *out);
