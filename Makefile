@@ -83,10 +83,13 @@ ARCHIVE  := $(B)/librunsc.a
 # ---- rules -----------------------------------------------------------------------------------
 
 .PHONY: all check unit syscall bench fuzz lint format layers headers docs install uninstall clean deps demo
-all: $(B)/runsc-c $(EXTRA_ALL)
+ifneq ($(MAIN_SRCS),)
+all: $(B)/runsc-c
 ifeq ($(MODE),release)
 all: build/runsc-c
 endif
+endif
+all: $(ARCHIVE) $(EXTRA_ALL)
 
 build/runsc-c: build/release/runsc-c
 	$(Q)ln -sfn release/runsc-c $@
@@ -109,6 +112,7 @@ $(B)/obj/gen/%.o: $(GEN)/%.c | $(GEN_HDRS)
 
 $(ARCHIVE): $(OBJS)
 	$(say) AR $@
+	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcsD $@ $^
 
 $(B)/runsc-c: $(MAINOBJS) $(ARCHIVE)
