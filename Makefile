@@ -150,8 +150,24 @@ layers:
 # Each header compiles alone.
 headers: $(GEN_HDRS)
 	$(Q)for h in $$(git ls-files '*.h' | grep -v '^platform/stub/'); do \
-		$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS_COMMON) -fsyntax-only -x c $$h || exit 1; \
+		printf '#include "%s"\n' $$h | $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) \
+			$(CFLAGS_COMMON) -DDEBUG=1 -Werror -fsyntax-only -x c - || \
+			{ echo "headers: $$h"; exit 1; }; \
 	done
+
+# Clang's warnings and thread-safety analysis over every source; nothing may be left.
+LINT_SRCS = $(sort $(filter %.c,$(SRCS) $(MAIN_SRCS) $(UNIT_TESTS)))
+lint: $(GEN_HDRS)
+	$(Q)for f in $(LINT_SRCS); do \
+		clang $(filter-out -MMD -MP,$(CPPFLAGS)) $(filter-out -Werror,$(CFLAGS_COMMON)) \
+			-DDEBUG=1 -Wthread-safety -Werror -fsyntax-only $$f || bad=1; \
+	done; [ -z "$$bad" ]
+
+# What .ci/run calls: everything, and a last line with the sum ("N passed, N failed").
+check:
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)MAKE="$(MAKE)" tests/check
 
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i

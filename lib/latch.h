@@ -9,12 +9,14 @@
 
 #include <stdatomic.h>
 
-struct latch {
+#include "lib/annotations.h"
+
+struct CAPABILITY("latch") latch {
 	atomic_uint state; /* 0 free, 1 held, 2 held and somebody sleeps */
 };
 
 #define LATCH_INIT { 0 }
 
 void latch_init(struct latch *l);
-void latch_lock(struct latch *l);
-void latch_unlock(struct latch *l);
+void latch_lock(struct latch *l) ACQUIRES(l);
+void latch_unlock(struct latch *l) RELEASES(l);

@@ -18,6 +18,7 @@
 #define MAX(a, b)         ({ typeof(a) a_ = (a); typeof(b) b_ = (b); a_ > b_ ? a_ : b_; })
 #define ALIGN_DOWN(x, a)  ((x) & ~((typeof(x))(a) - 1))
 #define ALIGN_UP(x, a)    ALIGN_DOWN((x) + ((typeof(x))(a) - 1), a)
+#undef PAGE_SIZE /* <sys/user.h> has the same */
 #define PAGE_SIZE         4096UL
 #define NSEC_PER_SEC      1000000000LL
 #define NSEC_PER_MSEC     1000000LL
