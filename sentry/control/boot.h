@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * boot.h: what a Sentry is given: the descriptors at its start, the boot message of the sandbox, and
+ * the description of each container and process that it is asked to make.
+ *
+ * The CLI has read and checked config.json, made cgroups, namespaces and the gofer; what arrives
+ * here is the Sentry's part of it, in Sentry terms.  It travels as JSON (control.h) and is decoded
+ * here into the structs below, each field checked for type and range again.  The structs own all
+ * they point at, descriptors included: *_free() closes those that nobody took.
+ *
+ * Life of a sandbox:
+ *
+ *   runsc-c create                       runsc-c sentry (jailed: namespaces, empty root, no caps)
+ *     socketpair, listening socket  ──▶  fd 3 and fd 4, inherited over exec
+ *     "boot"                        ──▶  boot_receive(): struct boot_config
+ *                                        platform up, jail_sentry_filter(), workers up
+ *                                   ◀──  reply (boot_done() or boot_failed())
+ *     "create" + gofer, stdio fds   ──▶  control_ops.create: mounts, loader; init is made, not run
+ *                                   ◀──  reply; the first thing that fails is told here
+ *   runsc-c start  (fd 4's path)
+ *     "start"                       ──▶  control_ops.start: init runs
+ *   monitor process
+ *     "wait"                        ──▶  answered when init has ended
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "lib/log.h"
+
+/*
+ * Descriptors that a Sentry starts with; 0 and 1 are /dev/null, everything else is closed.
+ * SENTRY_FD_PROC is a directory: the root of a procfs of the Sentry's own pid namespace (the only
+ * file system it can name: its root directory is empty and read-only).
+ */
+enum sentry_fd {
+	SENTRY_FD_LOG = 2,     /* debug log, or /dev/null */
+	SENTRY_FD_CONTROL = 3, /* connected Unix stream; the boot message comes first */
+	SENTRY_FD_LISTEN = 4,  /* listening Unix stream for later control connections */
+	SENTRY_FD_PROC = 5,
+	SENTRY_FD_FIRST_FREE = 6,
+};
+
+enum platform_choice { PLATFORM_NOTIFY, PLATFORM_PTRACE };
+enum network_choice { NETWORK_SANDBOX, NETWORK_HOST, NETWORK_NONE };
+
+/* The sandbox as a whole: the boot message. */
+struct boot_config {
+	char *sandbox_id;
+	enum platform_choice platform;
+	bool platform_forced; /* --platform was given: do not fall back to another */
+	enum network_choice network;
+	bool strace;          /* log every system call */
+	bool rootless;        /* made by an ordinary user */
+	enum log_level log_level;
+	enum log_format log_format;
+	unsigned int cpu_count;  /* CPUs that applications see: cpuset and quota, at least 1 */
+	uint64_t memory_size;    /* bytes of memory that applications see */
+};
+
+/* One resource limit; resource is RLIMIT_*. */
+struct rlimit_config {
+	int resource;
+	uint64_t soft, hard; /* UINT64_MAX: unlimited */
+};
+
+/* A process: a container's init, or an exec. */
+struct process_config {
+	char **args; /* NULL-terminated, at least one; args[0] is looked up in PATH if it has no '/' */
+	char **env;  /* NULL-terminated */
+	char *cwd;   /* absolute */
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	size_t group_count;
+	mode_t umask;
+	/* Capability sets as bit masks. */
+	uint64_t cap_bounding, cap_effective, cap_permitted, cap_inheritable, cap_ambient;
+	bool no_new_privs;
+	bool has_oom_score_adj;
+	int oom_score_adj;
+	struct rlimit_config *rlimits;
+	size_t rlimit_count;
+	/*
+	 * terminal: fds[0..2] are the same host pty slave; the process becomes a session leader with
+	 * a terminal of its own (rows × columns, 0: as the host's pty says).
+	 */
+	bool terminal;
+	unsigned short rows, columns;
+	/* Host descriptors that become 0, 1, 2, …; at least 3, more with --preserve-fds. */
+	int *fds;
+	size_t fd_count;
+	char *seccomp; /* linux.seccomp as JSON text, or NULL */
+};
+
+/* Bits of mount_config.flags: MS_* of mount(2), as the application asked for them. */
+struct mount_config {
+	char *destination; /* absolute, no "." or ".." left; symlinks not resolved */
+	char *type;        /* "proc", "tmpfs", "bind", …; unknown types were refused by the CLI */
+	char *source;      /* what /proc/mounts shows */
+	char *data;        /* file system options: "size=64k,mode=755", or "" */
+	unsigned long flags;
+	unsigned long propagation; /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, |MS_REC; or 0 */
+	int attach;        /* bind: index of the gofer's attach point, else -1 */
+	bool is_dir;       /* bind: the attach point is a directory */
+};
+
+/* A device node to make in the container's /dev. */
+struct device_config {
+	char *path;
+	char type; /* 'c', 'b', 'p' (fifo) */
+	unsigned int major, minor;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+
+struct id_map_config {
+	uint32_t container_id, host_id, size;
+};
+
+struct sysctl_config {
+	char *name, *value;
+};
+
+/* Which namespace a container's processes live in. */
+enum ns_kind { NS_PID, NS_IPC, NS_UTS, NS_NET, NS_USER, NS_CGROUP, NS_TIME, NS_KIND_COUNT };
+enum ns_choice {
+	NS_NEW,     /* its own */
+	NS_JOIN,    /* that of container ns_join[kind] in this sandbox */
+	NS_SANDBOX, /* config.json names none: the sandbox's first one */
+};
+
+enum overlay_choice { OVERLAY_NONE, OVERLAY_MEMORY };
+
+struct container_config {
+	char *id;
+	struct process_config *process; /* init; may be NULL: only a root and namespaces (pod sandbox) */
+	char *hostname;   /* NULL: the host's */
+	char *domainname; /* NULL: none */
+	bool root_readonly;
+	enum overlay_choice root_overlay; /* memory: writes to the root stay in the Sentry */
+	unsigned long root_propagation;   /* MS_*, 0: default (slave) */
+	struct mount_config *mounts;      /* in order; the root (attach point 0) is not among them */
+	size_t mount_count;
+	struct device_config *devices;
+	size_t device_count;
+	char **masked_paths, **readonly_paths; /* NULL-terminated */
+	struct sysctl_config *sysctls;
+	size_t sysctl_count;
+	enum ns_choice ns[NS_KIND_COUNT];
+	char *ns_join[NS_KIND_COUNT]; /* container ids */
+	struct id_map_config *uid_map, *gid_map;
+	size_t uid_map_count, gid_map_count;
+	char *cgroups_path; /* what the container's cgroup is called: "/docker/ID" */
+	uint64_t memory_limit;  /* bytes, 0: none */
+	uint64_t pids_limit;    /* tasks, 0: none.  Enforced by the Sentry, not by the host */
+	unsigned int cpu_count; /* at least 1 */
+	bool has_oom_score_adj;
+	int oom_score_adj;
+	int gofer_fd; /* connection to the container's gofer (gofer/protocol.h) */
+};
+
+/*
+ * Reads the boot message from fd, blocking.  0, or a negative errno with a line in *why (static
+ * text; answer boot_failed() with it).
+ */
+int boot_receive(int fd, struct boot_config **out, const char **why);
+/* The one reply to it: ready for "create", or why not (one sentence, no newline). */
+int boot_done(int fd);
+void boot_failed(int fd, int error, const char *sentence);
+
+/* Each accepts NULL. */
+void boot_config_free(struct boot_config *b);
+void process_config_free(struct process_config *p);
+void container_config_free(struct container_config *c);
