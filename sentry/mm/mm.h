@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mm.h: an application's address space, as far as the Sentry knows it.
+ *
+ * The host kernel keeps the mappings (design §1); anonymous ones come and go without us.  Here are
+ * kept: the platform's address space, the program break, where arguments and environment lie, the
+ * executable, and the names of mapped files, by host device and inode, for /proc/PID/maps.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "lib/mutex.h"
+#include "lib/ref.h"
+#include "platform/platform.h"
+#include "vfs/vfs.h"
+
+struct task;
+
+/* (c) constant after exec, (m) lock */
+struct mm {
+	struct ref ref; /* tasks' processes that use it, and short-time users */
+	atomic_int users; /* tasks that run in it; 0: torn down */
+	struct plat_mm *plat; /* (c) owned */
+	struct mutex lock;    /* LOCK_MM */
+	uint64_t brk_start, brk; /* (m) */
+	uint64_t arg_start, arg_end, env_start, env_end, stack_top; /* (m) PR_SET_MM may change */
+	uint64_t code_start, code_end, data_start, data_end;        /* (m) */
+	struct file *exe;     /* (m) owned: /proc/PID/exe */
+	struct hash names;    /* (m) mapped files by host dev:ino */
+	uint8_t auxv[512];    /* (c) */
+	size_t auxv_size;
+	int dumpable;         /* (a) 0, 1, 2 */
+	struct user_ns *user_ns;
+	uint64_t seals;       /* reserved */
+};
+
+/* An mm around a fresh plat_mm. */
+int mm_new(struct mm **out) must_check;
+/* For fork, on the parent's fiber, after plat_clone made plat a copy of mm's. */
+int mm_dup(struct mm *mm, struct plat_mm *plat, struct mm **out) must_check;
+struct mm *mm_get(struct mm *mm);
+void mm_put(struct mm *mm); /* accepts NULL */
+
+/*
+ * Map len bytes of f at addr in t's address space (mmap(2) semantics; flags MAP_*).  The address
+ * or -errno.
+ */
+int64_t mm_map_file(struct task *t, struct file *f, uint64_t addr, uint64_t size, int prot, int flags,
+		    uint64_t offset);
+int64_t mm_map_anon(struct task *t, uint64_t addr, uint64_t size, int prot, int flags);
+int mm_unmap(struct task *t, uint64_t addr, uint64_t size);
+int64_t mm_brk(struct task *t, uint64_t brk);
+/* Remember f's name for what the host shows as dev:ino (called by mm_map_file). */
+int mm_name_file(struct mm *mm, int host_fd, struct file *f);
+/* /proc/PID/maps and smaps text with names translated. */
+int mm_show_maps(struct mm *mm, const struct path *root, bool smaps, struct buf *b);
+/* Argument and environment areas, hostile: the application may have overwritten them. */
+ssize_t mm_read(struct mm *mm, uint64_t addr, void *dst, size_t size);
+ssize_t mm_write(struct mm *mm, uint64_t addr, const void *src, size_t size);

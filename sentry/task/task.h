@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task.h: tasks (threads), processes (thread groups), process groups and sessions.
+ *
+ *     session ◀── pgrp ◀── process ──▶ parent process
+ *                            │  ▲ │
+ *                     tasks  ▼  │ └──▶ children
+ *                          task ──▶ fiber, plat_thread, mm, fdtable, fs, cred, namespaces
+ *
+ * A task runs on its own fiber (task_main): it lets the application run, serves its system calls,
+ * delivers signals, and in the end walks through task_exit() itself.  Nobody ends a task from
+ * outside: one asks (signals, group exit) and interrupts its sleep.
+ *
+ * References: the pid tables hold tasks until they are reaped; t->process stays valid as long as t
+ * is.  A zombie leader keeps its process.  "current" is a parameter: handlers get t, their task.
+ *
+ * Locks: tasklist.lock (mutex LOCK_TASKLIST) guards the tree: parent, children, siblings, groups,
+ * sessions, pid tables, exit states.  process->siglock (latch) guards signals and stop state.
+ * task->latch guards the pointers that other tasks read (cred, mm, fdt, fs, ns, comm).
+ * Order: tasklist.lock → siglock → task->latch.  siglocks of two processes are never held at once.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "lib/fiber.h"
+#include "lib/latch.h"
+#include "lib/list.h"
+#include "lib/mutex.h"
+#include "lib/ref.h"
+#include "lib/timer.h"
+#include "lib/wq.h"
+#include "platform/platform.h"
+#include "sentry/mm/mm.h"
+#include "sentry/signal/signal.h"
+#include "sentry/task/fdtable.h"
+#include "sentry/task/uaccess.h"
+#include "vfs/vfs.h"
+
+struct process;
+struct session;
+struct tty;
+struct container;
+
+#define TASK_COMM_LEN 16
+#define PID_MAX_LIMIT 4194304
+#define PID_NS_DEPTH_MAX 32
+
+/* ---- pids ------------------------------------------------------------------------------------- */
+
+/* A pid namespace (pid_namespaces(7)).  Members: (t) tasklist.lock. */
+struct pid_ns {
+	struct ref ref;
+	struct pid_ns *parent; /* (c) counted; NULL for the sandbox's first */
+	unsigned int level;    /* (c) */
+	struct user_ns *user_ns; /* (c) counted */
+	struct hash pids;      /* (t) struct pid by number */
+	int32_t last;          /* (t) last number given */
+	unsigned int count;    /* (t) pids alive in it */
+	struct process *init;  /* (t) its reaper; NULL before and after */
+	bool dying;            /* (t) init has ended: no new pids */
+	uint64_t id;           /* (c) inode number of /proc/PID/ns/pid */
+	struct container *container; /* (c) the container whose namespace it is, or inherited */
+};
+
+/* One number per level.  Identifies a task, process, group or session for as long as it is held. */
+struct pid {
+	struct ref ref;
+	unsigned int level; /* (c) deepest */
+	struct task *task;      /* (t) with this tid */
+	struct process *process; /* (t) with this tgid, zombies included */
+	struct pgrp *pgrp;      /* (t) */
+	struct session *session; /* (t) */
+	struct wq wq;           /* pidfd poll: woken when the process ends */
+	struct {
+		struct hash_node node;
+		struct pid_ns *ns; /* counted */
+		int32_t nr;
+	} numbers[]; /* level + 1 of them */
+};
+
+struct pid_ns *pid_ns_new(struct pid_ns *parent, struct user_ns *u) must_check;
+struct pid_ns *pid_ns_get(struct pid_ns *ns);
+void pid_ns_put(struct pid_ns *ns);
+/* The number as seen in ns; 0 when not visible there. */
+int32_t pid_nr_in(const struct pid *pid, const struct pid_ns *ns);
+struct pid *pid_get(struct pid *pid);
+void pid_put(struct pid *pid);
+/* With a reference, or NULL; takes tasklist.lock (the _locked one: held by the caller). */
+struct pid *pid_lookup(struct pid_ns *ns, int32_t nr);
+struct pid *pid_peek_locked(struct pid_ns *ns, int32_t nr);
+
+/* ---- groups and sessions ------------------------------------------------------------------------ */
+
+struct session {
+	struct ref ref;
+	struct pid *pid;    /* (c) counted */
+	struct tty *tty;    /* (t) controlling terminal, counted by the tty layer */
+	struct list pgrps;  /* (t) */
+};
+
+struct pgrp {
+	struct ref ref;
+	struct pid *pid;         /* (c) counted */
+	struct session *session; /* (c) counted */
+	struct list node;        /* (t) in session->pgrps */
+	struct list members;     /* (t) struct process by pgrp_node */
+};
+
+/* ---- shared pieces -------------------------------------------------------------------------------- */
+
+/* What CLONE_FS shares. */
+struct fs_state {
+	struct ref ref;
+	struct mutex lock; /* LOCK_FS */
+	struct path root, cwd; /* (lock) counted */
+	uint32_t umask;    /* (lock) */
+};
+
+/* Namespaces other than user and pid-of-children; immutable, replaced as a whole. */
+struct uts_ns {
+	struct ref ref;
+	struct latch latch;
+	char nodename[65], domainname[65]; /* (latch) */
+	struct user_ns *user_ns;
+	uint64_t id;
+};
+struct ipc_ns;
+struct net_ns;
+struct time_ns;
+struct cgroup_ns;
+
+struct ns_set {
+	struct ref ref;
+	struct mnt_ns *mnt;
+	struct uts_ns *uts;
+	struct ipc_ns *ipc;
+	struct net_ns *net;
+	struct time_ns *time, *time_for_children;
+	struct cgroup_ns *cgroup;
+	struct pid_ns *pid_for_children;
+};
+
+/* ---- processes -------------------------------------------------------------------------------------- */
+
+enum process_flags {
+	PROCESS_GROUP_EXIT = 1 << 0, /* exit_group or fatal signal: all tasks leave */
+	PROCESS_EXECED = 1 << 1,     /* did execve: setpgid by the parent is EACCES */
+	PROCESS_SUBREAPER = 1 << 2,
+	PROCESS_STOPPED = 1 << 3,    /* all tasks stopped or stopping */
+	PROCESS_CONTINUED = 1 << 4,  /* to be reported to WCONTINUED */
+	PROCESS_STOP_REPORT = 1 << 5, /* to be reported to WUNTRACED */
+	PROCESS_SIG_UNKILLABLE = 1 << 6, /* a pid namespace's init */
+};
+
+/* (t) tasklist.lock, (s) siglock, (c) constant, (a) atomic */
+struct process {
+	struct ref ref;
+	struct pid *pid;             /* (c) counted; tgid */
+	struct pid_ns *pid_ns;       /* (c) counted: the one its tgid is deepest in */
+	struct container *container; /* (c) */
+	struct task *leader;         /* (t) counted; changes in execve by another thread */
+	struct list tasks;           /* (t)+(s): struct task by process_node; both to change */
+	unsigned int task_count;     /* (s) not yet exited */
+	struct process *parent;      /* (t) real parent; counted */
+	struct list children;        /* (t) struct process by sibling_node */
+	struct list sibling_node;    /* (t) */
+	struct pgrp *pgrp;           /* (t) counted */
+	struct list pgrp_node;       /* (t) */
+	int exit_signal;             /* (t) to the parent: SIGCHLD as a rule; 0: none */
+	struct wq child_wq;          /* the parent waits here (wait4): woken on child state changes */
+	enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_DEAD } state; /* (t) */
+	int wait_status;             /* (t) once zombie */
+
+	struct latch siglock;
+	uint32_t flags;              /* (s) PROCESS_* */
+	int group_exit_code;         /* (s) wait status when GROUP_EXIT */
+	struct task *exec_task;      /* (s) in de_thread: all others leave; woken by the last */
+	struct sig_action actions[SIG_COUNT]; /* (s) */
+	struct sighand *sighand_unused; /* CLONE_SIGHAND without CLONE_THREAD shares nothing (documented) */
+	struct sig_pending pending;  /* (s) process-directed */
+	unsigned int stop_signal;    /* (s) */
+	unsigned int stop_count;     /* (s) tasks that still have to stop */
+	struct wq stop_wq;           /* stopped tasks sleep here */
+	struct wq sig_wq;            /* sigtimedwait, signalfd */
+	unsigned int queued_count;   /* (s) for RLIMIT_SIGPENDING */
+
+	struct latch rlimit_latch;
+	struct rlimit rlimits[16];   /* (rlimit_latch) RLIM_NLIMITS */
+
+	struct mutex timers_lock;    /* LOCK_TIMER_CLIENT */
+	struct process_timers *timers; /* itimers and POSIX timers (sentry/time), made on first use */
+
+	/* accounting of reaped children and ended threads; (t) */
+	int64_t utime_ns, stime_ns, child_utime_ns, child_stime_ns;
+	uint64_t min_faults, maj_faults, child_min_faults, child_maj_faults, child_maxrss;
+	int64_t start_ns;            /* (c) CLOCK_BOOTTIME */
+	int oom_score_adj;           /* (a) */
+	struct task *vfork_unused;
+};
+
+/* ---- tasks ----------------------------------------------------------------------------------------- */
+
+enum task_flags { /* atomics: looked at on the way back to the application */
+	TASK_SIGPENDING = 1 << 0, /* something for sig_deliver() */
+	TASK_STOP = 1 << 1,
+	TASK_EXIT = 1 << 2,       /* group exit or de_thread wants it */
+	TASK_RESTORE_MASK = 1 << 3,
+	TASK_TRACED = 1 << 4,
+};
+
+/* (o) only its own fiber, (l) latch for writing by its own fiber and for reading by others */
+struct task {
+	struct ref ref;
+	struct pid *pid;             /* (c) counted; tid */
+	struct process *process;     /* (c) counted */
+	struct list process_node;
+	struct fiber *fiber;         /* (c) */
+	struct waiter waiter;        /* (o) for interruptible sleeps */
+	struct plat_thread *pt;      /* (l) owned */
+	atomic_uint flags;           /* (a) TASK_* */
+	char state;                  /* (a) as /proc shows it when asleep in the kernel: S, D, T, t, Z, X */
+
+	struct latch latch;
+	const struct cred *cred;     /* (l) owned */
+	struct mm *mm;               /* (l) owned; NULL once exited */
+	struct fdtable *fdt;         /* (l) owned */
+	struct fs_state *fs;         /* (l) owned */
+	struct ns_set *ns;           /* (l) owned */
+	char comm[TASK_COMM_LEN];    /* (l) */
+
+	struct vfs_ctx vfs;          /* (o) refreshed by task_vfs() */
+
+	sig_set_t blocked;           /* (s) */
+	sig_set_t saved_mask;        /* (o) with TASK_RESTORE_MASK */
+	struct sig_pending pending;  /* (s) */
+	struct sig_altstack altstack; /* (o) */
+
+	uaddr_t clear_child_tid;     /* (o) */
+	uaddr_t robust_list;         /* (o) */
+	int pdeath_signal;           /* (s) */
+	bool no_new_privs;           /* (a) sticky */
+	uint32_t personality;        /* (o) */
+	uint64_t timer_slack_ns;     /* (o) */
+
+	struct {
+		long (*fn)(struct task *t); /* what restart_syscall(2) does; NULL: EINTR */
+		uint64_t args[6];
+	} restart;                   /* (o) */
+
+	uint64_t syscall_nr;         /* (o) of the call being served, ~0 outside: /proc/PID/syscall */
+	uint64_t syscall_args[6];    /* (o) */
+	int exit_status;             /* (t) wait status of this task */
+	struct vfork *vfork;         /* (o) child: to be completed when it leaves its parent's mm */
+	struct rseq_area { uaddr_t addr; uint32_t size, sig; } rseq; /* (o) */
+	int nice;                    /* (a) virtual: -20..19 */
+	int sched_policy, sched_priority; /* (a) virtual */
+	uint64_t nvcsw, nivcsw;
+	int64_t start_ns;            /* (c) */
+	int64_t last_utime_ns, last_stime_ns; /* usage at its end */
+};
+
+struct tasklist {
+	struct mutex lock; /* LOCK_TASKLIST */
+	struct list processes; /* reserved */
+	unsigned int task_count; /* all tasks of the sandbox */
+};
+extern struct tasklist tasklist;
+
+/* What a new task takes over from its creator, and what it shares (clone(2) flags). */
+struct clone_args_k {
+	uint64_t flags;       /* CLONE_* without the signal */
+	int exit_signal;
+	uaddr_t stack;        /* 0: as the parent's */
+	uaddr_t parent_tid, child_tid, pidfd, tls;
+	const int32_t *set_tid;
+	size_t set_tid_count;
+};
+/* tid in the caller's namespace, or -errno.  On the parent's fiber. */
+long task_clone(struct task *parent, const struct clone_args_k *a);
+
+/*
+ * The first task of a container, made by the control server: not yet running.  The caller owns the
+ * reference; task_start() lets it go.
+ */
+struct process_spec {
+	struct container *container;
+	struct pid_ns *pid_ns;    /* borrowed; a reference is taken */
+	struct process *parent;   /* NULL: its namespace's init; else e.g. init, for exec */
+	const struct cred *cred;
+	struct ns_set *ns;        /* borrowed */
+	struct path root, cwd;    /* borrowed */
+	uint32_t umask;
+	struct fdtable *fdt;      /* consumed on success */
+	const struct rlimit *rlimits; /* 16 */
+	const char *exe;          /* path, looked up in PATH by the caller */
+	char *const *argv, *const *envp;
+	bool no_new_privs;
+	struct tty *tty;          /* controlling terminal of the new session, or NULL */
+	int oom_score_adj;
+};
+/* Loads the program too, so that "no such file" is known here.  e.g. -ENOENT, -EACCES, -ENOEXEC. */
+int task_new_init(const struct process_spec *s, struct task **out) must_check;
+void task_start(struct task *t);
+
+struct task *task_get(struct task *t);
+void task_put(struct task *t); /* accepts NULL */
+/* Refresh t->vfs from t's cred, fs and ns; the context to pass to vfs functions.  Own fiber. */
+struct vfs_ctx *task_vfs(struct task *t);
+
+static inline struct task *ctx_task(const struct vfs_ctx *c)
+{
+	return c->task;
+}
+
+/* References for others to look at t; NULL once it has exited. */
+struct mm *task_mm_get(struct task *t);
+struct fdtable *task_fdt_get(struct task *t);
+struct fs_state *task_fs_get(struct task *t);
+struct ns_set *task_ns_get(struct task *t);
+const struct cred *task_cred_get(struct task *t);
+/* Swap in new credentials (consumed).  Own fiber. */
+void task_set_cred(struct task *t, const struct cred *c);
+void task_get_comm(struct task *t, char comm[static TASK_COMM_LEN]);
+void task_set_comm(struct task *t, const char *comm);
+
+/* Numbers as t's own pid namespace (or ns) sees them; tid, tgid, ppid. */
+struct pid_ns *task_pid_ns(const struct task *t);
+int32_t task_tid(const struct task *t);
+int32_t task_tgid(const struct task *t);
+int32_t task_tid_in(const struct task *t, const struct pid_ns *ns);
+int32_t process_nr_in(const struct process *p, const struct pid_ns *ns);
+/* Found by number in t's namespace, with a reference, or NULL (ESRCH). */
+struct task *task_lookup(struct pid_ns *ns, int32_t tid);
+struct process *process_lookup(struct pid_ns *ns, int32_t tgid);
+struct process *process_get(struct process *p);
+void process_put(struct process *p); /* accepts NULL */
+/* Iterate for /proc: the first process (task) with number >= from in ns, referenced, or NULL. */
+struct process *process_next(struct pid_ns *ns, int32_t from, int32_t *nr);
+struct task *process_next_task(struct process *p, struct pid_ns *ns, int32_t from, int32_t *nr);
+
+uint64_t process_rlimit(struct process *p, int resource); /* soft */
+static inline uint64_t task_rlimit(struct task *t, int resource)
+{
+	return process_rlimit(t->process, resource);
+}
+bool task_capable(struct task *t, int cap); /* in the sandbox's first user namespace */
+/* ptrace_may_access(7)'s rule, for /proc and process_vm_*. */
+enum ptrace_mode { PTRACE_READ = 1, PTRACE_ATTACH_ = 2, PTRACE_FSCREDS = 8, PTRACE_REALCREDS = 16 };
+bool task_may_access(struct task *t, struct task *target, unsigned int mode);
+
+/* Ends the calling task; does not return.  status: a wait status. */
+_Noreturn void task_exit(struct task *t, int status);
+/* All tasks of t's process end with this wait status; does not return. */
+_Noreturn void task_exit_group(struct task *t, int status);
+/* Make p's tasks leave, from outside or by a signal; siglock held. */
+void process_group_exit_locked(struct process *p, int status);
+/* execve: on success the task's registers are the new program's and 0 is returned. */
+long task_exec(struct task *t, const struct path *at, const char *name, char *const *argv,
+	       char *const *envp, int at_flags);
+
+/* CPU time used so far, running tasks included. */
+void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns);
+void task_cpu_time(struct task *t, int64_t *utime_ns, int64_t *stime_ns);
