@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "lib/hash.h"
 #include "lib/mutex.h"
 #include "lib/ref.h"
 #include "platform/platform.h"
@@ -20,7 +21,7 @@ struct task;
 /* (c) constant after exec, (m) lock */
 struct mm {
 	struct ref ref; /* tasks' processes that use it, and short-time users */
-	atomic_int users; /* tasks that run in it; 0: torn down */
+	atomic_int processes; /* processes that run in it; 0: torn down */
 	struct plat_mm *plat; /* (c) owned */
 	struct mutex lock;    /* LOCK_MM */
 	uint64_t brk_start, brk; /* (m) */

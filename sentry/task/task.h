@@ -27,6 +27,7 @@
 #include <sys/resource.h>
 
 #include "lib/fiber.h"
+#include "lib/hash.h"
 #include "lib/latch.h"
 #include "lib/list.h"
 #include "lib/mutex.h"
@@ -180,7 +181,6 @@ struct process {
 	int group_exit_code;         /* (s) wait status when GROUP_EXIT */
 	struct task *exec_task;      /* (s) in de_thread: all others leave; woken by the last */
 	struct sig_action actions[SIG_COUNT]; /* (s) */
-	struct sighand *sighand_unused; /* CLONE_SIGHAND without CLONE_THREAD shares nothing (documented) */
 	struct sig_pending pending;  /* (s) process-directed */
 	unsigned int stop_signal;    /* (s) */
 	unsigned int stop_count;     /* (s) tasks that still have to stop */
@@ -199,7 +199,9 @@ struct process {
 	uint64_t min_faults, maj_faults, child_min_faults, child_maj_faults, child_maxrss;
 	int64_t start_ns;            /* (c) CLOCK_BOOTTIME */
 	int oom_score_adj;           /* (a) */
-	struct task *vfork_unused;
+	/* Set for processes that the Sentry itself made (parent NULL, getppid() 0). */
+	void (*on_exit)(struct process *p, void *arg); /* (c) on the last task's fiber, without locks */
+	void *on_exit_arg;
 };
 
 /* ---- tasks ----------------------------------------------------------------------------------------- */
@@ -265,7 +267,6 @@ struct task {
 
 struct tasklist {
 	struct mutex lock; /* LOCK_TASKLIST */
-	struct list processes; /* reserved */
 	unsigned int task_count; /* all tasks of the sandbox */
 };
 extern struct tasklist tasklist;
@@ -289,7 +290,8 @@ long task_clone(struct task *parent, const struct clone_args_k *a);
 struct process_spec {
 	struct container *container;
 	struct pid_ns *pid_ns;    /* borrowed; a reference is taken */
-	struct process *parent;   /* NULL: its namespace's init; else e.g. init, for exec */
+	void (*on_exit)(struct process *p, void *arg); /* the Sentry reaps it: called once it is a zombie */
+	void *on_exit_arg;
 	const struct cred *cred;
 	struct ns_set *ns;        /* borrowed */
 	struct path root, cwd;    /* borrowed */
@@ -352,12 +354,15 @@ bool task_capable(struct task *t, int cap); /* in the sandbox's first user names
 enum ptrace_mode { PTRACE_READ = 1, PTRACE_ATTACH_ = 2, PTRACE_FSCREDS = 8, PTRACE_REALCREDS = 16 };
 bool task_may_access(struct task *t, struct task *target, unsigned int mode);
 
-/* Ends the calling task; does not return.  status: a wait status. */
-_Noreturn void task_exit(struct task *t, int status);
-/* All tasks of t's process end with this wait status; does not return. */
-_Noreturn void task_exit_group(struct task *t, int status);
-/* Make p's tasks leave, from outside or by a signal; siglock held. */
-void process_group_exit_locked(struct process *p, int status);
+/*
+ * A task leaves in one place, at the end of task_main().  These only ask for it: t's own exit
+ * (status: a wait status), or that of every task of p (from anywhere; the first status counts).
+ */
+void task_exit_request(struct task *t, int status);
+void process_group_exit(struct process *p, int status);
+void process_group_exit_locked(struct process *p, int status); /* siglock held */
+/* Asked to leave: sleeps that only a kill may end test this. */
+bool task_exiting(struct task *t);
 /* execve: on success the task's registers are the new program's and 0 is returned. */
 long task_exec(struct task *t, const struct path *at, const char *name, char *const *argv,
 	       char *const *envp, int at_flags);
