@@ -1,1 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
+#
+# One run of the generator makes every file; the stamp is its time.  The generator leaves files
+# alone that would not change, so a changed note recompiles nothing.
+
+TABLES := syscall-tables/x86_64.tbl syscall-tables/calls.def syscall-tables/structs.def \
+	syscall-tables/flags.def
+GENERATOR := syscall-tables/gen.py syscall-tables/model.py syscall-tables/emit_calls.py
+TABLE_OUT := $(GEN)/sys_calls.h $(GEN)/sys_wrappers.h $(GEN)/sys_dispatch.c \
+	$(GEN)/syscall_tests.txt
+
+GEN_HDRS += $(GEN)/sys_calls.h
+GEN_HDRS += $(GEN)/sys_wrappers.h
+SRCS += gen/sys_dispatch.c
+
+$(GEN)/syscalls.stamp: $(TABLES) $(GENERATOR)
+	$(say) GEN syscall-tables
+	@mkdir -p $(GEN)
+	$(Q)$(PYTHON) -B syscall-tables/gen.py build $(GEN)
+	@touch $@
+
+# A file that was removed is made again; one that did not change keeps its time.
+$(TABLE_OUT): $(GEN)/syscalls.stamp
+	@[ -f $@ ] || $(PYTHON) -B syscall-tables/gen.py build $(GEN)

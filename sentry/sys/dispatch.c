@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dispatch.c: from a system call's number and registers to its handler.
+ *
+ * The table is generated from syscall-tables/.  A call without a handler is ENOSYS (or the errno
+ * that its row's policy says), and is logged once per number in the life of the Sentry, which is
+ * that of the sandbox.  The application chooses the numbers, so what is remembered is bounded:
+ * a bit for each number that could be a call, and a count for all others.
+ *
+ * x32 calls (bit 30 set) are ENOSYS, as on a Linux built without CONFIG_X86_X32_ABI.  Linux looks
+ * at the lower 32 bits of the number only, sign-extended (do_syscall_64), and so do we.
+ *
+ * No locks: `said` is atomic, all else is constant.
+ */
+#include "sentry/sys/dispatch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+
+#include "lib/log.h"
+#include "lib/util.h"
+
+#define SAID_NUMBERS 1024 /* numbers that are logged once each */
+#define SAID_OTHERS  16   /* how many lines all other numbers get together */
+
+static struct {
+	atomic_ullong said[SAID_NUMBERS / 64];
+	atomic_uint others;
+} dispatch;
+
+static const struct sys_entry *entry_of(uint64_t nr)
+{
+	return nr < sys_entry_count && sys_entries[nr].name ? &sys_entries[nr] : NULL;
+}
+
+const char *syscall_name(uint64_t nr)
+{
+	const struct sys_entry *e = entry_of(nr);
+
+	return e ? e->name : NULL;
+}
+
+static bool say_once(uint64_t nr)
+{
+	unsigned long long bit = 1ULL << (nr % 64);
+
+	if (nr >= SAID_NUMBERS) {
+		/* Looking first keeps the count from ever wrapping around. */
+		if (atomic_load_explicit(&dispatch.others, memory_order_relaxed) >= SAID_OTHERS)
+			return false;
+		return atomic_fetch_add_explicit(&dispatch.others, 1, memory_order_relaxed) <
+		       SAID_OTHERS;
+	}
+	return !(atomic_fetch_or_explicit(&dispatch.said[nr / 64], bit, memory_order_relaxed) & bit);
+}
+
+static long without_handler(const struct sys_entry *e, uint64_t nr)
+{
+	const char *name = e ? e->name : "no such call";
+
+	if (e && e->refused) {
+		if (say_once(nr))
+			log_info("system call %" PRIu64 " (%s): refused by policy", nr, name);
+		return -e->refused;
+	}
+	if (say_once(nr))
+		log_warn("system call %" PRIu64 " (%s): not implemented", nr, name);
+	return -ENOSYS;
+}
+
+long syscall_dispatch(struct task *t, uint64_t nr, const uint64_t args[6])
+{
+	const struct sys_entry *e;
+
+	nr = (uint64_t)(int32_t)nr;
+	e = entry_of(nr);
+	if (unlikely(!e || !e->call))
+		return without_handler(e, nr);
+	return e->call(t, args);
+}
