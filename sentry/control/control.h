@@ -160,7 +160,7 @@ void control_reply_state(struct control_request *req, const struct control_conta
 			 size_t count);
 void control_reply_json(struct control_request *req, json_t *members); /* consumes members */
 
-/* ---- encoding, the CLI's side (encode.c); decoding is in decode.c ---------------------------- */
+/* ---- encoding, the CLI's side, and decoding (codec.c) --------------------------------------- */
 
 /* New JSON objects with an "op" member, NULL without memory; descriptors are not in them. */
 json_t *control_encode_boot(const struct boot_config *b);
