@@ -13,6 +13,7 @@ import os
 import sys
 
 import emit_calls
+import emit_docs
 import model
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -44,6 +45,17 @@ def build(tables, out):
         write_if_changed(os.path.join(out, name), emit(tables))
 
 
+def check_docs(tables, path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            if f.read() == emit_docs.matrix(tables):
+                return 0
+    except FileNotFoundError:
+        pass
+    sys.stderr.write(f"{path} is stale: run `make docs` and commit it\n")
+    return 1
+
+
 def main(argv):
     if len(argv) != 3 or argv[1] not in ("build", "docs", "check-docs"):
         sys.stderr.write(__doc__)
@@ -55,6 +67,10 @@ def main(argv):
         return 1
     if argv[1] == "build":
         build(tables, argv[2])
+    elif argv[1] == "docs":
+        write_if_changed(argv[2], emit_docs.matrix(tables))
+    else:
+        return check_docs(tables, argv[2])
     return 0
 
 

@@ -5,7 +5,8 @@
 
 TABLES := syscall-tables/x86_64.tbl syscall-tables/calls.def syscall-tables/structs.def \
 	syscall-tables/flags.def
-GENERATOR := syscall-tables/gen.py syscall-tables/model.py syscall-tables/emit_calls.py
+GENERATOR := syscall-tables/gen.py syscall-tables/model.py syscall-tables/emit_calls.py \
+	syscall-tables/emit_docs.py
 TABLE_OUT := $(GEN)/sys_calls.h $(GEN)/sys_wrappers.h $(GEN)/sys_dispatch.c \
 	$(GEN)/syscall_tests.txt
 
@@ -22,3 +23,11 @@ $(GEN)/syscalls.stamp: $(TABLES) $(GENERATOR)
 # A file that was removed is made again; one that did not change keeps its time.
 $(TABLE_OUT): $(GEN)/syscalls.stamp
 	@[ -f $@ ] || $(PYTHON) -B syscall-tables/gen.py build $(GEN)
+
+.PHONY: docs-syscalls check-docs-syscalls
+docs: docs-syscalls
+check: check-docs-syscalls
+docs-syscalls:
+	$(Q)$(PYTHON) -B syscall-tables/gen.py docs docs/syscalls-x86_64.md
+check-docs-syscalls:
+	$(Q)$(PYTHON) -B syscall-tables/gen.py check-docs docs/syscalls-x86_64.md
