@@ -1,3 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 
 SRCS += vfs/poll.c
+SRCS += vfs/pipe.c
+SRCS += vfs/splice.c
