@@ -14,6 +14,7 @@ import sys
 
 import emit_calls
 import emit_docs
+import emit_marshal
 import model
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -22,6 +23,7 @@ GENERATED = {
     "sys_calls.h": emit_calls.prototypes,
     "sys_wrappers.h": emit_calls.wrappers,
     "sys_dispatch.c": emit_calls.dispatch,
+    "stub_marshal.h": emit_marshal.marshal,
     "syscall_tests.txt": emit_calls.tests,
 }
 

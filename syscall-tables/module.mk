@@ -6,12 +6,13 @@
 TABLES := syscall-tables/x86_64.tbl syscall-tables/calls.def syscall-tables/structs.def \
 	syscall-tables/flags.def
 GENERATOR := syscall-tables/gen.py syscall-tables/model.py syscall-tables/emit_calls.py \
-	syscall-tables/emit_docs.py
+	syscall-tables/emit_docs.py syscall-tables/emit_marshal.py
 TABLE_OUT := $(GEN)/sys_calls.h $(GEN)/sys_wrappers.h $(GEN)/sys_dispatch.c \
-	$(GEN)/syscall_tests.txt
+	$(GEN)/stub_marshal.h $(GEN)/syscall_tests.txt
 
 GEN_HDRS += $(GEN)/sys_calls.h
 GEN_HDRS += $(GEN)/sys_wrappers.h
+GEN_HDRS += $(GEN)/stub_marshal.h
 SRCS += gen/sys_dispatch.c
 
 $(GEN)/syscalls.stamp: $(TABLES) $(GENERATOR)
