@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#define HOST_AUDIT_ARCH 0xc000003eu /* AUDIT_ARCH_X86_64 */
+
 static inline long host_call6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long r10 __asm__("r10") = d;

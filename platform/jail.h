@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jail.h: the last step into the Sentry's jail: its seccomp filter.
+ *
+ * The rest is in force before the Sentry's first instruction, by runsc-c/launch.c: own user, pid,
+ * mount, ipc, uts (and net) namespaces, an empty read-only root, no capabilities, no_new_privs.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "lib/util.h"
+
+/*
+ * Install the filter of platform/host_sentry.tbl on every thread of the process.  Call once, after
+ * the platform has made its zygote (which must not inherit it) and before the first byte of a
+ * container's data is read.  proc_fd: the one directory below which openat may open, read-only.
+ * log_fd gets a line when a call that is not in the table ends the process; with_ptrace adds what
+ * the ptrace platform needs.  0 or a negative errno.
+ */
+int jail_sentry_filter(int proc_fd, int log_fd, bool with_ptrace) must_check;
