@@ -3,3 +3,6 @@
 SRCS += vfs/poll.c
 SRCS += vfs/pipe.c
 SRCS += vfs/splice.c
+SRCS += vfs/epoll.c
+SRCS += vfs/eventfd.c
+SRCS += vfs/timerfd.c

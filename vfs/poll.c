@@ -153,3 +153,36 @@ int poll_wait(struct vfs_ctx *c, struct poll_slot *slots, size_t count, int64_t 
 	poll_table_fini(&table);
 	return ret;
 }
+
+int vfs_wait_ready(struct vfs_ctx *c, struct wq *q, bool exclusive, bool (*ready)(void *arg), void *arg,
+		   int64_t deadline_ns)
+{
+	struct waiter own, *w = c->waiter;
+	struct poll_entry e;
+	int err = 0;
+
+	if (!w) {
+		waiter_init(&own, fiber_self());
+		w = &own;
+	}
+	e.waiter = w;
+	wq_entry_init(&e.entry, poll_entry_wake, 0);
+	e.entry.exclusive = exclusive;
+	wq_add(q, &e.entry);
+	for (;;) {
+		waiter_prepare(w);
+		if (ready(arg)) {
+			waiter_cancel(w);
+			err = 0;
+			break;
+		}
+		if (err < 0) {
+			waiter_cancel(w);
+			break;
+		}
+		err = waiter_sleep(w, c->waiter ? WAITER_INTERRUPTIBLE : WAITER_UNINTERRUPTIBLE,
+				   deadline_ns);
+	}
+	wq_remove(&e.entry);
+	return err == -EINTR ? -ERESTARTSYS : err;
+}

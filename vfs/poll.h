@@ -9,6 +9,7 @@
 #pragma once
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/wq.h"
@@ -65,3 +66,13 @@ struct poll_slot {
  * interrupted, -ENOMEM.  The caller holds references to the files.
  */
 int poll_wait(struct vfs_ctx *c, struct poll_slot *slots, size_t count, int64_t deadline_ns);
+
+/* ---- sleeping for conditions that latches guard ----------------------------------------------- */
+
+/*
+ * Sleep at q until ready(arg), which may take latches but not sleep.  For objects whose state is
+ * changed by timers and callbacks and so can't be under a mutex (else: wq_wait).  exclusive: stand
+ * in line as wq_wait_exclusive does.  0, -ERESTARTSYS, or -ETIMEDOUT; 0 wins when ready.
+ */
+int vfs_wait_ready(struct vfs_ctx *c, struct wq *q, bool exclusive, bool (*ready)(void *arg), void *arg,
+		   int64_t deadline_ns);
