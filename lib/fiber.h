@@ -46,23 +46,25 @@ void fiber_yield(void);
 /*
  * One sleeper.  A task has one for interruptible sleeps; services and mutexes have their own on the
  * stack.  It belongs to one fiber, which alone may prepare and sleep; anyone may wake or interrupt.
+ * Without a fiber (waiter_init(w, NULL), as on start-up or in a test) the host thread sleeps.
  */
 struct waiter {
-	struct fiber *fiber;     /* (c) */
+	struct fiber *fiber;     /* (c) NULL: a host thread that runs no fiber */
 	atomic_uint state;       /* (a) awake, prepared, asleep, woken */
 	atomic_bool interrupted; /* (a) sticky until waiter_clear_interrupt() */
 };
 
 enum waiter_mode { WAITER_UNINTERRUPTIBLE, WAITER_INTERRUPTIBLE };
 
-/* For the calling fiber, or for another one that has not been started yet. */
+/* For the calling fiber (fiber_self()), or for another one that has not been started yet. */
 void waiter_init(struct waiter *w, struct fiber *f);
 /*
  * The three steps of a sleep: prepare; check the condition and queue up where wakers look; sleep.
  * A wake after prepare is never lost.  waiter_sleep() returns 0 when woken (maybe for nothing:
  * check again), -EINTR when interruptible and interrupted (also when that was so beforehand),
  * -ETIMEDOUT when deadline_ns (CLOCK_MONOTONIC; INT64_MAX: none) has passed.  After
- * waiter_prepare() one may also not sleep at all: waiter_cancel().
+ * waiter_prepare() one may also not sleep at all: waiter_cancel().  When several are true, woken
+ * wins, so no wake-up is lost to an interrupt.  Deadlines need the event worker (lib/timer.h).
  */
 void waiter_prepare(struct waiter *w);
 int waiter_sleep(struct waiter *w, enum waiter_mode mode, int64_t deadline_ns);
@@ -75,28 +77,41 @@ void waiter_clear_interrupt(struct waiter *w);
 /*
  * Switch to the worker, which sleeps this fiber until somebody calls fiber_run() (a platform's
  * receiver that has an event for it) or fiber_resume() (from any thread: run queue).  Used by
- * platforms for the time that a task spends in application code; at most one of the two calls per
- * suspension, and it may come before the suspension is complete.
+ * platforms for the time that a task spends in application code; one of the two calls per
+ * suspension, and it may come before the suspension is complete.  (They post a binary semaphore
+ * that fiber_suspend() takes: a second post before that does nothing.)
  *
  * commit(arg), if not NULL, runs on the worker's stack once the fiber's stack is no longer in use:
  * the place to hand the reply to the application, so that its next request can't come too early.
+ * It may not sleep, and the fiber doesn't run again before it has returned.
  */
 void fiber_suspend(void (*commit)(void *arg), void *arg);
 void fiber_resume(struct fiber *f);
 /*
  * On a worker's own stack only: run f at once, until it suspends or sleeps.  Returns true when it
- * has suspended again (or ended), false when it went to sleep in the kernel.
+ * has suspended again (or ended), or is about to be run again by the worker that it is just
+ * leaving; false when it went to sleep in the kernel or yielded.  By the time of the return another
+ * worker may have woken it and run it further.
  */
 bool fiber_run(struct fiber *f);
 
 /*
  * Workers.  workers_start() makes the calling thread the first worker and does not return until
- * workers_stop(); further threads are made as needed up to max.
+ * workers_stop().  Further host threads are started as they are needed, up to max in all; give it
+ * at least 2.  hooks, or hooks->receive, may be NULL: then there is only the run queue.
  *
  * There is one seat for "the receiver": the worker that calls hooks->receive(), which blocks for
- * the platform's next event and runs the fiber that it is for.  It returns when it has handled at
- * least one event or was told to leave by hooks->receive_abort() (from another thread).  The
- * receiver drains the run queue before it goes back to receive().
+ * the platform's next event and runs the fiber that it is for (fiber_run()).  It returns when it
+ * has handled at least one event or was told to leave by hooks->receive_abort().  The receiver
+ * drains the run queue before it goes back to receive().
+ *
+ * The seat is free again as soon as the receiver calls fiber_run(): another worker that has nothing
+ * to do may then enter receive() while the first one is still on its way out of it.  So receive()
+ * must be reentrant, and must not block any more once it has called fiber_run().
+ *
+ * receive_abort() may be called on any thread and under latches.  It is sticky: a call that comes
+ * just before receive() blocks makes it return too.  It is a last resort, for when all other
+ * workers are busy in host calls, and for workers_stop().
  */
 struct worker_hooks {
 	void (*receive)(void);
@@ -104,11 +119,13 @@ struct worker_hooks {
 };
 
 void workers_start(const struct worker_hooks *hooks, int max);
+/* From any thread or fiber.  Running fibers go on until they next leave; others stay as they are. */
 void workers_stop(void);
 
 /*
- * Around a host call that may block for long (disk, gofer): the receiver's seat, if this worker has
- * it, goes to another worker.  Does not nest.  Called on a fiber, holding no latch.
+ * Around a host call that may block for long (disk, gofer): another worker takes over what this one
+ * would have done next.  Does not nest; the fiber may not sleep in between.  Called on a fiber,
+ * holding no latch; without effect on other host threads.
  */
 void worker_block_begin(void);
 void worker_block_end(void);

@@ -8,7 +8,8 @@
  * holds one of the same or a higher rank; mutex_lock_nested() is for two of one kind, taken in the
  * order that the header of that kind states.
  *
- * Host threads that are not workers may not lock.  A worker's own stack neither.
+ * Host threads that run no fiber (start-up, helpers, tests) may lock too: the thread sleeps, and no
+ * order is checked.  A worker's own stack may not.
  */
 #pragma once
 

@@ -36,15 +36,25 @@ struct hostfd;
 typedef void hostfd_fn(struct hostfd *h, uint32_t events);
 
 struct hostfd {
-	int fd;
-	uint32_t events; /* (the module's latch) currently asked for; 0 means not watched */
-	hostfd_fn *fn;
+	struct tree_node node; /* (the module's latch) */
+	uint64_t id;           /* (c) */
+	int fd;                /* (c) */
+	uint32_t events;       /* (the module's latch) currently asked for; 0 means not watched */
+	hostfd_fn *fn;         /* (c) */
 };
 
-/* Borrow fd (the caller closes it after hostfd_fini).  -errno when epoll can't watch it (files). */
+/*
+ * Borrow fd (the caller closes it after hostfd_fini).  -errno when epoll can't watch it (EPERM:
+ * files; EEXIST: there is a hostfd for it already; EBADF also before events_start()).
+ */
 int hostfd_init(struct hostfd *h, int fd, hostfd_fn *fn) must_check;
-/* Ask for events once: after fn was called with some of them they must be asked for again. */
+/*
+ * Ask for events once, instead of what was asked for before: after fn was called with some of them
+ * all must be asked for again.  EPOLLERR and EPOLLHUP are always included; 0 asks for nothing.
+ * From any thread, from fn and under latches too.
+ */
 void hostfd_watch(struct hostfd *h, uint32_t events);
+/* Afterwards fn is not running (unless this is fn) and will not be called; may wait for it (host). */
 void hostfd_fini(struct hostfd *h);
 
 /* Start the event worker (a thread of its own).  0 or -errno. */

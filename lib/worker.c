@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.c: the host threads that run fibers, the run queue, and who waits where.
+ *
+ * A worker is in one of these places:
+ *
+ *     active     runs fibers, and looks at the run queue before it goes anywhere else
+ *     receiving  in hooks->receive(), has the seat, sleeps in the host
+ *     parked     sleeps in futex(2)
+ *     blocked    between worker_block_begin() and _end(), in a host call of a fiber
+ *
+ * Waking an idle CPU costs 50 us, switching to a fiber on this one less than 1, so a ready fiber
+ * normally just waits for a worker that is active anyhow, the waker itself as a rule.  Another
+ * worker is woken when none is active, and when more fibers are ready than workers are active and
+ * there is a CPU for it.  A woken worker counts as active from the moment it was chosen, so one
+ * wake-up is not asked for twice.
+ *
+ * The seat is held only while its worker sleeps in receive().  Once that worker runs a fiber (it
+ * is in fiber_run() then, below receive()) another one that has nothing else to do may sit down;
+ * so receive() may be running on two workers, of which one only has to return.
+ *
+ * Threads: when a worker is about to sleep and no other is parked, it starts one first, up to max.
+ * So those who need one under a latch find one.  With none left (max), the receiver is asked out
+ * of receive() to run what is ready.
+ *
+ * Work items run on service fibers.  At most one of these is on its way to the list at any time;
+ * the one that takes an item sends for the next when there is more, so an item that sleeps holds
+ * up nobody.
+ *
+ * Locks: workers.latch guards everything here, and is a leaf.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include "lib/fiber_impl.h"
+#include "lib/host_impl.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+enum {
+	WORKER_STREAK_MAX = 64,      /* fibers in a row, then somebody else takes the seat */
+	WORKER_STACK = 256 * 1024,   /* of a thread; fibers have their own */
+	WORKER_ALTSTACK = 16 * 1024, /* for crash reports */
+	SERVICES_MAX = 256,
+	SERVICES_IDLE_MAX = 4,
+};
+
+/* All under latch, but for hooks and max (constant while workers run). */
+static struct {
+	struct latch latch;
+	struct worker_hooks hooks;
+	unsigned int max;
+	unsigned int cpus;
+
+	struct list ready; /* fibers */
+	unsigned int ready_count;
+	struct list parked; /* workers, last in first out */
+	unsigned int active_count;
+	unsigned int thread_count;
+	struct worker *seat; /* who is in receive(), or is just going there */
+	bool starting;       /* a thread is being created */
+	bool aborting;       /* the receiver was asked to return */
+	bool stopping;
+	bool running;
+	struct list threads; /* struct worker_thread, all but the first worker */
+
+	struct list work;
+	struct list services_idle; /* fibers, suspended */
+	unsigned int service_count;
+	unsigned int service_idle_count;
+	bool service_coming; /* one has been made ready, or asked for, and has not looked yet */
+	bool service_wanted; /* ... asked for: a worker must create it */
+} workers = {
+	.ready = LIST_INIT(workers.ready),
+	.parked = LIST_INIT(workers.parked),
+	.threads = LIST_INIT(workers.threads),
+	.work = LIST_INIT(workers.work),
+	.services_idle = LIST_INIT(workers.services_idle),
+	.cpus = 1,
+};
+
+struct worker_thread {
+	struct worker worker;
+	struct list node; /* (latch) */
+	pthread_t thread; /* (c) */
+};
+
+/* What to do for others once the latch is free again. */
+struct worker_kick {
+	struct worker *wake;
+	bool abort;
+};
+
+/* ---- waking ---- */
+
+/* Take a worker out of the park; the caller kicks it. */
+static struct worker *worker_unpark_locked(bool active) REQUIRES(workers.latch)
+{
+	struct list *n = list_shift(&workers.parked);
+	struct worker *w;
+
+	if (!n)
+		return NULL;
+	w = list_entry(n, struct worker, parked);
+	w->active = active;
+	workers.active_count += active;
+	return w;
+}
+
+/* Is somebody needed, and who?  After the queue, the seat or the number of active ones changed. */
+static struct worker_kick workers_need_locked(void) REQUIRES(workers.latch)
+{
+	struct worker_kick k = { NULL, false };
+	unsigned int ready = workers.ready_count + workers.service_wanted;
+	bool seat_free = workers.hooks.receive && !workers.seat;
+
+	if (!workers.running)
+		return k;
+	if (workers.active_count == 0 ? ready > 0 || seat_free :
+					ready > workers.active_count &&
+						workers.active_count < workers.cpus)
+		k.wake = worker_unpark_locked(true);
+	if (!k.wake && workers.active_count == 0 && ready > 0 && workers.seat && !workers.aborting)
+		k.abort = workers.aborting = true;
+	return k;
+}
+
+/* Not under workers.latch; under others' latches it may be. */
+static void workers_kick(struct worker_kick k)
+{
+	if (k.wake) {
+		/* release: pairs with the acquire in worker_park() */
+		atomic_store_explicit(&k.wake->wake, 1, memory_order_release);
+		lib_futex_wake(&k.wake->wake, 1);
+	}
+	if (k.abort)
+		workers.hooks.receive_abort();
+}
+
+static void worker_push_locked(struct fiber *f) REQUIRES(workers.latch)
+{
+	list_append(&workers.ready, &f->node);
+	workers.ready_count++;
+}
+
+void worker_ready(struct fiber *f)
+{
+	struct worker_kick k;
+
+	latch_lock(&workers.latch);
+	worker_push_locked(f);
+	k = workers_need_locked();
+	latch_unlock(&workers.latch);
+	workers_kick(k);
+}
+
+/* ---- threads ---- */
+
+static void *worker_thread_main(void *arg);
+
+/* Start another worker if there may be one more.  Drops and retakes the latch. */
+static void worker_spawn_locked(void) REQUIRES(workers.latch)
+{
+	struct worker_thread *t;
+	pthread_attr_t attr;
+	int err = ENOMEM;
+
+	if (workers.starting || workers.stopping || workers.thread_count >= workers.max)
+		return;
+	workers.starting = true;
+	workers.thread_count++;
+	workers.active_count++; /* on behalf of the new one */
+	latch_unlock(&workers.latch);
+
+	t = mem_new(struct worker_thread);
+	if (t) {
+		t->worker.active = true;
+		pthread_attr_init(&attr);
+		if (!LIB_ASAN && !LIB_TSAN)
+			pthread_attr_setstacksize(&attr, WORKER_STACK);
+		err = pthread_create(&t->thread, &attr, worker_thread_main, t);
+		pthread_attr_destroy(&attr);
+	}
+
+	latch_lock(&workers.latch);
+	workers.starting = false;
+	if (err == 0) {
+		list_append(&workers.threads, &t->node);
+		return;
+	}
+	mem_free(t);
+	workers.thread_count--;
+	workers.active_count--;
+	workers.max = workers.thread_count; /* the host has no more: don't ask again */
+}
+
+/* A thread's alternate signal stack, so that a fiber that ran out of stack can be reported. */
+static void *worker_altstack_new(void)
+{
+	stack_t ss = { .ss_size = WORKER_ALTSTACK };
+
+	if (LIB_ASAN || LIB_TSAN)
+		return NULL; /* these have their own */
+	ss.ss_sp = mmap(NULL, WORKER_ALTSTACK, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (ss.ss_sp == MAP_FAILED)
+		return NULL;
+	sigaltstack(&ss, NULL);
+	return ss.ss_sp;
+}
+
+static void worker_altstack_free(void *stack)
+{
+	stack_t none = { .ss_flags = SS_DISABLE };
+
+	if (!stack)
+		return;
+	sigaltstack(&none, NULL);
+	munmap(stack, WORKER_ALTSTACK);
+}
+
+/* ---- the loop ---- */
+
+static void worker_set_active_locked(struct worker *w, bool active) REQUIRES(workers.latch)
+{
+	if (w->active == active)
+		return;
+	w->active = active;
+	workers.active_count += active ? 1U : -1U;
+}
+
+/* Sit down and wait for an event. */
+static void worker_receive_locked(struct worker *w) REQUIRES(workers.latch)
+{
+	workers.seat = w;
+	w->streak = 0;
+	worker_set_active_locked(w, false);
+	latch_unlock(&workers.latch);
+
+	workers.hooks.receive();
+
+	latch_lock(&workers.latch);
+	if (workers.seat == w) {
+		workers.seat = NULL;
+		workers.aborting = false;
+	}
+	worker_set_active_locked(w, true);
+}
+
+static void worker_park_locked(struct worker *w) REQUIRES(workers.latch)
+{
+	list_push(&workers.parked, &w->parked);
+	worker_set_active_locked(w, false);
+	atomic_store_explicit(&w->wake, 0, memory_order_relaxed);
+	latch_unlock(&workers.latch);
+
+	/* acquire: pairs with the release in workers_kick() */
+	while (atomic_load_explicit(&w->wake, memory_order_acquire) == 0)
+		(void)lib_futex_wait(&w->wake, 0, INT64_MAX);
+	latch_lock(&workers.latch);
+}
+
+static void service_create_locked(void) REQUIRES(workers.latch);
+
+/* Run the first ready fiber. */
+static void worker_run_next_locked(struct worker *w) REQUIRES(workers.latch)
+{
+	struct fiber *f = list_entry(list_shift(&workers.ready), struct fiber, node);
+	struct worker *sitter = NULL;
+
+	workers.ready_count--;
+	if (++w->streak >= WORKER_STREAK_MAX && workers.hooks.receive && !workers.seat) {
+		/* Busy for long: events must not wait for us. */
+		w->streak = 0;
+		workers.seat = sitter = worker_unpark_locked(false);
+	}
+	latch_unlock(&workers.latch);
+	workers_kick((struct worker_kick){ sitter, false });
+	fiber_run_on(w, f);
+	latch_lock(&workers.latch);
+}
+
+/* Nobody is parked, and we are about to leave the run queue alone or have more than we can do. */
+static bool worker_spare_wanted_locked(void) REQUIRES(workers.latch)
+{
+	if (!list_empty(&workers.parked))
+		return false;
+	if (workers.ready_count == 0)
+		return workers.hooks.receive && !workers.seat;
+	return workers.ready_count > 1 && workers.active_count < workers.cpus;
+}
+
+static void worker_loop(struct worker *w)
+{
+	latch_lock(&workers.latch);
+	while (!workers.stopping) {
+		if (workers.seat == w) { /* given to us in the park */
+			worker_receive_locked(w);
+			continue;
+		}
+		if (workers.service_wanted)
+			service_create_locked();
+		if (worker_spare_wanted_locked())
+			worker_spawn_locked();
+		if (workers.ready_count > 0)
+			worker_run_next_locked(w);
+		else if (workers.stopping)
+			break;
+		else if (workers.hooks.receive && !workers.seat)
+			worker_receive_locked(w);
+		else
+			worker_park_locked(w);
+	}
+	worker_set_active_locked(w, false);
+	latch_unlock(&workers.latch);
+}
+
+static void worker_main(struct worker *w)
+{
+	void *altstack = worker_altstack_new();
+
+	list_init(&w->parked);
+	san_worker_init(&w->san);
+	worker_set_self(w);
+	worker_loop(w);
+	worker_set_self(NULL);
+	worker_altstack_free(altstack);
+}
+
+static void *worker_thread_main(void *arg)
+{
+	worker_main(&((struct worker_thread *)arg)->worker);
+	return NULL;
+}
+
+void workers_start(const struct worker_hooks *hooks, int max)
+{
+	struct worker first = { .active = true };
+	struct list *n;
+	cpu_set_t set;
+	unsigned int cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ?
+				    (unsigned int)CPU_COUNT(&set) : 1;
+
+	latch_lock(&workers.latch);
+	ASSERT(!workers.running);
+	workers.hooks = hooks ? *hooks : (struct worker_hooks){ NULL, NULL };
+	workers.max = max > 1 ? (unsigned int)max : 1;
+	workers.cpus = cpus;
+	workers.thread_count = workers.active_count = 1;
+	workers.running = true;
+	latch_unlock(&workers.latch);
+
+	worker_main(&first);
+
+	/* Nobody starts threads once stopping is set, but one may be about to be listed. */
+	latch_lock(&workers.latch);
+	while (workers.starting || !list_empty(&workers.threads)) {
+		n = list_shift(&workers.threads);
+		latch_unlock(&workers.latch);
+		if (n) {
+			struct worker_thread *t = list_entry(n, struct worker_thread, node);
+
+			pthread_join(t->thread, NULL);
+			mem_free(t);
+		} else {
+			sched_yield();
+		}
+		latch_lock(&workers.latch);
+	}
+	workers.running = workers.stopping = workers.aborting = false;
+	workers.seat = NULL;
+	latch_unlock(&workers.latch);
+}
+
+void workers_stop(void)
+{
+	struct worker_kick k = { NULL, false };
+	struct worker *w;
+
+	latch_lock(&workers.latch);
+	if (!workers.running) {
+		latch_unlock(&workers.latch);
+		return;
+	}
+	workers.stopping = true;
+	k.abort = workers.seat && !workers.aborting;
+	workers.aborting |= k.abort;
+	while ((w = worker_unpark_locked(true))) {
+		latch_unlock(&workers.latch);
+		workers_kick((struct worker_kick){ w, false });
+		latch_lock(&workers.latch);
+	}
+	latch_unlock(&workers.latch);
+	workers_kick(k);
+}
+
+bool fiber_run(struct fiber *f)
+{
+	struct worker *w = worker_self();
+	enum fiber_left left;
+
+	ASSERT(w && !w->current);
+	if (!fiber_post(f))
+		return true; /* the worker that it is leaving runs it again */
+
+	latch_lock(&workers.latch);
+	if (workers.seat == w) {
+		workers.seat = NULL;
+		workers.aborting = false;
+	}
+	worker_set_active_locked(w, true);
+	latch_unlock(&workers.latch);
+	left = fiber_run_on(w, f);
+	return left == FIBER_LEFT_SUSPENDED || left == FIBER_LEFT_ENDED;
+}
+
+void worker_block_begin(void)
+{
+	struct worker *w = worker_self();
+	struct worker_kick k;
+
+	if (!w)
+		return;
+	ASSERT(w->current);
+	latch_lock(&workers.latch);
+	if (list_empty(&workers.parked))
+		worker_spawn_locked();
+	worker_set_active_locked(w, false);
+	k = workers_need_locked();
+	latch_unlock(&workers.latch);
+	workers_kick(k);
+}
+
+void worker_block_end(void)
+{
+	struct worker *w = worker_self();
+
+	if (!w)
+		return;
+	latch_lock(&workers.latch);
+	worker_set_active_locked(w, true);
+	latch_unlock(&workers.latch);
+}
+
+/* ---- work ---- */
+
+/* Somebody must look at the list: an idle service fiber, or a new one. */
+static void service_send_locked(void) REQUIRES(workers.latch)
+{
+	struct list *n;
+
+	if (workers.service_coming || list_empty(&workers.work))
+		return;
+	n = list_shift(&workers.services_idle);
+	if (n) {
+		struct fiber *f = list_entry(n, struct fiber, node);
+
+		workers.service_idle_count--;
+		workers.service_coming = true;
+		if (fiber_post(f))
+			worker_push_locked(f);
+	} else if (workers.service_count < SERVICES_MAX) {
+		workers.service_coming = workers.service_wanted = true;
+	}
+}
+
+/* Stand idle until sent for.  False: there are enough who do. */
+static bool service_rest_locked(struct fiber *f) REQUIRES(workers.latch)
+{
+	if (workers.service_idle_count >= SERVICES_IDLE_MAX)
+		return false;
+	list_push(&workers.services_idle, &f->node);
+	workers.service_idle_count++;
+	latch_unlock(&workers.latch);
+	fiber_suspend(NULL, NULL);
+	latch_lock(&workers.latch);
+	workers.service_coming = false;
+	return true;
+}
+
+static void service_main(void *arg)
+{
+	struct fiber *self = fiber_self();
+
+	(void)arg;
+	latch_lock(&workers.latch);
+	workers.service_coming = false;
+	do {
+		struct list *n;
+
+		while ((n = list_shift(&workers.work))) {
+			struct work *w = list_entry(n, struct work, node);
+			fiber_fn *fn = w->fn;
+			void *work_arg = w->arg;
+			struct worker_kick k;
+
+			service_send_locked();
+			k = workers_need_locked();
+			latch_unlock(&workers.latch);
+			workers_kick(k);
+			/* release: from here on it may be queued again, or freed by fn */
+			atomic_store_explicit(&w->queued, false, memory_order_release);
+			fn(work_arg);
+			latch_lock(&workers.latch);
+		}
+	} while (service_rest_locked(self));
+	workers.service_count--;
+	latch_unlock(&workers.latch);
+}
+
+static void service_create_locked(void)
+{
+	struct fiber *f;
+
+	workers.service_wanted = false;
+	workers.service_count++;
+	latch_unlock(&workers.latch);
+	f = fiber_new(service_main, NULL);
+	if (!f)
+		log_once(LOG_ERROR, "no memory for a service fiber");
+	latch_lock(&workers.latch);
+	if (f) {
+		worker_push_locked(f);
+		return;
+	}
+	/* The next work_queue(), or a service fiber that finishes, tries again. */
+	workers.service_count--;
+	workers.service_coming = false;
+}
+
+void work_init(struct work *w, fiber_fn *fn, void *arg)
+{
+	list_init(&w->node);
+	w->fn = fn;
+	w->arg = arg;
+	atomic_init(&w->queued, false);
+}
+
+void work_queue(struct work *w)
+{
+	struct worker_kick k;
+
+	/* acquire: pairs with the release in service_main() */
+	if (atomic_exchange_explicit(&w->queued, true, memory_order_acq_rel))
+		return;
+	latch_lock(&workers.latch);
+	list_append(&workers.work, &w->node);
+	service_send_locked();
+	k = workers_need_locked();
+	latch_unlock(&workers.latch);
+	workers_kick(k);
+}

@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_fiber.c: fibers, waiters and workers (lib/fiber.c, lib/worker.c). */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+
+/* Wait, on a fiber, until *n is want. */
+static void until(atomic_uint *n, unsigned int want)
+{
+	while (atomic_load(n) != want)
+		fiber_yield();
+}
+
+static void pause_ns(int64_t ns)
+{
+	struct timespec ts = { ns / NSEC_PER_SEC, ns % NSEC_PER_SEC };
+
+	nanosleep(&ts, NULL);
+}
+
+/* ---- fibers ---- */
+
+static void count_up(void *arg)
+{
+	atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+FIBER_TEST(every_started_fiber_runs_once)
+{
+	atomic_uint n = 0;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		fiber_start(fiber_new(count_up, &n));
+	until(&n, 100);
+}
+
+static void many_yields(void *arg)
+{
+	volatile char deep[2000]; /* some stack that must survive */
+
+	memset((void *)(uintptr_t)deep, 0x5a, sizeof(deep));
+	for (int i = 0; i < 50; i++)
+		fiber_yield();
+	for (size_t i = 0; i < sizeof(deep); i++)
+		ASSERT(deep[i] == 0x5a);
+	count_up(arg);
+}
+
+FIBER_TEST(yielding_fibers_keep_their_stacks)
+{
+	atomic_uint n = 0;
+
+	(void)state;
+	for (int i = 0; i < 50; i++)
+		fiber_start(fiber_new(many_yields, &n));
+	until(&n, 50);
+}
+
+static void float_yields(void *arg)
+{
+	double x = 1.0;
+
+	for (int i = 0; i < 30; i++) {
+		x *= 2.0;
+		fiber_yield();
+	}
+	ASSERT(x == 1073741824.0);
+	count_up(arg);
+}
+
+FIBER_TEST(floating_point_survives_switches)
+{
+	atomic_uint n = 0;
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		fiber_start(fiber_new(float_yields, &n));
+	until(&n, 20);
+}
+
+static void fiber_new_reports_lack_of_memory(void **state)
+{
+	(void)state;
+	mem_fail_after(0);
+	assert_null(fiber_new(count_up, NULL));
+	mem_fail_after(SIZE_MAX);
+	fiber_free(fiber_new(count_up, NULL));
+	fiber_free(NULL);
+}
+
+struct sleeper {
+	struct waiter waiter;
+	struct fiber *fiber;
+	atomic_uint *asleep, *done;
+};
+
+static void sleep_once(void *arg)
+{
+	struct sleeper *s = arg;
+
+	waiter_prepare(&s->waiter);
+	atomic_fetch_add(s->asleep, 1);
+	ASSERT(waiter_sleep(&s->waiter, WAITER_UNINTERRUPTIBLE, INT64_MAX) == 0);
+	atomic_fetch_add(s->done, 1);
+}
+
+FIBER_TEST(ten_thousand_fibers_sleep_at_once)
+{
+	size_t count = UNIT_TSAN ? 1000 : 10000;
+	struct sleeper *s = mem_calloc(count, sizeof(*s));
+	atomic_uint asleep = 0, done = 0;
+
+	(void)state;
+	assert_non_null(s);
+	for (size_t i = 0; i < count; i++) {
+		s[i].asleep = &asleep;
+		s[i].done = &done;
+		s[i].fiber = fiber_new(sleep_once, &s[i]);
+		assert_non_null(s[i].fiber);
+		waiter_init(&s[i].waiter, s[i].fiber);
+		fiber_start(s[i].fiber);
+	}
+	until(&asleep, (unsigned int)count);
+	assert_int_equal(atomic_load(&done), 0);
+	for (size_t i = 0; i < count; i++)
+		waiter_wake(&s[i].waiter);
+	until(&done, (unsigned int)count);
+	mem_free(s);
+}
+
+/* ---- waiters ---- */
+
+FIBER_TEST(wake_between_prepare_and_sleep_is_not_lost)
+{
+	struct waiter w;
+
+	(void)state;
+	waiter_init(&w, fiber_self());
+	waiter_prepare(&w);
+	waiter_wake(&w);
+	assert_int_equal(waiter_sleep(&w, WAITER_UNINTERRUPTIBLE, INT64_MAX), 0);
+}
+
+FIBER_TEST(wake_before_prepare_does_not_count)
+{
+	struct waiter w;
+
+	(void)state;
+	waiter_init(&w, fiber_self());
+	waiter_wake(&w);
+	waiter_prepare(&w);
+	assert_int_equal(waiter_sleep(&w, WAITER_UNINTERRUPTIBLE, clock_mono_ns() + NSEC_PER_MSEC),
+			 -ETIMEDOUT);
+}
+
+FIBER_TEST(interrupt_is_sticky_and_only_for_interruptible_sleeps)
+{
+	struct waiter w;
+
+	(void)state;
+	waiter_init(&w, fiber_self());
+	waiter_interrupt(&w);
+	for (int i = 0; i < 2; i++) {
+		waiter_prepare(&w);
+		assert_int_equal(waiter_sleep(&w, WAITER_INTERRUPTIBLE, INT64_MAX), -EINTR);
+	}
+	waiter_prepare(&w);
+	assert_int_equal(waiter_sleep(&w, WAITER_UNINTERRUPTIBLE, clock_mono_ns() + NSEC_PER_MSEC),
+			 -ETIMEDOUT);
+	waiter_clear_interrupt(&w);
+	waiter_prepare(&w);
+	assert_int_equal(waiter_sleep(&w, WAITER_INTERRUPTIBLE, clock_mono_ns() + NSEC_PER_MSEC),
+			 -ETIMEDOUT);
+}
+
+FIBER_TEST(wake_wins_over_interrupt_and_timeout)
+{
+	struct waiter w;
+
+	(void)state;
+	waiter_init(&w, fiber_self());
+	waiter_prepare(&w);
+	waiter_interrupt(&w);
+	waiter_wake(&w);
+	assert_int_equal(waiter_sleep(&w, WAITER_INTERRUPTIBLE, 0), 0);
+	waiter_prepare(&w);
+	waiter_wake(&w);
+	waiter_interrupt(&w);
+	assert_int_equal(waiter_sleep(&w, WAITER_INTERRUPTIBLE, 0), 0);
+}
+
+FIBER_TEST(sleep_times_out_not_before_its_deadline)
+{
+	int64_t deadline = clock_mono_ns() + 3 * NSEC_PER_MSEC;
+	struct waiter w;
+
+	(void)state;
+	waiter_init(&w, fiber_self());
+	waiter_prepare(&w);
+	assert_int_equal(waiter_sleep(&w, WAITER_INTERRUPTIBLE, deadline), -ETIMEDOUT);
+	assert_true(clock_mono_ns() >= deadline);
+}
+
+FIBER_TEST(cancelled_wait_leaves_the_waiter_usable)
+{
+	struct waiter w;
+
+	(void)state;
+	waiter_init(&w, fiber_self());
+	waiter_prepare(&w);
+	waiter_cancel(&w);
+	waiter_wake(&w);
+	waiter_prepare(&w);
+	waiter_wake(&w);
+	assert_int_equal(waiter_sleep(&w, WAITER_INTERRUPTIBLE, INT64_MAX), 0);
+}
+
+/* A race of a sleeper with a waker, an interrupter and its own deadline. */
+struct race {
+	struct waiter waiter;
+	atomic_uint woken;    /* turns that the waker asked for */
+	atomic_uint seen;     /* turns that the sleeper has taken notice of */
+	atomic_bool stop;
+	unsigned int results[3];
+	pthread_t threads[2];
+};
+
+static void *race_wake(void *arg)
+{
+	struct race *r = arg;
+
+	while (!atomic_load(&r->stop)) {
+		if (atomic_load(&r->seen) == atomic_load(&r->woken)) {
+			atomic_fetch_add(&r->woken, 1);
+			waiter_wake(&r->waiter);
+		}
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void *race_interrupt(void *arg)
+{
+	struct race *r = arg;
+
+	while (!atomic_load(&r->stop)) {
+		waiter_interrupt(&r->waiter);
+		pause_ns(20000);
+	}
+	return NULL;
+}
+
+FIBER_TEST(no_wake_is_lost_in_a_race_with_interrupts_and_timeouts)
+{
+	struct race r = { .woken = 0 };
+	unsigned int turns = UNIT_TSAN ? 1000 : 5000;
+
+	(void)state;
+	waiter_init(&r.waiter, fiber_self());
+	pthread_create(&r.threads[0], NULL, race_wake, &r);
+	pthread_create(&r.threads[1], NULL, race_interrupt, &r);
+	while (atomic_load(&r.seen) < turns) {
+		int64_t deadline = INT64_MAX;
+		int got;
+
+		if (atomic_load(&r.seen) % 3 == 0)
+			deadline = clock_mono_ns() + 30000;
+		waiter_prepare(&r.waiter);
+		if (atomic_load(&r.woken) != atomic_load(&r.seen)) {
+			waiter_cancel(&r.waiter);
+			atomic_fetch_add(&r.seen, 1);
+			continue;
+		}
+		got = waiter_sleep(&r.waiter, WAITER_INTERRUPTIBLE, deadline);
+		assert_true(got == 0 || got == -EINTR || got == -ETIMEDOUT);
+		if (got == -EINTR)
+			waiter_clear_interrupt(&r.waiter);
+	}
+	atomic_store(&r.stop, true);
+	pthread_join(r.threads[0], NULL);
+	pthread_join(r.threads[1], NULL);
+}
+
+static void *thread_sleeps(void *arg)
+{
+	struct waiter *w = arg;
+
+	ASSERT(waiter_sleep(w, WAITER_UNINTERRUPTIBLE, INT64_MAX) == 0);
+	return NULL;
+}
+
+static void host_threads_can_sleep_too(void **state)
+{
+	struct waiter w;
+	pthread_t t;
+
+	(void)state;
+	waiter_init(&w, NULL);
+	waiter_prepare(&w);
+	assert_int_equal(waiter_sleep(&w, WAITER_INTERRUPTIBLE, clock_mono_ns() + NSEC_PER_MSEC),
+			 -ETIMEDOUT);
+	waiter_prepare(&w);
+	pthread_create(&t, NULL, thread_sleeps, &w);
+	pause_ns(2 * NSEC_PER_MSEC);
+	waiter_wake(&w);
+	pthread_join(t, NULL);
+}
+
+/* ---- suspending, and the receiver ---- */
+
+/*
+ * A platform in small: host threads post "events" for fibers, receive() takes one and runs the
+ * fiber, and commit() hands the reply to the host thread, which posts the next.
+ */
+enum { PLAT_TASKS = 3 };
+
+struct plat_task {
+	struct fiber *fiber;
+	struct waiter waiter;
+	pthread_t thread;
+	unsigned int requests, replies; /* (plat.lock) */
+	unsigned int turns;
+	unsigned int handled;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t event, reply;
+	struct plat_task tasks[PLAT_TASKS];
+	unsigned int pending[PLAT_TASKS];
+	bool abort;
+	unsigned int ended;
+} plat = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	   .event = PTHREAD_COND_INITIALIZER,
+	   .reply = PTHREAD_COND_INITIALIZER };
+
+static void plat_receive(void)
+{
+	struct fiber *f = NULL;
+
+	pthread_mutex_lock(&plat.lock);
+	while (!f && !plat.abort) {
+		for (size_t i = 0; i < PLAT_TASKS && !f; i++)
+			if (plat.pending[i]) {
+				plat.pending[i] = 0;
+				f = plat.tasks[i].fiber;
+			}
+		if (!f)
+			pthread_cond_wait(&plat.event, &plat.lock);
+	}
+	plat.abort = false;
+	pthread_mutex_unlock(&plat.lock);
+	if (f)
+		fiber_run(f);
+}
+
+static void plat_receive_abort(void)
+{
+	pthread_mutex_lock(&plat.lock);
+	plat.abort = true;
+	pthread_cond_broadcast(&plat.event);
+	pthread_mutex_unlock(&plat.lock);
+}
+
+static void plat_reply(void *arg)
+{
+	struct plat_task *t = arg;
+
+	pthread_mutex_lock(&plat.lock);
+	t->replies++;
+	pthread_cond_broadcast(&plat.reply);
+	pthread_mutex_unlock(&plat.lock);
+}
+
+/* The application: asks, and waits for the reply. */
+static void *plat_app(void *arg)
+{
+	struct plat_task *t = arg;
+
+	for (unsigned int i = 0; i < t->turns; i++) {
+		pthread_mutex_lock(&plat.lock);
+		t->requests++;
+		plat.pending[t - plat.tasks] = 1;
+		pthread_cond_signal(&plat.event);
+		while (t->replies < i + 2)
+			pthread_cond_wait(&plat.reply, &plat.lock);
+		pthread_mutex_unlock(&plat.lock);
+	}
+	return NULL;
+}
+
+/* Its task: each request passes the turn to the next task, and now and then sleeps for a time. */
+static void plat_kernel(void *arg)
+{
+	struct plat_task *t = arg;
+
+	while (t->handled < t->turns) {
+		fiber_suspend(plat_reply, t);
+		t->handled++;
+		if (t->handled % 7 == 0) {
+			waiter_prepare(&t->waiter);
+			(void)waiter_sleep(&t->waiter, WAITER_INTERRUPTIBLE,
+					   clock_mono_ns() + 100000);
+		}
+		if (t->handled % 11 == 0) {
+			worker_block_begin();
+			pause_ns(50000);
+			worker_block_end();
+		}
+		waiter_wake(&plat.tasks[(size_t)(t - plat.tasks + 1) % PLAT_TASKS].waiter);
+	}
+	plat_reply(t);
+	pthread_mutex_lock(&plat.lock);
+	if (++plat.ended == PLAT_TASKS) {
+		pthread_mutex_unlock(&plat.lock);
+		workers_stop();
+		return;
+	}
+	pthread_mutex_unlock(&plat.lock);
+}
+
+static void plat_play(int max)
+{
+	static const struct worker_hooks hooks = { plat_receive, plat_receive_abort };
+
+	assert_int_equal(events_start(), 0);
+	memset(plat.tasks, 0, sizeof(plat.tasks));
+	memset(plat.pending, 0, sizeof(plat.pending));
+	plat.abort = false;
+	plat.ended = 0;
+	for (size_t i = 0; i < PLAT_TASKS; i++) {
+		plat.tasks[i].turns = UNIT_TSAN ? 300 : 1000;
+		plat.tasks[i].fiber = fiber_new(plat_kernel, &plat.tasks[i]);
+		assert_non_null(plat.tasks[i].fiber);
+		waiter_init(&plat.tasks[i].waiter, plat.tasks[i].fiber);
+	}
+	for (size_t i = 0; i < PLAT_TASKS; i++) {
+		fiber_start(plat.tasks[i].fiber);
+		pthread_create(&plat.tasks[i].thread, NULL, plat_app, &plat.tasks[i]);
+	}
+	workers_start(&hooks, max);
+	for (size_t i = 0; i < PLAT_TASKS; i++) {
+		pthread_join(plat.tasks[i].thread, NULL);
+		assert_int_equal(plat.tasks[i].handled, plat.tasks[i].turns);
+		assert_int_equal(plat.tasks[i].replies, plat.tasks[i].turns + 1);
+	}
+	events_stop();
+}
+
+static void requests_are_answered_by_one_worker(void **state)
+{
+	(void)state;
+	plat_play(1);
+}
+
+static void requests_are_answered_by_several_workers(void **state)
+{
+	(void)state;
+	plat_play(2);
+	plat_play(4);
+}
+
+struct resumed {
+	struct fiber *fiber;
+	atomic_uint turn;
+	unsigned int turns;
+	atomic_uint done;
+};
+
+static void suspend_often(void *arg)
+{
+	struct resumed *r = arg;
+
+	for (unsigned int i = 0; i < r->turns; i++) {
+		atomic_fetch_add(&r->turn, 1);
+		fiber_suspend(NULL, NULL);
+	}
+	atomic_fetch_add(&r->done, 1);
+}
+
+/* Resumes once a turn, as a rule before the suspension is complete. */
+static void *resume_often(void *arg)
+{
+	struct resumed *r = arg;
+
+	for (unsigned int i = 0; i < r->turns; i++) {
+		while (atomic_load(&r->turn) == i)
+			sched_yield();
+		fiber_resume(r->fiber);
+	}
+	return NULL;
+}
+
+FIBER_TEST(resume_before_the_suspension_is_complete_is_not_lost)
+{
+	struct resumed r = { .turns = 2000 };
+	pthread_t t;
+
+	(void)state;
+	r.fiber = fiber_new(suspend_often, &r);
+	assert_non_null(r.fiber);
+	pthread_create(&t, NULL, resume_often, &r);
+	fiber_start(r.fiber);
+	until(&r.done, 1);
+	pthread_join(t, NULL);
+}
+
+/* ---- blocking ---- */
+
+struct blocked {
+	atomic_uint others, *done;
+};
+
+static void block_until_others_ran(void *arg)
+{
+	struct blocked *b = arg;
+
+	worker_block_begin();
+	while (atomic_load(&b->others) < 10)
+		pause_ns(100000);
+	worker_block_end();
+	atomic_fetch_add(b->done, 1);
+}
+
+FIBER_TEST(others_run_while_a_worker_is_blocked)
+{
+	atomic_uint done = 0;
+	struct blocked b = { 0, &done };
+
+	(void)state;
+	fiber_start(fiber_new(block_until_others_ran, &b));
+	for (int i = 0; i < 10; i++)
+		fiber_start(fiber_new(count_up, &b.others));
+	until(&done, 1);
+}
+
+/* ---- work ---- */
+
+struct job {
+	struct work work;
+	struct waiter waiter;
+	atomic_uint *ran;
+	bool sleeps;
+};
+
+static void job_run(void *arg)
+{
+	struct job *j = arg;
+
+	if (j->sleeps) {
+		waiter_init(&j->waiter, fiber_self());
+		waiter_prepare(&j->waiter);
+		(void)waiter_sleep(&j->waiter, WAITER_UNINTERRUPTIBLE,
+				   clock_mono_ns() + 5 * NSEC_PER_MSEC);
+	}
+	atomic_fetch_add(j->ran, 1);
+}
+
+FIBER_TEST(work_that_sleeps_holds_up_nobody)
+{
+	struct job jobs[20];
+	atomic_uint slow = 0, quick = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+		jobs[i].sleeps = i < 10;
+		jobs[i].ran = i < 10 ? &slow : &quick;
+		work_init(&jobs[i].work, job_run, &jobs[i]);
+		work_queue(&jobs[i].work);
+	}
+	while (atomic_load(&quick) < 10)
+		fiber_yield();
+	until(&slow, 10);
+}
+
+static void *queue_often(void *arg)
+{
+	struct job *j = arg;
+
+	for (int i = 0; i < 2000; i++)
+		work_queue(&j->work);
+	return NULL;
+}
+
+FIBER_TEST(work_queued_from_threads_runs_after_the_last_queueing)
+{
+	atomic_uint ran = 0;
+	struct job j = { .ran = &ran };
+	pthread_t t[2];
+	unsigned int before;
+
+	(void)state;
+	work_init(&j.work, job_run, &j);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, queue_often, &j);
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	while (atomic_load(&j.work.queued))
+		fiber_yield();
+	before = atomic_load(&ran);
+	work_queue(&j.work);
+	while (atomic_load(&ran) <= before)
+		fiber_yield();
+}
+
+UNIT_MAIN(UNIT(every_started_fiber_runs_once),
+	  UNIT(yielding_fibers_keep_their_stacks),
+	  UNIT(floating_point_survives_switches),
+	  UNIT(fiber_new_reports_lack_of_memory),
+	  UNIT(ten_thousand_fibers_sleep_at_once),
+	  UNIT(wake_between_prepare_and_sleep_is_not_lost),
+	  UNIT(wake_before_prepare_does_not_count),
+	  UNIT(interrupt_is_sticky_and_only_for_interruptible_sleeps),
+	  UNIT(wake_wins_over_interrupt_and_timeout),
+	  UNIT(sleep_times_out_not_before_its_deadline),
+	  UNIT(cancelled_wait_leaves_the_waiter_usable),
+	  UNIT(no_wake_is_lost_in_a_race_with_interrupts_and_timeouts),
+	  UNIT(host_threads_can_sleep_too),
+	  UNIT(requests_are_answered_by_one_worker),
+	  UNIT(requests_are_answered_by_several_workers),
+	  UNIT(resume_before_the_suspension_is_complete_is_not_lost),
+	  UNIT(others_run_while_a_worker_is_blocked),
+	  UNIT(work_that_sleeps_holds_up_nobody),
+	  UNIT(work_queued_from_threads_runs_after_the_last_queueing))
