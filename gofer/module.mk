@@ -1,1 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+SRCS += gofer/attr.c
+SRCS += gofer/content.c
+SRCS += gofer/fid.c
+SRCS += gofer/filter.c
+SRCS += gofer/server.c
+SRCS += gofer/sock.c
+SRCS += gofer/tree.c
+
+UNIT_TESTS += tests/unit/gofer/test_tree.c
