@@ -13,8 +13,10 @@ import os
 import sys
 
 import emit_calls
+import emit_checks
 import emit_docs
 import emit_marshal
+import emit_trace
 import model
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -23,7 +25,9 @@ GENERATED = {
     "sys_calls.h": emit_calls.prototypes,
     "sys_wrappers.h": emit_calls.wrappers,
     "sys_dispatch.c": emit_calls.dispatch,
+    "sys_trace.c": emit_trace.trace,
     "stub_marshal.h": emit_marshal.marshal,
+    "table_checks.h": emit_checks.checks,
     "syscall_tests.txt": emit_calls.tests,
 }
 

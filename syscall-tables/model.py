@@ -187,7 +187,7 @@ def parse_extent(text, structs):
     m = re.fullmatch(r"((?:struct )?[a-z]\w*)(?:\[(\d+)\])?", text)
     if m and m[1] in structs:
         count = int(m[2] or 1)
-        return Extent("const", structs[m[1]] * count, struct=m[1] if count == 1 else "")
+        return Extent("const", structs[m[1]] * count, struct=m[1])
     if m and m[1].startswith("struct "):
         raise TableError(f"{m[1]} is not in structs.def")
     m = re.fullmatch(r"bits\((\w+)\)", text)

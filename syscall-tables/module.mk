@@ -6,14 +6,19 @@
 TABLES := syscall-tables/x86_64.tbl syscall-tables/calls.def syscall-tables/structs.def \
 	syscall-tables/flags.def
 GENERATOR := syscall-tables/gen.py syscall-tables/model.py syscall-tables/emit_calls.py \
-	syscall-tables/emit_docs.py syscall-tables/emit_marshal.py
+	syscall-tables/emit_docs.py syscall-tables/emit_marshal.py \
+	syscall-tables/emit_trace.py syscall-tables/emit_checks.py
 TABLE_OUT := $(GEN)/sys_calls.h $(GEN)/sys_wrappers.h $(GEN)/sys_dispatch.c \
-	$(GEN)/stub_marshal.h $(GEN)/syscall_tests.txt
+	$(GEN)/sys_trace.c $(GEN)/stub_marshal.h $(GEN)/table_checks.h \
+	$(GEN)/syscall_tests.txt
 
 GEN_HDRS += $(GEN)/sys_calls.h
 GEN_HDRS += $(GEN)/sys_wrappers.h
 GEN_HDRS += $(GEN)/stub_marshal.h
+GEN_HDRS += $(GEN)/table_checks.h
 SRCS += gen/sys_dispatch.c
+SRCS += gen/sys_trace.c
+UNIT_TESTS += tests/unit/syscall-tables/test_structs.c
 
 $(GEN)/syscalls.stamp: $(TABLES) $(GENERATOR)
 	$(say) GEN syscall-tables

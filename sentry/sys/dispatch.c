@@ -20,6 +20,7 @@
 
 #include "lib/log.h"
 #include "lib/util.h"
+#include "sentry/trace/trace.h"
 
 #define SAID_NUMBERS 1024 /* numbers that are logged once each */
 #define SAID_OTHERS  16   /* how many lines all other numbers get together */
@@ -69,13 +70,29 @@ static long without_handler(const struct sys_entry *e, uint64_t nr)
 	return -ENOSYS;
 }
 
-long syscall_dispatch(struct task *t, uint64_t nr, const uint64_t args[6])
+static long run(struct task *t, uint64_t nr, const uint64_t args[6])
 {
-	const struct sys_entry *e;
+	const struct sys_entry *e = entry_of(nr);
 
-	nr = (uint64_t)(int32_t)nr;
-	e = entry_of(nr);
 	if (unlikely(!e || !e->call))
 		return without_handler(e, nr);
 	return e->call(t, args);
+}
+
+/* Apart, for its big frame. */
+static __attribute__((noinline)) long run_traced(struct task *t, uint64_t nr, const uint64_t args[6])
+{
+	struct trace_call c;
+	long result;
+
+	trace_enter(&c, t, nr, args);
+	result = run(t, nr, args);
+	trace_exit(&c, t, result);
+	return result;
+}
+
+long syscall_dispatch(struct task *t, uint64_t nr, const uint64_t args[6])
+{
+	nr = (uint64_t)(int32_t)nr;
+	return unlikely(trace_enabled()) ? run_traced(t, nr, args) : run(t, nr, args);
 }
