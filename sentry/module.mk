@@ -9,3 +9,9 @@ SRCS += sentry/control/wire.c
 
 UNIT_TESTS += tests/unit/sentry/test_dispatch.c
 UNIT_TESTS += tests/unit/sentry/test_trace.c
+SRCS += sentry/sys/epoll.c
+SRCS += sentry/sys/eventfd.c
+SRCS += sentry/sys/pipe.c
+SRCS += sentry/sys/poll.c
+SRCS += sentry/sys/timerfd.c
+SRCS += sentry/time/timespec.c
