@@ -8,3 +8,6 @@ SRCS += gofer/sock.c
 SRCS += gofer/tree.c
 
 UNIT_TESTS += tests/unit/gofer/test_tree.c
+UNIT_TESTS += tests/unit/gofer/test_attr.c
+UNIT_TESTS += tests/unit/gofer/test_content.c
+UNIT_TESTS += tests/unit/gofer/test_server.c
