@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SRCS += sentry/sys/dispatch.c
 SRCS += sentry/trace/show.c
+SRCS += sentry/trace/task_trace.c
 SRCS += sentry/trace/trace.c
 
 SRCS += sentry/control/codec.c

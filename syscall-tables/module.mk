@@ -18,6 +18,7 @@ GEN_HDRS += $(GEN)/stub_marshal.h
 GEN_HDRS += $(GEN)/table_checks.h
 SRCS += gen/sys_dispatch.c
 SRCS += gen/sys_trace.c
+UNIT_TESTS += tests/unit/syscall-tables/test_marshal.c
 UNIT_TESTS += tests/unit/syscall-tables/test_structs.c
 
 $(GEN)/syscalls.stamp: $(TABLES) $(GENERATOR)

@@ -52,3 +52,9 @@ struct trace_call {
 /* Calls with no end (exit, exit_group) get their line here. */
 void trace_enter(struct trace_call *c, struct task *t, uint64_t nr, const uint64_t args[6]);
 void trace_exit(struct trace_call *c, struct task *t, long result);
+
+/*
+ * --strace: trace all tasks into the log, at level info or the most verbose that is on.  Once, after
+ * log_open() and before the first task runs.
+ */
+void trace_tasks(bool starts);
