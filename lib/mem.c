@@ -4,9 +4,13 @@
  *
  * Zero bytes are a valid size everywhere: the result is a pointer to nothing, not NULL, so that
  * NULL always means "no memory".
+ *
+ * One arena: glibc would make one a thread, which costs memory in a process with few threads and
+ * much idle time; the threads' own caches keep them apart well enough.
  */
 #include "lib/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +19,11 @@
 
 /* Allocations still allowed; SIZE_MAX when tests don't count them. */
 static atomic_size_t mem_allowed = SIZE_MAX;
+
+__attribute__((constructor(101))) static void mem_setup(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+}
 
 void mem_fail_after(size_t calls)
 {
@@ -48,9 +57,11 @@ void *mem_zalloc(size_t size)
 
 void *mem_calloc(size_t count, size_t size)
 {
-	if (count == 0 || size == 0)
-		count = size = 1;
-	return mem_may() ? calloc(count, size) : NULL;
+	size_t total;
+
+	if (mul_overflow(count, size, &total))
+		return NULL;
+	return mem_zalloc(total);
 }
 
 void *mem_realloc(void *p, size_t count, size_t size)

@@ -19,4 +19,14 @@ SRCS += lib/worker_self.c
 SRCS += lib/wq.c
 SRCS += lib/x86_64/fiber_switch.S
 
+UNIT_TESTS += tests/unit/lib/test_bitmap.c
+UNIT_TESTS += tests/unit/lib/test_buf.c
 UNIT_TESTS += tests/unit/lib/test_fiber.c
+UNIT_TESTS += tests/unit/lib/test_hash.c
+UNIT_TESTS += tests/unit/lib/test_log.c
+UNIT_TESTS += tests/unit/lib/test_mem.c
+UNIT_TESTS += tests/unit/lib/test_mutex.c
+UNIT_TESTS += tests/unit/lib/test_timer.c
+UNIT_TESTS += tests/unit/lib/test_tree.c
+UNIT_TESTS += tests/unit/lib/test_uio.c
+UNIT_TESTS += tests/unit/lib/test_wq.c

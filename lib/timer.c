@@ -227,11 +227,13 @@ int hostfd_init(struct hostfd *h, int fd, hostfd_fn *fn)
 
 void hostfd_watch(struct hostfd *h, uint32_t mask)
 {
-	int err;
+	int err = 0;
 
 	latch_lock(&events.latch);
-	h->events = mask;
-	err = hostfd_ctl(h, EPOLL_CTL_MOD, mask);
+	if (h->id != 0) { /* a callback may ask again while hostfd_fini() waits for it */
+		h->events = mask;
+		err = hostfd_ctl(h, EPOLL_CTL_MOD, mask);
+	}
 	latch_unlock(&events.latch);
 	ASSERT(err == 0); /* it is registered, and nothing is allocated */
 }
@@ -240,6 +242,7 @@ void hostfd_fini(struct hostfd *h)
 {
 	latch_lock(&events.latch);
 	tree_remove(&events.hostfds, &h->node);
+	h->id = 0;
 	h->events = 0;
 	(void)hostfd_ctl(h, EPOLL_CTL_DEL, 0);
 	if (!events_is_self())

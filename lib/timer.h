@@ -37,7 +37,7 @@ typedef void hostfd_fn(struct hostfd *h, uint32_t events);
 
 struct hostfd {
 	struct tree_node node; /* (the module's latch) */
-	uint64_t id;           /* (c) */
+	uint64_t id;           /* (the module's latch) 0 from hostfd_fini() on */
 	int fd;                /* (c) */
 	uint32_t events;       /* (the module's latch) currently asked for; 0 means not watched */
 	hostfd_fn *fn;         /* (c) */

@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "lib/annotations.h"
 #include "lib/fiber.h"
 #include "lib/timer.h"
 #include "lib/util.h"
@@ -67,7 +68,7 @@ static inline void unit_on_fiber(void (*body)(void **state), void **state)
 }
 
 #define FIBER_TEST(name)                         \
-	static void name##_body(void **state);   \
+	static void name##_body(void **state) NO_TSA; \
 	static void name(void **state)           \
 	{                                        \
 		unit_on_fiber(name##_body, state); \
