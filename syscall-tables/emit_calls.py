@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sys_calls.h, sys_wrappers.h and sys_dispatch.c: prototypes, narrowing, and the dispatch table."""
+"""sys_calls.h, sys_wrappers.h, sys_dispatch.c, sys_names.c: prototypes, narrowing, and the dispatch table."""
 
 from model import SCALARS
 
@@ -54,14 +54,21 @@ def dispatch(tables):
         "const struct sys_entry sys_entries[] = {\n"
     )
     for row in tables.rows:
-        entry = f'.name = "{row.name}"'
         if row.has_handler:
-            entry += f", .call = call_{row.name}"
+            out += f"\t[{row.nr}] = {{ .call = call_{row.name} }},\n"
         elif row.support == "refused":
-            entry += f", .refused = {row.error}"
-        out += f"\t[{row.nr}] = {{ {entry} }},\n"
+            out += f"\t[{row.nr}] = {{ .refused = {row.error} }}, /* {row.name} */\n"
+        else:
+            out += f"\t[{row.nr}] = {{ 0 }}, /* {row.name} */\n"
     out += "};\n\nconst unsigned int sys_entry_count = sizeof(sys_entries) / sizeof(sys_entries[0]);\n"
     return out
+
+
+def names(tables):
+    """Apart from dispatch, which needs every handler to link."""
+    out = HEAD + '#include "sentry/sys/names.h"\n\nconst char *const sys_names[] = {\n'
+    out += "".join(f'\t[{r.nr}] = "{r.name}",\n' for r in tables.rows)
+    return out + "};\n\nconst unsigned int sys_name_count = sizeof(sys_names) / sizeof(sys_names[0]);\n"
 
 
 def tests(tables):

@@ -25,6 +25,7 @@ GENERATED = {
     "sys_calls.h": emit_calls.prototypes,
     "sys_wrappers.h": emit_calls.wrappers,
     "sys_dispatch.c": emit_calls.dispatch,
+    "sys_names.c": emit_calls.names,
     "sys_trace.c": emit_trace.trace,
     "stub_marshal.h": emit_marshal.marshal,
     "table_checks.h": emit_checks.checks,

@@ -8,7 +8,7 @@ TABLES := syscall-tables/x86_64.tbl syscall-tables/calls.def syscall-tables/stru
 GENERATOR := syscall-tables/gen.py syscall-tables/model.py syscall-tables/emit_calls.py \
 	syscall-tables/emit_docs.py syscall-tables/emit_marshal.py \
 	syscall-tables/emit_trace.py syscall-tables/emit_checks.py
-TABLE_OUT := $(GEN)/sys_calls.h $(GEN)/sys_wrappers.h $(GEN)/sys_dispatch.c \
+TABLE_OUT := $(GEN)/sys_calls.h $(GEN)/sys_wrappers.h $(GEN)/sys_dispatch.c $(GEN)/sys_names.c \
 	$(GEN)/sys_trace.c $(GEN)/stub_marshal.h $(GEN)/table_checks.h \
 	$(GEN)/syscall_tests.txt
 
@@ -17,6 +17,7 @@ GEN_HDRS += $(GEN)/sys_wrappers.h
 GEN_HDRS += $(GEN)/stub_marshal.h
 GEN_HDRS += $(GEN)/table_checks.h
 SRCS += gen/sys_dispatch.c
+SRCS += gen/sys_names.c
 SRCS += gen/sys_trace.c
 UNIT_TESTS += tests/unit/syscall-tables/test_marshal.c
 UNIT_TESTS += tests/unit/syscall-tables/test_structs.c

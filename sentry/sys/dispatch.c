@@ -20,6 +20,7 @@
 
 #include "lib/log.h"
 #include "lib/util.h"
+#include "sentry/sys/names.h"
 #include "sentry/trace/trace.h"
 
 #define SAID_NUMBERS 1024 /* numbers that are logged once each */
@@ -29,18 +30,6 @@ static struct {
 	atomic_ullong said[SAID_NUMBERS / 64];
 	atomic_uint others;
 } dispatch;
-
-static const struct sys_entry *entry_of(uint64_t nr)
-{
-	return nr < sys_entry_count && sys_entries[nr].name ? &sys_entries[nr] : NULL;
-}
-
-const char *syscall_name(uint64_t nr)
-{
-	const struct sys_entry *e = entry_of(nr);
-
-	return e ? e->name : NULL;
-}
 
 static bool say_once(uint64_t nr)
 {
@@ -56,14 +45,15 @@ static bool say_once(uint64_t nr)
 	return !(atomic_fetch_or_explicit(&dispatch.said[nr / 64], bit, memory_order_relaxed) & bit);
 }
 
-static long without_handler(const struct sys_entry *e, uint64_t nr)
+static long without_handler(uint64_t nr, int refused)
 {
-	const char *name = e ? e->name : "no such call";
+	const char *name = syscall_name(nr);
 
-	if (e && e->refused) {
+	name = name ? name : "no such call";
+	if (refused) {
 		if (say_once(nr))
 			log_info("system call %" PRIu64 " (%s): refused by policy", nr, name);
-		return -e->refused;
+		return -refused;
 	}
 	if (say_once(nr))
 		log_warn("system call %" PRIu64 " (%s): not implemented", nr, name);
@@ -72,10 +62,10 @@ static long without_handler(const struct sys_entry *e, uint64_t nr)
 
 static long run(struct task *t, uint64_t nr, const uint64_t args[6])
 {
-	const struct sys_entry *e = entry_of(nr);
+	const struct sys_entry *e = nr < sys_entry_count ? &sys_entries[nr] : NULL;
 
 	if (unlikely(!e || !e->call))
-		return without_handler(e, nr);
+		return without_handler(nr, e ? e->refused : 0);
 	return e->call(t, args);
 }
 

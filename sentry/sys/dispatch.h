@@ -8,16 +8,12 @@ struct task;
 
 /* A row of syscall-tables/<arch>.tbl; numbers without a row are all zeros. */
 struct sys_entry {
-	const char *name;
 	/* Narrows the registers and calls the handler; NULL: refused or absent. */
 	long (*call)(struct task *t, const uint64_t args[6]);
 	int refused; /* the errno of a call refused by policy, or 0 */
 };
 extern const struct sys_entry sys_entries[];
 extern const unsigned int sys_entry_count;
-
-/* The name of a call as in the tables, or NULL. */
-const char *syscall_name(uint64_t nr);
 
 /*
  * Run one system call on its task's fiber; may sleep.  >= 0, or -errno, or one of the kernel's own

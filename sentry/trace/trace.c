@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#include "sentry/sys/dispatch.h"
+#include "sentry/sys/names.h"
 #include "sentry/trace/trace_impl.h"
 
 #define PATH_SHOWN     128UL /* bytes of a string */

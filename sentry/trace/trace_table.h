@@ -63,7 +63,7 @@ struct trace_desc {
 	uint8_t result;
 };
 
-extern const struct trace_desc trace_descs[]; /* by number; sys_entry_count of them */
+extern const struct trace_desc trace_descs[]; /* by number; sys_name_count of them */
 
 /* Sets that are not an argument's own. */
 extern const struct trace_set trace_set_clockid;
