@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroup.h: the container's control groups, in the cgroup file systems of v1, v2 and both beside each
+ * other (hybrid: the v1 controllers count, v2 is not touched).
+ *
+ * A cgroup here is a list of directories: one per v1 hierarchy, or a single one under v2.  Processes
+ * join by themselves, while single-threaded, by "0" to v1's `tasks`; under v2 they are made inside
+ * (CLONE_INTO_CGROUP).  Both avoid what a write to cgroup.procs costs (milliseconds: the kernel's
+ * global thread-group lock).
+ *
+ * Without permission (rootless) the cgroup is simply absent, with a warning.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "runsc-c/err.h"
+#include "runsc-c/oci_spec.h"
+
+#define CGROUP_MAX_DIRS 24
+
+struct cgroup_dir {
+	char *controllers; /* v1: "cpu,cpuacct" or "name=systemd"; v2: "" */
+	char *path;        /* /sys/fs/cgroup/memory/docker/ID */
+	bool made;         /* by us, so ours to remove */
+};
+
+struct cgroup {
+	bool v2;
+	struct cgroup_dir dirs[CGROUP_MAX_DIRS];
+	size_t count;
+};
+
+/*
+ * Where the container's cgroup is to be: spec's cgroupsPath ("/a/b", "a/b" relative to our own cgroup,
+ * or with systemd_style "slice:prefix:name"), default id.  Makes nothing; count is 0 where there are
+ * no cgroups.
+ */
+int cgroup_plan(const char *cgroups_path, const char *id, bool systemd_style, struct cgroup *out,
+		struct err *e);
+/*
+ * Make the directories of a plan (existing ones are joined, but not removed later).  optional: a lack
+ * of permission only drops the directory from the plan, with a warning in the log.
+ */
+int cgroup_make(struct cgroup *c, bool optional, struct err *e);
+/* Set limits; optional as above.  Called at create and update. */
+int cgroup_apply(const struct cgroup *c, const struct oci_resources *r, bool optional,
+		 struct err *e);
+/* v1: the calling process, which must be single-threaded, joins.  Nothing to do under v2. */
+int cgroup_join_self(const struct cgroup *c, bool optional, struct err *e);
+/* v2: a descriptor for CLONE_INTO_CGROUP, else -1. */
+int cgroup_clone_fd(const struct cgroup *c);
+/* Freeze or thaw and wait until it is so.  -ENOENT: no freezer here. */
+int cgroup_freeze(const struct cgroup *c, bool frozen, struct err *e);
+bool cgroup_is_frozen(const struct cgroup *c);
+/* SIGKILL everything in it, until it is empty or timeout_ms has passed; true when empty. */
+bool cgroup_kill(const struct cgroup *c, int timeout_ms);
+/* Pids in it (of the first hierarchy), 0-terminated; NULL without memory. */
+pid_t *cgroup_pids(const struct cgroup *c);
+/* Remove what was made, deepest first. */
+int cgroup_remove(const struct cgroup *c, struct err *e);
+void cgroup_fini(struct cgroup *c);
+
+/* For state.json. */
+json_t *cgroup_to_json(const struct cgroup *c);
+int cgroup_from_json(const json_t *o, struct cgroup *out);
+
+/* events --stats: the "data" object in runc's shape. */
+json_t *cgroup_stats(const struct cgroup *c);

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * oci_spec.c: config.json as a whole.  process, mounts and resources have files of their own.
+ * Member by member as in the runtime specification's config.md and config-linux.md, 1.2.
+ */
+#include "runsc-c/oci_spec_impl.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/mem.h"
+#include "platform/host.h"
+
+#define NEWEST_MINOR 3 /* of ociVersion 1.x */
+
+char *oci_dup(struct jsonw *w, const char *s)
+{
+	char *copy = s ? mem_strdup(s) : NULL;
+
+	if (s != NULL && copy == NULL)
+		err_set(w->e, ENOMEM, "out of memory");
+	return copy;
+}
+
+void *oci_alloc(struct jsonw *w, size_t count, size_t size)
+{
+	void *p = mem_calloc(count > 0 ? count : 1, size);
+
+	if (p == NULL)
+		err_set(w->e, ENOMEM, "out of memory");
+	return p;
+}
+
+void oci_strings_free(char **v)
+{
+	for (size_t i = 0; v != NULL && v[i] != NULL; i++)
+		mem_free(v[i]);
+	mem_free(v);
+}
+
+int oci_check_id(const char *id, struct err *e)
+{
+	size_t n = strlen(id);
+
+	if (n == 0)
+		return err_set(e, EINVAL, "container id cannot be empty");
+	if (n > 1024)
+		return err_set(e, EINVAL, "container id is longer than 1024 characters");
+	for (size_t i = 0; i < n; i++)
+		if (!isascii((unsigned char)id[i]) ||
+		    (!isalnum((unsigned char)id[i]) && strchr("_+-.", id[i]) == NULL))
+			return err_set(e, EINVAL, "invalid container id \"%s\": only letters, digits "
+				       "and _ + - . are allowed", id);
+	if (strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+		return err_set(e, EINVAL, "invalid container id \"%s\"", id);
+	return 0;
+}
+
+/* "1.0.2-dev": major 1, a minor that we know, anything after. */
+static void check_version(struct jsonw *w, const char *version)
+{
+	unsigned int major, minor, patch;
+	int n = 0;
+
+	if (version == NULL)
+		return;
+	if (sscanf(version, "%3u.%3u.%3u%n", &major, &minor, &patch, &n) != 3 ||
+	    (version[n] != '\0' && version[n] != '-' && version[n] != '+'))
+		jsonw_error(w, "ociVersion", "\"%s\" is no version such as \"1.2.0\"", version);
+	else if (major != 1 || minor > NEWEST_MINOR)
+		jsonw_error(w, "ociVersion", "unknown version \"%s\"; 1.0.0 to 1.%d are known",
+			    version, NEWEST_MINOR);
+}
+
+/* ---- root ----------------------------------------------------------------------------------- */
+
+/* A relative root.path stays inside the bundle, also through symlinks; an absolute one is free. */
+static void find_rootfs(struct jsonw *w, const char *path, struct oci_spec *s)
+{
+	int bundle = open(s->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+	char link[64], real[PATH_MAX];
+	ssize_t n;
+
+	if (path[0] == '/')
+		fd = host_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+	else
+		fd = host_openat2(bundle, path, O_PATH | O_DIRECTORY, 0,
+				  RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+	if (bundle >= 0)
+		close(bundle);
+	if (fd == -EXDEV)
+		jsonw_error(w, "path", "\"%s\" leads out of the bundle; use an absolute path", path);
+	else if (fd < 0)
+		jsonw_error(w, "path", "\"%s\": %s", path, err_reason(fd));
+	if (fd < 0)
+		return;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, real, sizeof(real) - 1);
+	close(fd);
+	real[n > 0 ? n : 0] = '\0';
+	s->rootfs = oci_dup(w, n > 0 ? real : path);
+}
+
+static void parse_root(struct jsonw *w, const json_t *doc, unsigned int flags, struct oci_spec *s)
+{
+	const json_t *o = jsonw_object(w, doc, "root", REQUIRED);
+	size_t mark = jsonw_enter(w, "root");
+	const char *path = o ? jsonw_string(w, o, "path", REQUIRED) : NULL;
+
+	if (path != NULL && path[0] == '\0')
+		jsonw_error(w, "path", "empty");
+	else if (path != NULL && !(flags & OCI_SPEC_NO_FILES) && !err_is(w->e))
+		find_rootfs(w, path, s);
+	s->container->root_readonly = jsonw_bool(w, o, "readonly", false);
+	jsonw_leave(w, mark);
+}
+
+/* ---- linux ---------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	enum oci_namespace_kind kind;
+	int sentry_kind; /* enum ns_kind, or -1 */
+} namespace_names[] = {
+	{ "pid", OCI_NS_PID, NS_PID },         { "network", OCI_NS_NETWORK, NS_NET },
+	{ "mount", OCI_NS_MOUNT, -1 },         { "ipc", OCI_NS_IPC, NS_IPC },
+	{ "uts", OCI_NS_UTS, NS_UTS },         { "user", OCI_NS_USER, NS_USER },
+	{ "cgroup", OCI_NS_CGROUP, NS_CGROUP }, { "time", OCI_NS_TIME, NS_TIME },
+};
+
+static void parse_namespace(struct jsonw *w, const json_t *o, struct oci_spec *s)
+{
+	const char *type = jsonw_string(w, o, "type", REQUIRED);
+	const char *path = jsonw_string(w, o, "path", OPTIONAL);
+
+	for (size_t i = 0; type != NULL && i < ARRAY_SIZE(namespace_names); i++) {
+		struct oci_namespace *ns = &s->namespaces[namespace_names[i].kind];
+
+		if (strcmp(type, namespace_names[i].name) != 0)
+			continue;
+		if (ns->present)
+			jsonw_error(w, "type", "\"%s\" is there twice", type);
+		if (path != NULL && path[0] != '\0' && path[0] != '/')
+			jsonw_error(w, "path", "\"%s\" is not an absolute path", path);
+		if (!ns->present && path != NULL && path[0] != '\0')
+			ns->path = oci_dup(w, path);
+		ns->present = true;
+		if (namespace_names[i].sentry_kind >= 0)
+			s->container->ns[namespace_names[i].sentry_kind] = NS_NEW;
+		return;
+	}
+	if (type != NULL)
+		jsonw_error(w, "type", "unknown namespace \"%s\"", type);
+}
+
+static void parse_namespaces(struct jsonw *w, const json_t *linux_, struct oci_spec *s)
+{
+	const json_t *a = jsonw_array(w, linux_, "namespaces", OPTIONAL);
+
+	for (size_t i = 0; i < NS_KIND_COUNT; i++)
+		s->container->ns[i] = NS_SANDBOX;
+	for (size_t i = 0; i < json_array_size(a); i++) {
+		const json_t *o = jsonw_object_at(w, a, "namespaces", i);
+		size_t mark = jsonw_enter_index(w, "namespaces", i);
+
+		parse_namespace(w, o, s);
+		jsonw_leave(w, mark);
+	}
+}
+
+static void parse_id_map(struct jsonw *w, const json_t *linux_, const char *name,
+			 struct id_map_config **out, size_t *count)
+{
+	const json_t *a = jsonw_array(w, linux_, name, OPTIONAL);
+	struct id_map_config *m = oci_alloc(w, json_array_size(a), sizeof(*m));
+
+	*out = m;
+	for (size_t i = 0; m != NULL && i < json_array_size(a); i++) {
+		const json_t *o = jsonw_object_at(w, a, name, i);
+		size_t mark = jsonw_enter_index(w, name, i);
+
+		m[i].container_id = (uint32_t)jsonw_int(w, o, "containerID", 0, UINT32_MAX, 0);
+		m[i].host_id = (uint32_t)jsonw_int(w, o, "hostID", 0, UINT32_MAX, 0);
+		m[i].size = (uint32_t)jsonw_int(w, o, "size", 1, UINT32_MAX, 0);
+		if (m[i].size == 0)
+			jsonw_error(w, "size", "missing");
+		*count = i + 1;
+		jsonw_leave(w, mark);
+	}
+}
+
+static void parse_device(struct jsonw *w, const json_t *o, struct device_config *d)
+{
+	const char *path = jsonw_string(w, o, "path", REQUIRED);
+	const char *type = jsonw_string(w, o, "type", REQUIRED);
+
+	if (path != NULL && path[0] != '/')
+		jsonw_error(w, "path", "\"%s\" is not an absolute path", path);
+	if (type != NULL && (strlen(type) != 1 || strchr("cubp", type[0]) == NULL))
+		jsonw_error(w, "type", "\"%s\" is none of c, u, b, p", type);
+	d->path = oci_dup(w, path ? path : "");
+	d->type = type == NULL ? 'c' : type[0] == 'u' ? 'c' : type[0];
+	d->major = (unsigned int)jsonw_int(w, o, "major", 0, 0xfff, 0);
+	d->minor = (unsigned int)jsonw_int(w, o, "minor", 0, 0xfffff, 0);
+	/* Some clients send the whole st_mode. */
+	d->mode = (mode_t)jsonw_int(w, o, "fileMode", 0, UINT32_MAX, 0666) & 07777;
+	d->uid = (uid_t)jsonw_int(w, o, "uid", 0, UINT32_MAX, 0);
+	d->gid = (gid_t)jsonw_int(w, o, "gid", 0, UINT32_MAX, 0);
+}
+
+static void parse_devices(struct jsonw *w, const json_t *linux_, struct container_config *c)
+{
+	const json_t *a = jsonw_array(w, linux_, "devices", OPTIONAL);
+
+	c->devices = oci_alloc(w, json_array_size(a), sizeof(*c->devices));
+	for (size_t i = 0; c->devices != NULL && i < json_array_size(a); i++) {
+		const json_t *o = jsonw_object_at(w, a, "devices", i);
+		size_t mark = jsonw_enter_index(w, "devices", i);
+
+		parse_device(w, o, &c->devices[i]);
+		c->device_count = i + 1;
+		jsonw_leave(w, mark);
+	}
+}
+
+static void parse_sysctl(struct jsonw *w, const json_t *linux_, struct container_config *c)
+{
+	json_t *o = jsonw_object(w, linux_, "sysctl", OPTIONAL), *v;
+	size_t mark = jsonw_enter(w, "sysctl");
+	const char *name;
+
+	c->sysctls = oci_alloc(w, json_object_size(o), sizeof(*c->sysctls));
+	json_object_foreach(o, name, v) {
+		struct sysctl_config *k = &c->sysctls[c->sysctl_count];
+
+		if (c->sysctls == NULL)
+			break;
+		if (!json_is_string(v))
+			jsonw_error(w, name, "expected a string");
+		if (name[0] == '\0' || strstr(name, "..") != NULL || name[0] == '/')
+			jsonw_error(w, name, "no name such as \"net.ipv4.ip_forward\"");
+		k->name = oci_dup(w, name);
+		k->value = oci_dup(w, json_is_string(v) ? json_string_value(v) : "");
+		c->sysctl_count++;
+	}
+	jsonw_leave(w, mark);
+}
+
+static char **parse_paths(struct jsonw *w, const json_t *linux_, const char *name)
+{
+	char **v = jsonw_strings(w, linux_, name, OPTIONAL);
+
+	for (size_t i = 0; v != NULL && v[i] != NULL; i++) {
+		size_t mark = jsonw_enter_index(w, name, i);
+
+		if (v[i][0] != '/')
+			jsonw_error(w, NULL, "\"%s\" is not an absolute path", v[i]);
+		jsonw_leave(w, mark);
+	}
+	return v;
+}
+
+/* linux.seccomp is carried out by the Sentry, which reads its rules; the outline is checked here. */
+static char *parse_seccomp(struct jsonw *w, const json_t *linux_)
+{
+	static const char *const actions[] = {
+		"SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP",
+		"SCMP_ACT_ERRNO", "SCMP_ACT_TRACE", "SCMP_ACT_ALLOW", "SCMP_ACT_LOG",
+		"SCMP_ACT_NOTIFY",
+	};
+	const json_t *o = jsonw_object(w, linux_, "seccomp", OPTIONAL), *calls;
+	size_t mark = jsonw_enter(w, "seccomp");
+	const char *action = o ? jsonw_string(w, o, "defaultAction", REQUIRED) : NULL;
+	bool known = action == NULL;
+	char *text = NULL, *raw;
+
+	for (size_t i = 0; !known && i < ARRAY_SIZE(actions); i++)
+		known = strcmp(action, actions[i]) == 0;
+	if (!known)
+		jsonw_error(w, "defaultAction", "unknown action \"%s\"", action);
+	calls = jsonw_array(w, o, "syscalls", OPTIONAL);
+	for (size_t i = 0; i < json_array_size(calls); i++) {
+		const json_t *c = jsonw_object_at(w, calls, "syscalls", i);
+		size_t inner = jsonw_enter_index(w, "syscalls", i);
+
+		oci_strings_free(jsonw_strings(w, c, "names", REQUIRED));
+		jsonw_string(w, c, "action", REQUIRED);
+		jsonw_leave(w, inner);
+	}
+	if (o != NULL && !err_is(w->e)) {
+		raw = json_dumps(o, JSON_COMPACT);
+		text = oci_dup(w, raw);
+		free(raw); /* jansson's */
+	}
+	jsonw_leave(w, mark);
+	return text;
+}
+
+static unsigned long parse_propagation(struct jsonw *w, const json_t *linux_)
+{
+	struct oci_mount_flags m = { 0, 0, false, false };
+	const char *s = jsonw_string(w, linux_, "rootfsPropagation", OPTIONAL);
+
+	if (s == NULL || s[0] == '\0')
+		return 0;
+	if (!oci_mount_option(s, &m) || m.propagation == 0)
+		jsonw_error(w, "rootfsPropagation", "unknown value \"%s\"", s);
+	return m.propagation;
+}
+
+static void check_personality(struct jsonw *w, const json_t *linux_)
+{
+	const json_t *o = jsonw_object(w, linux_, "personality", OPTIONAL);
+	size_t mark = jsonw_enter(w, "personality");
+	const char *domain = o ? jsonw_string(w, o, "domain", REQUIRED) : NULL;
+
+	if (domain != NULL && strcmp(domain, "LINUX") != 0)
+		jsonw_error(w, "domain", "\"%s\" is not supported, only LINUX", domain);
+	jsonw_leave(w, mark);
+}
+
+static void parse_linux(struct jsonw *w, const json_t *doc, struct oci_spec *s)
+{
+	const json_t *o = jsonw_object(w, doc, "linux", OPTIONAL), *resources;
+	struct container_config *c = s->container;
+	size_t mark = jsonw_enter(w, "linux"), inner;
+
+	parse_namespaces(w, o, s);
+	parse_id_map(w, o, "uidMappings", &c->uid_map, &c->uid_map_count);
+	parse_id_map(w, o, "gidMappings", &c->gid_map, &c->gid_map_count);
+	parse_devices(w, o, c);
+	parse_sysctl(w, o, c);
+	c->masked_paths = parse_paths(w, o, "maskedPaths");
+	c->readonly_paths = parse_paths(w, o, "readonlyPaths");
+	c->root_propagation = parse_propagation(w, o);
+	s->cgroups_path = oci_dup(w, jsonw_string(w, o, "cgroupsPath", OPTIONAL));
+	resources = jsonw_object(w, o, "resources", OPTIONAL);
+	inner = jsonw_enter(w, "resources");
+	oci_parse_resources(w, resources, &s->resources);
+	jsonw_leave(w, inner);
+	if (c->process != NULL)
+		c->process->seccomp = parse_seccomp(w, o);
+	check_personality(w, o);
+	jsonw_string(w, o, "mountLabel", OPTIONAL);
+	jsonw_object(w, o, "intelRdt", OPTIONAL);
+	jsonw_object(w, o, "timeOffsets", OPTIONAL);
+	jsonw_leave(w, mark);
+}
+
+/* ---- hooks, annotations --------------------------------------------------------------------- */
+
+static const char *const phase_names[OCI_HOOK_PHASES] = {
+	"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop",
+};
+
+static void parse_hook(struct jsonw *w, const json_t *o, struct oci_hook *h)
+{
+	const char *path = jsonw_string(w, o, "path", REQUIRED);
+
+	if (path != NULL && path[0] != '/')
+		jsonw_error(w, "path", "\"%s\" is not an absolute path", path);
+	h->path = oci_dup(w, path);
+	if (jsonw_has(o, "args"))
+		h->args = jsonw_strings(w, o, "args", OPTIONAL);
+	h->env = jsonw_strings(w, o, "env", OPTIONAL);
+	h->timeout = (int)jsonw_int(w, o, "timeout", 0, INT_MAX, 0);
+}
+
+static void parse_hooks(struct jsonw *w, const json_t *doc, struct oci_spec *s)
+{
+	const json_t *o = jsonw_object(w, doc, "hooks", OPTIONAL);
+	size_t mark = jsonw_enter(w, "hooks");
+
+	for (int phase = 0; phase < OCI_HOOK_PHASES; phase++) {
+		const char *name = phase_names[phase];
+		const json_t *a = jsonw_array(w, o, name, OPTIONAL);
+		struct oci_hooks *hooks = &s->hooks[phase];
+
+		hooks->hooks = oci_alloc(w, json_array_size(a), sizeof(*hooks->hooks));
+		for (size_t i = 0; hooks->hooks != NULL && i < json_array_size(a); i++) {
+			const json_t *hook = jsonw_object_at(w, a, name, i);
+			size_t inner = jsonw_enter_index(w, name, i);
+
+			parse_hook(w, hook, &hooks->hooks[i]);
+			hooks->count = i + 1;
+			jsonw_leave(w, inner);
+		}
+		if (phase == OCI_HOOK_START_CONTAINER && hooks->count > 0)
+			jsonw_error(w, name, "hooks inside the container are not supported yet");
+	}
+	jsonw_leave(w, mark);
+}
+
+static void parse_annotations(struct jsonw *w, const json_t *doc, struct oci_spec *s)
+{
+	json_t *o = jsonw_object(w, doc, "annotations", OPTIONAL), *v;
+	size_t mark = jsonw_enter(w, "annotations");
+	const char *name;
+
+	json_object_foreach(o, name, v)
+		if (!json_is_string(v))
+			jsonw_error(w, name, "expected a string");
+	s->annotations = o ? json_incref(o) : json_object();
+	jsonw_leave(w, mark);
+}
+
+/* ---- all ------------------------------------------------------------------------------------ */
+
+/* CPUs that applications see: what the quota, the cpuset and our own affinity leave. */
+static unsigned int count_cpus(const struct oci_resources *r)
+{
+	cpu_set_t set;
+	int64_t count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	if (r->cpuset_cpus != NULL)
+		count = MIN(count, (int64_t)oci_cpu_list_count(r->cpuset_cpus));
+	if (r->cpu_quota > 0) {
+		int64_t period = r->cpu_period > 0 ? r->cpu_period : 100000;
+
+		count = MIN(count, r->cpu_quota / period + (r->cpu_quota % period != 0));
+	}
+	return (unsigned int)MAX(count, 1);
+}
+
+static void fill_container(struct jsonw *w, const json_t *doc, const char *id, struct oci_spec *s)
+{
+	struct container_config *c = s->container;
+	const json_t *process = jsonw_object(w, doc, "process", REQUIRED);
+	size_t mark;
+
+	c->id = oci_dup(w, id);
+	mark = jsonw_enter(w, "process");
+	if (process != NULL)
+		c->process = oci_parse_process(w, process);
+	jsonw_leave(w, mark);
+	c->hostname = oci_dup(w, jsonw_string(w, doc, "hostname", OPTIONAL));
+	c->domainname = oci_dup(w, jsonw_string(w, doc, "domainname", OPTIONAL));
+	if (c->hostname != NULL && strlen(c->hostname) > 64)
+		jsonw_error(w, "hostname", "longer than 64 bytes");
+	if (c->domainname != NULL && strlen(c->domainname) > 64)
+		jsonw_error(w, "domainname", "longer than 64 bytes");
+}
+
+static void fill_limits(struct oci_spec *s)
+{
+	struct container_config *c = s->container;
+
+	c->memory_limit = s->resources.memory_limit > 0 ? (uint64_t)s->resources.memory_limit : 0;
+	c->pids_limit = s->resources.pids_limit > 0 ? (uint64_t)s->resources.pids_limit : 0;
+	c->cpu_count = count_cpus(&s->resources);
+	if (c->process != NULL && c->process->has_oom_score_adj) {
+		c->has_oom_score_adj = true;
+		c->oom_score_adj = c->process->oom_score_adj;
+	}
+}
+
+int oci_spec_parse(const json_t *doc, const char *file, const char *bundle, const char *id,
+		   unsigned int flags, struct oci_spec **out, struct err *e)
+{
+	struct oci_spec *s = mem_new(struct oci_spec);
+	const char *version;
+	struct jsonw w;
+
+	if (s == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	jsonw_init(&w, file, e);
+	oci_resources_init(&s->resources);
+	s->bundle = oci_dup(&w, bundle);
+	s->container = oci_alloc(&w, 1, sizeof(*s->container));
+	if (s->container != NULL)
+		s->container->gofer_fd = -1;
+	if (err_is(e))
+		goto free_spec;
+	version = jsonw_string(&w, doc, "ociVersion", REQUIRED);
+	check_version(&w, version);
+	s->version = oci_dup(&w, version);
+	fill_container(&w, doc, id, s);
+	if (s->container->process == NULL)
+		goto free_spec;
+	parse_root(&w, doc, flags, s);
+	oci_parse_mounts(&w, doc, s);
+	parse_linux(&w, doc, s);
+	parse_hooks(&w, doc, s);
+	parse_annotations(&w, doc, s);
+	if (err_is(e))
+		goto free_spec;
+	fill_limits(s);
+	*out = s;
+	return 0;
+
+free_spec:
+	oci_spec_free(s);
+	return e->error;
+}
+
+int oci_spec_load(const char *bundle, const char *config, const char *id, struct oci_spec **out,
+		  struct err *e)
+{
+	char shown[PATH_MAX + 32];
+	char *real = realpath(bundle, NULL);
+	json_t *doc;
+	int dir, err;
+
+	if (real == NULL)
+		return err_errno(e, errno, "bundle \"%s\"", bundle);
+	dir = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0) {
+		err = err_errno(e, errno, "bundle \"%s\"", bundle);
+		free(real);
+		return err;
+	}
+	if (config == NULL)
+		snprintf(shown, sizeof(shown), "%s/config.json", real);
+	else
+		snprintf(shown, sizeof(shown), "%s", config);
+	doc = jsonw_load_file(dir, config ? config : "config.json", shown, e);
+	close(dir);
+	err = doc ? oci_spec_parse(doc, "config.json", real, id, 0, out, e) : e->error;
+	json_decref(doc);
+	free(real);
+	return err;
+}
+
+void oci_spec_free(struct oci_spec *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < OCI_NS_COUNT; i++)
+		mem_free(s->namespaces[i].path);
+	for (size_t phase = 0; phase < OCI_HOOK_PHASES; phase++) {
+		for (size_t i = 0; i < s->hooks[phase].count; i++) {
+			mem_free(s->hooks[phase].hooks[i].path);
+			oci_strings_free(s->hooks[phase].hooks[i].args);
+			oci_strings_free(s->hooks[phase].hooks[i].env);
+		}
+		mem_free(s->hooks[phase].hooks);
+	}
+	oci_resources_fini(&s->resources);
+	container_config_free(s->container);
+	json_decref(s->annotations);
+	mem_free(s->bind_recursive);
+	mem_free(s->cgroups_path);
+	mem_free(s->version);
+	mem_free(s->bundle);
+	mem_free(s->rootfs);
+	mem_free(s);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oci_spec_impl.h: what the files that parse config.json share. */
+#pragma once
+
+#include "runsc-c/jsonw.h"
+#include "runsc-c/oci_spec.h"
+
+/* A copy of s (NULL for NULL); out of memory is set in w. */
+char *oci_dup(struct jsonw *w, const char *s);
+/* count zeroed elements (at least one), freed by mem_free(). */
+void *oci_alloc(struct jsonw *w, size_t count, size_t size);
+void oci_strings_free(char **v);
+
+/* Each parses the object it is given; w stands in it. */
+struct process_config *oci_parse_process(struct jsonw *w, const json_t *o);
+void oci_parse_mounts(struct jsonw *w, const json_t *doc, struct oci_spec *s);
+void oci_parse_resources(struct jsonw *w, const json_t *o, struct oci_resources *r);
+
+/*
+ * The value of a mount option that is a flag: adds to *set, *clear and *propagation; *recursive for
+ * "rbind" and kin.  false: it is none, so it belongs into the file system's data.
+ */
+struct oci_mount_flags {
+	unsigned long flags, propagation;
+	bool bind, recursive;
+};
+bool oci_mount_option(const char *option, struct oci_mount_flags *m);
+/* Whether the Sentry has a file system of that name. */
+bool oci_mount_type_known(const char *type);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runsc.h: the command line's global flags, and the table of subcommands. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "runsc-c/err.h"
+#include "runsc-c/flags.h"
+#include "sentry/control/boot.h"
+
+#define RUNSC_VERSION "0.1.0"
+#define RUNSC_SPEC    "1.2.0"
+
+struct globals {
+	const char *root; /* state directory */
+	const char *log, *log_format, *debug_log;
+	const char *platform_name, *network_name, *overlay_name, *rootless_name;
+	const char *cgroup_manager; /* crun's spelling: "cgroupfs", "systemd", "disabled" */
+	bool debug, strace, systemd_cgroup;
+	/* decoded */
+	enum platform_choice platform;
+	bool platform_forced;
+	enum network_choice network;
+	enum overlay_choice overlay;
+	bool rootless; /* no real root: the effective uid is not 0, or --rootless=true */
+};
+
+/*
+ * One subcommand: cmd_NAME.c.  run() gets argv[0] = its name; it returns the exit status, or a
+ * negative errno with e set: then main() prints the sentence and exits with fail_status.
+ */
+struct command {
+	const char *name;
+	int (*run)(const struct globals *g, int argc, char **argv, struct err *e);
+	const char *usage; /* what follows the name */
+	const char *help;
+	int fail_status;
+	bool hidden;
+};
+
+extern const struct command runsc_commands[];
+
+/*
+ * The start of every subcommand: parse its flags; --help prints them and sets *done.  Returns the
+ * index of the first argument; fewer than min or more than max (-1: any) is an error.
+ */
+int cmd_parse(const char *name, const struct flag *table, int argc, char **argv, int min, int max,
+	      bool *done, struct err *e);
+
+int cmd_create(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_debug(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_delete(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_do(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_events(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_exec(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_features(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_gofer(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_kill(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_list(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_pause(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_ps(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_resume(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_run(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_sentry(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_spec(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_start(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_state(const struct globals *g, int argc, char **argv, struct err *e);
+int cmd_update(const struct globals *g, int argc, char **argv, struct err *e);
