@@ -127,10 +127,14 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(ARCHIVE)
 .SECONDARY:
 
 # Unit tests run under ASan and UBSan; `make unit MODE=tsan` runs the threaded ones under TSan.
-.PHONY: unit-run
+# A test that doesn't link fails alone.
+.PHONY: unit-bins unit-run
+UNIT_MODE := $(if $(filter release,$(MODE)),asan,$(MODE))
 unit:
-	$(Q)$(MAKE) --no-print-directory MODE=$(if $(filter release,$(MODE)),asan,$(MODE)) unit-run
-unit-run: $(UNITBINS)
+	-$(Q)$(MAKE) --no-print-directory -k MODE=$(UNIT_MODE) unit-bins
+	$(Q)$(MAKE) --no-print-directory MODE=$(UNIT_MODE) unit-run
+unit-bins: $(UNITBINS)
+unit-run:
 	$(Q)tests/run-unit $(UNITBINS)
 
 install: all
@@ -163,8 +167,6 @@ lint: $(GEN_HDRS)
 
 # What .ci/run calls: everything, and a last line with the sum ("N passed, N failed").
 check:
-	$(Q)$(MAKE) --no-print-directory deps
-	$(Q)$(MAKE) --no-print-directory all
 	$(Q)MAKE="$(MAKE)" tests/check
 
 format:
