@@ -541,7 +541,7 @@ int epoll_wait_events(struct vfs_ctx *c, struct file *epf, struct uio *dst, int 
 			return 0;
 		if (err < 0)
 			return -EINTR;
-		err = vfs_wait_ready(c, &ep->wait, true, epoll_ready, ep, deadline_ns);
+		err = vfs_wait_ready(c, &ep->wait, 0, true, epoll_ready, ep, deadline_ns);
 	}
 }
 
@@ -629,7 +629,7 @@ int epoll_new(struct vfs_ctx *c, struct file **out)
 	list_init(&ep->nested);
 	wq_init(&ep->wait);
 	wq_init(&ep->polled);
-	err = file_new_anon("[eventpoll]", &epoll_ops, ep, O_RDWR, FILE_READ | FILE_WRITE, c->cred, &f);
+	err = file_new_anon("eventpoll", &epoll_ops, ep, O_RDWR, FILE_READ | FILE_WRITE, c->cred, &f);
 	if (err < 0) {
 		mem_free(ep);
 		return err;

@@ -154,11 +154,21 @@ int poll_wait(struct vfs_ctx *c, struct poll_slot *slots, size_t count, int64_t 
 	return ret;
 }
 
-int vfs_wait_ready(struct vfs_ctx *c, struct wq *q, bool exclusive, bool (*ready)(void *arg), void *arg,
-		   int64_t deadline_ns)
+/* As a sleeper of wq_wait(): it leaves the line when woken, so the next wake-up goes to another. */
+static void ready_sleeper_wake(struct wq_entry *e, uint32_t events)
 {
+	(void)events;
+	list_remove(&e->node);
+	waiter_wake(container_of(e, struct poll_entry, entry)->waiter);
+}
+
+int vfs_wait_ready(struct vfs_ctx *c, struct wq *q, uint32_t events, bool exclusive,
+		   bool (*ready)(void *arg), void *arg, int64_t deadline_ns)
+{
+	enum waiter_mode mode = c->waiter ? WAITER_INTERRUPTIBLE : WAITER_UNINTERRUPTIBLE;
 	struct waiter own, *w = c->waiter;
 	struct poll_entry e;
+	bool now;
 	int err = 0;
 
 	if (!w) {
@@ -166,23 +176,20 @@ int vfs_wait_ready(struct vfs_ctx *c, struct wq *q, bool exclusive, bool (*ready
 		w = &own;
 	}
 	e.waiter = w;
-	wq_entry_init(&e.entry, poll_entry_wake, 0);
+	wq_entry_init(&e.entry, ready_sleeper_wake, events);
 	e.entry.exclusive = exclusive;
-	wq_add(q, &e.entry);
-	for (;;) {
+	do {
 		waiter_prepare(w);
-		if (ready(arg)) {
+		wq_add(q, &e.entry);
+		now = ready(arg);
+		if (now)
 			waiter_cancel(w);
-			err = 0;
-			break;
-		}
-		if (err < 0) {
-			waiter_cancel(w);
-			break;
-		}
-		err = waiter_sleep(w, c->waiter ? WAITER_INTERRUPTIBLE : WAITER_UNINTERRUPTIBLE,
-				   deadline_ns);
-	}
-	wq_remove(&e.entry);
+		else
+			err = waiter_sleep(w, mode, deadline_ns);
+		wq_remove(&e.entry);
+	} while (!now && err == 0);
+	/* The wake-up may have been ours alone: look once more before giving up. */
+	if (now || ready(arg))
+		return 0;
 	return err == -EINTR ? -ERESTARTSYS : err;
 }

@@ -72,7 +72,8 @@ int poll_wait(struct vfs_ctx *c, struct poll_slot *slots, size_t count, int64_t 
 /*
  * Sleep at q until ready(arg), which may take latches but not sleep.  For objects whose state is
  * changed by timers and callbacks and so can't be under a mutex (else: wq_wait).  exclusive: stand
- * in line as wq_wait_exclusive does.  0, -ERESTARTSYS, or -ETIMEDOUT; 0 wins when ready.
+ * in line as wq_wait_exclusive does.  events: wake-ups to hear of, 0 for any.  0, -ERESTARTSYS, or
+ * -ETIMEDOUT; 0 wins when ready.
  */
-int vfs_wait_ready(struct vfs_ctx *c, struct wq *q, bool exclusive, bool (*ready)(void *arg), void *arg,
-		   int64_t deadline_ns);
+int vfs_wait_ready(struct vfs_ctx *c, struct wq *q, uint32_t events, bool exclusive,
+		   bool (*ready)(void *arg), void *arg, int64_t deadline_ns);

@@ -186,7 +186,7 @@ static ssize_t timerfd_read(struct vfs_ctx *c, struct file *f, struct uio *dst, 
 	while ((n = timerfd_take(t, &ticks)) == 0) {
 		if (rwf & O_NONBLOCK)
 			return -EAGAIN;
-		n = vfs_wait_ready(c, &t->wq, false, timerfd_ready, t, INT64_MAX);
+		n = vfs_wait_ready(c, &t->wq, 0, false, timerfd_ready, t, INT64_MAX);
 		if (n < 0)
 			return n;
 	}
@@ -342,7 +342,7 @@ int timerfd_new(struct vfs_ctx *c, int clockid, int flags, struct file **out)
 	timer_init(&t->timer, timerfd_fire);
 	wq_init(&t->wq);
 	list_init(&t->node);
-	err = file_new_anon("[timerfd]", &timerfd_ops, t, O_RDWR | (flags & O_NONBLOCK),
+	err = file_new_anon("timerfd", &timerfd_ops, t, O_RDWR | (flags & O_NONBLOCK),
 			    FILE_READ | FILE_WRITE | FILE_STREAM, c->cred, out);
 	if (err < 0) {
 		mem_free(t);
