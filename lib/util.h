@@ -14,8 +14,13 @@
 	})
 
 #define ARRAY_SIZE(a)     (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)         ({ typeof(a) a_ = (a); typeof(b) b_ = (b); a_ < b_ ? a_ : b_; })
-#define MAX(a, b)         ({ typeof(a) a_ = (a); typeof(b) b_ = (b); a_ > b_ ? a_ : b_; })
+/* Each argument is evaluated once; the counter keeps nested uses from shadowing one another. */
+#define UTIL_CAT_(a, b)   a##b
+#define UTIL_CAT(a, b)    UTIL_CAT_(a, b)
+#define UTIL_CMP(a, b, x, y, op) ({ typeof(a) x = (a); typeof(b) y = (b); x op y ? x : y; })
+#define UTIL_PICK(a, b, n, op) UTIL_CMP(a, b, UTIL_CAT(a_, n), UTIL_CAT(b_, n), op)
+#define MIN(a, b)         UTIL_PICK(a, b, __COUNTER__, <)
+#define MAX(a, b)         UTIL_PICK(a, b, __COUNTER__, >)
 #define ALIGN_DOWN(x, a)  ((x) & ~((typeof(x))(a) - 1))
 #define ALIGN_UP(x, a)    ALIGN_DOWN((x) + ((typeof(x))(a) - 1), a)
 #undef PAGE_SIZE /* <sys/user.h> has the same */

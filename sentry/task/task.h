@@ -76,6 +76,7 @@ struct pid {
 	struct pgrp *pgrp;      /* (t) */
 	struct session *session; /* (t) */
 	struct wq wq;           /* pidfd poll: woken when the process ends */
+	bool released;          /* (t) no longer in the tables */
 	struct {
 		struct hash_node node;
 		struct pid_ns *ns; /* counted */
@@ -155,6 +156,8 @@ enum process_flags {
 	PROCESS_CONTINUED = 1 << 4,  /* to be reported to WCONTINUED */
 	PROCESS_STOP_REPORT = 1 << 5, /* to be reported to WUNTRACED */
 	PROCESS_SIG_UNKILLABLE = 1 << 6, /* a pid namespace's init */
+	PROCESS_AUTOREAP = 1 << 7,   /* a dying init: children leave no zombies */
+	PROCESS_TELL_CONTINUED = 1 << 8, /* the parent is still to be told */
 };
 
 /* (t) tasklist.lock, (s) siglock, (c) constant, (a) atomic */
@@ -196,7 +199,8 @@ struct process {
 
 	/* accounting of reaped children and ended threads; (t) */
 	int64_t utime_ns, stime_ns, child_utime_ns, child_stime_ns;
-	uint64_t min_faults, maj_faults, child_min_faults, child_maj_faults, child_maxrss;
+	uint64_t min_faults, maj_faults, child_min_faults, child_maj_faults;
+	uint64_t maxrss, child_maxrss; /* KB */
 	int64_t start_ns;            /* (c) CLOCK_BOOTTIME */
 	int oom_score_adj;           /* (a) */
 	/* Set for processes that the Sentry itself made (parent NULL, getppid() 0). */
@@ -261,8 +265,13 @@ struct task {
 	int nice;                    /* (a) virtual: -20..19 */
 	int sched_policy, sched_priority; /* (a) virtual */
 	uint64_t nvcsw, nivcsw;
+	struct task_boot *boot;      /* (o) a first task that has not loaded its program yet */
+	atomic_bool started;         /* (a) task_start() was called */
 	int64_t start_ns;            /* (c) */
 	int64_t last_utime_ns, last_stime_ns; /* usage at its end */
+	uint64_t last_min_faults, last_maj_faults;
+	uint64_t fault_trapno, fault_error, fault_addr; /* (o) of the last fault, for signal frames */
+	struct path held_root, held_cwd; /* (o) see task_vfs_shared_fs() */
 };
 
 struct tasklist {
@@ -284,8 +293,9 @@ struct clone_args_k {
 long task_clone(struct task *parent, const struct clone_args_k *a);
 
 /*
- * The first task of a container, made by the control server: not yet running.  The caller owns the
- * reference; task_start() lets it go.
+ * The first task of a container, or one that joins it (exec), made by the control server.  The
+ * program is loaded when task_new_init() returns, and runs after task_start(), which consumes the
+ * caller's reference.  To give up instead: process_group_exit() and task_put().
  */
 struct process_spec {
 	struct container *container;
@@ -331,6 +341,7 @@ void task_set_comm(struct task *t, const char *comm);
 
 /* Numbers as t's own pid namespace (or ns) sees them; tid, tgid, ppid. */
 struct pid_ns *task_pid_ns(const struct task *t);
+struct pid_ns *process_pid_ns(const struct process *p);
 int32_t task_tid(const struct task *t);
 int32_t task_tgid(const struct task *t);
 int32_t task_tid_in(const struct task *t, const struct pid_ns *ns);

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * deliver.c: signals on a task's way back to the application: dequeueing, default actions, stops,
+ * handlers, and what becomes of an interrupted system call (signal(7), "Interruption of system
+ * calls").
+ *
+ * Restart codes end here.  A handler turns them into EINTR or, by SA_RESTART, into the same call
+ * again; without a handler the call is always made again: the program counter goes back over the
+ * two bytes of `syscall` and rax gets the call's number (restart_syscall's for sleeps that must go
+ * on with what is left of their time).
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "lib/mem.h"
+#include "sentry/signal/signal_impl.h"
+#include "sentry/task/task_impl.h"
+
+void sig_recalc_locked(struct task *t)
+{
+	if ((t->pending.set | t->process->pending.set) & ~t->blocked)
+		atomic_fetch_or_explicit(&t->flags, TASK_SIGPENDING, memory_order_relaxed);
+}
+
+static int sig_take_locked(struct process *p, struct sig_pending *pending, sig_set_t set,
+			   siginfo_t *info)
+{
+	sig_set_t have = pending->set & set;
+	struct sig_queued *q, *found = NULL;
+	bool more = false;
+	int sig;
+
+	if (!have)
+		return 0;
+	/* Synchronous ones first, else the lowest number. */
+	sig = __builtin_ctzll((have & SIG_SET_SYNC) ? (have & SIG_SET_SYNC) : have) + 1;
+	list_for_each_entry(q, &pending->queue, node) {
+		if (q->info.si_signo != sig)
+			continue;
+		if (found) {
+			more = true;
+			break;
+		}
+		found = q;
+	}
+	if (!more)
+		pending->set &= ~SIG_BIT(sig);
+	memset(info, 0, sizeof(*info));
+	info->si_signo = sig;
+	info->si_code = SI_USER; /* its queue entry could not be allocated */
+	if (!found)
+		return sig;
+	list_remove(&found->node);
+	found->queued = false;
+	*info = found->info;
+	if (found->gone) {
+		found->gone(found);
+	} else {
+		p->queued_count--;
+		mem_free(found);
+	}
+	return sig;
+}
+
+int sig_dequeue_locked(struct task *t, sig_set_t set, siginfo_t *info)
+{
+	int sig = sig_take_locked(t->process, &t->pending, set, info);
+
+	return sig ? sig : sig_take_locked(t->process, &t->process->pending, set, info);
+}
+
+int sig_dequeue(struct task *t, sig_set_t set, siginfo_t *info)
+{
+	int sig;
+
+	latch_lock(&t->process->siglock);
+	sig = sig_dequeue_locked(t, set & ~SIG_UNBLOCKABLE, info);
+	latch_unlock(&t->process->siglock);
+	return sig;
+}
+
+void sig_actions_clear(struct process *p)
+{
+	latch_lock(&p->siglock);
+	for (int i = 0; i < SIG_COUNT; i++) {
+		uint64_t h = p->actions[i].handler == SIG_HANDLER_IGN ? SIG_HANDLER_IGN
+								       : SIG_HANDLER_DFL;
+
+		memset(&p->actions[i], 0, sizeof(p->actions[i]));
+		p->actions[i].handler = h;
+	}
+	latch_unlock(&p->siglock);
+}
+
+void sig_exec(struct task *t)
+{
+	sig_actions_clear(t->process);
+	memset(&t->altstack, 0, sizeof(t->altstack));
+	t->altstack.flags = SS_DISABLE;
+}
+
+/* ---- stops --------------------------------------------------------------------------------------- */
+
+static void sig_tell_parent(struct process *p, int code, int status)
+{
+	mutex_lock(&tasklist.lock);
+	process_notify_parent_locked(p, code, status);
+	mutex_unlock(&tasklist.lock);
+}
+
+/* A stop signal's default action: every task of the process is asked to stop. */
+static void sig_start_stop_locked(struct process *p, int sig)
+{
+	struct task *t;
+
+	if (p->flags & (PROCESS_GROUP_EXIT | PROCESS_STOPPED) || p->stop_count)
+		return;
+	p->stop_signal = (unsigned int)sig;
+	p->stop_count = 0;
+	list_for_each_entry(t, &p->tasks, process_node) {
+		if (t->state == 'Z' || t->state == 'X')
+			continue;
+		p->stop_count++;
+		atomic_fetch_or_explicit(&t->flags, TASK_STOP | TASK_SIGPENDING,
+					 memory_order_relaxed);
+		task_poke(t);
+	}
+}
+
+/* TASK_STOP is set: stand still until SIGCONT or the end. */
+static void sig_stop(struct task *t)
+{
+	struct process *p = t->process;
+	bool tell = false;
+
+	latch_lock(&p->siglock);
+	if (!(atomic_load_explicit(&t->flags, memory_order_relaxed) & TASK_STOP)) {
+		latch_unlock(&p->siglock);
+		return;
+	}
+	if (p->stop_count && --p->stop_count == 0) {
+		p->flags |= PROCESS_STOPPED | PROCESS_STOP_REPORT;
+		p->flags &= ~(uint32_t)PROCESS_CONTINUED;
+		tell = true;
+	}
+	t->state = 'T';
+	latch_unlock(&p->siglock);
+	if (tell)
+		sig_tell_parent(p, CLD_STOPPED, (int)p->stop_signal);
+
+	task_wait_unstopped(t);
+	t->state = 'R';
+}
+
+/* Terminal stop signals do nothing in an orphaned group. */
+static bool sig_stop_allowed(struct process *p, int sig)
+{
+	bool orphaned;
+
+	if (sig == SIGSTOP)
+		return true;
+	mutex_lock(&tasklist.lock);
+	orphaned = !p->pgrp || pgrp_orphaned_locked(p->pgrp, NULL);
+	mutex_unlock(&tasklist.lock);
+	return !orphaned;
+}
+
+/* ---- delivery ------------------------------------------------------------------------------------ */
+
+static bool sig_is_restart(long result)
+{
+	return result == -ERESTARTSYS || result == -ERESTARTNOINTR || result == -ERESTARTNOHAND ||
+	       result == -ERESTART_RESTARTBLOCK;
+}
+
+static void sig_syscall_again(struct task *t, uint64_t nr)
+{
+	plat_regs_t *r = plat_regs_mut(t->pt);
+
+	r->rax = nr;
+	r->rip -= 2;
+}
+
+/* What the interrupted call gives when a handler runs. */
+static void sig_result_for_handler(struct task *t, const struct sig_action *a, long result)
+{
+	if (result == -ERESTARTNOINTR || (result == -ERESTARTSYS && (a->flags & SA_RESTART)))
+		sig_syscall_again(t, t->syscall_nr);
+	else
+		plat_regs_mut(t->pt)->rax = (uint64_t)(sig_is_restart(result) ? -EINTR : result);
+}
+
+static void sig_result_without_handler(struct task *t, long result)
+{
+	if (result == -ERESTART_RESTARTBLOCK)
+		sig_syscall_again(t, SYS_restart_syscall);
+	else if (sig_is_restart(result))
+		sig_syscall_again(t, t->syscall_nr);
+	else
+		plat_set_result(t->pt, result);
+}
+
+/*
+ * The next signal with something to do: a handler to run (returned, with its action and info), or
+ * 0.  Default actions are carried out here.
+ */
+static int sig_next(struct task *t, struct sig_action *a, siginfo_t *info)
+{
+	struct process *p = t->process;
+	int sig;
+
+	for (;;) {
+		if (task_exiting(t))
+			return 0;
+		if (atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_STOP)
+			sig_stop(t);
+
+		latch_lock(&p->siglock);
+		if (p->flags & PROCESS_TELL_CONTINUED) {
+			p->flags &= ~(uint32_t)PROCESS_TELL_CONTINUED;
+			latch_unlock(&p->siglock);
+			sig_tell_parent(p, CLD_CONTINUED, SIGCONT);
+			continue;
+		}
+		sig = sig_dequeue_locked(t, ~t->blocked, info);
+		if (!sig) {
+			latch_unlock(&p->siglock);
+			return 0;
+		}
+		*a = p->actions[sig - 1];
+		if (a->handler != SIG_HANDLER_DFL && a->handler != SIG_HANDLER_IGN) {
+			if (a->flags & SA_RESETHAND)
+				p->actions[sig - 1].handler = SIG_HANDLER_DFL;
+			sig_recalc_locked(t); /* others may be due right after */
+			latch_unlock(&p->siglock);
+			return sig;
+		}
+		latch_unlock(&p->siglock);
+
+		if (a->handler == SIG_HANDLER_IGN || (SIG_BIT(sig) & SIG_SET_IGNORE) ||
+		    (p->flags & PROCESS_SIG_UNKILLABLE && !(SIG_BIT(sig) & SIG_SET_SYNC)))
+			continue;
+		if (SIG_BIT(sig) & SIG_SET_STOP) {
+			if (sig_stop_allowed(p, sig)) {
+				latch_lock(&p->siglock);
+				sig_start_stop_locked(p, sig);
+				latch_unlock(&p->siglock);
+			}
+			continue;
+		}
+		process_group_exit(p, sig);
+		return 0;
+	}
+}
+
+/* The handler's mask: the old one, the action's, and the signal itself unless SA_NODEFER. */
+static void sig_enter_handler_mask(struct task *t, int sig, const struct sig_action *a)
+{
+	sig_set_t mask = t->blocked | a->mask;
+
+	if (!(a->flags & SA_NODEFER))
+		mask |= SIG_BIT(sig);
+	sig_mask_set(t, mask);
+}
+
+void sig_deliver(struct task *t, bool in_syscall, long result)
+{
+	bool syscall_open = in_syscall && t->syscall_nr != ~0ull;
+	struct sig_action a;
+	siginfo_t info;
+	int sig;
+
+	waiter_clear_interrupt(&t->waiter);
+	atomic_fetch_and_explicit(&t->flags, ~(unsigned int)TASK_SIGPENDING, memory_order_acquire);
+
+	while ((sig = sig_next(t, &a, &info)) != 0) {
+		sig_set_t saved = t->blocked;
+
+		if (atomic_fetch_and_explicit(&t->flags, ~(unsigned int)TASK_RESTORE_MASK,
+					      memory_order_relaxed) & TASK_RESTORE_MASK)
+			saved = t->saved_mask;
+		if (syscall_open)
+			sig_result_for_handler(t, &a, result);
+		syscall_open = false;
+		if (sig_frame_setup(t, sig, &a, &info, saved)) {
+			siginfo_t segv = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
+
+			if (sig == SIGSEGV) { /* its own handler can't be entered: default action */
+				process_group_exit(t->process, SIGSEGV);
+				return;
+			}
+			sig_force(t, &segv);
+			continue;
+		}
+		sig_enter_handler_mask(t, sig, &a);
+		/* Further signals interrupt the handler before its first instruction, as on Linux. */
+	}
+	if (task_exiting(t))
+		return;
+	sig_mask_restore(t);
+	if (syscall_open)
+		sig_result_without_handler(t, result);
+	/* else: a handler's frame has the result, or sigreturn and execve loaded all registers */
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signal_impl.h: what sentry/signal/ and sentry/task/ share. */
+#pragma once
+
+#include "sentry/task/task.h"
+
+#define SIG_HANDLER_DFL 0ull
+#define SIG_HANDLER_IGN 1ull
+
+/* Default actions, by set (signal(7)). */
+#define SIG_SET_STOP (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
+#define SIG_SET_IGNORE (SIG_BIT(SIGCONT) | SIG_BIT(SIGCHLD) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGURG))
+#define SIG_SET_CORE                                                                           \
+	(SIG_BIT(SIGQUIT) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGABRT) |            \
+	 SIG_BIT(SIGFPE) | SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGSYS) |              \
+	 SIG_BIT(SIGXCPU) | SIG_BIT(SIGXFSZ))
+#define SIG_SET_SYNC                                                                           \
+	(SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) |             \
+	 SIG_BIT(SIGFPE) | SIG_BIT(SIGSYS))
+
+/* CLONE_CLEAR_SIGHAND, execve: every caught signal to its default. */
+void sig_actions_clear(struct process *p);
+/* Drop all entries of a pending set; siglock held, or nobody else knows it. */
+void sig_pending_flush(struct process *p, struct sig_pending *q, sig_set_t which);
+/* t leaves while others stay: hand its claim on process-directed signals on.  siglock held. */
+void sig_leave_locked(struct task *t);
+/* t has left: free what is still queued for it. */
+void sig_flush(struct task *t);
+/* PR_SET_PDEATHSIG of c's tasks.  tasklist lock held. */
+void sig_parent_died_locked(struct process *c);
+/* A pending signal of set that t may take now, or 0; removes it.  siglock held. */
+int sig_dequeue_locked(struct task *t, sig_set_t set, siginfo_t *info);
+/* Set TASK_SIGPENDING if something is due.  siglock held. */
+void sig_recalc_locked(struct task *t);
+
+/*
+ * Architecture: build the frame for a handler on the application's stack and point the registers
+ * at it; restore from it.  restore returns rax or, for a bad frame, -EFAULT.
+ */
+int sig_frame_setup(struct task *t, int sig, const struct sig_action *a, const siginfo_t *info,
+		    sig_set_t saved_mask);
+long sig_frame_restore(struct task *t);
+/* sigaltstack(2)'s rules; -EPERM on the stack in use, -EINVAL, -ENOMEM. */
+int sig_altstack_set(struct task *t, const struct sig_altstack *ss, uint64_t sp);
+bool sig_on_altstack(const struct task *t, uint64_t sp);

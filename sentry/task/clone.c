@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * clone.c: clone(2), fork(2), vfork(2), and a container's first process.
+ *
+ * Order in task_clone(): check; make every piece that can fail, the pid included; have the stub make
+ * the host thread; link the child into the tree; start its fiber.  Until it is linked nobody finds
+ * the child, and its host thread stands still, so undoing is dropping references.
+ */
+#include <errno.h>
+#include <linux/sched.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/mem.h"
+#include "sentry/container.h"
+#include "sentry/signal/signal_impl.h"
+#include "sentry/task/pid.h"
+#include "sentry/task/pidfd.h"
+#include "sentry/task/task_impl.h"
+
+#define CAP_SYS_ADMIN 21
+#define CLONE_NS_KNOWN (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID)
+#define CLONE_NS_ALL                                                                         \
+	(CLONE_NS_KNOWN | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWCGROUP | \
+	 CLONE_NEWTIME)
+
+/* copy_process()'s combinations that make no sense. */
+static int clone_check(struct task *parent, const struct clone_args_k *a)
+{
+	uint64_t f = a->flags;
+
+	if ((f & (CLONE_NEWNS | CLONE_FS)) == (CLONE_NEWNS | CLONE_FS) ||
+	    (f & (CLONE_NEWUSER | CLONE_FS)) == (CLONE_NEWUSER | CLONE_FS))
+		return -EINVAL;
+	if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND))
+		return -EINVAL;
+	if ((f & CLONE_SIGHAND) && !(f & CLONE_VM))
+		return -EINVAL;
+	if ((f & CLONE_PARENT) && (parent->process->flags & PROCESS_SIG_UNKILLABLE))
+		return -EINVAL;
+	if ((f & CLONE_THREAD) &&
+	    ((f & (CLONE_NEWUSER | CLONE_NEWPID)) ||
+	     parent->ns->pid_for_children != task_pid_ns(parent)))
+		return -EINVAL;
+	if ((f & CLONE_PIDFD) && (f & CLONE_DETACHED))
+		return -EINVAL;
+	if ((f & CLONE_CLEAR_SIGHAND) && (f & CLONE_SIGHAND))
+		return -EINVAL;
+	if ((f & CLONE_NS_ALL) & ~(uint64_t)CLONE_NS_KNOWN)
+		return -EINVAL; /* as a kernel built without them; see the support matrix */
+	if ((f & CLONE_NS_ALL) && !task_capable(parent, CAP_SYS_ADMIN))
+		return -EPERM;
+	return 0;
+}
+
+static bool container_charge_task(struct container *c)
+{
+	unsigned int n;
+
+	if (!c)
+		return true;
+	n = atomic_fetch_add_explicit(&c->task_count, 1, memory_order_relaxed);
+	if (c->pids_limit && n >= c->pids_limit) {
+		atomic_fetch_sub_explicit(&c->task_count, 1, memory_order_relaxed);
+		return false;
+	}
+	return true;
+}
+
+void container_uncharge_task(struct container *c)
+{
+	if (c)
+		atomic_fetch_sub_explicit(&c->task_count, 1, memory_order_relaxed);
+}
+
+/* Share or copy what the flags say, except memory. */
+static int clone_copy(struct task *parent, struct task *t, const struct clone_args_k *a)
+{
+	uint64_t f = a->flags;
+
+	t->cred = cred_get(parent->cred);
+	t->fdt = (f & CLONE_FILES) ? fdt_get(parent->fdt) : fdt_dup(parent->fdt, ~0u);
+	t->fs = (f & CLONE_FS) ? fs_state_get(parent->fs) : fs_state_dup(parent->fs);
+	if (!t->fdt || !t->fs)
+		return -ENOMEM;
+	if (f & CLONE_NS_ALL) {
+		int err;
+
+		t->ns = ns_set_dup(parent->ns);
+		if (!t->ns)
+			return -ENOMEM;
+		err = ns_set_unshare(parent, t->ns, t->fs, f & CLONE_NS_ALL);
+		if (err)
+			return err;
+	} else {
+		t->ns = ns_set_get(parent->ns);
+	}
+	memcpy(t->comm, parent->comm, sizeof(t->comm));
+	t->blocked = parent->blocked;
+	t->no_new_privs = parent->no_new_privs;
+	t->personality = parent->personality;
+	t->timer_slack_ns = parent->timer_slack_ns;
+	t->nice = parent->nice;
+	t->sched_policy = parent->sched_policy;
+	t->sched_priority = parent->sched_priority;
+	if (!(f & CLONE_VM) || (f & CLONE_VFORK))
+		t->altstack = parent->altstack;
+	if (f & CLONE_CHILD_CLEARTID)
+		t->clear_child_tid = a->child_tid;
+	if (!(f & CLONE_VM))
+		t->rseq = parent->rseq;
+	return 0;
+}
+
+static struct process *clone_process(struct task *parent, uint64_t flags)
+{
+	struct process *from = parent->process;
+	struct process *p = process_alloc();
+
+	if (!p)
+		return NULL;
+	p->container = from->container;
+	p->oom_score_adj = from->oom_score_adj;
+	latch_lock(&from->siglock);
+	memcpy(p->actions, from->actions, sizeof(p->actions));
+	latch_unlock(&from->siglock);
+	if (flags & CLONE_CLEAR_SIGHAND)
+		sig_actions_clear(p);
+	latch_lock(&from->rlimit_latch);
+	memcpy(p->rlimits, from->rlimits, sizeof(p->rlimits));
+	latch_unlock(&from->rlimit_latch);
+	return p;
+}
+
+/* The host side: an address space where one is needed, and the thread in it. */
+static int clone_host(struct task *parent, struct task *t, const struct clone_args_k *a)
+{
+	struct plat_mm *plat;
+	int err;
+
+	if (a->flags & CLONE_VM) {
+		err = plat_thread_new(parent->mm->plat, t->fiber, &t->pt);
+		if (err)
+			return err;
+		err = plat_clone(parent->pt, t->pt, PLAT_CLONE_VM);
+		if (err)
+			return err;
+		t->mm = mm_get(parent->mm);
+		return 0;
+	}
+
+	err = plat_mm_new(&plat);
+	if (err)
+		return err;
+	err = plat_thread_new(plat, t->fiber, &t->pt);
+	if (!err)
+		err = plat_clone(parent->pt, t->pt, 0);
+	if (!err)
+		err = mm_dup(parent->mm, plat, &t->mm);
+	plat_mm_put(plat);
+	return err;
+}
+
+static void clone_set_registers(struct task *t, const struct clone_args_k *a)
+{
+	plat_set_result(t->pt, 0);
+	if (a->stack.addr || (a->flags & CLONE_SETTLS)) {
+		plat_regs_t *r = plat_regs_mut(t->pt);
+
+		r->rax = 0;
+		if (a->stack.addr)
+			r->rsp = a->stack.addr;
+		if (a->flags & CLONE_SETTLS)
+			r->fs_base = a->tls.addr;
+	}
+}
+
+/* Into the tree.  Nothing here fails. */
+static void clone_link_locked(struct task *parent, struct task *t, const struct clone_args_k *a)
+{
+	struct process *p = t->process;
+	struct process *pp;
+
+	t->pid->task = task_get(t);
+	tasklist.task_count++;
+	if (a->flags & CLONE_THREAD) {
+		latch_lock(&p->siglock);
+		list_append(&p->tasks, &t->process_node);
+		p->task_count++;
+		if (p->flags & PROCESS_GROUP_EXIT || (p->exec_task && p->exec_task != t))
+			atomic_fetch_or_explicit(&t->flags, TASK_EXIT, memory_order_relaxed);
+		else if (p->flags & PROCESS_STOPPED)
+			atomic_fetch_or_explicit(&t->flags, TASK_STOP | TASK_SIGPENDING,
+						 memory_order_relaxed);
+		latch_unlock(&p->siglock);
+		return;
+	}
+
+	pp = parent->process;
+	p->leader = t;
+	p->pid->process = process_get(p);
+	if (a->flags & CLONE_PARENT) {
+		p->exit_signal = pp->exit_signal;
+		pp = pp->parent;
+	} else {
+		p->exit_signal = a->exit_signal;
+	}
+	if (pp) {
+		p->parent = process_get(pp);
+		list_append(&pp->children, &p->sibling_node);
+	}
+	process_set_pgrp_locked(p, parent->process->pgrp);
+	if (!p->pid_ns->init) {
+		p->pid_ns->init = p;
+		p->flags |= PROCESS_SIG_UNKILLABLE;
+	}
+	latch_lock(&p->siglock);
+	list_append(&p->tasks, &t->process_node);
+	p->task_count = 1;
+	latch_unlock(&p->siglock);
+}
+
+static void vfork_put(struct vfork *v)
+{
+	if (v && ref_put(&v->ref))
+		mem_free(v);
+}
+
+void vfork_complete(struct task *t)
+{
+	struct vfork *v = t->vfork;
+
+	if (!v)
+		return;
+	t->vfork = NULL;
+	atomic_store_explicit(&v->done, true, memory_order_release);
+	wq_wake(&v->wq, 0);
+	vfork_put(v);
+}
+
+/* Until the child lets go; only a kill gets us out before. */
+static void vfork_wait(struct task *parent, struct vfork *v)
+{
+	task_wait_killable(parent, &v->wq, &v->done);
+	vfork_put(v);
+}
+
+long task_clone(struct task *parent, const struct clone_args_k *a)
+{
+	struct vfork *vfork = NULL;
+	struct file *pidfd_file = NULL;
+	struct process *p = NULL;
+	struct pid *pid = NULL;
+	struct task *t;
+	int32_t nr;
+	int pidfd = -1;
+	int err;
+
+	err = clone_check(parent, a);
+	if (err)
+		return err;
+	if (sig_pending(parent))
+		return -ERESTARTNOINTR;
+	if (!container_charge_task(parent->process->container))
+		return -EAGAIN;
+
+	err = -ENOMEM;
+	t = task_alloc();
+	if (!t)
+		goto uncharge;
+	err = clone_copy(parent, t, a);
+	if (err)
+		goto put_task;
+	err = -ENOMEM;
+	p = (a->flags & CLONE_THREAD) ? process_get(parent->process)
+				      : clone_process(parent, a->flags);
+	if (!p)
+		goto put_task;
+	t->process = p;
+	if (a->flags & CLONE_VFORK) {
+		vfork = mem_new(struct vfork);
+		if (!vfork)
+			goto put_task;
+		ref_init(&vfork->ref);
+		ref_get(&vfork->ref);
+		wq_init(&vfork->wq);
+		t->vfork = vfork;
+	}
+
+	mutex_lock(&tasklist.lock);
+	err = pid_new_locked(t->ns->pid_for_children, a->set_tid, a->set_tid_count, &pid);
+	mutex_unlock(&tasklist.lock);
+	if (err)
+		goto put_vfork;
+	t->pid = pid_get(pid);
+	if (!(a->flags & CLONE_THREAD)) {
+		p->pid = pid_get(pid);
+		p->pid_ns = pid_ns_get(t->ns->pid_for_children);
+	}
+	nr = pid_nr_in(pid, task_pid_ns(parent));
+	if (a->flags & CLONE_PIDFD) {
+		err = pidfd_new(pid, 0, parent->cred, &pidfd_file);
+		if (!err)
+			err = fdt_reserve(parent->fdt, 1, &pidfd, task_rlimit(parent, RLIMIT_NOFILE));
+		if (!err)
+			err = uaccess_put(parent, a->pidfd, &pidfd, sizeof(pidfd));
+		if (err)
+			goto release_pid;
+	}
+
+	err = clone_host(parent, t, a);
+	if (err)
+		goto release_pid;
+	clone_set_registers(t, a);
+	if (a->flags & CLONE_PARENT_SETTID)
+		(void)!uaccess_put(parent, a->parent_tid, &nr, sizeof(nr)); /* as Linux: unchecked */
+	if (a->flags & CLONE_CHILD_SETTID) {
+		int32_t own = pid->numbers[pid->level].nr;
+
+		mm_write(t->mm, a->child_tid.addr, &own, sizeof(own));
+	}
+
+	mutex_lock(&tasklist.lock);
+	if ((a->flags & (CLONE_VM | CLONE_THREAD)) == CLONE_VM)
+		atomic_fetch_add_explicit(&t->mm->processes, 1, memory_order_relaxed);
+	clone_link_locked(parent, t, a);
+	mutex_unlock(&tasklist.lock);
+	if (pidfd >= 0)
+		fdt_install(parent->fdt, pidfd, pidfd_file, O_CLOEXEC); /* consumes */
+	fiber_start(t->fiber);
+	if (vfork)
+		vfork_wait(parent, vfork);
+	return nr;
+
+release_pid:
+	if (pidfd >= 0)
+		fdt_unreserve(parent->fdt, 1, &pidfd);
+	file_put(pidfd_file);
+	mutex_lock(&tasklist.lock);
+	pid_release_locked(pid);
+	mutex_unlock(&tasklist.lock);
+put_vfork:
+	if (vfork) {
+		t->vfork = NULL;
+		mem_free(vfork);
+	}
+put_task:
+	task_abandon(t);
+uncharge:
+	container_uncharge_task(parent->process->container);
+	return err;
+}
+
+/* ---- a container's first process, and exec'd ones ------------------------------------------------- */
+
+static int init_link_locked(struct task *t, struct process *p, struct pid_ns *ns)
+{
+	struct session *s;
+	struct pgrp *g;
+	struct pid *pid;
+	int err;
+
+	err = pid_new_locked(ns, NULL, 0, &pid);
+	if (err)
+		return err;
+	t->pid = pid_get(pid);
+	p->pid = pid_get(pid);
+	p->pid_ns = pid_ns_get(ns);
+	s = session_new_locked(pid);
+	if (!s) {
+		pid_release_locked(pid);
+		return -ENOMEM;
+	}
+	g = pgrp_new_locked(pid, s);
+	session_put_locked(s); /* the group holds it */
+	if (!g)
+		return -ENOMEM;
+	process_set_pgrp_locked(p, g);
+	pgrp_put_locked(g); /* the member holds it */
+
+	pid->task = task_get(t);
+	pid->process = process_get(p);
+	p->leader = t;
+	tasklist.task_count++;
+	if (!ns->init) {
+		ns->init = p;
+		p->flags |= PROCESS_SIG_UNKILLABLE;
+	}
+	list_append(&p->tasks, &t->process_node);
+	p->task_count = 1;
+	return 0;
+}
+
+/* On the task's own fiber: load the program, say how it went, wait for task_start(). */
+void task_boot(struct task *t)
+{
+	struct task_boot *b = t->boot;
+	const struct process_spec *s = b->spec;
+	int err;
+
+	if (s->tty)
+		tty_set_controlling(t, s->tty);
+	err = (int)task_exec(t, NULL, s->exe, s->argv, s->envp, 0);
+	t->boot = NULL;
+	if (err) {
+		task_exit_request(t, 127 << 8);
+	} else {
+		t->process->on_exit = s->on_exit;
+		t->process->on_exit_arg = s->on_exit_arg;
+	}
+	mutex_lock(&b->lock);
+	b->result = err;
+	b->done = true;
+	mutex_unlock(&b->lock);
+	wq_wake(&b->wq, 0); /* b is gone from here on */
+	if (!err)
+		task_wait_killable(t, &t->process->stop_wq, &t->started);
+}
+
+static int boot_wait(struct task_boot *b)
+{
+	mutex_lock(&b->lock);
+	while (!b->done)
+		wq_wait(&b->wq, &b->lock, NULL);
+	mutex_unlock(&b->lock);
+	return b->result;
+}
+
+void task_start(struct task *t)
+{
+	atomic_store_explicit(&t->started, true, memory_order_release);
+	wq_wake(&t->process->stop_wq, 0);
+	task_put(t);
+}
+
+int task_new_init(const struct process_spec *s, struct task **out)
+{
+	struct task_boot boot = { .spec = s };
+	struct process *p;
+	struct task *t;
+	int err;
+
+	mutex_init(&boot.lock, LOCK_LEAF);
+	wq_init(&boot.wq);
+	if (!container_charge_task(s->container))
+		return -EAGAIN;
+	err = -ENOMEM;
+	t = task_alloc();
+	if (!t)
+		goto uncharge;
+	p = process_alloc();
+	if (!p)
+		goto put_task;
+	t->process = p;
+	p->container = s->container;
+	p->oom_score_adj = s->oom_score_adj;
+	memcpy(p->rlimits, s->rlimits, sizeof(p->rlimits));
+	t->cred = cred_get(s->cred);
+	t->no_new_privs = s->no_new_privs;
+	t->fs = fs_state_new(&s->root, &s->cwd, s->umask);
+	t->ns = ns_set_dup(s->ns);
+	if (!t->fs || !t->ns)
+		goto put_task;
+	pid_ns_put(t->ns->pid_for_children);
+	t->ns->pid_for_children = pid_ns_get(s->pid_ns);
+
+	err = mm_new(&t->mm);
+	if (err)
+		goto put_task;
+	err = plat_thread_new(t->mm->plat, t->fiber, &t->pt);
+	if (err)
+		goto put_task;
+	err = plat_start(t->pt);
+	if (err)
+		goto put_task;
+
+	mutex_lock(&tasklist.lock);
+	err = init_link_locked(t, p, s->pid_ns);
+	mutex_unlock(&tasklist.lock);
+	if (err)
+		goto put_task;
+
+	/* From here on the task cleans up after itself.  It loads its program on its own fiber. */
+	t->fdt = fdt_get(s->fdt);
+	t->boot = &boot;
+	fiber_start(t->fiber);
+	err = boot_wait(&boot);
+	if (err)
+		return err;
+	fdt_put(NULL, s->fdt); /* consumed: t holds its own */
+	*out = task_get(t);
+	return 0;
+
+put_task:
+	task_abandon(t);
+uncharge:
+	container_uncharge_task(s->container);
+	return err;
+}

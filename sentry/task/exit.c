@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exit.c: the end of tasks and processes, and what it does to the tree (exit(2), wait(2),
+ * pid_namespaces(7)).
+ *
+ *     task_leave ── usage ── memory ── files ── [last of its process: zombie, SIGCHLD] ── done
+ *
+ * A thread that is not the leader vanishes at once.  The leader stays, as a zombie task, until its
+ * process has ended and was waited for.  A process ends with its last task; it becomes a zombie, or
+ * is reaped on the spot when nobody wants to know (SIGCHLD ignored, SA_NOCLDWAIT, a dying init).
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "sentry/signal/signal_impl.h"
+#include "sentry/task/pid.h"
+#include "sentry/task/task_impl.h"
+#include "sentry/time/timers.h"
+#include "sentry/tty/tty.h"
+
+void task_abandon(struct task *t)
+{
+	fiber_free(t->fiber);
+	t->fiber = NULL;
+	task_put(t);
+}
+
+/* ---- the tree ------------------------------------------------------------------------------------- */
+
+bool pgrp_orphaned_locked(struct pgrp *g, struct process *ignore)
+{
+	struct process *p;
+
+	list_for_each_entry(p, &g->members, pgrp_node) {
+		if (p == ignore || p->state != PROCESS_ALIVE || !p->parent ||
+		    (p->parent->flags & PROCESS_SIG_UNKILLABLE))
+			continue;
+		if (p->parent->pgrp && p->parent->pgrp != g && p->parent->pgrp->session == g->session)
+			return false;
+	}
+	return true;
+}
+
+static bool pgrp_has_stopped_locked(struct pgrp *g)
+{
+	struct process *p;
+
+	list_for_each_entry(p, &g->members, pgrp_node)
+		if (p->flags & PROCESS_STOPPED)
+			return true;
+	return false;
+}
+
+/* POSIX: a group that this exit orphans gets SIGHUP and SIGCONT if a member is stopped. */
+static void pgrp_check_orphan_locked(struct process *leaving, struct process *parent,
+				     struct process *member)
+{
+	struct pgrp *g = member->pgrp;
+
+	if (!g || !parent || !parent->pgrp || parent->pgrp == g ||
+	    parent->pgrp->session != g->session)
+		return;
+	if (pgrp_orphaned_locked(g, leaving) && pgrp_has_stopped_locked(g)) {
+		sig_send_pgrp_locked(g, SIGHUP, NULL);
+		sig_send_pgrp_locked(g, SIGCONT, NULL);
+	}
+}
+
+static struct process *process_new_parent_locked(struct process *p)
+{
+	struct process *a;
+
+	for (a = p->parent; a && a->pid_ns == p->pid_ns; a = a->parent)
+		if ((a->flags & PROCESS_SUBREAPER) && a->state == PROCESS_ALIVE &&
+		    !(a->flags & PROCESS_GROUP_EXIT))
+			return a;
+	a = p->pid_ns->init;
+	return a != p ? a : NULL;
+}
+
+static bool process_wants_zombies(struct process *parent)
+{
+	const struct sig_action *a = &parent->actions[SIGCHLD - 1];
+
+	return !(parent->flags & PROCESS_AUTOREAP) && a->handler != (uint64_t)(uintptr_t)SIG_IGN &&
+	       !(a->flags & SA_NOCLDWAIT);
+}
+
+static void process_reparent_children_locked(struct process *p)
+{
+	struct process *to = process_new_parent_locked(p);
+	struct process *c, *tmp;
+
+	list_for_each_entry_safe(c, tmp, &p->children, sibling_node) {
+		list_remove(&c->sibling_node);
+		c->parent = to ? process_get(to) : NULL;
+		if (to)
+			list_append(&to->children, &c->sibling_node);
+		process_put(p);
+		if (c->state == PROCESS_ALIVE) {
+			sig_parent_died_locked(c);
+			pgrp_check_orphan_locked(NULL, p, c);
+		} else if (!to || !process_wants_zombies(to)) {
+			process_reap_locked(c);
+		} else {
+			c->exit_signal = SIGCHLD;
+			process_notify_parent_locked(c, 0, 0);
+		}
+	}
+}
+
+void process_notify_parent_locked(struct process *p, int code, int status)
+{
+	struct process *parent = p->parent;
+	siginfo_t info;
+
+	if (!parent)
+		return;
+	memset(&info, 0, sizeof(info));
+	info.si_signo = SIGCHLD;
+	info.si_pid = process_nr_in(p, parent->pid_ns);
+	info.si_uid = p->leader ? p->leader->cred->uid : 0;
+	info.si_utime = p->utime_ns / (NSEC_PER_SEC / 100);
+	info.si_stime = p->stime_ns / (NSEC_PER_SEC / 100);
+	if (p->state != PROCESS_ALIVE) {
+		int w = p->wait_status;
+
+		info.si_code = WIFEXITED(w) ? CLD_EXITED : WCOREDUMP(w) ? CLD_DUMPED : CLD_KILLED;
+		info.si_status = WIFEXITED(w) ? WEXITSTATUS(w) : WTERMSIG(w);
+		info.si_signo = p->exit_signal;
+		if (p->exit_signal)
+			sig_send_process(parent, p->exit_signal, &info);
+	} else {
+		info.si_code = code;
+		info.si_status = status;
+		if (parent->actions[SIGCHLD - 1].handler != (uint64_t)(uintptr_t)SIG_IGN &&
+		    !(parent->actions[SIGCHLD - 1].flags & SA_NOCLDSTOP))
+			sig_send_process(parent, SIGCHLD, &info);
+	}
+	wq_wake(&parent->child_wq, 0);
+}
+
+void process_reap_locked(struct process *p)
+{
+	struct process *parent = p->parent;
+	struct task *leader = p->leader;
+	struct pid *pid = p->pid;
+
+	ASSERT(p->state == PROCESS_ZOMBIE);
+	p->state = PROCESS_DEAD;
+	if (parent) {
+		list_remove(&p->sibling_node);
+		parent->child_utime_ns += p->utime_ns + p->child_utime_ns;
+		parent->child_stime_ns += p->stime_ns + p->child_stime_ns;
+		parent->child_min_faults += p->min_faults + p->child_min_faults;
+		parent->child_maj_faults += p->maj_faults + p->child_maj_faults;
+		parent->child_maxrss = MAX(parent->child_maxrss, MAX(p->maxrss, p->child_maxrss));
+	}
+	process_set_pgrp_locked(p, NULL);
+
+	latch_lock(&p->siglock);
+	list_remove(&leader->process_node);
+	latch_unlock(&p->siglock);
+	leader->state = 'X';
+	pid->task = NULL;
+	pid->process = NULL;
+	if (p->pid_ns->init == p)
+		p->pid_ns->init = NULL;
+	for (struct pid_ns *ns = p->pid_ns; ns; ns = ns->parent)
+		if (ns->init)
+			wq_wake(&ns->init->child_wq, 0); /* zap_pid_ns waits for the count */
+	pid_release_locked(pid);
+	tasklist.task_count--;
+	task_put(leader);
+	process_put(p);
+}
+
+/*
+ * The init of a pid namespace has ended: everybody else in it dies, and we wait until they are
+ * gone (zap_pid_ns_processes).  On init's last task's fiber.
+ */
+static void pid_ns_zap(struct process *init)
+{
+	struct pid_ns *ns = init->pid_ns;
+	struct hash_node *n, *tmp;
+	struct process *c, *ctmp;
+	size_t i;
+
+	mutex_lock(&tasklist.lock);
+	ns->dying = true;
+	init->flags |= PROCESS_AUTOREAP;
+	hash_for_each(&ns->pids, i, n, tmp) {
+		struct pid *pid = pid_of_hash_node(n, ns->level);
+
+		if (pid->process && pid->process != init && pid->process->state == PROCESS_ALIVE)
+			process_group_exit(pid->process, SIGKILL);
+	}
+	list_for_each_entry_safe(c, ctmp, &init->children, sibling_node)
+		if (c->state == PROCESS_ZOMBIE)
+			process_reap_locked(c);
+	while (ns->count > 1)
+		wq_wait(&init->child_wq, &tasklist.lock, NULL);
+	mutex_unlock(&tasklist.lock);
+}
+
+/* ---- leaving ------------------------------------------------------------------------------------- */
+
+static void task_record_usage(struct task *t)
+{
+	struct plat_mem_usage m;
+	struct plat_usage u;
+
+	if (plat_thread_usage(t->pt, &u) == 0) {
+		t->last_utime_ns = u.utime_ns;
+		t->last_stime_ns = u.stime_ns;
+		t->last_min_faults = u.min_faults;
+		t->last_maj_faults = u.maj_faults;
+	}
+	if (t->process->leader == t && plat_mm_usage(t->mm->plat, &m) == 0)
+		t->process->maxrss = MAX(t->process->maxrss, m.rss_peak / 1024);
+}
+
+/* Give the address space up; the host thread is gone afterwards. */
+static void task_leave_mm(struct task *t, bool last, bool group_exit)
+{
+	struct mm *mm = t->mm;
+	bool others = atomic_load_explicit(&mm->processes, memory_order_relaxed) > 1;
+
+	if (!others && (group_exit || last))
+		plat_mm_kill(mm->plat);
+	else
+		plat_thread_exit(t->pt, t->clear_child_tid, t->robust_list, task_tid(t));
+	if (last)
+		atomic_fetch_sub_explicit(&mm->processes, 1, memory_order_relaxed);
+	vfork_complete(t);
+
+	latch_lock(&t->latch);
+	t->mm = NULL;
+	latch_unlock(&t->latch);
+	plat_thread_free(t->pt);
+	t->pt = NULL;
+	mm_put(mm);
+}
+
+static void task_leave_files(struct task *t)
+{
+	struct fdtable *fdt = t->fdt;
+	struct fs_state *fs = t->fs;
+	struct ns_set *ns = t->ns;
+
+	waiter_clear_interrupt(&t->waiter);
+	fdt_put(&t->vfs, fdt);
+	latch_lock(&t->latch);
+	t->fdt = NULL;
+	t->fs = NULL;
+	t->ns = NULL;
+	latch_unlock(&t->latch);
+	path_put(&t->held_root);
+	path_put(&t->held_cwd);
+	fs_state_put(fs);
+	ns_set_put(ns);
+}
+
+static void process_add_usage_locked(struct process *p, const struct task *t)
+{
+	p->utime_ns += t->last_utime_ns;
+	p->stime_ns += t->last_stime_ns;
+	p->min_faults += t->last_min_faults;
+	p->maj_faults += t->last_maj_faults;
+}
+
+/* A thread that is not the leader leaves nothing behind. */
+static void task_unlink_locked(struct task *t)
+{
+	struct process *p = t->process;
+
+	latch_lock(&p->siglock);
+	list_remove(&t->process_node);
+	latch_unlock(&p->siglock);
+	t->state = 'X';
+	process_add_usage_locked(p, t);
+	t->pid->task = NULL;
+	pid_release_locked(t->pid);
+	tasklist.task_count--;
+	task_put(t); /* the table's reference; the fiber still has its own */
+}
+
+/* The last task of p is leaving. */
+static void process_end_locked(struct process *p, bool *reap)
+{
+	if (p->pgrp && p->pgrp->session->pid == p->pid)
+		tty_session_leader_exit_locked(p);
+	process_reparent_children_locked(p);
+	p->wait_status = (p->flags & PROCESS_GROUP_EXIT) ? p->group_exit_code
+							 : p->leader->exit_status;
+	p->state = PROCESS_ZOMBIE;
+	wq_wake(&p->pid->wq, 0);
+	pgrp_check_orphan_locked(p, p->parent, p);
+	*reap = p->parent && !process_wants_zombies(p->parent);
+	if (p->parent && p->exit_signal != SIGCHLD)
+		*reap = false; /* clone children with another signal always stay (__WCLONE) */
+	process_notify_parent_locked(p, 0, 0);
+	if (*reap)
+		process_reap_locked(p);
+}
+
+void task_leave(struct task *t)
+{
+	struct process *p = t->process;
+	void (*on_exit)(struct process *, void *) = NULL;
+	bool last, group_exit, reap = false;
+
+	latch_lock(&p->siglock);
+	last = --p->task_count == 0;
+	group_exit = p->flags & PROCESS_GROUP_EXIT;
+	if (group_exit)
+		t->exit_status = p->group_exit_code;
+	if (!last)
+		sig_leave_locked(t);
+	latch_unlock(&p->siglock);
+
+	if (last)
+		process_timers_stop(p);
+	task_record_usage(t);
+	task_vfs(t); /* a fresh context for the closing of files */
+	task_leave_mm(t, last, group_exit);
+	task_leave_files(t);
+	if (last && (p->flags & PROCESS_SIG_UNKILLABLE))
+		pid_ns_zap(p);
+
+	mutex_lock(&tasklist.lock);
+	sig_flush(t);
+	if (t != p->leader) {
+		task_unlink_locked(t);
+	} else {
+		process_add_usage_locked(p, t);
+		t->state = 'Z';
+	}
+	latch_lock(&p->siglock);
+	if (p->exec_task)
+		task_wake_exec(p->exec_task);
+	latch_unlock(&p->siglock);
+	container_uncharge_task(p->container);
+	if (last) {
+		on_exit = p->on_exit;
+		process_end_locked(p, &reap);
+	}
+	mutex_unlock(&tasklist.lock);
+
+	if (last && !p->parent && !reap) {
+		/* Made by the Sentry itself: nobody waits, so tell the owner, then reap. */
+		if (on_exit)
+			on_exit(p, p->on_exit_arg);
+		mutex_lock(&tasklist.lock);
+		if (p->state == PROCESS_ZOMBIE)
+			process_reap_locked(p);
+		mutex_unlock(&tasklist.lock);
+	}
+	task_put(t); /* the fiber's */
+}

@@ -1,0 +1,664 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task.c: making, finding and looking at tasks and processes; the main loop of a task.
+ * See task.h for structure and locks.
+ */
+#include "sentry/task/task.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "sentry/signal/signal.h"
+#include "sentry/sys/dispatch.h"
+#include "sentry/task/pid.h"
+#include "sentry/task/task_impl.h"
+#include "sentry/time/timers.h"
+
+struct tasklist tasklist;
+
+void task_init(void)
+{
+	mutex_init(&tasklist.lock, LOCK_TASKLIST);
+}
+
+/* ---- references ------------------------------------------------------------------------------- */
+
+struct fs_state *fs_state_new(const struct path *root, const struct path *cwd, uint32_t umask)
+{
+	struct fs_state *fs = mem_new(struct fs_state);
+
+	if (!fs)
+		return NULL;
+	ref_init(&fs->ref);
+	mutex_init(&fs->lock, LOCK_FS);
+	fs->root = *root;
+	fs->cwd = *cwd;
+	path_get(&fs->root);
+	path_get(&fs->cwd);
+	fs->umask = umask;
+	return fs;
+}
+
+struct fs_state *fs_state_dup(struct fs_state *fs)
+{
+	struct fs_state *n;
+
+	mutex_lock(&fs->lock);
+	n = fs_state_new(&fs->root, &fs->cwd, fs->umask);
+	mutex_unlock(&fs->lock);
+	return n;
+}
+
+struct fs_state *fs_state_get(struct fs_state *fs)
+{
+	ref_get(&fs->ref);
+	return fs;
+}
+
+void fs_state_put(struct fs_state *fs)
+{
+	if (!fs || !ref_put(&fs->ref))
+		return;
+	path_put(&fs->root);
+	path_put(&fs->cwd);
+	mem_free(fs);
+}
+
+struct process *process_get(struct process *p)
+{
+	ref_get(&p->ref);
+	return p;
+}
+
+void process_put(struct process *p)
+{
+	while (p && ref_put(&p->ref)) {
+		struct process *parent = p->parent;
+
+		process_timers_free(p->timers);
+		pid_put(p->pid);
+		pid_ns_put(p->pid_ns);
+		mem_free(p);
+		p = parent;
+	}
+}
+
+struct task *task_get(struct task *t)
+{
+	ref_get(&t->ref);
+	return t;
+}
+
+void task_put(struct task *t)
+{
+	if (!t || !ref_put(&t->ref))
+		return;
+	plat_thread_free(t->pt);
+	cred_put(t->cred);
+	mm_put(t->mm);
+	fdt_put(NULL, t->fdt);
+	fs_state_put(t->fs);
+	ns_set_put(t->ns);
+	process_put(t->process);
+	pid_put(t->pid);
+	mem_free(t);
+}
+
+/* ---- making ----------------------------------------------------------------------------------- */
+
+struct task *task_alloc(void)
+{
+	struct task *t = mem_new(struct task);
+
+	if (!t)
+		return NULL;
+	ref_init(&t->ref);
+	latch_init(&t->latch);
+	list_init(&t->process_node);
+	list_init(&t->pending.queue);
+	t->altstack.flags = SS_DISABLE;
+	t->syscall_nr = ~0ull;
+	t->state = 'R';
+	t->start_ns = clock_boot_ns();
+	t->timer_slack_ns = 50000;
+	t->fiber = fiber_new(task_main, t);
+	if (!t->fiber) {
+		mem_free(t);
+		return NULL;
+	}
+	waiter_init(&t->waiter, t->fiber);
+	return t;
+}
+
+struct process *process_alloc(void)
+{
+	struct process *p = mem_new(struct process);
+
+	if (!p)
+		return NULL;
+	ref_init(&p->ref);
+	latch_init(&p->siglock);
+	latch_init(&p->rlimit_latch);
+	mutex_init(&p->timers_lock, LOCK_TIMER_CLIENT);
+	list_init(&p->tasks);
+	list_init(&p->children);
+	list_init(&p->sibling_node);
+	list_init(&p->pgrp_node);
+	list_init(&p->pending.queue);
+	wq_init(&p->child_wq);
+	wq_init(&p->stop_wq);
+	wq_init(&p->sig_wq);
+	p->start_ns = clock_boot_ns();
+	return p;
+}
+
+/* ---- groups and sessions ------------------------------------------------------------------------ */
+
+struct session *session_new_locked(struct pid *pid)
+{
+	struct session *s = mem_new(struct session);
+
+	if (!s)
+		return NULL;
+	ref_init(&s->ref);
+	list_init(&s->pgrps);
+	s->pid = pid_get(pid);
+	pid->session = s;
+	return s;
+}
+
+void session_put_locked(struct session *s)
+{
+	if (!s || !ref_put(&s->ref))
+		return;
+	s->pid->session = NULL;
+	pid_release_locked(s->pid);
+	pid_put(s->pid);
+	mem_free(s);
+}
+
+struct pgrp *pgrp_new_locked(struct pid *pid, struct session *s)
+{
+	struct pgrp *g = mem_new(struct pgrp);
+
+	if (!g)
+		return NULL;
+	ref_init(&g->ref);
+	list_init(&g->members);
+	g->pid = pid_get(pid);
+	g->session = s;
+	ref_get(&s->ref);
+	list_append(&s->pgrps, &g->node);
+	pid->pgrp = g;
+	return g;
+}
+
+void pgrp_put_locked(struct pgrp *g)
+{
+	if (!g || !ref_put(&g->ref))
+		return;
+	list_remove(&g->node);
+	g->pid->pgrp = NULL;
+	pid_release_locked(g->pid);
+	pid_put(g->pid);
+	session_put_locked(g->session);
+	mem_free(g);
+}
+
+void process_set_pgrp_locked(struct process *p, struct pgrp *g)
+{
+	struct pgrp *old = p->pgrp;
+
+	if (g)
+		ref_get(&g->ref);
+	list_remove(&p->pgrp_node);
+	p->pgrp = g;
+	if (g)
+		list_append(&g->members, &p->pgrp_node);
+	pgrp_put_locked(old);
+}
+
+/* ---- what others see of a task ------------------------------------------------------------------ */
+
+struct mm *task_mm_get(struct task *t)
+{
+	struct mm *mm;
+
+	latch_lock(&t->latch);
+	mm = t->mm ? mm_get(t->mm) : NULL;
+	latch_unlock(&t->latch);
+	return mm;
+}
+
+struct fdtable *task_fdt_get(struct task *t)
+{
+	struct fdtable *fdt;
+
+	latch_lock(&t->latch);
+	fdt = t->fdt ? fdt_get(t->fdt) : NULL;
+	latch_unlock(&t->latch);
+	return fdt;
+}
+
+struct fs_state *task_fs_get(struct task *t)
+{
+	struct fs_state *fs;
+
+	latch_lock(&t->latch);
+	fs = t->fs ? fs_state_get(t->fs) : NULL;
+	latch_unlock(&t->latch);
+	return fs;
+}
+
+struct ns_set *task_ns_get(struct task *t)
+{
+	struct ns_set *ns;
+
+	latch_lock(&t->latch);
+	ns = t->ns ? ns_set_get(t->ns) : NULL;
+	latch_unlock(&t->latch);
+	return ns;
+}
+
+const struct cred *task_cred_get(struct task *t)
+{
+	const struct cred *c;
+
+	latch_lock(&t->latch);
+	c = cred_get(t->cred);
+	latch_unlock(&t->latch);
+	return c;
+}
+
+void task_set_cred(struct task *t, const struct cred *c)
+{
+	const struct cred *old;
+
+	latch_lock(&t->latch);
+	old = t->cred;
+	t->cred = c;
+	latch_unlock(&t->latch);
+	cred_put(old);
+}
+
+void task_get_comm(struct task *t, char comm[static TASK_COMM_LEN])
+{
+	latch_lock(&t->latch);
+	memcpy(comm, t->comm, TASK_COMM_LEN);
+	latch_unlock(&t->latch);
+}
+
+void task_set_comm(struct task *t, const char *comm)
+{
+	latch_lock(&t->latch);
+	memset(t->comm, 0, sizeof(t->comm));
+	memcpy(t->comm, comm, strnlen(comm, TASK_COMM_LEN - 1));
+	latch_unlock(&t->latch);
+}
+
+struct vfs_ctx *task_vfs(struct task *t)
+{
+	struct vfs_ctx *c = &t->vfs;
+
+	c->cred = t->cred;
+	if (ref_count(&t->fs->ref) == 1) {
+		c->root = t->fs->root;
+		c->cwd = t->fs->cwd;
+		c->umask = t->fs->umask;
+	} else {
+		task_vfs_shared_fs(t);
+	}
+	c->mnt_ns = t->ns->mnt;
+	c->waiter = &t->waiter;
+	c->space = plat_thread_space(t->pt);
+	c->fsize_limit = task_rlimit(t, RLIMIT_FSIZE);
+	c->lock_owner = t->fdt;
+	c->pid = task_tgid(t);
+	c->task = t;
+	return c;
+}
+
+/*
+ * With CLONE_FS another thread may change root or cwd while we use them: keep references of our
+ * own, in t->fs_held, renewed at each call.
+ */
+void task_vfs_shared_fs(struct task *t)
+{
+	struct path old_root = t->held_root, old_cwd = t->held_cwd;
+
+	mutex_lock(&t->fs->lock);
+	t->held_root = t->fs->root;
+	t->held_cwd = t->fs->cwd;
+	path_get(&t->held_root);
+	path_get(&t->held_cwd);
+	t->vfs.umask = t->fs->umask;
+	mutex_unlock(&t->fs->lock);
+	t->vfs.root = t->held_root;
+	t->vfs.cwd = t->held_cwd;
+	path_put(&old_root);
+	path_put(&old_cwd);
+}
+
+struct pid_ns *process_pid_ns(const struct process *p)
+{
+	return p->pid_ns;
+}
+
+struct pid_ns *task_pid_ns(const struct task *t)
+{
+	return t->pid->numbers[t->pid->level].ns;
+}
+
+int32_t task_tid(const struct task *t)
+{
+	return t->pid->numbers[t->pid->level].nr;
+}
+
+int32_t task_tgid(const struct task *t)
+{
+	return t->process->pid->numbers[t->process->pid->level].nr;
+}
+
+int32_t task_tid_in(const struct task *t, const struct pid_ns *ns)
+{
+	return pid_nr_in(t->pid, ns);
+}
+
+int32_t process_nr_in(const struct process *p, const struct pid_ns *ns)
+{
+	return p ? pid_nr_in(p->pid, ns) : 0;
+}
+
+struct task *task_lookup(struct pid_ns *ns, int32_t tid)
+{
+	struct task *t = NULL;
+	struct pid *pid;
+
+	mutex_lock(&tasklist.lock);
+	pid = pid_peek_locked(ns, tid);
+	if (pid && pid->task)
+		t = task_get(pid->task);
+	mutex_unlock(&tasklist.lock);
+	return t;
+}
+
+struct process *process_lookup(struct pid_ns *ns, int32_t tgid)
+{
+	struct process *p = NULL;
+	struct pid *pid;
+
+	mutex_lock(&tasklist.lock);
+	pid = pid_peek_locked(ns, tgid);
+	if (pid && pid->process)
+		p = process_get(pid->process);
+	mutex_unlock(&tasklist.lock);
+	return p;
+}
+
+struct process *process_next(struct pid_ns *ns, int32_t from, int32_t *nr)
+{
+	struct process *p = NULL;
+	struct pid *pid;
+
+	mutex_lock(&tasklist.lock);
+	for (pid = pid_next_locked(ns, from); pid && !pid->process;
+	     pid = pid_next_locked(ns, pid_nr_in(pid, ns) + 1))
+		;
+	if (pid) {
+		p = process_get(pid->process);
+		*nr = pid_nr_in(pid, ns);
+	}
+	mutex_unlock(&tasklist.lock);
+	return p;
+}
+
+struct task *process_next_task(struct process *p, struct pid_ns *ns, int32_t from, int32_t *nr)
+{
+	struct task *t, *best = NULL;
+
+	mutex_lock(&tasklist.lock);
+	list_for_each_entry(t, &p->tasks, process_node) {
+		int32_t n = pid_nr_in(t->pid, ns);
+
+		if (n >= from && n > 0 && (!best || n < pid_nr_in(best->pid, ns)))
+			best = t;
+	}
+	if (best) {
+		*nr = pid_nr_in(best->pid, ns);
+		task_get(best);
+	}
+	mutex_unlock(&tasklist.lock);
+	return best;
+}
+
+uint64_t process_rlimit(struct process *p, int resource)
+{
+	uint64_t v;
+
+	latch_lock(&p->rlimit_latch);
+	v = p->rlimits[resource].rlim_cur;
+	latch_unlock(&p->rlimit_latch);
+	return v;
+}
+
+bool task_capable(struct task *t, int cap)
+{
+	return cred_capable(t->cred, cap);
+}
+
+bool task_may_access(struct task *t, struct task *target, unsigned int mode)
+{
+	const struct cred *c;
+	struct mm *mm;
+	bool ok;
+
+	if (t->process == target->process)
+		return true;
+	c = task_cred_get(target);
+	ok = t->cred->uid == c->euid && t->cred->uid == c->suid && t->cred->uid == c->uid &&
+	     t->cred->gid == c->egid && t->cred->gid == c->sgid && t->cred->gid == c->gid;
+	if (mode & PTRACE_FSCREDS)
+		ok = t->cred->fsuid == c->euid && t->cred->fsuid == c->suid &&
+		     t->cred->fsuid == c->uid && t->cred->fsgid == c->egid &&
+		     t->cred->fsgid == c->sgid && t->cred->fsgid == c->gid;
+	ok = ok || cred_capable_ns(t->cred, c->user_ns, 19 /* CAP_SYS_PTRACE */);
+	if (ok) {
+		mm = task_mm_get(target);
+		if (mm && mm->dumpable != 1)
+			ok = cred_capable_ns(t->cred, mm->user_ns, 19);
+		mm_put(mm);
+	}
+	if (ok && (c->permitted & ~t->cred->permitted) && c->user_ns == t->cred->user_ns)
+		ok = cred_capable_ns(t->cred, c->user_ns, 19);
+	cred_put(c);
+	return ok;
+}
+
+void task_cpu_time(struct task *t, int64_t *utime_ns, int64_t *stime_ns)
+{
+	struct plat_usage u;
+
+	if (t->state != 'Z' && t->state != 'X' && t->pt && plat_thread_usage(t->pt, &u) == 0) {
+		*utime_ns = u.utime_ns;
+		*stime_ns = u.stime_ns;
+	} else {
+		*utime_ns = t->last_utime_ns;
+		*stime_ns = t->last_stime_ns;
+	}
+}
+
+void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns)
+{
+	int64_t u, s;
+	struct task *t;
+
+	mutex_lock(&tasklist.lock);
+	*utime_ns = p->utime_ns;
+	*stime_ns = p->stime_ns;
+	list_for_each_entry(t, &p->tasks, process_node) {
+		task_cpu_time(t, &u, &s);
+		*utime_ns += u;
+		*stime_ns += s;
+	}
+	mutex_unlock(&tasklist.lock);
+}
+
+/* ---- the life of a task ------------------------------------------------------------------------- */
+
+void task_exit_request(struct task *t, int status)
+{
+	t->exit_status = status;
+	atomic_fetch_or_explicit(&t->flags, TASK_EXIT, memory_order_release);
+}
+
+bool task_exiting(struct task *t)
+{
+	return atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_EXIT;
+}
+
+/* Get t's attention: out of an interruptible sleep, or out of application code. */
+void task_poke(struct task *t)
+{
+	waiter_interrupt(&t->waiter);
+	if (t->pt)
+		plat_kick(t->pt);
+}
+
+void process_group_exit_locked(struct process *p, int status)
+{
+	struct task *t;
+
+	if (!(p->flags & PROCESS_GROUP_EXIT)) {
+		p->flags |= PROCESS_GROUP_EXIT;
+		p->group_exit_code = status;
+	}
+	p->flags &= ~(uint32_t)(PROCESS_STOPPED | PROCESS_STOP_REPORT);
+	list_for_each_entry(t, &p->tasks, process_node) {
+		atomic_fetch_or_explicit(&t->flags, TASK_EXIT, memory_order_release);
+		task_poke(t);
+	}
+	wq_wake(&p->stop_wq, 0);
+}
+
+void process_group_exit(struct process *p, int status)
+{
+	latch_lock(&p->siglock);
+	process_group_exit_locked(p, status);
+	latch_unlock(&p->siglock);
+}
+
+static void task_syscall(struct task *t, const struct plat_event *ev)
+{
+	long ret;
+
+	t->syscall_nr = ev->syscall.nr;
+	memcpy(t->syscall_args, ev->syscall.args, sizeof(t->syscall_args));
+	ret = ev->syscall.compat ? -ENOSYS : syscall_dispatch(t, ev->syscall.nr, ev->syscall.args);
+	if (unlikely(sig_pending_work(t) || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)))
+		sig_deliver(t, true, ret);
+	else
+		plat_set_result(t->pt, ret);
+	t->syscall_nr = ~0ull;
+}
+
+static void task_fault(struct task *t, const struct plat_event *ev)
+{
+	siginfo_t info = { .si_signo = ev->fault.signo, .si_code = ev->fault.code };
+
+	info.si_addr = (void *)(uintptr_t)ev->fault.addr;
+	t->fault_trapno = ev->fault.trapno;
+	t->fault_error = ev->fault.error;
+	t->fault_addr = ev->fault.addr;
+	sig_force(t, &info);
+}
+
+void task_main(void *arg)
+{
+	struct task *t = arg;
+	struct plat_event ev;
+
+	if (t->boot)
+		task_boot(t);
+	while (!task_exiting(t)) {
+		plat_run(t->pt, &ev);
+		switch (ev.kind) {
+		case PLAT_SYSCALL:
+			task_syscall(t, &ev);
+			continue;
+		case PLAT_FAULT:
+			task_fault(t, &ev);
+			break;
+		case PLAT_KICKED:
+			break;
+		case PLAT_DEAD:
+			log_debug("task %d: host thread is gone, status %#x", task_tid(t),
+				  ev.dead.wait_status);
+			process_group_exit(t->process,
+					   WIFSIGNALED(ev.dead.wait_status) ? ev.dead.wait_status & 0x7f
+									    : SIGKILL);
+			break;
+		}
+		if (sig_pending_work(t))
+			sig_deliver(t, false, 0);
+	}
+	task_leave(t);
+}
+
+struct task_sleeper {
+	struct wq_entry entry;
+	struct waiter *waiter;
+};
+
+static void task_sleeper_wake(struct wq_entry *e, uint32_t events)
+{
+	(void)events;
+	waiter_wake(container_of(e, struct task_sleeper, entry)->waiter);
+}
+
+/*
+ * A sleep that only the task's own end may cut short (TASK_KILLABLE).  Other signals stay pending:
+ * the sticky interrupt flag is cleared here and TASK_SIGPENDING brings them up on the way out.
+ */
+static void task_wait_until(struct task *t, struct wq *q, bool (*ready)(struct task *, void *),
+			    void *arg)
+{
+	struct task_sleeper s = { .waiter = &t->waiter };
+
+	wq_entry_init(&s.entry, task_sleeper_wake, 0);
+	wq_add(q, &s.entry);
+	for (;;) {
+		waiter_clear_interrupt(&t->waiter);
+		waiter_prepare(&t->waiter);
+		if (task_exiting(t) || ready(t, arg))
+			break;
+		waiter_sleep(&t->waiter, WAITER_INTERRUPTIBLE, INT64_MAX);
+	}
+	waiter_cancel(&t->waiter);
+	wq_remove(&s.entry);
+}
+
+static bool task_flag_ready(struct task *t, void *arg)
+{
+	(void)t;
+	return atomic_load_explicit((atomic_bool *)arg, memory_order_acquire);
+}
+
+void task_wait_killable(struct task *t, struct wq *q, atomic_bool *done)
+{
+	task_wait_until(t, q, task_flag_ready, done);
+}
+
+static bool task_unstopped(struct task *t, void *arg)
+{
+	(void)arg;
+	return !(atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_STOP);
+}
+
+void task_wait_unstopped(struct task *t)
+{
+	task_wait_until(t, &t->process->stop_wq, task_unstopped, NULL);
+}
