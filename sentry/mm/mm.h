@@ -43,6 +43,9 @@ int mm_dup(struct mm *mm, struct plat_mm *plat, struct mm **out) must_check;
 struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm); /* accepts NULL */
 
+/* execve in place: forget names and break; the platform emptied the rest. */
+int mm_reset(struct mm *mm);
+
 /*
  * Map len bytes of f at addr in t's address space (mmap(2) semantics; flags MAP_*).  The address
  * or -errno.

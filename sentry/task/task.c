@@ -623,7 +623,7 @@ static void task_sleeper_wake(struct wq_entry *e, uint32_t events)
  * A sleep that only the task's own end may cut short (TASK_KILLABLE).  Other signals stay pending:
  * the sticky interrupt flag is cleared here and TASK_SIGPENDING brings them up on the way out.
  */
-static void task_wait_until(struct task *t, struct wq *q, bool (*ready)(struct task *, void *),
+void task_wait_until(struct task *t, struct wq *q, bool (*ready)(struct task *, void *),
 			    void *arg)
 {
 	struct task_sleeper s = { .waiter = &t->waiter };

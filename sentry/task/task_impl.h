@@ -47,7 +47,9 @@ struct task_boot {
 	int result;  /* (lock) */
 };
 void task_boot(struct task *t);
-/* Sleep on q until *done or t is to leave. */
+/* Sleep on q until ready() says so or t is to leave: a sleep that only a kill ends early. */
+void task_wait_until(struct task *t, struct wq *q, bool (*ready)(struct task *, void *), void *arg);
+/* The same until *done. */
 void task_wait_killable(struct task *t, struct wq *q, atomic_bool *done);
 /* Stand still until TASK_STOP is taken away or t is to leave. */
 void task_wait_unstopped(struct task *t);

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mm.c: mapping files and the program break; names for /proc/PID/maps.  See mm.h.
+ *
+ * The host has the mappings.  A file's mapping is made by the stub on a descriptor that the file
+ * system lends for that one call (vfs file_mmap), opened with no more rights than it needs.
+ */
+#include "sentry/mm/mm.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "lib/buf.h"
+#include "lib/mem.h"
+#include "lib/overflow.h"
+#include "platform/host.h"
+#include "sentry/task/task.h"
+
+/* A mapped file's name, by what the host's maps show of it. */
+struct mm_name {
+	struct hash_node node;
+	uint64_t dev, ino;
+	struct path path; /* counted */
+};
+
+int mm_new(struct mm **out)
+{
+	struct mm *mm = mem_new(struct mm);
+	int err;
+
+	if (!mm)
+		return -ENOMEM;
+	err = hash_init(&mm->names, 8);
+	if (err)
+		goto free_mm;
+	err = plat_mm_new(&mm->plat);
+	if (err)
+		goto fini_names;
+	ref_init(&mm->ref);
+	mutex_init(&mm->lock, LOCK_MM);
+	atomic_init(&mm->processes, 1);
+	mm->dumpable = 1;
+	mm->user_ns = user_ns_get(user_ns_init);
+	*out = mm;
+	return 0;
+
+fini_names:
+	hash_fini(&mm->names);
+free_mm:
+	mem_free(mm);
+	return err;
+}
+
+static uint64_t mm_name_hash(uint64_t dev, uint64_t ino)
+{
+	return hash_u64(hash_u64(0, dev), ino);
+}
+
+static struct mm_name *mm_name_peek_locked(struct mm *mm, uint64_t dev, uint64_t ino)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&mm->names, mm_name_hash(dev, ino)); n; n = hash_next(n)) {
+		struct mm_name *name = container_of(n, struct mm_name, node);
+
+		if (name->dev == dev && name->ino == ino)
+			return name;
+	}
+	return NULL;
+}
+
+static int mm_name_add_locked(struct mm *mm, uint64_t dev, uint64_t ino, const struct path *path)
+{
+	struct mm_name *name;
+
+	if (mm_name_peek_locked(mm, dev, ino))
+		return 0;
+	name = mem_new(struct mm_name);
+	if (!name)
+		return -ENOMEM;
+	name->dev = dev;
+	name->ino = ino;
+	name->path = *path;
+	path_get(&name->path);
+	hash_insert(&mm->names, &name->node, mm_name_hash(dev, ino));
+	return 0;
+}
+
+static void mm_names_clear(struct mm *mm)
+{
+	struct hash_node *n, *tmp;
+	size_t i;
+
+	hash_for_each(&mm->names, i, n, tmp) {
+		struct mm_name *name = container_of(n, struct mm_name, node);
+
+		hash_remove(&mm->names, n);
+		path_put(&name->path);
+		mem_free(name);
+	}
+}
+
+int mm_dup(struct mm *from, struct plat_mm *plat, struct mm **out)
+{
+	struct mm *mm = mem_new(struct mm);
+	struct hash_node *n, *tmp;
+	int err;
+	size_t i;
+
+	if (!mm)
+		return -ENOMEM;
+	err = hash_init(&mm->names, 8);
+	if (err) {
+		mem_free(mm);
+		return err;
+	}
+	ref_init(&mm->ref);
+	mutex_init(&mm->lock, LOCK_MM);
+	atomic_init(&mm->processes, 1);
+	plat_mm_get(plat);
+	mm->plat = plat;
+	mm->user_ns = user_ns_get(from->user_ns);
+
+	mutex_lock(&from->lock);
+	mm->brk_start = from->brk_start, mm->brk = from->brk;
+	mm->arg_start = from->arg_start, mm->arg_end = from->arg_end;
+	mm->env_start = from->env_start, mm->env_end = from->env_end;
+	mm->stack_top = from->stack_top;
+	mm->code_start = from->code_start, mm->code_end = from->code_end;
+	mm->data_start = from->data_start, mm->data_end = from->data_end;
+	mm->exe = from->exe ? file_get(from->exe) : NULL;
+	memcpy(mm->auxv, from->auxv, sizeof(mm->auxv));
+	mm->auxv_size = from->auxv_size;
+	mm->dumpable = from->dumpable;
+	hash_for_each(&from->names, i, n, tmp) {
+		struct mm_name *name = container_of(n, struct mm_name, node);
+
+		err = mm_name_add_locked(mm, name->dev, name->ino, &name->path);
+		if (err)
+			break;
+	}
+	mutex_unlock(&from->lock);
+	if (err) {
+		mm_put(mm);
+		return err;
+	}
+	*out = mm;
+	return 0;
+}
+
+struct mm *mm_get(struct mm *mm)
+{
+	ref_get(&mm->ref);
+	return mm;
+}
+
+void mm_put(struct mm *mm)
+{
+	if (!mm || !ref_put(&mm->ref))
+		return;
+	mm_names_clear(mm);
+	hash_fini(&mm->names);
+	file_put(mm->exe);
+	plat_mm_put(mm->plat);
+	user_ns_put(mm->user_ns);
+	mem_free(mm);
+}
+
+int mm_reset(struct mm *mm)
+{
+	mutex_lock(&mm->lock);
+	mm_names_clear(mm);
+	mm->brk_start = mm->brk = 0;
+	mutex_unlock(&mm->lock);
+	return 0;
+}
+
+int mm_name_file(struct mm *mm, int host_fd, struct file *f)
+{
+	struct stat st;
+	int err = host_fstat(host_fd, &st);
+
+	if (err)
+		return err;
+	mutex_lock(&mm->lock);
+	err = mm_name_add_locked(mm, st.st_dev, st.st_ino, &f->path);
+	mutex_unlock(&mm->lock);
+	return err;
+}
+
+/* One host call in t's address space: its result, or -errno. */
+static int64_t mm_hostcall(struct task *t, struct plat_hostcall *c)
+{
+	int n = plat_hostcalls(t->pt, c, 1);
+
+	return n < 0 ? n : c->result;
+}
+
+int64_t mm_map_anon(struct task *t, uint64_t addr, uint64_t size, int prot, int flags)
+{
+	struct plat_hostcall c = {
+		.nr = SYS_mmap,
+		.args = { addr, size, (uint64_t)prot, (uint64_t)(flags | MAP_ANONYMOUS), ~0ull, 0 },
+		.host_fd = -1,
+	};
+
+	return mm_hostcall(t, &c);
+}
+
+/* mmap(2)'s checks of the descriptor against what is asked. */
+static int mm_check_file(struct file *f, int prot, int flags)
+{
+	if (!(f->kind & FILE_READ))
+		return -EACCES;
+	if ((flags & MAP_TYPE) != MAP_PRIVATE && (prot & PROT_WRITE) && !(f->kind & FILE_WRITE))
+		return -EACCES;
+	if ((prot & PROT_EXEC) && f->path.mnt && (mount_flags(f->path.mnt) & 8 /* MS_NOEXEC */))
+		return -EPERM;
+	return 0;
+}
+
+int64_t mm_map_file(struct task *t, struct file *f, uint64_t addr, uint64_t size, int prot, int flags,
+		    uint64_t offset)
+{
+	struct mmap_request r = { .offset = offset, .prot = prot, .flags = flags, .host_fd = -1 };
+	struct plat_hostcall c;
+	uint64_t end;
+	int err;
+
+	if (size == 0 || (offset & (PAGE_SIZE - 1)))
+		return -EINVAL;
+	if (size > INT64_MAX - PAGE_SIZE)
+		return -ENOMEM;
+	size = ALIGN_UP(size, PAGE_SIZE);
+	if (add_overflow(offset, size, &end) || end > INT64_MAX)
+		return -EOVERFLOW;
+	err = mm_check_file(f, prot, flags);
+	if (err)
+		return err;
+	r.size = size;
+	err = file_mmap(task_vfs(t), f, &r);
+	if (err)
+		return err;
+	if (r.anonymous)
+		return mm_map_anon(t, addr, size, prot, flags);
+	c = (struct plat_hostcall){
+		.nr = SYS_mmap,
+		.args = { addr, size, (uint64_t)prot, (uint64_t)flags, 0, r.host_offset },
+		.host_fd = r.host_fd,
+	};
+	err = mm_name_file(t->mm, r.host_fd, f);
+	return err ? err : mm_hostcall(t, &c);
+}
+
+int mm_unmap(struct task *t, uint64_t addr, uint64_t size)
+{
+	struct plat_hostcall c = { .nr = SYS_munmap, .args = { addr, size }, .host_fd = -1 };
+
+	return (int)mm_hostcall(t, &c);
+}
+
+int64_t mm_brk(struct task *t, uint64_t brk)
+{
+	struct mm *mm = t->mm;
+	uint64_t old, from, to;
+	int64_t r = 0;
+
+	mutex_lock(&mm->lock);
+	old = mm->brk;
+	mutex_unlock(&mm->lock);
+	if (brk < mm->brk_start || brk > plat_layout()->user_max ||
+	    brk - mm->brk_start > task_rlimit(t, RLIMIT_DATA))
+		return (int64_t)old;
+	from = ALIGN_UP(old, PAGE_SIZE);
+	to = ALIGN_UP(brk, PAGE_SIZE);
+	if (to > from)
+		r = mm_map_anon(t, from, to - from, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_FIXED_NOREPLACE);
+	else if (to < from)
+		r = mm_unmap(t, to, from - to);
+	if (r < 0)
+		return (int64_t)old;
+	mutex_lock(&mm->lock);
+	mm->brk = brk;
+	mutex_unlock(&mm->lock);
+	return (int64_t)brk;
+}
+
+ssize_t mm_read(struct mm *mm, uint64_t addr, void *dst, size_t size)
+{
+	return plat_mm_read(mm->plat, addr, dst, size, false);
+}
+
+ssize_t mm_write(struct mm *mm, uint64_t addr, const void *src, size_t size)
+{
+	return plat_mm_write(mm->plat, addr, src, size, false);
+}
+
+/* ---- /proc/PID/maps --------------------------------------------------------------------------- */
+
+struct mm_show {
+	struct mm *mm;
+	const struct path *root;
+	struct buf *out;
+};
+
+/* Borrowed names would need mm->lock over a walk: take a reference to the path instead. */
+static bool mm_name_lookup(struct mm *mm, uint64_t dev, uint64_t ino, struct path *out)
+{
+	struct mm_name *name;
+
+	mutex_lock(&mm->lock);
+	name = mm_name_peek_locked(mm, dev, ino);
+	if (name) {
+		*out = name->path;
+		path_get(out);
+	}
+	mutex_unlock(&mm->lock);
+	return name;
+}
+
+static const char *mm_special_name(const struct mm *mm, const struct plat_map *m)
+{
+	if (m->name[0] == '[' && (m->name[1] == 'v'))
+		return m->name; /* [vdso], [vvar]: the same page for everybody */
+	if (mm->stack_top > m->start && mm->stack_top <= m->end)
+		return "[stack]";
+	if (mm->brk > mm->brk_start && m->start < mm->brk && m->end > mm->brk_start)
+		return "[heap]";
+	return NULL;
+}
+
+static int mm_show_one(void *arg, const struct plat_map *m)
+{
+	struct mm_show *s = arg;
+	struct buf text = BUF_INIT;
+	const char *name = NULL;
+	uint64_t ino = 0, dev = makedev(m->dev_major, m->dev_minor);
+	struct path path;
+	struct attr a;
+	size_t at = s->out->size;
+
+	memset(&a, 0, sizeof(a));
+	if (m->ino && mm_name_lookup(s->mm, dev, m->ino, &path)) {
+		struct inode *i = dentry_inode(path.dentry);
+
+		if (i)
+			inode_fill_attr(i, &a);
+		if (vfs_path_text(s->root, &path, &text) == 0)
+			name = text.data;
+		ino = a.ino;
+		path_put(&path);
+	} else if (!m->ino) {
+		name = mm_special_name(s->mm, m);
+	} else {
+		name = "/dev/zero (deleted)"; /* shared anonymous memory */
+		ino = m->ino;
+	}
+	buf_printf(s->out, "%08lx-%08lx %s %08lx %02x:%02x %lu ", m->start, m->end, m->prot,
+		   ino ? m->offset : 0, ino ? major(a.dev) : 0, ino ? minor(a.dev) : 0, ino);
+	if (name) {
+		while (s->out->size - at < 73)
+			buf_putc(s->out, ' ');
+		buf_puts(s->out, name);
+	}
+	buf_putc(s->out, '\n');
+	if (m->detail)
+		buf_puts(s->out, m->detail);
+	buf_fini(&text);
+	return buf_error(s->out);
+}
+
+int mm_show_maps(struct mm *mm, const struct path *root, bool smaps, struct buf *b)
+{
+	struct mm_show s = { mm, root, b };
+
+	return plat_mm_maps(mm->plat, smaps, mm_show_one, &s);
+}
