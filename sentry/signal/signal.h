@@ -62,6 +62,8 @@ struct sig_pending {
  */
 int sig_send_task(struct task *t, int sig, const siginfo_t *info);
 int sig_send_process(struct process *p, int sig, const siginfo_t *info);
+/* SIGKILL and SIGSTOP from an ancestor pid namespace: reach even an init. */
+int sig_send_process_forced(struct process *p, int sig);
 /* Every member; tasklist lock held.  Terminals. */
 int sig_send_pgrp_locked(struct pgrp *g, int sig, const siginfo_t *info);
 /* Send q itself, preallocated and owned by the sender (POSIX timers); false when already queued. */

@@ -264,6 +264,7 @@ struct task {
 	struct rseq_area { uaddr_t addr; uint32_t size, sig; } rseq; /* (o) */
 	int nice;                    /* (a) virtual: -20..19 */
 	int sched_policy, sched_priority; /* (a) virtual */
+	uint64_t cpu_mask[16];       /* (a) virtual affinity; all zero: every CPU of the container */
 	uint64_t nvcsw, nivcsw;
 	struct task_boot *boot;      /* (o) a first task that has not loaded its program yet */
 	atomic_bool started;         /* (a) task_start() was called */

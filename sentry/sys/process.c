@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * process.c: making and ending tasks, and who is whose: clone, fork, vfork, execve, exit, wait,
+ * process groups and sessions.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/mem.h"
+#include "sentry/loader/loader.h"
+#include "sentry/task/pid.h"
+#include "sentry/task/pidfd.h"
+#include "sentry/task/task_impl.h"
+#include "sys_calls.h"
+
+#define WAIT_PIDFD_NONBLOCK 0x00100000 /* ours: waitid on a nonblocking pidfd gives EAGAIN */
+
+/* ---- ids -------------------------------------------------------------------------------------------- */
+
+long sys_getpid(struct task *t)
+{
+	return task_tgid(t);
+}
+
+long sys_gettid(struct task *t)
+{
+	return task_tid(t);
+}
+
+long sys_getppid(struct task *t)
+{
+	int32_t nr;
+
+	mutex_lock(&tasklist.lock);
+	nr = process_nr_in(t->process->parent, task_pid_ns(t));
+	mutex_unlock(&tasklist.lock);
+	return nr;
+}
+
+long sys_set_tid_address(struct task *t, uaddr_t tid)
+{
+	t->clear_child_tid = tid;
+	return task_tid(t);
+}
+
+long sys_set_robust_list(struct task *t, uaddr_t head, size_t size)
+{
+	if (size != 24)
+		return -EINVAL;
+	t->robust_list = head;
+	return 0;
+}
+
+long sys_get_robust_list(struct task *t, int tid, uaddr_t head, uaddr_t size)
+{
+	struct task *target = tid ? task_lookup(task_pid_ns(t), tid) : task_get(t);
+	uint64_t list, bytes = 24;
+	int err;
+
+	if (!target)
+		return -ESRCH;
+	err = task_may_access(t, target, PTRACE_READ | PTRACE_REALCREDS) ? 0 : -EPERM;
+	list = target->robust_list.addr;
+	task_put(target);
+	if (!err)
+		err = uaccess_put(t, size, &bytes, sizeof(bytes));
+	if (!err)
+		err = uaccess_put(t, head, &list, sizeof(list));
+	return err;
+}
+
+/* ---- clone ------------------------------------------------------------------------------------------ */
+
+long sys_clone(struct task *t, unsigned long flags, uaddr_t stack, uaddr_t parent_tid,
+	       uaddr_t child_tid, unsigned long tls)
+{
+	struct clone_args_k a = {
+		.flags = (uint32_t)flags & ~(uint32_t)CSIGNAL,
+		.exit_signal = (int)(flags & CSIGNAL),
+		.stack = stack,
+		.parent_tid = parent_tid,
+		.child_tid = child_tid,
+		.pidfd = parent_tid,
+		.tls = uaddr(tls),
+	};
+
+	if ((a.flags & (CLONE_PIDFD | CLONE_PARENT_SETTID)) == (CLONE_PIDFD | CLONE_PARENT_SETTID))
+		return -EINVAL;
+	if (a.exit_signal > SIG_COUNT)
+		return -EINVAL;
+	return task_clone(t, &a);
+}
+
+long sys_fork(struct task *t)
+{
+	struct clone_args_k a = { .exit_signal = SIGCHLD };
+
+	return task_clone(t, &a);
+}
+
+long sys_vfork(struct task *t)
+{
+	struct clone_args_k a = { .flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD };
+
+	return task_clone(t, &a);
+}
+
+long sys_clone3(struct task *t, uaddr_t args, size_t size)
+{
+	int32_t set_tid[PID_NS_DEPTH_MAX];
+	struct clone_args_k a = { 0 };
+	struct clone_args u;
+	int err;
+
+	if (size < CLONE_ARGS_SIZE_VER0)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	err = uaccess_get_struct(t, &u, sizeof(u), args, size);
+	if (err)
+		return err;
+	if ((u.flags & (CSIGNAL | CLONE_DETACHED)) || (u.flags & CLONE_INTO_CGROUP) ||
+	    u.exit_signal > SIG_COUNT || u.set_tid_size > PID_NS_DEPTH_MAX ||
+	    !u.set_tid != !u.set_tid_size || !u.stack != !u.stack_size)
+		return -EINVAL;
+	if ((u.flags & (CLONE_THREAD | CLONE_PARENT)) && u.exit_signal)
+		return -EINVAL;
+	if ((u.flags & (CLONE_SIGHAND | CLONE_CLEAR_SIGHAND)) == (CLONE_SIGHAND | CLONE_CLEAR_SIGHAND))
+		return -EINVAL;
+	if (u.set_tid_size) {
+		if (!task_capable(t, 40) && !task_capable(t, 21)) /* CHECKPOINT_RESTORE, SYS_ADMIN */
+			return -EPERM;
+		err = uaccess_get(t, set_tid, uaddr(u.set_tid), u.set_tid_size * sizeof(set_tid[0]));
+		if (err)
+			return err;
+		for (size_t i = 0; i < u.set_tid_size; i++)
+			if (set_tid[i] <= 0 || set_tid[i] >= PID_MAX_LIMIT)
+				return -EINVAL;
+	}
+	a.flags = u.flags;
+	a.exit_signal = (int)u.exit_signal;
+	a.stack = u.stack ? uaddr(u.stack + u.stack_size) : UADDR_NULL;
+	a.parent_tid = uaddr(u.parent_tid);
+	a.child_tid = uaddr(u.child_tid);
+	a.pidfd = uaddr(u.pidfd);
+	a.tls = uaddr(u.tls);
+	a.set_tid = set_tid;
+	a.set_tid_count = u.set_tid_size;
+	return task_clone(t, &a);
+}
+
+/* ---- execve ------------------------------------------------------------------------------------------- */
+
+static void strings_free(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		mem_free(list[i]);
+	mem_free(list);
+}
+
+/* argv or envp: an array of string pointers, copied whole.  -E2BIG beyond total bytes. */
+static int strings_get(struct task *t, uaddr_t array, size_t *total, char ***out)
+{
+	size_t count = 0, capacity = 0;
+	char **list = NULL;
+	int err = 0;
+
+	for (;;) {
+		uint64_t p = 0;
+
+		if (array.addr) {
+			err = uaccess_get(t, &p, uaddr_add(array, count * sizeof(p)), sizeof(p));
+			if (err)
+				break;
+		}
+		if (count == capacity) {
+			char **bigger = mem_realloc(list, capacity ? capacity * 2 : 16,
+						    sizeof(*list));
+
+			err = -ENOMEM;
+			if (!bigger)
+				break;
+			list = bigger;
+			capacity = capacity ? capacity * 2 : 16;
+		}
+		list[count] = NULL;
+		if (!p) {
+			*out = list;
+			return 0;
+		}
+		err = uaccess_dup_string(t, uaddr(p), EXEC_ARG_LEN_MAX, &list[count]);
+		if (err == -ENAMETOOLONG)
+			err = -E2BIG;
+		if (err)
+			break;
+		*total += strlen(list[count]) + 1 + sizeof(p);
+		count++;
+		if (count == capacity) {
+			char **bigger = mem_realloc(list, capacity * 2, sizeof(*list));
+
+			err = -ENOMEM;
+			if (!bigger) {
+				mem_free(list[count - 1]);
+				count--;
+				break;
+			}
+			list = bigger;
+			capacity *= 2;
+		}
+		list[count] = NULL;
+		err = -E2BIG;
+		if (*total > 6ul << 20)
+			break;
+	}
+	if (list)
+		list[count] = NULL;
+	strings_free(list);
+	return err;
+}
+
+static long do_execve(struct task *t, const struct path *at, uaddr_t path, uaddr_t argv, uaddr_t envp,
+		      int flags)
+{
+	char **args = NULL, **env = NULL, *name = NULL;
+	size_t total = 0;
+	long err;
+
+	err = uaccess_dup_string(t, path, PATH_LEN_MAX, &name);
+	if (err)
+		return err;
+	err = strings_get(t, argv, &total, &args);
+	if (!err)
+		err = strings_get(t, envp, &total, &env);
+	if (!err)
+		err = task_exec(t, at, name, args, env, flags);
+	strings_free(args);
+	strings_free(env);
+	mem_free(name);
+	return err;
+}
+
+long sys_execve(struct task *t, uaddr_t path, uaddr_t argv, uaddr_t envp)
+{
+	return do_execve(t, NULL, path, argv, envp, 0);
+}
+
+long sys_execveat(struct task *t, int dirfd, uaddr_t path, uaddr_t argv, uaddr_t envp, int flags)
+{
+	struct file *dir;
+	long err;
+
+	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+		return -EINVAL;
+	if (dirfd == AT_FDCWD)
+		return do_execve(t, NULL, path, argv, envp, flags);
+	dir = fdt_file(t->fdt, dirfd);
+	if (!dir)
+		return -EBADF;
+	err = do_execve(t, &dir->path, path, argv, envp, flags);
+	file_put(dir);
+	return err;
+}
+
+/* ---- exit --------------------------------------------------------------------------------------------- */
+
+long sys_exit(struct task *t, int status)
+{
+	task_exit_request(t, (status & 0xff) << 8);
+	return 0;
+}
+
+long sys_exit_group(struct task *t, int status)
+{
+	process_group_exit(t->process, (status & 0xff) << 8);
+	return 0;
+}
+
+/* ---- wait --------------------------------------------------------------------------------------------- */
+
+/* Which children, and for what; and what was found. */
+struct wait_query {
+	enum { WAIT_ANY, WAIT_PID, WAIT_PGRP } kind;
+	struct pid *pid; /* owned; for WAIT_PID and WAIT_PGRP */
+	int options;
+
+	int32_t nr;      /* found child, 0: none */
+	uint32_t uid;
+	int code, status; /* CLD_*, and si_status */
+	int wait_status;  /* as wait4 gives it */
+	struct rusage usage;
+};
+
+static void usage_from_ns(struct timeval *tv, int64_t ns)
+{
+	tv->tv_sec = ns / NSEC_PER_SEC;
+	tv->tv_usec = ns % NSEC_PER_SEC / 1000;
+}
+
+static void wait_fill_usage(struct wait_query *q, const struct process *c)
+{
+	memset(&q->usage, 0, sizeof(q->usage));
+	usage_from_ns(&q->usage.ru_utime, c->utime_ns + c->child_utime_ns);
+	usage_from_ns(&q->usage.ru_stime, c->stime_ns + c->child_stime_ns);
+	q->usage.ru_minflt = (long)(c->min_faults + c->child_min_faults);
+	q->usage.ru_majflt = (long)(c->maj_faults + c->child_maj_faults);
+	q->usage.ru_maxrss = (long)MAX(c->maxrss, c->child_maxrss);
+}
+
+static bool wait_matches(const struct wait_query *q, const struct process *c)
+{
+	bool clone_child = c->exit_signal != SIGCHLD;
+
+	if (q->kind == WAIT_PID && c->pid != q->pid)
+		return false;
+	if (q->kind == WAIT_PGRP && (!c->pgrp || c->pgrp->pid != q->pid))
+		return false;
+	if (q->options & __WALL)
+		return true;
+	return clone_child == !!(q->options & __WCLONE);
+}
+
+/* Does c have something to tell?  Takes it, unless WNOWAIT. */
+static bool wait_try_locked(struct task *t, struct wait_query *q, struct process *c)
+{
+	bool peek = q->options & WNOWAIT;
+	bool found = true;
+
+	if (c->state == PROCESS_ZOMBIE) {
+		if (!(q->options & WEXITED))
+			return false;
+		q->wait_status = c->wait_status;
+		q->code = WIFEXITED(c->wait_status) ? CLD_EXITED
+			  : WCOREDUMP(c->wait_status) ? CLD_DUMPED : CLD_KILLED;
+		q->status = WIFEXITED(c->wait_status) ? WEXITSTATUS(c->wait_status)
+						      : WTERMSIG(c->wait_status);
+	} else {
+		latch_lock(&c->siglock);
+		if ((c->flags & PROCESS_STOP_REPORT) && (q->options & WSTOPPED)) {
+			q->code = CLD_STOPPED;
+			q->status = (int)c->stop_signal;
+			q->wait_status = (int)c->stop_signal << 8 | 0x7f;
+			if (!peek)
+				c->flags &= ~(uint32_t)PROCESS_STOP_REPORT;
+		} else if ((c->flags & PROCESS_CONTINUED) && (q->options & WCONTINUED)) {
+			q->code = CLD_CONTINUED;
+			q->status = SIGCONT;
+			q->wait_status = 0xffff;
+			if (!peek)
+				c->flags &= ~(uint32_t)PROCESS_CONTINUED;
+		} else {
+			found = false;
+		}
+		latch_unlock(&c->siglock);
+		if (!found)
+			return false;
+	}
+	q->nr = process_nr_in(c, task_pid_ns(t));
+	q->uid = c->leader->cred->uid;
+	wait_fill_usage(q, c);
+	if (c->state == PROCESS_ZOMBIE && !peek)
+		process_reap_locked(c);
+	return true;
+}
+
+static int wait_do(struct task *t, struct wait_query *q)
+{
+	struct process *p = t->process, *c, *tmp;
+	bool any;
+	int err = 0;
+
+	q->nr = 0;
+	mutex_lock(&tasklist.lock);
+	for (;;) {
+		any = false;
+		list_for_each_entry_safe(c, tmp, &p->children, sibling_node) {
+			if (!wait_matches(q, c))
+				continue;
+			any = true;
+			if (wait_try_locked(t, q, c))
+				goto unlock;
+		}
+		if (!any) {
+			err = -ECHILD;
+			break;
+		}
+		if (q->options & WNOHANG)
+			break;
+		err = wq_wait(&p->child_wq, &tasklist.lock, &t->waiter);
+		if (err)
+			break;
+	}
+unlock:
+	mutex_unlock(&tasklist.lock);
+	return err;
+}
+
+/* A group's or process's pid by number; a number that nobody has matches no child. */
+static int wait_set_pid(struct task *t, struct wait_query *q, int kind, int32_t nr)
+{
+	q->kind = kind;
+	q->pid = pid_lookup(task_pid_ns(t), nr);
+	return q->pid ? 0 : -ECHILD;
+}
+
+static int wait_set_own_pgrp(struct task *t, struct wait_query *q)
+{
+	mutex_lock(&tasklist.lock);
+	q->kind = WAIT_PGRP;
+	q->pid = pid_get(t->process->pgrp->pid);
+	mutex_unlock(&tasklist.lock);
+	return 0;
+}
+
+long sys_wait4(struct task *t, int pid, uaddr_t status, int options, uaddr_t usage)
+{
+	struct wait_query q = { .options = options | WEXITED };
+	int err = 0;
+
+	if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+		return -EINVAL;
+	if (pid == INT32_MIN)
+		return -ESRCH;
+	if (pid == 0)
+		err = wait_set_own_pgrp(t, &q);
+	else if (pid < -1)
+		err = wait_set_pid(t, &q, WAIT_PGRP, -pid);
+	else if (pid > 0)
+		err = wait_set_pid(t, &q, WAIT_PID, pid);
+	if (!err)
+		err = wait_do(t, &q);
+	pid_put(q.pid);
+	if (err || !q.nr)
+		return err;
+	if (status.addr && uaccess_put(t, status, &q.wait_status, sizeof(q.wait_status)))
+		return -EFAULT;
+	if (usage.addr && uaccess_put(t, usage, &q.usage, sizeof(q.usage)))
+		return -EFAULT;
+	return q.nr;
+}
+
+static int waitid_set(struct task *t, struct wait_query *q, int which, int id)
+{
+	struct file *f;
+	int err;
+
+	switch (which) {
+	case P_ALL:
+		return 0;
+	case P_PID:
+		return id <= 0 ? -EINVAL : wait_set_pid(t, q, WAIT_PID, id);
+	case P_PGID:
+		if (id < 0)
+			return -EINVAL;
+		return id ? wait_set_pid(t, q, WAIT_PGRP, id) : wait_set_own_pgrp(t, q);
+	case P_PIDFD:
+		if (id < 0)
+			return -EINVAL;
+		f = fdt_file(t->fdt, id);
+		if (!f)
+			return -EBADF;
+		q->pid = pidfd_pid(f);
+		q->kind = WAIT_PID;
+		err = q->pid ? 0 : -EBADF;
+		if ((atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NONBLOCK) && !err)
+			q->options |= WNOHANG | WAIT_PIDFD_NONBLOCK;
+		file_put(f);
+		return err;
+	default:
+		return -EINVAL;
+	}
+}
+
+long sys_waitid(struct task *t, int which, int id, uaddr_t info, int options, uaddr_t usage)
+{
+	struct wait_query q = { .options = options };
+	siginfo_t si;
+	int err;
+
+	if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE |
+			__WALL))
+		return -EINVAL;
+	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
+		return -EINVAL;
+	err = waitid_set(t, &q, which, id);
+	if (!err)
+		err = wait_do(t, &q);
+	pid_put(q.pid);
+	if (err)
+		return err;
+	if (!q.nr && (q.options & WAIT_PIDFD_NONBLOCK))
+		return -EAGAIN;
+	if (usage.addr && q.nr && uaccess_put(t, usage, &q.usage, sizeof(q.usage)))
+		return -EFAULT;
+	if (!info.addr)
+		return 0;
+	memset(&si, 0, sizeof(si));
+	if (q.nr) {
+		si.si_signo = SIGCHLD;
+		si.si_code = q.code;
+		si.si_pid = q.nr;
+		si.si_uid = q.uid;
+		si.si_status = q.status;
+	}
+	/* The kernel writes only these members: the rest of the application's siginfo stays. */
+	return uaccess_put(t, info, &si, offsetof(siginfo_t, si_status) + sizeof(si.si_status));
+}
+
+/* ---- groups and sessions ------------------------------------------------------------------------------- */
+
+static struct process *process_by_nr_locked(struct task *t, int nr)
+{
+	struct pid *pid;
+
+	if (nr == 0)
+		return t->process;
+	pid = pid_peek_locked(task_pid_ns(t), nr);
+	return pid ? pid->process : NULL;
+}
+
+long sys_getpgid(struct task *t, int nr)
+{
+	struct process *p;
+	long r = -ESRCH;
+
+	mutex_lock(&tasklist.lock);
+	p = process_by_nr_locked(t, nr);
+	if (p && p->pgrp)
+		r = pid_nr_in(p->pgrp->pid, task_pid_ns(t));
+	mutex_unlock(&tasklist.lock);
+	return r;
+}
+
+long sys_getpgrp(struct task *t)
+{
+	return sys_getpgid(t, 0);
+}
+
+long sys_getsid(struct task *t, int nr)
+{
+	struct process *p;
+	long r = -ESRCH;
+
+	mutex_lock(&tasklist.lock);
+	p = process_by_nr_locked(t, nr);
+	if (p && p->pgrp)
+		r = pid_nr_in(p->pgrp->session->pid, task_pid_ns(t));
+	mutex_unlock(&tasklist.lock);
+	return r;
+}
+
+long sys_setpgid(struct task *t, int nr, int pgid)
+{
+	struct process *self = t->process, *p;
+	struct pgrp *g = NULL;
+	struct pid *pid;
+	long err;
+
+	if (pgid < 0)
+		return -EINVAL;
+	if (nr == 0)
+		nr = task_tgid(t);
+	if (pgid == 0)
+		pgid = nr;
+
+	mutex_lock(&tasklist.lock);
+	err = -ESRCH;
+	p = process_by_nr_locked(t, nr);
+	if (!p || p->state != PROCESS_ALIVE || !p->pgrp)
+		goto unlock;
+	if (p != self) {
+		if (p->parent != self)
+			goto unlock;
+		err = -EPERM;
+		if (p->pgrp->session != self->pgrp->session)
+			goto unlock;
+		err = -EACCES;
+		if (p->flags & PROCESS_EXECED)
+			goto unlock;
+	}
+	err = -EPERM;
+	if (p->pgrp->session->pid == p->pid)
+		goto unlock; /* a session leader */
+	pid = pid_peek_locked(task_pid_ns(t), pgid);
+	if (pid)
+		g = pid->pgrp;
+	if (g && g->session != self->pgrp->session)
+		goto unlock;
+	if (!g) {
+		if (pid != p->pid)
+			goto unlock;
+		err = -ENOMEM;
+		g = pgrp_new_locked(pid, p->pgrp->session);
+		if (!g)
+			goto unlock;
+		process_set_pgrp_locked(p, g);
+		pgrp_put_locked(g); /* the member holds it */
+	} else if (g != p->pgrp) {
+		process_set_pgrp_locked(p, g);
+	}
+	err = 0;
+unlock:
+	mutex_unlock(&tasklist.lock);
+	return err;
+}
+
+long sys_setsid(struct task *t)
+{
+	struct process *p = t->process;
+	struct session *s;
+	struct pgrp *g;
+	long err = -EPERM;
+
+	mutex_lock(&tasklist.lock);
+	if (p->pid->pgrp || p->pid->session)
+		goto unlock; /* already leads a group */
+	err = -ENOMEM;
+	s = session_new_locked(p->pid);
+	if (!s)
+		goto unlock;
+	g = pgrp_new_locked(p->pid, s);
+	session_put_locked(s); /* the group holds it */
+	if (!g)
+		goto unlock;
+	process_set_pgrp_locked(p, g);
+	pgrp_put_locked(g);
+	err = pid_nr_in(p->pid, task_pid_ns(t));
+unlock:
+	mutex_unlock(&tasklist.lock);
+	return err;
+}

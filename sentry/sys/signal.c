@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signal.c: the signal system calls. */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "sentry/signal/signal_impl.h"
+#include "sentry/task/pidfd.h"
+#include "sentry/task/task_impl.h"
+#include "sentry/time/timespec.h"
+#include "sys_calls.h"
+
+/* SA_* that Linux knows; others are cleared, which is how programs probe for them. */
+#define SA_KNOWN                                                                              \
+	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER |    \
+	 SA_RESETHAND | 0x04000000u /* SA_RESTORER */ | 0x800u /* SA_EXPOSE_TAGBITS */)
+
+long sys_rt_sigaction(struct task *t, int sig, uaddr_t act, uaddr_t oact, size_t size)
+{
+	struct process *p = t->process;
+	struct sig_action new, old;
+	int err;
+
+	if (size != sizeof(sig_set_t) || sig < 1 || sig > SIG_COUNT)
+		return -EINVAL;
+	if (act.addr && (SIG_BIT(sig) & SIG_UNBLOCKABLE))
+		return -EINVAL;
+	if (act.addr) {
+		err = uaccess_get(t, &new, act, sizeof(new));
+		if (err)
+			return err;
+		new.flags &= SA_KNOWN;
+		new.mask &= ~SIG_UNBLOCKABLE;
+	}
+
+	latch_lock(&p->siglock);
+	old = p->actions[sig - 1];
+	if (act.addr) {
+		struct task *o;
+
+		p->actions[sig - 1] = new;
+		/* POSIX: setting it to be ignored discards what is pending. */
+		if (new.handler == SIG_HANDLER_IGN ||
+		    (new.handler == SIG_HANDLER_DFL && (SIG_BIT(sig) & SIG_SET_IGNORE))) {
+			sig_pending_flush(p, &p->pending, SIG_BIT(sig));
+			list_for_each_entry(o, &p->tasks, process_node)
+				sig_pending_flush(p, &o->pending, SIG_BIT(sig));
+		}
+	}
+	latch_unlock(&p->siglock);
+	return oact.addr ? uaccess_put(t, oact, &old, sizeof(old)) : 0;
+}
+
+long sys_rt_sigprocmask(struct task *t, int how, uaddr_t set, uaddr_t oset, size_t size)
+{
+	sig_set_t old = t->blocked, mask;
+	int err;
+
+	if (size != sizeof(sig_set_t))
+		return -EINVAL;
+	if (set.addr) {
+		err = uaccess_get(t, &mask, set, sizeof(mask));
+		if (err)
+			return err;
+		switch (how) {
+		case SIG_BLOCK:
+			mask = old | mask;
+			break;
+		case SIG_UNBLOCK:
+			mask = old & ~mask;
+			break;
+		case SIG_SETMASK:
+			break;
+		default:
+			return -EINVAL;
+		}
+		sig_mask_set(t, mask);
+	}
+	return oset.addr ? uaccess_put(t, oset, &old, sizeof(old)) : 0;
+}
+
+long sys_rt_sigpending(struct task *t, uaddr_t set, size_t size)
+{
+	sig_set_t pending;
+
+	if (size > sizeof(pending))
+		return -EINVAL;
+	latch_lock(&t->process->siglock);
+	pending = (t->pending.set | t->process->pending.set) & t->blocked;
+	latch_unlock(&t->process->siglock);
+	return uaccess_put(t, set, &pending, size);
+}
+
+long sys_rt_sigreturn(struct task *t)
+{
+	long r = sig_frame_restore(t);
+
+	t->restart.fn = NULL;
+	if (r == -EFAULT && plat_regs(t->pt)->orig_rax != ~0ull) {
+		siginfo_t info = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
+
+		sig_force(t, &info);
+		return 0;
+	}
+	t->syscall_nr = ~0ull; /* all registers are loaded: nothing to restart */
+	return r;
+}
+
+long sys_sigaltstack(struct task *t, uaddr_t ss, uaddr_t old)
+{
+	uint64_t sp = plat_regs(t->pt)->rsp;
+	struct sig_altstack now = t->altstack, new;
+	int err;
+
+	if (sig_on_altstack(t, sp))
+		now.flags |= SS_ONSTACK;
+	if (ss.addr) {
+		err = uaccess_get(t, &new, ss, sizeof(new));
+		if (!err)
+			err = sig_altstack_set(t, &new, sp);
+		if (err)
+			return err;
+	}
+	return old.addr ? uaccess_put(t, old, &now, sizeof(now)) : 0;
+}
+
+long sys_rt_sigsuspend(struct task *t, uaddr_t set, size_t size)
+{
+	sig_set_t mask;
+	int err;
+
+	if (size != sizeof(mask))
+		return -EINVAL;
+	err = uaccess_get(t, &mask, set, sizeof(mask));
+	if (err)
+		return err;
+	sig_mask_set_temporary(t, mask);
+	return sys_pause(t);
+}
+
+long sys_pause(struct task *t)
+{
+	struct wq nobody;
+
+	wq_init(&nobody);
+	while (!sig_pending(t)) {
+		int err = wq_wait(&nobody, NULL, &t->waiter);
+
+		if (err)
+			break;
+	}
+	return -ERESTARTNOHAND;
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------ */
+
+static void siginfo_from_user(struct task *t, siginfo_t *info, int sig, int code)
+{
+	memset(info, 0, sizeof(*info));
+	info->si_signo = sig;
+	info->si_code = code;
+	info->si_pid = task_tgid(t);
+	info->si_uid = t->cred->uid;
+}
+
+/* The sender's number is the one that the receiver's namespace has for it (0: none). */
+static int signal_process(struct task *t, struct process *p, int sig, const siginfo_t *base)
+{
+	siginfo_t info = *base;
+	bool cont_in_session;
+
+	/* Callers hold the tasklist lock, so sessions stand still. */
+	cont_in_session = sig == SIGCONT && p->pgrp && t->process->pgrp &&
+			  p->pgrp->session == t->process->pgrp->session;
+	if (!sig_may_send(t->cred, p, sig) && !cont_in_session)
+		return -EPERM;
+	if (info.si_code == SI_USER)
+		info.si_pid = process_nr_in(t->process, p->pid_ns);
+	if (p->state != PROCESS_ALIVE)
+		return 0; /* a zombie: permission counted, the signal is lost */
+	/* From an ancestor namespace, SIGKILL and SIGSTOP reach an init too. */
+	if (task_pid_ns(t) != p->pid_ns && (SIG_BIT(sig ? sig : 1) & SIG_UNBLOCKABLE) && sig)
+		return sig_send_process_forced(p, sig);
+	return sig_send_process(p, sig, &info);
+}
+
+static long signal_pgrp(struct task *t, int32_t pgid, int sig, const siginfo_t *info)
+{
+	struct process *p;
+	struct pgrp *g;
+	struct pid *pid;
+	long err = -ESRCH;
+	bool sent = false;
+
+	mutex_lock(&tasklist.lock);
+	if (pgid) {
+		pid = pid_peek_locked(task_pid_ns(t), pgid);
+		g = pid ? pid->pgrp : NULL;
+	} else {
+		g = t->process->pgrp;
+	}
+	if (g)
+		list_for_each_entry(p, &g->members, pgrp_node) {
+			int e = signal_process(t, p, sig, info);
+
+			sent = sent || !e;
+			err = e;
+		}
+	mutex_unlock(&tasklist.lock);
+	return sent ? 0 : err;
+}
+
+/* kill(-1): everybody that may be signalled but the caller and init. */
+static long signal_all(struct task *t, int sig, const siginfo_t *info)
+{
+	struct pid_ns *ns = task_pid_ns(t);
+	long err = -ESRCH;
+	int32_t nr = 2;
+
+	for (;;) {
+		struct process *p = process_next(ns, nr, &nr);
+
+		if (!p)
+			return err;
+		nr++;
+		if (p != t->process) {
+			int e;
+
+			mutex_lock(&tasklist.lock);
+			e = signal_process(t, p, sig, info);
+			mutex_unlock(&tasklist.lock);
+			if (e != -EPERM)
+				err = e;
+		}
+		process_put(p);
+	}
+}
+
+static long signal_one(struct task *t, int32_t nr, int sig, const siginfo_t *info)
+{
+	struct pid *pid;
+	long err = -ESRCH;
+
+	mutex_lock(&tasklist.lock);
+	pid = pid_peek_locked(task_pid_ns(t), nr);
+	if (pid && pid->process)
+		err = signal_process(t, pid->process, sig, info);
+	else if (pid && pid->task) /* kill(2) takes any thread's number */
+		err = signal_process(t, pid->task->process, sig, info);
+	mutex_unlock(&tasklist.lock);
+	return err;
+}
+
+long sys_kill(struct task *t, int pid, int sig)
+{
+	siginfo_t info;
+
+	if (sig < 0 || sig > SIG_COUNT)
+		return -EINVAL;
+	siginfo_from_user(t, &info, sig, SI_USER);
+	if (pid > 0)
+		return signal_one(t, pid, sig, &info);
+	if (pid == INT32_MIN)
+		return -ESRCH;
+	if (pid == -1)
+		return signal_all(t, sig, &info);
+	return signal_pgrp(t, -pid, sig, &info);
+}
+
+static long signal_thread(struct task *t, int tgid, int tid, int sig, const siginfo_t *info)
+{
+	struct task *o;
+	long err = -ESRCH;
+
+	mutex_lock(&tasklist.lock);
+	{
+		struct pid *pid = pid_peek_locked(task_pid_ns(t), tid);
+
+		o = pid && pid->task ? task_get(pid->task) : NULL;
+	}
+	if (o && (!tgid || process_nr_in(o->process, task_pid_ns(t)) == tgid)) {
+		err = sig_may_send(t->cred, o->process, sig) ? 0 : -EPERM;
+		if (!err && o->state != 'Z')
+			err = sig_send_task(o, sig, info);
+	}
+	mutex_unlock(&tasklist.lock);
+	task_put(o);
+	return err;
+}
+
+long sys_tkill(struct task *t, int tid, int sig)
+{
+	siginfo_t info;
+
+	if (tid <= 0 || sig < 0 || sig > SIG_COUNT)
+		return -EINVAL;
+	siginfo_from_user(t, &info, sig, SI_TKILL);
+	return signal_thread(t, 0, tid, sig, &info);
+}
+
+long sys_tgkill(struct task *t, int tgid, int tid, int sig)
+{
+	siginfo_t info;
+
+	if (tgid <= 0 || tid <= 0 || sig < 0 || sig > SIG_COUNT)
+		return -EINVAL;
+	siginfo_from_user(t, &info, sig, SI_TKILL);
+	return signal_thread(t, tgid, tid, sig, &info);
+}
+
+/* A siginfo of the application's: kernel codes may be forged only towards oneself. */
+static int siginfo_get(struct task *t, siginfo_t *info, uaddr_t from, int sig, bool self)
+{
+	int err = uaccess_get(t, info, from, sizeof(*info));
+
+	if (err)
+		return err;
+	info->si_signo = sig;
+	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && !self)
+		return -EPERM;
+	return 0;
+}
+
+long sys_rt_sigqueueinfo(struct task *t, int pid, int sig, uaddr_t uinfo)
+{
+	siginfo_t info;
+	int err;
+
+	if (sig < 0 || sig > SIG_COUNT)
+		return -EINVAL;
+	err = siginfo_get(t, &info, uinfo, sig, pid == task_tgid(t));
+	return err ? err : signal_one(t, pid, sig, &info);
+}
+
+long sys_rt_tgsigqueueinfo(struct task *t, int tgid, int tid, int sig, uaddr_t uinfo)
+{
+	siginfo_t info;
+	int err;
+
+	if (tgid <= 0 || tid <= 0 || sig < 0 || sig > SIG_COUNT)
+		return -EINVAL;
+	err = siginfo_get(t, &info, uinfo, sig, tid == task_tid(t));
+	return err ? err : signal_thread(t, tgid, tid, sig, &info);
+}
+
+long sys_pidfd_send_signal(struct task *t, int pidfd, int sig, uaddr_t uinfo, unsigned int flags)
+{
+	struct file *f;
+	struct pid *pid;
+	siginfo_t info;
+	long err;
+
+	if (flags || sig < 0 || sig > SIG_COUNT)
+		return -EINVAL;
+	f = fdt_file(t->fdt, pidfd);
+	if (!f)
+		return -EBADF;
+	pid = pidfd_pid(f);
+	file_put(f);
+	if (!pid)
+		return -EBADF;
+	if (uinfo.addr) {
+		err = siginfo_get(t, &info, uinfo, sig, pid == t->process->pid);
+		if (!err && info.si_signo != sig)
+			err = -EINVAL;
+	} else {
+		siginfo_from_user(t, &info, sig, SI_USER);
+		err = 0;
+	}
+	if (!err) {
+		mutex_lock(&tasklist.lock);
+		err = pid->process ? signal_process(t, pid->process, sig, &info) : -ESRCH;
+		mutex_unlock(&tasklist.lock);
+	}
+	pid_put(pid);
+	return err;
+}
+
+/* ---- receiving synchronously ----------------------------------------------------------------------------- */
+
+long sys_rt_sigtimedwait(struct task *t, uaddr_t uset, uaddr_t uinfo, uaddr_t utimeout, size_t size)
+{
+	int64_t deadline = INT64_MAX, timeout;
+	sig_set_t set, old;
+	siginfo_t info;
+	int sig, err;
+
+	if (size != sizeof(set))
+		return -EINVAL;
+	err = uaccess_get(t, &set, uset, sizeof(set));
+	if (err)
+		return err;
+	set &= ~SIG_UNBLOCKABLE;
+	if (utimeout.addr) {
+		err = timespec_get_user(t, utimeout, &timeout);
+		if (err)
+			return err;
+		deadline = deadline_after(timeout);
+	}
+
+	sig = sig_dequeue(t, set, &info);
+	if (!sig && deadline != 0) {
+		/* As do_sigtimedwait: unblock them for the sleep, so that a sender wakes us. */
+		old = t->blocked;
+		sig_mask_set(t, old & ~set);
+		do {
+			sig = sig_dequeue(t, set, &info);
+			if (sig)
+				break;
+			err = wq_wait_until(&t->process->sig_wq, NULL, &t->waiter, deadline);
+			sig = sig_dequeue(t, set, &info);
+		} while (!sig && !err);
+		sig_mask_set(t, old);
+		if (sig) /* the poke that came with it has done its work */
+			waiter_clear_interrupt(&t->waiter);
+	}
+	if (!sig)
+		return err == -ERESTARTSYS ? -EINTR : -EAGAIN;
+	if (uinfo.addr && uaccess_put(t, uinfo, &info, sizeof(info)))
+		return -EFAULT;
+	return sig;
+}
+
+long sys_restart_syscall(struct task *t)
+{
+	long (*fn)(struct task *) = t->restart.fn;
+
+	t->restart.fn = NULL;
+	return fn ? fn(t) : -EINTR;
+}

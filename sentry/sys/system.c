@@ -1,0 +1,806 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* system.c: names, limits, scheduling, prctl, and what else asks about the system. */
+#include <asm/prctl.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "sentry/container.h"
+#include "sentry/cred/caps.h"
+#include "sentry/kernel.h"
+#include "sentry/signal/signal_impl.h"
+#include "sentry/task/task_impl.h"
+#include "sys_calls.h"
+
+/* ---- names ---------------------------------------------------------------------------------------- */
+
+long sys_uname(struct task *t, uaddr_t buf)
+{
+	struct uts_ns *ns = t->ns->uts;
+	struct utsname u;
+
+	memset(&u, 0, sizeof(u));
+	strcpy(u.sysname, "Linux");
+	strcpy(u.release, KERNEL_RELEASE);
+	strcpy(u.version, KERNEL_VERSION);
+	strcpy(u.machine, "x86_64");
+	latch_lock(&ns->latch);
+	memcpy(u.nodename, ns->nodename, sizeof(u.nodename));
+	memcpy(u.domainname, ns->domainname, sizeof(u.domainname));
+	latch_unlock(&ns->latch);
+	if (t->personality & 0x0020000 /* UNAME26 */)
+		strcpy(u.release, "2.6.66");
+	return uaccess_put(t, buf, &u, sizeof(u));
+}
+
+static long set_name(struct task *t, uaddr_t name, int size, bool host)
+{
+	struct uts_ns *ns = t->ns->uts;
+	char text[65] = { 0 };
+
+	if (!cred_capable_ns(t->cred, ns->user_ns, CAP_SYS_ADMIN))
+		return -EPERM;
+	if (size < 0 || size > 64)
+		return -EINVAL;
+	if (uaccess_get(t, text, name, (size_t)size))
+		return -EFAULT;
+	latch_lock(&ns->latch);
+	memcpy(host ? ns->nodename : ns->domainname, text, sizeof(text));
+	latch_unlock(&ns->latch);
+	return 0;
+}
+
+long sys_sethostname(struct task *t, uaddr_t name, int size)
+{
+	return set_name(t, name, size, true);
+}
+
+long sys_setdomainname(struct task *t, uaddr_t name, int size)
+{
+	return set_name(t, name, size, false);
+}
+
+long sys_sysinfo(struct task *t, uaddr_t info)
+{
+	struct kernel_memory m;
+	struct sysinfo s;
+
+	memset(&s, 0, sizeof(s));
+	kernel_memory(t->process->container, &m);
+	s.uptime = (long)(kernel_uptime_ns() / NSEC_PER_SEC);
+	s.totalram = m.total;
+	s.freeram = m.free;
+	s.procs = (unsigned short)MIN(tasklist.task_count, 65535u);
+	s.mem_unit = 1;
+	return uaccess_put(t, info, &s, sizeof(s));
+}
+
+long sys_getcpu(struct task *t, uaddr_t cpu, uaddr_t node, uaddr_t cache)
+{
+	unsigned int zero = 0;
+
+	(void)cache;
+	if ((cpu.addr && uaccess_put(t, cpu, &zero, sizeof(zero))) ||
+	    (node.addr && uaccess_put(t, node, &zero, sizeof(zero))))
+		return -EFAULT;
+	return 0;
+}
+
+long sys_getrandom(struct task *t, uaddr_t buf, size_t size, unsigned int flags)
+{
+	uint8_t chunk[256];
+	size_t done = 0;
+
+	if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE))
+		return -EINVAL;
+	if ((flags & GRND_RANDOM) && (flags & GRND_INSECURE))
+		return -EINVAL;
+	size = MIN(size, (size_t)INT32_MAX);
+	while (done < size) {
+		size_t n = MIN(size - done, sizeof(chunk));
+
+		if (getrandom(chunk, n, 0) != (ssize_t)n)
+			return done ? (long)done : -EAGAIN;
+		if (uaccess_put(t, uaddr_add(buf, done), chunk, n))
+			return done ? (long)done : -EFAULT;
+		done += n;
+		if (sig_pending(t) && done)
+			break;
+	}
+	return (long)done;
+}
+
+long sys_personality(struct task *t, unsigned int persona)
+{
+	uint32_t old = t->personality;
+
+	if (persona != 0xffffffffu)
+		t->personality = persona;
+	return old;
+}
+
+/* ---- limits ----------------------------------------------------------------------------------------- */
+
+static int rlimit_do(struct task *t, struct process *p, unsigned int resource,
+		     const struct rlimit *new, struct rlimit *old)
+{
+	bool capable = task_capable(t, CAP_SYS_RESOURCE);
+	int err = 0;
+
+	if (resource >= RLIM_NLIMITS)
+		return -EINVAL;
+	if (new && new->rlim_cur > new->rlim_max)
+		return -EINVAL;
+	latch_lock(&p->rlimit_latch);
+	*old = p->rlimits[resource];
+	if (new) {
+		if (new->rlim_max > old->rlim_max && !capable)
+			err = -EPERM;
+		else if (resource == RLIMIT_NOFILE && new->rlim_max > 1u << 20)
+			err = -EPERM; /* fs.nr_open */
+		else
+			p->rlimits[resource] = *new;
+	}
+	latch_unlock(&p->rlimit_latch);
+	return err;
+}
+
+long sys_getrlimit(struct task *t, unsigned int resource, uaddr_t limit)
+{
+	struct rlimit old;
+	int err = rlimit_do(t, t->process, resource, NULL, &old);
+
+	return err ? err : uaccess_put(t, limit, &old, sizeof(old));
+}
+
+long sys_setrlimit(struct task *t, unsigned int resource, uaddr_t limit)
+{
+	struct rlimit new, old;
+
+	if (uaccess_get(t, &new, limit, sizeof(new)))
+		return -EFAULT;
+	return rlimit_do(t, t->process, resource, &new, &old);
+}
+
+long sys_prlimit64(struct task *t, int pid, unsigned int resource, uaddr_t unew, uaddr_t uold)
+{
+	struct rlimit new, old;
+	const struct cred *c;
+	struct task *o;
+	int err = 0;
+
+	if (unew.addr && uaccess_get(t, &new, unew, sizeof(new)))
+		return -EFAULT;
+	o = pid ? task_lookup(task_pid_ns(t), pid) : task_get(t);
+	if (!o)
+		return -ESRCH;
+	c = task_cred_get(o);
+	if (o->process != t->process &&
+	    !(t->cred->uid == c->euid && t->cred->uid == c->suid && t->cred->uid == c->uid &&
+	      t->cred->gid == c->egid && t->cred->gid == c->sgid && t->cred->gid == c->gid) &&
+	    !cred_capable_ns(t->cred, c->user_ns, CAP_SYS_RESOURCE))
+		err = -EPERM;
+	cred_put(c);
+	if (!err)
+		err = rlimit_do(t, o->process, resource, unew.addr ? &new : NULL, &old);
+	task_put(o);
+	if (!err && uold.addr)
+		err = uaccess_put(t, uold, &old, sizeof(old));
+	return err;
+}
+
+static void usage_set(struct rusage *u, int64_t utime, int64_t stime)
+{
+	u->ru_utime.tv_sec = utime / NSEC_PER_SEC;
+	u->ru_utime.tv_usec = utime % NSEC_PER_SEC / 1000;
+	u->ru_stime.tv_sec = stime / NSEC_PER_SEC;
+	u->ru_stime.tv_usec = stime % NSEC_PER_SEC / 1000;
+}
+
+long sys_getrusage(struct task *t, int who, uaddr_t usage)
+{
+	struct process *p = t->process;
+	struct plat_mem_usage m;
+	struct plat_usage pu;
+	int64_t u, s;
+	struct rusage r;
+
+	memset(&r, 0, sizeof(r));
+	switch (who) {
+	case RUSAGE_SELF:
+		process_cpu_time(p, &u, &s);
+		if (plat_mm_usage(t->mm->plat, &m) == 0)
+			r.ru_maxrss = (long)MAX(m.rss_peak / 1024, p->maxrss);
+		break;
+	case RUSAGE_THREAD:
+		task_cpu_time(t, &u, &s);
+		break;
+	case RUSAGE_CHILDREN:
+		mutex_lock(&tasklist.lock);
+		u = p->child_utime_ns;
+		s = p->child_stime_ns;
+		r.ru_minflt = (long)p->child_min_faults;
+		r.ru_majflt = (long)p->child_maj_faults;
+		r.ru_maxrss = (long)p->child_maxrss;
+		mutex_unlock(&tasklist.lock);
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (who != RUSAGE_CHILDREN && plat_thread_usage(t->pt, &pu) == 0) {
+		r.ru_minflt = (long)pu.min_faults;
+		r.ru_majflt = (long)pu.maj_faults;
+	}
+	usage_set(&r, u, s);
+	return uaccess_put(t, usage, &r, sizeof(r));
+}
+
+/* ---- scheduling: policies and priorities are kept, the host schedules --------------------------------- */
+
+/* The task asked about, referenced; 0 is the caller. */
+static int sched_target(struct task *t, int pid, struct task **out)
+{
+	if (pid < 0)
+		return -EINVAL;
+	*out = pid ? task_lookup(task_pid_ns(t), pid) : task_get(t);
+	return *out ? 0 : -ESRCH;
+}
+
+/* As check_same_owner() or CAP_SYS_NICE. */
+static bool sched_may(struct task *t, struct task *o)
+{
+	const struct cred *c = task_cred_get(o);
+	bool ok = t->cred->euid == c->euid || t->cred->euid == c->uid ||
+		  cred_capable_ns(t->cred, c->user_ns, CAP_SYS_NICE);
+
+	cred_put(c);
+	return ok;
+}
+
+long sys_sched_yield(struct task *t)
+{
+	(void)t;
+	fiber_yield();
+	return 0;
+}
+
+long sys_sched_get_priority_max(struct task *t, int policy)
+{
+	(void)t;
+	if (policy == SCHED_FIFO || policy == SCHED_RR)
+		return 99;
+	return policy >= 0 && policy <= 6 && policy != 4 ? 0 : -EINVAL;
+}
+
+long sys_sched_get_priority_min(struct task *t, int policy)
+{
+	(void)t;
+	if (policy == SCHED_FIFO || policy == SCHED_RR)
+		return 1;
+	return policy >= 0 && policy <= 6 && policy != 4 ? 0 : -EINVAL;
+}
+
+long sys_sched_getscheduler(struct task *t, int pid)
+{
+	struct task *o;
+	long r = sched_target(t, pid, &o);
+
+	if (r)
+		return r;
+	r = o->sched_policy;
+	task_put(o);
+	return r;
+}
+
+long sys_sched_getparam(struct task *t, int pid, uaddr_t param)
+{
+	struct task *o;
+	int err, priority;
+
+	if (!param.addr)
+		return -EINVAL;
+	err = sched_target(t, pid, &o);
+	if (err)
+		return err;
+	priority = o->sched_priority;
+	task_put(o);
+	return uaccess_put(t, param, &priority, sizeof(priority));
+}
+
+static int sched_set(struct task *t, int pid, int policy, int priority)
+{
+	struct task *o;
+	int base = policy & ~0x40000000 /* SCHED_RESET_ON_FORK */;
+	int err;
+
+	err = sched_target(t, pid, &o);
+	if (err)
+		return err;
+	if (policy < 0)
+		base = o->sched_policy;
+	err = -EINVAL;
+	if (base != SCHED_OTHER && base != SCHED_BATCH && base != SCHED_IDLE && base != SCHED_FIFO &&
+	    base != SCHED_RR)
+		goto put;
+	if ((base == SCHED_FIFO || base == SCHED_RR) ? priority < 1 || priority > 99 : priority != 0)
+		goto put;
+	err = -EPERM;
+	if (!sched_may(t, o))
+		goto put;
+	if ((base == SCHED_FIFO || base == SCHED_RR) && !task_capable(t, CAP_SYS_NICE) &&
+	    (uint64_t)priority > task_rlimit(t, RLIMIT_RTPRIO))
+		goto put;
+	o->sched_policy = base;
+	o->sched_priority = priority;
+	err = 0;
+put:
+	task_put(o);
+	return err;
+}
+
+long sys_sched_setparam(struct task *t, int pid, uaddr_t param)
+{
+	int priority;
+
+	if (!param.addr)
+		return -EINVAL;
+	if (uaccess_get(t, &priority, param, sizeof(priority)))
+		return -EFAULT;
+	return sched_set(t, pid, -1, priority);
+}
+
+long sys_sched_setscheduler(struct task *t, int pid, int policy, uaddr_t param)
+{
+	int priority;
+
+	if (policy < 0 || !param.addr)
+		return -EINVAL;
+	if (uaccess_get(t, &priority, param, sizeof(priority)))
+		return -EFAULT;
+	return sched_set(t, pid, policy, priority);
+}
+
+long sys_sched_rr_get_interval(struct task *t, int pid, uaddr_t interval)
+{
+	struct timespec ts = { 0 };
+	struct task *o;
+	int err = sched_target(t, pid, &o);
+
+	if (err)
+		return err;
+	if (o->sched_policy == SCHED_RR)
+		ts.tv_nsec = 100 * NSEC_PER_MSEC;
+	else if (o->sched_policy != SCHED_FIFO)
+		ts.tv_nsec = 4 * NSEC_PER_MSEC;
+	task_put(o);
+	return uaccess_put(t, interval, &ts, sizeof(ts));
+}
+
+/*
+ * Affinity is virtual (design §3.2: where stub threads run is the platform's business): a mask of
+ * the CPUs that the container has, kept per task.
+ */
+long sys_sched_getaffinity(struct task *t, int pid, unsigned int size, uaddr_t mask)
+{
+	uint64_t m[16];
+	struct task *o;
+	size_t bytes;
+	int err;
+
+	if (size & 7 || size * 8 < kernel_cpu_count(t->process->container))
+		return -EINVAL;
+	err = sched_target(t, pid, &o);
+	if (err)
+		return err;
+	memset(m, 0, sizeof(m));
+	kernel_cpu_mask(o->process->container, o->cpu_mask, m, ARRAY_SIZE(m));
+	task_put(o);
+	bytes = MIN((size_t)size, ALIGN_UP(kernel_cpu_count(t->process->container), 64u) / 8);
+	if (uaccess_put(t, mask, m, bytes))
+		return -EFAULT;
+	return (long)bytes;
+}
+
+long sys_sched_setaffinity(struct task *t, int pid, unsigned int size, uaddr_t mask)
+{
+	uint64_t m[16] = { 0 }, allowed[16] = { 0 };
+	struct task *o;
+	int err;
+
+	if (uaccess_get(t, m, mask, MIN((size_t)size, sizeof(m))))
+		return -EFAULT;
+	err = sched_target(t, pid, &o);
+	if (err)
+		return err;
+	err = sched_may(t, o) ? 0 : -EPERM;
+	kernel_cpu_mask(o->process->container, NULL, allowed, ARRAY_SIZE(allowed));
+	for (size_t i = 0, any = 0; i < ARRAY_SIZE(m); i++) {
+		m[i] &= allowed[i];
+		any |= m[i] != 0;
+		if (i == ARRAY_SIZE(m) - 1 && !any && !err)
+			err = -EINVAL;
+	}
+	if (!err)
+		memcpy(o->cpu_mask, m, sizeof(o->cpu_mask));
+	task_put(o);
+	return err;
+}
+
+/* Calls fn for each process that which and who name.  -ESRCH: none. */
+static int priority_each(struct task *t, int which, int who, int (*fn)(struct task *, struct task *, int),
+			 int arg)
+{
+	struct pid_ns *ns = task_pid_ns(t);
+	int32_t nr = 1;
+	int r = -ESRCH;
+
+	if (which == PRIO_PROCESS) {
+		struct task *o = who ? task_lookup(ns, who) : task_get(t);
+
+		if (!o)
+			return -ESRCH;
+		r = fn(t, o, arg);
+		task_put(o);
+		return r;
+	}
+	for (;; nr++) {
+		struct process *p = process_next(ns, nr, &nr);
+		bool match;
+		int v;
+
+		if (!p)
+			return r;
+		mutex_lock(&tasklist.lock);
+		if (which == PRIO_PGRP)
+			match = p->pgrp && (who ? pid_nr_in(p->pgrp->pid, ns) == who
+						: p->pgrp == t->process->pgrp);
+		else
+			match = p->leader && p->leader->cred->uid == (who ? (uint32_t)who
+									  : t->cred->uid);
+		if (match) {
+			v = fn(t, p->leader, arg);
+			r = r == -ESRCH || v < 0 ? v : MAX(r, v);
+		}
+		mutex_unlock(&tasklist.lock);
+		process_put(p);
+	}
+}
+
+static int priority_get(struct task *t, struct task *o, int arg)
+{
+	(void)t, (void)arg;
+	return 20 - o->nice;
+}
+
+static int priority_set(struct task *t, struct task *o, int nice)
+{
+	const struct cred *c = task_cred_get(o);
+	bool owner = t->cred->euid == c->uid || t->cred->euid == c->euid ||
+		     task_capable(t, CAP_SYS_NICE);
+
+	cred_put(c);
+	if (!owner)
+		return -EPERM;
+	if (nice < o->nice && !task_capable(t, CAP_SYS_NICE) &&
+	    (uint64_t)(20 - nice) > task_rlimit(t, RLIMIT_NICE))
+		return -EACCES;
+	o->nice = nice;
+	return 0;
+}
+
+long sys_getpriority(struct task *t, int which, int who)
+{
+	if (which < PRIO_PROCESS || which > PRIO_USER)
+		return -EINVAL;
+	return priority_each(t, which, who, priority_get, 0);
+}
+
+long sys_setpriority(struct task *t, int which, int who, int nice)
+{
+	if (which < PRIO_PROCESS || which > PRIO_USER)
+		return -EINVAL;
+	return priority_each(t, which, who, priority_set, MAX(-20, MIN(nice, 19)));
+}
+
+long sys_ioprio_get(struct task *t, int which, int who)
+{
+	(void)t, (void)who;
+	return which >= 1 && which <= 3 ? 0 : -EINVAL; /* class none, as by default */
+}
+
+/* ---- prctl ------------------------------------------------------------------------------------------ */
+
+static long prctl_cap_ambient(struct task *t, unsigned long op, unsigned long cap)
+{
+	const struct cred *old = t->cred;
+	struct cred *c;
+
+	if (op == PR_CAP_AMBIENT_CLEAR_ALL) {
+		if (cap)
+			return -EINVAL;
+	} else if (cap > CAP_LAST_CAP) {
+		return -EINVAL;
+	}
+	switch (op) {
+	case PR_CAP_AMBIENT_IS_SET:
+		return !!(old->ambient & CAP_BIT(cap));
+	case PR_CAP_AMBIENT_RAISE:
+		if (!(old->permitted & old->inheritable & CAP_BIT(cap)) ||
+		    (old->securebits & SECBIT_NO_CAP_AMBIENT_RAISE))
+			return -EPERM;
+		break;
+	case PR_CAP_AMBIENT_LOWER:
+	case PR_CAP_AMBIENT_CLEAR_ALL:
+		break;
+	default:
+		return -EINVAL;
+	}
+	c = cred_dup(old);
+	if (!c)
+		return -ENOMEM;
+	if (op == PR_CAP_AMBIENT_RAISE)
+		c->ambient |= CAP_BIT(cap);
+	else if (op == PR_CAP_AMBIENT_LOWER)
+		c->ambient &= ~CAP_BIT(cap);
+	else
+		c->ambient = 0;
+	task_set_cred(t, c);
+	return 0;
+}
+
+static long prctl_capbset_drop(struct task *t, unsigned long cap)
+{
+	struct cred *c;
+
+	if (!task_capable(t, CAP_SETPCAP))
+		return -EPERM;
+	if (cap > CAP_LAST_CAP)
+		return -EINVAL;
+	c = cred_dup(t->cred);
+	if (!c)
+		return -ENOMEM;
+	c->bounding &= ~CAP_BIT(cap);
+	task_set_cred(t, c);
+	return 0;
+}
+
+static long prctl_securebits(struct task *t, unsigned long bits)
+{
+	const struct cred *old = t->cred;
+	struct cred *c;
+
+	if (((old->securebits & SECBITS_LOCKS) & ~bits) || (bits & ~(unsigned long)SECBITS_ALL) ||
+	    ((old->securebits & SECBITS_LOCKS) >> 1 & (old->securebits ^ bits)) ||
+	    !task_capable(t, CAP_SETPCAP))
+		return -EPERM;
+	c = cred_dup(old);
+	if (!c)
+		return -ENOMEM;
+	c->securebits = (uint32_t)bits;
+	task_set_cred(t, c);
+	return 0;
+}
+
+static long prctl_keepcaps(struct task *t, unsigned long on)
+{
+	struct cred *c;
+
+	if (on > 1)
+		return -EINVAL;
+	if (t->cred->securebits & (1u << 5) /* SECBIT_KEEP_CAPS_LOCKED */)
+		return -EPERM;
+	c = cred_dup(t->cred);
+	if (!c)
+		return -ENOMEM;
+	c->securebits = (c->securebits & ~SECBIT_KEEP_CAPS) | (on ? SECBIT_KEEP_CAPS : 0);
+	task_set_cred(t, c);
+	return 0;
+}
+
+static long prctl_name(struct task *t, uaddr_t at, bool set)
+{
+	char comm[TASK_COMM_LEN] = { 0 };
+	ssize_t n;
+
+	if (set) {
+		n = uaccess_get_string(t, comm, at, sizeof(comm) - 1);
+		if (n == -EFAULT)
+			return n;
+		comm[TASK_COMM_LEN - 1] = '\0';
+		task_set_comm(t, comm);
+		return 0;
+	}
+	task_get_comm(t, comm);
+	return uaccess_put(t, at, comm, sizeof(comm));
+}
+
+static long prctl_subreaper(struct task *t, bool on)
+{
+	latch_lock(&t->process->siglock);
+	if (on)
+		t->process->flags |= PROCESS_SUBREAPER;
+	else
+		t->process->flags &= ~(uint32_t)PROCESS_SUBREAPER;
+	latch_unlock(&t->process->siglock);
+	return 0;
+}
+
+long sys_prctl(struct task *t, int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
+	       unsigned long arg5)
+{
+	int v;
+
+	switch (option) {
+	case PR_SET_PDEATHSIG:
+		if (arg2 > SIG_COUNT)
+			return -EINVAL;
+		t->pdeath_signal = (int)arg2;
+		return 0;
+	case PR_GET_PDEATHSIG:
+		return uaccess_put(t, uaddr(arg2), &t->pdeath_signal, sizeof(t->pdeath_signal));
+	case PR_GET_DUMPABLE:
+		return t->mm->dumpable;
+	case PR_SET_DUMPABLE:
+		if (arg2 > 1)
+			return -EINVAL;
+		t->mm->dumpable = (int)arg2;
+		return 0;
+	case PR_SET_NAME:
+		return prctl_name(t, uaddr(arg2), true);
+	case PR_GET_NAME:
+		return prctl_name(t, uaddr(arg2), false);
+	case PR_GET_KEEPCAPS:
+		return !!(t->cred->securebits & SECBIT_KEEP_CAPS);
+	case PR_SET_KEEPCAPS:
+		return prctl_keepcaps(t, arg2);
+	case PR_CAPBSET_READ:
+		return arg2 > CAP_LAST_CAP ? -EINVAL : !!(t->cred->bounding & CAP_BIT(arg2));
+	case PR_CAPBSET_DROP:
+		return prctl_capbset_drop(t, arg2);
+	case PR_GET_SECUREBITS:
+		return t->cred->securebits;
+	case PR_SET_SECUREBITS:
+		return prctl_securebits(t, arg2);
+	case PR_CAP_AMBIENT:
+		if (arg4 || arg5)
+			return -EINVAL;
+		return prctl_cap_ambient(t, arg2, arg3);
+	case PR_SET_NO_NEW_PRIVS:
+		if (arg2 != 1 || arg3 || arg4 || arg5)
+			return -EINVAL;
+		t->no_new_privs = true;
+		return 0;
+	case PR_GET_NO_NEW_PRIVS:
+		if (arg2 || arg3 || arg4 || arg5)
+			return -EINVAL;
+		return t->no_new_privs;
+	case PR_SET_CHILD_SUBREAPER:
+		return prctl_subreaper(t, arg2);
+	case PR_GET_CHILD_SUBREAPER:
+		v = !!(t->process->flags & PROCESS_SUBREAPER);
+		return uaccess_put(t, uaddr(arg2), &v, sizeof(v));
+	case PR_SET_TIMERSLACK:
+		t->timer_slack_ns = arg2 ? arg2 : 50000;
+		return 0;
+	case PR_GET_TIMERSLACK:
+		return (long)t->timer_slack_ns;
+	case PR_GET_TIMING:
+		return PR_TIMING_STATISTICAL;
+	case PR_SET_TIMING:
+		return arg2 == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
+	case PR_GET_TSC:
+		v = PR_TSC_ENABLE;
+		return uaccess_put(t, uaddr(arg2), &v, sizeof(v));
+	case PR_GET_SECCOMP:
+		return 0;
+	case PR_GET_THP_DISABLE:
+		return 0;
+	case PR_MCE_KILL_GET:
+		return PR_MCE_KILL_DEFAULT;
+	case PR_SET_VMA: /* names of anonymous mappings: as a kernel without CONFIG_ANON_VMA_NAME */
+	default:
+		return -EINVAL;
+	}
+}
+
+long sys_arch_prctl(struct task *t, int option, unsigned long arg2)
+{
+	uint64_t v;
+
+	switch (option) {
+	case ARCH_SET_FS:
+		if (arg2 >= plat_layout()->user_max)
+			return -EPERM;
+		plat_regs_mut(t->pt)->fs_base = arg2;
+		return 0;
+	case ARCH_SET_GS:
+		if (arg2 >= plat_layout()->user_max)
+			return -EPERM;
+		plat_regs_mut(t->pt)->gs_base = arg2;
+		return 0;
+	case ARCH_GET_FS:
+		v = plat_regs(t->pt)->fs_base;
+		return uaccess_put(t, uaddr(arg2), &v, sizeof(v));
+	case ARCH_GET_GS:
+		v = plat_regs(t->pt)->gs_base;
+		return uaccess_put(t, uaddr(arg2), &v, sizeof(v));
+	case ARCH_GET_CPUID:
+		return 1;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* ---- namespaces --------------------------------------------------------------------------------------- */
+
+long sys_unshare(struct task *t, unsigned long flags)
+{
+	uint64_t namespaces = flags & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID);
+	struct fs_state *fs = NULL;
+	struct fdtable *fdt = NULL;
+	struct ns_set *ns = NULL;
+	long err;
+
+	if (flags & ~(unsigned long)(CLONE_THREAD | CLONE_FS | CLONE_NEWNS | CLONE_SIGHAND | CLONE_VM |
+				     CLONE_FILES | CLONE_SYSVSEM | CLONE_NEWUTS | CLONE_NEWPID))
+		return -EINVAL; /* other namespaces: as a kernel built without them */
+	if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) && t->process->task_count > 1)
+		return -EINVAL;
+	if (namespaces && !task_capable(t, CAP_SYS_ADMIN))
+		return -EPERM;
+	err = -ENOMEM;
+	if ((flags & (CLONE_FS | CLONE_NEWNS)) && ref_count(&t->fs->ref) > 1) {
+		fs = fs_state_dup(t->fs);
+		if (!fs)
+			goto out;
+	}
+	if ((flags & CLONE_FILES) && fdt_shared(t->fdt)) {
+		fdt = fdt_dup(t->fdt, ~0u);
+		if (!fdt)
+			goto out;
+	}
+	if (namespaces) {
+		ns = ns_set_dup(t->ns);
+		if (!ns)
+			goto out;
+		err = ns_set_unshare(t, ns, fs ? fs : t->fs, namespaces);
+		if (err)
+			goto out;
+	}
+	latch_lock(&t->latch);
+	if (fs) {
+		struct fs_state *old = t->fs;
+
+		t->fs = fs;
+		fs = old;
+	}
+	if (fdt) {
+		struct fdtable *old = t->fdt;
+
+		t->fdt = fdt;
+		fdt = old;
+	}
+	if (ns) {
+		struct ns_set *old = t->ns;
+
+		t->ns = ns;
+		ns = old;
+	}
+	latch_unlock(&t->latch);
+	err = 0;
+out:
+	fs_state_put(fs);
+	fdt_put(task_vfs(t), fdt);
+	ns_set_put(ns);
+	return err;
+}
