@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <linux/securebits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -12,13 +13,9 @@ struct cred;
 struct file;
 struct task;
 
-/* prctl(2), securebits.h */
-#define SECBIT_NOROOT           (1u << 0)
-#define SECBIT_NO_SETUID_FIXUP  (1u << 2)
-#define SECBIT_KEEP_CAPS        (1u << 4)
-#define SECBIT_NO_CAP_AMBIENT_RAISE (1u << 6)
-#define SECBITS_ALL             0xffu
-#define SECBITS_LOCKS           0xaau
+/* Every flag of securebits.h, and those that lock one. */
+#define SECBITS_ALL   0xffu
+#define SECBITS_LOCKS 0xaau
 
 /*
  * The credentials that executing f gives t: set-user-ID and set-group-ID bits, file capabilities,

@@ -16,7 +16,7 @@
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 
-#define WAIT_PIDFD_NONBLOCK 0x00100000 /* ours: waitid on a nonblocking pidfd gives EAGAIN */
+#define WAITID_PIDFD_NONBLOCK 0x00100000 /* ours: waitid on a nonblocking pidfd gives EAGAIN */
 
 /* ---- ids -------------------------------------------------------------------------------------------- */
 
@@ -282,8 +282,8 @@ long sys_exit_group(struct task *t, int status)
 
 /* Which children, and for what; and what was found. */
 struct wait_query {
-	enum { WAIT_ANY, WAIT_PID, WAIT_PGRP } kind;
-	struct pid *pid; /* owned; for WAIT_PID and WAIT_PGRP */
+	enum { WAIT_FOR_ANY, WAIT_FOR_PID, WAIT_FOR_PGRP } kind;
+	struct pid *pid; /* owned; for WAIT_FOR_PID and WAIT_FOR_PGRP */
 	int options;
 
 	int32_t nr;      /* found child, 0: none */
@@ -313,9 +313,9 @@ static bool wait_matches(const struct wait_query *q, const struct process *c)
 {
 	bool clone_child = c->exit_signal != SIGCHLD;
 
-	if (q->kind == WAIT_PID && c->pid != q->pid)
+	if (q->kind == WAIT_FOR_PID && c->pid != q->pid)
 		return false;
-	if (q->kind == WAIT_PGRP && (!c->pgrp || c->pgrp->pid != q->pid))
+	if (q->kind == WAIT_FOR_PGRP && (!c->pgrp || c->pgrp->pid != q->pid))
 		return false;
 	if (q->options & __WALL)
 		return true;
@@ -408,7 +408,7 @@ static int wait_set_pid(struct task *t, struct wait_query *q, int kind, int32_t 
 static int wait_set_own_pgrp(struct task *t, struct wait_query *q)
 {
 	mutex_lock(&tasklist.lock);
-	q->kind = WAIT_PGRP;
+	q->kind = WAIT_FOR_PGRP;
 	q->pid = pid_get(t->process->pgrp->pid);
 	mutex_unlock(&tasklist.lock);
 	return 0;
@@ -426,9 +426,9 @@ long sys_wait4(struct task *t, int pid, uaddr_t status, int options, uaddr_t usa
 	if (pid == 0)
 		err = wait_set_own_pgrp(t, &q);
 	else if (pid < -1)
-		err = wait_set_pid(t, &q, WAIT_PGRP, -pid);
+		err = wait_set_pid(t, &q, WAIT_FOR_PGRP, -pid);
 	else if (pid > 0)
-		err = wait_set_pid(t, &q, WAIT_PID, pid);
+		err = wait_set_pid(t, &q, WAIT_FOR_PID, pid);
 	if (!err)
 		err = wait_do(t, &q);
 	pid_put(q.pid);
@@ -450,11 +450,11 @@ static int waitid_set(struct task *t, struct wait_query *q, int which, int id)
 	case P_ALL:
 		return 0;
 	case P_PID:
-		return id <= 0 ? -EINVAL : wait_set_pid(t, q, WAIT_PID, id);
+		return id <= 0 ? -EINVAL : wait_set_pid(t, q, WAIT_FOR_PID, id);
 	case P_PGID:
 		if (id < 0)
 			return -EINVAL;
-		return id ? wait_set_pid(t, q, WAIT_PGRP, id) : wait_set_own_pgrp(t, q);
+		return id ? wait_set_pid(t, q, WAIT_FOR_PGRP, id) : wait_set_own_pgrp(t, q);
 	case P_PIDFD:
 		if (id < 0)
 			return -EINVAL;
@@ -462,10 +462,10 @@ static int waitid_set(struct task *t, struct wait_query *q, int which, int id)
 		if (!f)
 			return -EBADF;
 		q->pid = pidfd_pid(f);
-		q->kind = WAIT_PID;
+		q->kind = WAIT_FOR_PID;
 		err = q->pid ? 0 : -EBADF;
 		if ((atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NONBLOCK) && !err)
-			q->options |= WNOHANG | WAIT_PIDFD_NONBLOCK;
+			q->options |= WNOHANG | WAITID_PIDFD_NONBLOCK;
 		file_put(f);
 		return err;
 	default:
@@ -490,7 +490,7 @@ long sys_waitid(struct task *t, int which, int id, uaddr_t info, int options, ua
 	pid_put(q.pid);
 	if (err)
 		return err;
-	if (!q.nr && (q.options & WAIT_PIDFD_NONBLOCK))
+	if (!q.nr && (q.options & WAITID_PIDFD_NONBLOCK))
 		return -EAGAIN;
 	if (usage.addr && q.nr && uaccess_put(t, usage, &q.usage, sizeof(q.usage)))
 		return -EFAULT;

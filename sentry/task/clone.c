@@ -7,6 +7,7 @@
  * the child, and its host thread stands still, so undoing is dropping references.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include "sentry/task/pid.h"
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task_impl.h"
+#include "sentry/tty/tty.h"
 
 #define CAP_SYS_ADMIN 21
 #define CLONE_NS_KNOWN (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID)
