@@ -358,7 +358,9 @@ static void waiter_sleep_fiber(struct waiter *w, unsigned int asleep, int64_t de
 	f->timer_waiter = w;
 	timer_arm(&f->timer, deadline_ns);
 	fiber_leave(f, FIBER_SLEEPS);
-	timer_cancel_sync(&f->timer);
+	/* A timer that ended the sleep has done all that it does to us; its thread may lag behind. */
+	if (atomic_load_explicit(&w->state, memory_order_acquire) != WAITER_TIMED_OUT)
+		timer_cancel_sync(&f->timer);
 }
 
 int waiter_sleep(struct waiter *w, enum waiter_mode mode, int64_t deadline_ns)
