@@ -8,11 +8,11 @@
 enum lock_rank {
 	LOCK_NONE, /* not checked: tests only */
 	LOCK_CONTROL,          /* control requests, container table */
+	LOCK_FILE,             /* an open file's position */
 	LOCK_NAMESPACE,        /* mount namespace tree (rwlock), pid namespaces */
 	LOCK_RENAME,           /* one per super block: directory moves */
 	LOCK_INODE_DIR,        /* directory inodes; parent before child, then by address */
 	LOCK_INODE,            /* other inodes: content, size, attributes; two by address */
-	LOCK_FILE,             /* an open file's position */
 	LOCK_EPOLL,            /* an epoll instance; nested by depth */
 	LOCK_SOCKET,           /* sockets; two by address */
 	LOCK_TTY,              /* a terminal's line discipline */

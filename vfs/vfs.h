@@ -13,9 +13,9 @@
  * systems fill super_ops, inode_ops and file_ops; nobody calls through those tables but vfs/.
  * All functions may sleep and run on fibers unless noted.  0 or a count, or a negative errno.
  *
- * Lock order: namespace_lock (mount tree, rwlock) → super->rename_lock → directory inode->lock
- * (parent before child, unrelated ones by address) → other inode->lock → file->pos_lock is taken
- * before all of these by read/write/lseek on f->pos → dcache latches (leaf).
+ * Lock order: file->pos_lock (read, write, lseek, readdir on f->pos) → namespace_lock (mount tree,
+ * rwlock) → super->rename_lock → directory inode->lock (parent before child, unrelated ones by
+ * address) → other inode->lock → dcache latches (leaf).
  */
 #pragma once
 
@@ -75,6 +75,9 @@ struct vfs_ctx {
 struct vfs_hooks {
 	void (*raise)(struct vfs_ctx *c, int signo);              /* SIGPIPE, SIGXFSZ to the caller */
 	void (*sigio)(struct file *f, int band_events, int code); /* F_SETOWN/F_SETSIG delivery */
+	/* pivot_root: every task in the caller's mount namespace whose root or cwd is old gets new.
+	 * Called without locks; the function takes references of its own. */
+	void (*chroot_refs)(struct vfs_ctx *c, const struct path *old, const struct path *new_path);
 };
 void vfs_set_hooks(const struct vfs_hooks *h);
 int vfs_init(void) must_check;
@@ -127,21 +130,28 @@ struct super_ops {
 	void (*show_options)(struct super *sb, struct buf *b);
 	/* remount: new data string.  Empty: -EINVAL unless data is empty. */
 	int (*reconfigure)(struct super *sb, const char *data);
+	/* A dentry with dentry_priv() != NULL goes away.  Empty: nothing to release. */
+	void (*dentry_free)(struct dentry *d);
 };
 
 enum super_flags {
 	SUPER_RDONLY = 1 << 0,
 	SUPER_REVALIDATE = 1 << 1, /* dentries need d_revalidate on each use (shared gofer, proc) */
 	SUPER_NOCACHE_NEG = 1 << 2, /* no negative dentries */
+	SUPER_NOATIME = 1 << 3,     /* never touch atime */
+	SUPER_POSIXACL = 1 << 4,    /* system.posix_acl_* xattrs count in permission checks */
 };
 
 struct super {
 	struct ref ref;
 	const struct super_ops *ops;
 	const struct fs_type *type;
-	uint32_t flags;           /* enum super_flags; (namespace_lock) */
+	_Atomic uint32_t flags;   /* enum super_flags; (namespace_lock) for writing */
 	uint64_t dev;             /* st_dev */
 	struct dentry *root;      /* owned until the last mount goes */
+	atomic_int writers;       /* writers of all its mounts */
+	atomic_int mounts;        /* mounts and pins (super_pin()); at 0 root is let go */
+	atomic_uint_least64_t changes; /* bumped by every change of its names: dcache_snapshot() */
 	struct mutex rename_lock; /* LOCK_RENAME */
 	struct user_ns *user_ns;
 	void *priv;               /* the file system's own */
@@ -167,6 +177,12 @@ void fs_types_show(struct buf *b);
 struct super *super_new(const struct fs_type *t, const struct super_ops *ops, void *priv) must_check;
 void super_get(struct super *sb);
 void super_put(struct super *sb);
+/*
+ * Keep sb->root alive without a mount: for file systems of which there is one instance, and for
+ * layers of an overlay.  The pin holds a reference as well.
+ */
+void super_pin(struct super *sb);
+void super_unpin(struct super *sb);
 
 /* ---- inodes ----------------------------------------------------------------------------------- */
 
@@ -254,10 +270,12 @@ struct inode {
 	uint64_t size, blocks;       /* (i) */
 	uint32_t blksize;            /* (c) */
 	uint64_t rdev;               /* (c) */
+	bool linkable;               /* (i) no name yet, but link(2) may give it one (O_TMPFILE) */
 	struct timespec atime, mtime, ctime, btime; /* (i) */
 	atomic_int writers;          /* open for writing; < 0: being executed (ETXTBSY) */
 	struct flock_context *_Atomic locks; /* flock, POSIX, OFD locks and leases; made on first use */
 	struct list watches;         /* inotify marks; vfs/inotify.c's latch */
+	atomic_int readcount;        /* open for reading: leases */
 	void *bound;                 /* AF_UNIX socket or pipe of a FIFO; (i) */
 	void (*bound_put)(void *bound);
 };
@@ -304,11 +322,20 @@ struct dentry *dentry_new_root(struct super *sb, struct inode *i) must_check;
  * (consumed; NULL: negative) if it was made.  NULL: no memory.  For walk_ahead and readdir.
  */
 struct dentry *dcache_add(struct dentry *parent, const char *name, struct inode *i);
+/*
+ * For answers that were asked for without the directory's lock: take a snapshot before asking; the
+ * child is added only if no name of sb has changed since (else NULL, and i is released).
+ */
+uint64_t dcache_snapshot(struct super *sb);
+struct dentry *dcache_add_since(struct dentry *parent, const char *name, struct inode *i,
+				uint64_t snapshot);
 /* The cached child with a new reference, or NULL.  Never calls the file system. */
 struct dentry *dcache_lookup(struct dentry *parent, const char *name, size_t len);
 /* Forget it and all below (invalid, or removed behind our back). */
 void dentry_drop(struct dentry *d);
+/* Its name was removed (unlink, rmdir, rename over it), or it never had one (O_TMPFILE). */
 bool dentry_unlinked(const struct dentry *d);
+bool dentry_is_below(struct dentry *d, struct dentry *anc); /* or is anc itself */
 
 /* ---- open files ------------------------------------------------------------------------------- */
 
@@ -324,15 +351,21 @@ struct mmap_request {
 	bool anonymous;        /* out: no descriptor; map private anonymous memory (/dev/zero) */
 };
 
-struct dir_emit; /* readdir's sink */
-/* false: full, stop (this entry was not taken).  next_pos is the cookie after this entry. */
+/* readdir's sink: getdents, overlay's merging, tests embed it. */
+struct dir_emit {
+	bool (*fn)(struct dir_emit *e, const char *name, size_t len, uint64_t ino, unsigned int type,
+		   int64_t next_pos);
+};
+/* type: DT_*.  false: full, stop (this entry was not taken).  next_pos is the cookie after this entry. */
 bool dir_emit(struct dir_emit *e, const char *name, size_t len, uint64_t ino, unsigned int type,
 	      int64_t next_pos);
 
 struct file_ops {
 	/*
 	 * Move up to uio_left(dst) bytes.  pos: where, advanced by what was moved; streams ignore it.
-	 * rwf: RWF_* plus O_NONBLOCK when the file or call is nonblocking.  Count, 0 at end, or
+	 * rwf: RWF_* plus O_NONBLOCK when the file or call is nonblocking; O_APPEND, O_SYNC and
+	 * O_DSYNC come as RWF_APPEND (the file system sets *pos to the end, under its lock),
+	 * RWF_SYNC and RWF_DSYNC.  Count, 0 at end, or
 	 * -errno; -ERESTARTSYS when interrupted with nothing moved.  No locks held.  Empty: -EINVAL.
 	 */
 	ssize_t (*read)(struct vfs_ctx *c, struct file *f, struct uio *dst, int64_t *pos, int rwf);
@@ -345,7 +378,8 @@ struct file_ops {
 	int (*mmap)(struct vfs_ctx *c, struct file *f, struct mmap_request *r); /* empty: -ENODEV */
 	/* Entries from f->pos on; advances f->pos.  f->pos_lock held.  Empty: -ENOTDIR. */
 	int (*readdir)(struct vfs_ctx *c, struct file *f, struct dir_emit *e);
-	/* Empty: generic (SET, CUR, END on inode->size) for seekable files, -ESPIPE for streams. */
+	/* The new position, which the vfs stores in f->pos (f->pos_lock held).  Empty: generic (SET,
+	 * CUR, END, DATA, HOLE on inode->size) for seekable files, -ESPIPE for streams. */
 	int64_t (*llseek)(struct vfs_ctx *c, struct file *f, int64_t off, int whence);
 	int (*fsync)(struct vfs_ctx *c, struct file *f, bool datasync); /* empty: 0; streams -EINVAL */
 	int (*fallocate)(struct vfs_ctx *c, struct file *f, int mode, int64_t off, int64_t len);
@@ -376,6 +410,7 @@ struct file {
 	struct path path;           /* (c) */
 	atomic_int flags;           /* (a) O_* without creation flags */
 	unsigned int kind;          /* (c) FILE_* */
+	unsigned int holds;         /* (c) counters of inode and mount that it is in; vfs/file.c */
 	struct mutex pos_lock;      /* LOCK_FILE */
 	int64_t pos;                /* (p) */
 	const struct cred *cred;    /* (c) opener's */
@@ -383,6 +418,11 @@ struct file {
 	struct latch latch;
 	struct list epolls;         /* (latch) epoll items that watch it */
 	struct fowner *owner;       /* (latch) F_SETOWN, F_SETSIG */
+};
+
+/* Embedded in what fcntl hangs at file->owner; free() is called when the file goes. */
+struct fowner {
+	void (*free)(struct fowner *o);
 };
 
 static inline void *file_priv(const struct file *f)
@@ -396,7 +436,11 @@ static inline void *file_priv(const struct file *f)
  */
 int file_new(const struct path *path, const struct file_ops *ops, int flags, const struct cred *cred,
 	     struct file **out) must_check;
-/* On an anonymous inode ("anon_inode:[name]", or "pipe:[ino]" / "socket:[ino]" style). */
+/*
+ * On an anonymous inode.  name "pipe" or "socket": one of its own, shown as "pipe:[ino]"; others
+ * share one and are shown as "anon_inode:[name]" ("inotify" as "anon_inode:inotify").  A second
+ * file on the same inode: file_new(&f->path, …).
+ */
 int file_new_anon(const char *name, const struct file_ops *ops, void *priv, int flags,
 		  unsigned int kind, const struct cred *cred, struct file **out) must_check;
 struct file *file_get(struct file *f);
@@ -452,6 +496,9 @@ int vfs_open(struct vfs_ctx *c, const struct path *at, const char *name,
 /* Open what a path already found (magic links, execve, O_PATH upgrade). */
 int vfs_open_path(struct vfs_ctx *c, const struct path *p, int flags, struct file **out) must_check;
 
+/* As above with O_RDONLY for execve: x permission, regular, not noexec; held against writers. */
+int vfs_open_exec_path(struct vfs_ctx *c, const struct path *p, struct file **out) must_check;
+
 int vfs_mkdir(struct vfs_ctx *c, const struct path *at, const char *name, uint32_t mode);
 int vfs_mknod(struct vfs_ctx *c, const struct path *at, const char *name, uint32_t mode, uint64_t rdev);
 /* As vfs_mknod for a bound AF_UNIX socket: bound is stored in the new inode. */
@@ -480,6 +527,8 @@ int vfs_removexattr(struct vfs_ctx *c, const struct path *p, const char *name);
  * in front; unlinked: " (deleted)" behind.  Returns 0 or -ENAMETOOLONG.
  */
 int vfs_path_text(const struct path *root, const struct path *p, struct buf *b);
+/* As /proc/PID/{cwd,root,exe,fd/N} and maps show it: no "(unreachable)". */
+int vfs_path_link_text(const struct path *root, const struct path *p, struct buf *b);
 
 /* ---- mounts ----------------------------------------------------------------------------------- */
 
@@ -503,6 +552,10 @@ int vfs_mount_internal(struct vfs_ctx *c, const struct fs_type *t, const char *s
 enum mounts_view { MOUNTS_MOUNTS, MOUNTS_INFO, MOUNTS_STATS };
 int mnt_ns_show(struct mnt_ns *ns, const struct path *root, enum mounts_view v, struct buf *b);
 struct wq *mnt_ns_wq(struct mnt_ns *ns); /* woken (POLLERR|POLLPRI) at each change */
+uint64_t mnt_ns_id(const struct mnt_ns *ns);   /* inode number of /proc/PID/ns/mnt */
+struct user_ns *mnt_ns_user_ns(const struct mnt_ns *ns); /* borrowed */
+/* The root of the namespace's topmost root mount, with references (setns). */
+void mnt_ns_root(struct mnt_ns *ns, struct path *out);
 uint64_t mount_id(const struct mount *m);
 unsigned long mount_flags(const struct mount *m); /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC … */
 /* 0, or -EROFS; paired with mount_drop_write. */

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mount_impl.h: the mount tree, for vfs/mount*.c.
+ *
+ * A mount shows a super's subtree (root) at a mountpoint: a dentry in its parent mount.  A mount
+ * namespace is a tree of mounts.  At its bottom is an empty "rootfs" mount that nobody sees; what
+ * tasks call "/" is mounted on top of it (so pivot_root has a place to put a new root).
+ *
+ * References: the namespace's list holds each of its mounts; paths hold mounts.  A mount holds its
+ * root, its mountpoint and its super.  Pointers between mounts (parent, master, peers) are borrowed:
+ * a mount leaves the tree and its peer group before the namespace lets it go.
+ *
+ * Locks: mounts.lock (LOCK_NAMESPACE) for everything marked (n); walks read parent, mountpoint and
+ * the hash under mounts.latch (m) alone, so a change of those takes both.
+ */
+#pragma once
+
+#include "vfs/vfs_impl.h"
+
+#define MOUNTS_MAX 100000 /* per namespace: /proc/sys/fs/mount-max */
+
+struct mount {
+	struct ref ref;
+	uint64_t id;               /* (c) */
+	struct super *sb;          /* (c) pinned */
+	struct dentry *root;       /* (c) counted */
+	atomic_ulong flags;        /* (a) MS_RDONLY … those of the mount, not of the super */
+	struct latch latch;
+	int writers;               /* (latch) */
+	struct mount *parent;      /* (n+m) NULL: not attached */
+	struct dentry *mountpoint; /* (n+m) counted; outlives the attachment until the next one */
+	struct hash_node hash;     /* (n+m) by parent and mountpoint */
+	struct list children;      /* (n) by child_node */
+	struct list child_node;    /* (n) */
+	struct mnt_ns *ns;         /* (n) NULL: in no namespace */
+	struct list ns_node;       /* (n) */
+	struct list peers;         /* (n) ring of a peer group */
+	unsigned int group;        /* (n) its id; 0: not shared */
+	struct mount *master;      /* (n) */
+	struct list slaves;        /* (n) by slave_node */
+	struct list slave_node;    /* (n) */
+	bool unbindable;           /* (n) */
+	bool locked;               /* (n) came with a more privileged user namespace's tree */
+	bool expiring;             /* (n) MNT_EXPIRE was tried */
+	char *device;              /* (c) owned; first field of /proc/mounts; NULL: "none" */
+	/* Scratch, (n): only within one operation. */
+	struct list work;          /* worklists of operations */
+	struct mount *copy;        /* copy_tree: what became of it */
+	struct mount *onto;        /* propagation: where it will be attached */
+	struct list visit;         /* propagation's walk: groups still to enter */
+	struct mount *source;      /* its group gets copies of this one */
+	bool seen;
+};
+
+struct mnt_ns {
+	struct ref ref;
+	uint64_t id;             /* (c) */
+	struct user_ns *user_ns; /* (c) counted */
+	struct mount *root;      /* (n) the hidden bottom */
+	struct list mounts;      /* (n) struct mount by ns_node, each counted */
+	unsigned int count;      /* (n) */
+	struct wq wq;            /* woken at each change */
+};
+
+/* What must happen after the namespace lock is dropped: putting may sleep and call file systems. */
+struct mount_gone {
+	struct list mounts;    /* by work */
+	struct dentry *dentry; /* a former mountpoint */
+};
+
+void mounts_lock(void);
+void mounts_unlock(struct mount_gone *gone); /* gone may be NULL */
+void mounts_read_lock(void);
+void mounts_read_unlock(void);
+void mount_gone_init(struct mount_gone *g);
+
+/* All below: mounts.lock held for writing, unless said otherwise. */
+struct mount *mount_new(struct super *sb, struct dentry *root, unsigned long flags,
+			const char *source) must_check;
+void mount_attach(struct mount *m, struct mount *parent, struct dentry *at);
+void mount_detach(struct mount *m);
+struct mount *mount_peek(struct mount *m, struct dentry *d);
+/* The next mount of the tree below top in preorder, or NULL. */
+struct mount *mount_next(struct mount *m, struct mount *top);
+/* Skip what is below m. */
+struct mount *mount_next_sibling(struct mount *m, struct mount *top);
+void mnt_ns_add_tree(struct mnt_ns *ns, struct mount *top);
+unsigned int mount_tree_count(struct mount *top);
+bool mount_is_ours(struct vfs_ctx *c, const struct mount *m);
+void mnt_ns_changed(struct mnt_ns *ns);
+
+enum copy_flags {
+	COPY_SLAVE = 1 << 0,           /* the copy is a slave of the original */
+	COPY_PRIVATE = 1 << 1,
+	COPY_MAKE_SHARED = 1 << 2,
+	COPY_SHARED_TO_SLAVE = 1 << 3, /* copies of shared ones are slaves */
+	COPY_UNBINDABLE = 1 << 4,      /* unbindable ones too */
+};
+struct mount *mount_copy(struct mount *m, struct dentry *root, unsigned int flags) must_check;
+/* m with root, and what is mounted below; fills ->copy of each original.  NULL: no memory. */
+struct mount *mount_copy_tree(struct mount *m, struct dentry *root, unsigned int flags) must_check;
+/* A tree that was never put into a namespace. */
+void mount_tree_discard(struct mount *top, struct mount_gone *gone);
+
+/* ---- propagation (mount_prop.c) --------------------------------------------------------------- */
+
+bool mount_shared(const struct mount *m);
+void mount_share(struct mount *m);
+/* MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE. */
+void mount_set_type(struct mount *m, unsigned long type);
+/*
+ * Copies of top for every mount that receives what is mounted on at in parent: on list copies (by
+ * work, ->onto says where).  -ENOMEM, -ENOSPC: none made.
+ */
+int mount_propagate(struct mount *parent, struct dentry *at, struct mount *top,
+		    struct list *copies) must_check;
+/* Would umount of m find a propagated one busy? */
+bool mount_propagated_busy(struct mount *m);
+/* Add to list (by work, marked seen) what goes away together with its members. */
+void mount_propagate_umount(struct list *going);
+/* The id of the closest peer group up m's masters that root can see; 0: none. */
+unsigned int mount_dominating_group(const struct mount *m, const struct path *root);
+bool mount_reachable(struct mount *m, struct dentry *d, const struct path *root);
