@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nic.c: interfaces: their table, settings, and the paths of packets between the link and the
+ * network layer (stack.h).
+ *
+ * An interface is never removed before its stack: packets and routes borrow pointers to it.  Its
+ * link can be detached; then what is sent is dropped.
+ *
+ * Loopback: link_output() receives the packet at once.  What that sends joins the queue that is
+ * being flushed, so nothing recurses and no lock is held.
+ */
+#include <net/if.h>
+
+#include "netstack/stack_impl.h"
+
+struct nic *nic_peek(struct stack *s, uint32_t ifindex)
+{
+	unsigned int count = atomic_load_explicit(&s->nic_count, memory_order_acquire);
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct nic *n = atomic_load_explicit(&s->nics[i], memory_order_relaxed);
+
+		if (n->ifindex == ifindex)
+			return n;
+	}
+	return NULL;
+}
+
+uint32_t nic_by_name(struct stack *s, const char *name)
+{
+	unsigned int count = atomic_load_explicit(&s->nic_count, memory_order_acquire);
+	uint32_t found = 0;
+
+	nrwlock_read(&s->tables);
+	for (unsigned int i = 0; i < count && !found; i++) {
+		struct nic *n = atomic_load_explicit(&s->nics[i], memory_order_relaxed);
+
+		if (strncmp(n->name, name, IFNAMSIZ) == 0)
+			found = n->ifindex;
+	}
+	nrwlock_read_unlock(&s->tables);
+	return found;
+}
+
+static uint32_t nic_initial_flags(enum link_type type)
+{
+	switch (type) {
+	case LINK_LOOPBACK:
+		return IFF_LOOPBACK;
+	case LINK_ETHERNET:
+		return IFF_BROADCAST | IFF_MULTICAST;
+	case LINK_IP:
+		return IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST;
+	}
+	return 0;
+}
+
+static bool nic_name_ok(const char *name)
+{
+	size_t n = strnlen(name, IFNAMSIZ);
+
+	if (n == 0 || n == IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (name[i] == '/' || name[i] == ':' || (unsigned char)name[i] <= ' ')
+			return false;
+	return true;
+}
+
+static void nic_rs_timer(struct ntimer *t, struct txq *q);
+
+int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
+{
+	struct nic_info info;
+	unsigned int count;
+	struct nic *n;
+	int err = 0;
+
+	if (!nic_name_ok(c->name) || c->mtu < 68 || c->mtu > 65536)
+		return -EINVAL;
+	n = mem_new(struct nic);
+	if (!n)
+		return -ENOMEM;
+	n->stack = s;
+	n->type = c->type;
+	memcpy(n->name, c->name, IFNAMSIZ);
+	memcpy(n->mac, c->mac, ETH_ALEN);
+	n->hlen = c->type == LINK_IP ? 0 : ETH_HLEN;
+	n->features = c->features;
+	n->gso_max = c->gso_max ? c->gso_max : 65535;
+	n->ctx = c->ctx;
+	atomic_init(&n->ops, c->ops);
+	atomic_init(&n->mtu, c->mtu);
+	atomic_init(&n->flags, nic_initial_flags(c->type));
+	nlock_init(&n->lock, LOCK_NET_NIC);
+	list_init(&n->groups);
+	ntimer_init(&n->rs_timer, nic_rs_timer);
+	neigh_init(n);
+	if (n->type == LINK_LOOPBACK)
+		n->features = LINK_TX_CSUM | LINK_TX_TSO4 | LINK_TX_TSO6 | LINK_TX_USO;
+
+	nlock_lock(&s->conf_lock);
+	count = atomic_load(&s->nic_count);
+	if (count == NIC_MAX)
+		err = -ENOSPC;
+	else if (nic_by_name(s, c->name) || (c->ifindex && nic_peek(s, c->ifindex)))
+		err = -EEXIST;
+	if (err == 0) {
+		n->ifindex = c->ifindex ? c->ifindex : s->next_ifindex;
+		s->next_ifindex = MAX(s->next_ifindex, n->ifindex + 1);
+		atomic_store_explicit(&s->nics[count], n, memory_order_relaxed);
+		atomic_store_explicit(&s->nic_count, count + 1, memory_order_release);
+	}
+	nlock_unlock(&s->conf_lock);
+	if (err < 0) {
+		neigh_fini(n);
+		mem_free(n);
+		return err;
+	}
+	*ifindex = n->ifindex;
+	nic_get_info(n, &info);
+	stack_event(s, STACK_LINK, &info);
+	return 0;
+}
+
+void nic_detach(struct stack *s, uint32_t ifindex)
+{
+	struct nic *n = nic_peek(s, ifindex);
+
+	if (n && n->type != LINK_LOOPBACK)
+		atomic_store(&n->ops, NULL);
+}
+
+void nic_get_info(struct nic *n, struct nic_info *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->ifindex = n->ifindex;
+	nrwlock_read(&n->stack->tables);
+	memcpy(out->name, n->name, IFNAMSIZ);
+	nrwlock_read_unlock(&n->stack->tables);
+	out->type = n->type;
+	out->flags = atomic_load(&n->flags);
+	if (out->flags & IFF_UP)
+		out->flags |= IFF_RUNNING | IFF_LOWER_UP;
+	out->mtu = atomic_load(&n->mtu);
+	out->txqlen = 1000;
+	memcpy(out->mac, n->mac, ETH_ALEN);
+	if (n->type == LINK_ETHERNET)
+		memset(out->broadcast, 0xff, ETH_ALEN);
+	out->stats = (struct nic_stats){
+		.rx_packets = atomic_load(&n->rx_packets), .rx_bytes = atomic_load(&n->rx_bytes),
+		.rx_errors = atomic_load(&n->rx_errors), .rx_dropped = atomic_load(&n->rx_dropped),
+		.multicast = atomic_load(&n->multicast),
+		.tx_packets = atomic_load(&n->tx_packets), .tx_bytes = atomic_load(&n->tx_bytes),
+		.tx_errors = atomic_load(&n->tx_errors), .tx_dropped = atomic_load(&n->tx_dropped),
+	};
+}
+
+int nic_info(struct stack *s, uint32_t ifindex, struct nic_info *out)
+{
+	struct nic *n = nic_peek(s, ifindex);
+
+	if (!n)
+		return -ENODEV;
+	nic_get_info(n, out);
+	return 0;
+}
+
+int nic_for_each(struct stack *s, int (*fn)(void *arg, const struct nic_info *i), void *arg)
+{
+	unsigned int count = atomic_load_explicit(&s->nic_count, memory_order_acquire);
+	struct nic_info info;
+	int err = 0;
+
+	for (unsigned int i = 0; i < count && err == 0; i++) {
+		nic_get_info(atomic_load(&s->nics[i]), &info);
+		err = fn(arg, &info);
+	}
+	return err;
+}
+
+static void nic_changed(struct nic *n)
+{
+	struct nic_info info;
+
+	stack_bump(n->stack);
+	nic_get_info(n, &info);
+	stack_event(n->stack, STACK_LINK, &info);
+}
+
+static void nic_rs_timer(struct ntimer *t, struct txq *q)
+{
+	(void)q;
+	ndp_start(container_of(t, struct nic, rs_timer));
+}
+
+int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t mask)
+{
+	struct nic *n = nic_peek(s, ifindex);
+	uint32_t old, now;
+	struct txq q;
+
+	if (!n)
+		return -ENODEV;
+	mask &= IFF_UP | IFF_PROMISC | IFF_ALLMULTI | IFF_NOARP;
+	nlock_lock(&s->conf_lock);
+	old = atomic_load(&n->flags);
+	now = (old & ~mask) | (flags & mask);
+	atomic_store(&n->flags, now);
+	nlock_unlock(&s->conf_lock);
+	if (old == now)
+		return 0;
+	txq_init(&q, s);
+	if ((old ^ now) & IFF_UP) {
+		if (now & IFF_UP) {
+			route_nic_up(s, n);
+			mcast_link_up(&q, n);
+			if (n->type == LINK_ETHERNET && s->conf.v6_accept_ra) {
+				n->rs_left = 3;
+				ndp_start(n);
+			}
+		} else {
+			ntimer_cancel(s, &n->rs_timer);
+			route_flush_nic(s, n, true);
+			neigh_flush(n);
+		}
+	}
+	txq_flush(&q);
+	nic_changed(n);
+	return 0;
+}
+
+int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu)
+{
+	struct nic *n = nic_peek(s, ifindex);
+
+	if (!n)
+		return -ENODEV;
+	if (mtu < 68 || mtu > (n->type == LINK_LOOPBACK ? 65536U : 65535U))
+		return -EINVAL;
+	atomic_store(&n->mtu, mtu);
+	nic_changed(n);
+	return 0;
+}
+
+int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])
+{
+	struct nic *n = nic_peek(s, ifindex);
+
+	if (!n)
+		return -ENODEV;
+	if (n->type != LINK_ETHERNET)
+		return -EOPNOTSUPP;
+	if (mac[0] & 1)
+		return -EADDRNOTAVAIL;
+	nlock_lock(&n->lock);
+	memcpy(n->mac, mac, ETH_ALEN);
+	nlock_unlock(&n->lock);
+	nic_changed(n);
+	return 0;
+}
+
+int nic_set_name(struct stack *s, uint32_t ifindex, const char *name)
+{
+	struct nic *n = nic_peek(s, ifindex);
+	int err = 0;
+
+	if (!n)
+		return -ENODEV;
+	if (!nic_name_ok(name))
+		return -EINVAL;
+	nlock_lock(&s->conf_lock);
+	if (nic_by_name(s, name)) {
+		err = -EEXIST;
+	} else if (nic_up(n)) {
+		err = -EBUSY;
+	} else {
+		nrwlock_write(&s->tables);
+		strncpy(n->name, name, IFNAMSIZ - 1);
+		nrwlock_write_unlock(&s->tables);
+	}
+	nlock_unlock(&s->conf_lock);
+	if (err == 0)
+		nic_changed(n);
+	return err;
+}
+
+/* ---- out ---- */
+
+static void nic_transmit_one(struct nic *n, const struct link_ops *ops, struct pkt *p)
+{
+	nic_count_add(&n->tx_packets, 1);
+	nic_count_add(&n->tx_bytes, p->len);
+	ops->transmit(n->ctx, p);
+}
+
+static bool nic_can_cut(const struct nic *n, const struct pkt *p)
+{
+	uint32_t need = p->gso_type == GSO_TCP4 ? LINK_TX_TSO4 :
+			p->gso_type == GSO_TCP6 ? LINK_TX_TSO6 : LINK_TX_USO;
+
+	return (n->features & need) && p->len <= n->gso_max + n->hlen;
+}
+
+void nic_transmit(struct nic *n, struct pkt *p)
+{
+	const struct link_ops *ops = atomic_load(&n->ops);
+	struct list segs, *node;
+
+	if (!ops || !nic_up(n)) {
+		nic_count_add(&n->tx_dropped, 1);
+		pkt_free(p);
+		return;
+	}
+	if (atomic_load_explicit(&n->stack->ntaps, memory_order_relaxed) && !(p->flags & PKT_NOTAP))
+		tap_deliver(n, p, 4 /* PACKET_OUTGOING */);
+	if (p->gso_size && !nic_can_cut(n, p)) {
+		list_init(&segs);
+		if (gso_segment(p, &segs) < 0)
+			nic_count_add(&n->tx_dropped, 1);
+		while ((node = list_shift(&segs)) != NULL)
+			nic_transmit_one(n, ops, list_entry(node, struct pkt, node));
+		return;
+	}
+	if ((p->flags & PKT_CSUM_PARTIAL) && !(n->features & LINK_TX_CSUM))
+		pkt_finish_csum(p);
+	nic_transmit_one(n, ops, p);
+}
+
+static void loopback_output(struct txq *q, struct nic *n, struct pkt *p)
+{
+	if (!nic_up(n)) {
+		nic_count_add(&n->tx_dropped, 1);
+		pkt_free(p);
+		return;
+	}
+	nic_count_add(&n->tx_packets, 1);
+	nic_count_add(&n->tx_bytes, p->len);
+	p->flags &= PKT_CSUM_PARTIAL;
+	p->flags |= PKT_LOOPED;
+	if (p->flags & PKT_CSUM_PARTIAL)
+		p->flags |= PKT_CSUM_OK;
+	link_input(q, n, p);
+}
+
+void link_output(struct txq *q, struct pkt *p)
+{
+	struct nic *n = p->nic;
+
+	if (p->flags & PKT_TO_SELF) {
+		p->flags &= PKT_CSUM_PARTIAL;
+		p->flags |= PKT_LOOPED | PKT_CSUM_OK;
+		p->net = p->link = p->data;
+		if (p->ethertype == ETHERTYPE_IP4)
+			ip4_input(q, n, p);
+		else
+			ip6_input(q, n, p);
+	} else if (p->flags & PKT_RESOLVED)
+		nic_transmit(n, p);
+	else if (n->type == LINK_LOOPBACK) {
+		static const uint8_t zero[ETH_ALEN];
+
+		ether_fill(n, p, zero);
+		loopback_output(q, n, p);
+	} else if (n->type == LINK_IP) {
+		nic_transmit(n, p);
+	} else {
+		neigh_output(q, n, p);
+	}
+}
+
+/* ---- in ---- */
+
+void link_input(struct txq *q, struct nic *n, struct pkt *p)
+{
+	struct stack *s = n->stack;
+
+	nic_count_add(&n->rx_packets, 1);
+	nic_count_add(&n->rx_bytes, p->len);
+	p->nic = n;
+	p->link = p->data;
+	if (n->hlen) {
+		const struct eth_hdr *eth = (const void *)p->data;
+
+		if (!pkt_linear(p, ETH_HLEN)) {
+			nic_count_add(&n->rx_errors, 1);
+			pkt_free(p);
+			return;
+		}
+		p->ethertype = ntohs(eth->type);
+		if (n->type == LINK_LOOPBACK)
+			;
+		else if (eth->dst[0] & 1) {
+			bool all = true;
+
+			for (unsigned int i = 0; i < ETH_ALEN; i++)
+				all &= eth->dst[i] == 0xff;
+			p->flags |= all ? PKT_BROADCAST : PKT_MULTICAST;
+			nic_count_add(&n->multicast, !all);
+		} else if (memcmp(eth->dst, n->mac, ETH_ALEN) != 0) {
+			p->flags |= PKT_OTHERHOST;
+		}
+		pkt_pull(p, ETH_HLEN);
+	} else {
+		if (!pkt_linear(p, 1)) {
+			pkt_free(p);
+			return;
+		}
+		p->ethertype = p->data[0] >> 4 == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6;
+	}
+	p->net = p->data;
+	if (atomic_load_explicit(&s->ntaps, memory_order_relaxed))
+		tap_deliver(n, p, p->flags & PKT_BROADCAST ? 1 : p->flags & PKT_MULTICAST ? 2 :
+				  p->flags & PKT_OTHERHOST ? 3 : 0);
+	if (p->flags & PKT_OTHERHOST) {
+		pkt_free(p);
+		return;
+	}
+	switch (p->ethertype) {
+	case ETHERTYPE_IP4:
+		ip4_input(q, n, p);
+		break;
+	case ETHERTYPE_IP6:
+		ip6_input(q, n, p);
+		break;
+	case ETHERTYPE_ARP:
+		arp_input(q, n, p);
+		break;
+	default:
+		nic_count_add(&n->rx_dropped, 1);
+		pkt_free(p);
+	}
+}
+
+void nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts)
+{
+	struct nic *n = nic_peek(s, ifindex);
+	struct list *node;
+	struct txq q;
+
+	if (!n || !nic_up(n)) {
+		pkt_free_list(pkts);
+		return;
+	}
+	txq_init(&q, s);
+	while ((node = list_shift(pkts)) != NULL) {
+		link_input(&q, n, list_entry(node, struct pkt, node));
+		txq_flush(&q);
+	}
+}
+
+void nic_input(struct stack *s, uint32_t ifindex, struct pkt *p)
+{
+	struct list one;
+
+	list_init(&one);
+	list_append(&one, &p->node);
+	nic_input_list(s, ifindex, &one);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stack.h: a TCP/IP stack as a library: packets in, packets out.
+ *
+ * A stack is one network namespace: interfaces, addresses, routes, neighbours, and the endpoints of
+ * its sockets (ep.h).  It makes no host call, knows no task and reads no clock but the one that it
+ * is given; random numbers are given to it too.  So a test can run any number of stacks in one
+ * thread, in virtual time, and reach the same state from the same seed.
+ *
+ *     application ─▶ ep.h ─▶ transport/, tcp/ ─▶ network/ ─▶ link/ ─▶ link_ops.transmit
+ *                    ep.h ◀─ transport/, tcp/ ◀─ network/ ◀─ link/ ◀─ nic_input
+ *
+ * Calls into the stack come from fibers (or from one single thread, lock.h).  They take the locks
+ * they need, and hand packets to the link when all locks are free again.
+ *
+ * Life: interfaces live as long as the stack; endpoints hold a reference to it.
+ */
+#pragma once
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/util.h"
+#include "netstack/ipa.h"
+#include "netstack/stats.h"
+
+struct stack;
+struct nic;
+struct pkt;
+struct list;
+
+struct stack_ops {
+	int64_t (*now_ns)(void *ctx);  /* monotonic, never 0 */
+	int64_t (*real_ns)(void *ctx); /* wall clock, for time stamps */
+	void (*random)(void *ctx, void *p, size_t size);
+	/*
+	 * The earliest timer is now due at deadline_ns: call stack_run_timers() then.  Called from
+	 * any thread, maybe under locks: it may arm a timer and nothing else.  NULL: the owner asks
+	 * stack_next_deadline() itself.
+	 */
+	void (*deadline)(void *ctx, int64_t deadline_ns);
+};
+
+/* A stack with a loopback interface (index 1, down, without addresses).  NULL: no memory. */
+struct stack *stack_new(const struct stack_ops *ops, void *ctx) must_check;
+void stack_get(struct stack *s);
+/* The last reference frees; endpoints hold one each.  Accepts NULL. */
+void stack_put(struct stack *s);
+
+/* When the next timer is due; INT64_MAX: none. */
+int64_t stack_next_deadline(struct stack *s);
+/* Run what is due.  On a fiber; sends packets. */
+void stack_run_timers(struct stack *s);
+
+/* ---- interfaces ---- */
+
+enum link_features {
+	LINK_TX_CSUM = 1 << 0, /* fills in PKT_CSUM_PARTIAL checksums */
+	LINK_TX_TSO4 = 1 << 1, /* cuts segments of up to gso_max bytes (with TX_CSUM) */
+	LINK_TX_TSO6 = 1 << 2,
+	LINK_TX_USO = 1 << 3,
+};
+
+enum link_type { LINK_LOOPBACK, LINK_ETHERNET, LINK_IP /* bare packets, as of a tunnel */ };
+
+struct link_ops {
+	/*
+	 * Send a packet that begins with the link header; consumes it.  On a fiber, without locks.
+	 * p->gso_size, csum_off and trans say what is left to the link, as its features promise.
+	 */
+	void (*transmit)(void *ctx, struct pkt *p);
+	/* After the last packet of a batch.  NULL: nothing to do. */
+	void (*flush)(void *ctx);
+};
+
+struct nic_config {
+	char name[IFNAMSIZ]; /* unique, else -EEXIST */
+	enum link_type type;
+	uint8_t mac[6];
+	uint32_t mtu;     /* 68 to 65535 */
+	uint32_t features;
+	uint32_t gso_max; /* 0: 65535 */
+	uint32_t ifindex; /* 0: the next one */
+	const struct link_ops *ops;
+	void *ctx;
+};
+
+struct nic_stats {
+	uint64_t rx_packets, rx_bytes, rx_errors, rx_dropped, multicast;
+	uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped;
+};
+
+struct nic_info {
+	uint32_t ifindex;
+	char name[IFNAMSIZ];
+	enum link_type type;
+	uint32_t flags; /* IFF_* */
+	uint32_t mtu;
+	uint32_t txqlen;
+	uint8_t mac[6], broadcast[6];
+	struct nic_stats stats;
+};
+
+int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex) must_check;
+/*
+ * Packets from the wire: struct pkt, data at the link header, PKT_CSUM_OK when the link has checked
+ * the transport checksum.  Consumes them.
+ */
+void nic_input(struct stack *s, uint32_t ifindex, struct pkt *p);
+void nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts);
+/* Detach from its ops: no transmit call is made any more once this returns (on the same fiber). */
+void nic_detach(struct stack *s, uint32_t ifindex);
+
+int nic_info(struct stack *s, uint32_t ifindex, struct nic_info *out);
+/* The index by name, or 0. */
+uint32_t nic_by_name(struct stack *s, const char *name);
+int nic_for_each(struct stack *s, int (*fn)(void *arg, const struct nic_info *i), void *arg);
+/* Change the IFF_UP, IFF_PROMISC, IFF_ALLMULTI, IFF_NOARP bits that mask names. */
+int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t mask);
+int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu);
+int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6]);
+int nic_set_name(struct stack *s, uint32_t ifindex, const char *name);
+
+/* ---- addresses ---- */
+
+enum addr_state { ADDR_TENTATIVE = 1, ADDR_DEPRECATED = 2, ADDR_DADFAILED = 4, ADDR_PERMANENT = 8, ADDR_AUTO = 16 };
+
+struct addr_info {
+	uint32_t ifindex;
+	struct ipa addr, peer; /* peer: as addr unless point to point */
+	struct ipa broadcast;  /* IPv4; any: none */
+	uint8_t plen;          /* of the family: 24, 64 */
+	uint8_t scope;         /* RT_SCOPE_* */
+	uint8_t state;         /* enum addr_state */
+	uint8_t nodad;
+	uint32_t metric;       /* of its prefix route */
+	char label[IFNAMSIZ];
+	int64_t valid_until_ns, preferred_until_ns; /* INT64_MAX: forever */
+};
+
+/* Also makes the local, broadcast and prefix routes.  -EEXIST, -ENODEV, -EINVAL, -ENOBUFS. */
+int addr_add(struct stack *s, const struct addr_info *a);
+/* By ifindex (0: any), addr and plen (0: any).  -EADDRNOTAVAIL. */
+int addr_del(struct stack *s, const struct addr_info *a);
+int addr_for_each(struct stack *s, int (*fn)(void *arg, const struct addr_info *a), void *arg);
+
+/* ---- routes ---- */
+
+enum route_type {
+	ROUTE_UNICAST = 1, /* values of RTN_* */
+	ROUTE_LOCAL = 2,
+	ROUTE_BROADCAST = 3,
+	ROUTE_ANYCAST = 4,
+	ROUTE_MULTICAST = 5,
+	ROUTE_BLACKHOLE = 6,
+	ROUTE_UNREACHABLE = 7,
+	ROUTE_PROHIBIT = 8,
+	ROUTE_THROW = 9,
+};
+
+struct route_info {
+	uint8_t family;   /* AF_INET, AF_INET6 */
+	uint8_t plen;     /* of the family */
+	uint8_t type;     /* enum route_type */
+	uint8_t protocol; /* RTPROT_* */
+	uint8_t scope;
+	uint8_t tos;
+	uint32_t table;   /* RT_TABLE_* */
+	uint32_t metric;
+	uint32_t ifindex;
+	uint32_t mtu;     /* 0: the interface's */
+	uint32_t flags;   /* RTNH_F_ONLINK */
+	struct ipa dst;
+	struct ipa gateway; /* any: on link */
+	struct ipa prefsrc; /* any: chosen */
+	int64_t expires_ns; /* INT64_MAX: never */
+};
+
+enum route_add_flags { ROUTE_EXCL = 1, ROUTE_REPLACE = 2, ROUTE_CREATE = 4, ROUTE_APPEND = 8 };
+
+int route_add(struct stack *s, const struct route_info *r, unsigned int flags);
+/* The first that matches dst, plen, table, and what else is not zero.  -ESRCH. */
+int route_del(struct stack *s, const struct route_info *r);
+int route_for_each(struct stack *s, int (*fn)(void *arg, const struct route_info *r), void *arg);
+/*
+ * What `ip route get` asks: the route to dst (from src unless any, by ifindex unless 0), with the
+ * source that would be used in prefsrc.  -ENETUNREACH, -EHOSTUNREACH, -EACCES, -EINVAL.
+ */
+int route_get(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifindex,
+	      struct route_info *out);
+
+/* ---- neighbours ---- */
+
+struct neigh_info {
+	uint32_t ifindex;
+	struct ipa addr;
+	uint8_t mac[6];
+	uint16_t state; /* NUD_* */
+	uint8_t flags;  /* NTF_ROUTER */
+	int64_t age_ns; /* since it was last confirmed */
+};
+
+/* Add or replace; state NUD_PERMANENT, NUD_REACHABLE, NUD_STALE, NUD_NOARP… */
+int neigh_add(struct stack *s, const struct neigh_info *n);
+int neigh_del(struct stack *s, uint32_t ifindex, struct ipa addr);
+int neigh_for_each(struct stack *s, int (*fn)(void *arg, const struct neigh_info *n), void *arg);
+
+/* ---- events, for netlink's multicast groups ---- */
+
+enum stack_event {
+	STACK_LINK = 1,
+	STACK_ADDR_NEW,
+	STACK_ADDR_DEL,
+	STACK_ROUTE_NEW,
+	STACK_ROUTE_DEL,
+	STACK_NEIGH
+};
+
+/*
+ * Called after a change, without the stack's table locks; info is the *_info of the kind.  One
+ * listener a stack; set before it is used.
+ */
+typedef void stack_event_fn(void *arg, enum stack_event what, const void *info);
+void stack_set_event_fn(struct stack *s, stack_event_fn *fn, void *arg);
+
+/* ---- counters and settings ---- */
+
+uint64_t stack_stat(struct stack *s, enum net_stat which);
+const char *stack_stat_name(enum net_stat which);
+
+/* /proc/sys/net: names without "net.", as "ipv4.tcp_sack". */
+struct net_conf;
+struct net_conf_entry {
+	const char *name;
+	int min, max;
+	uint16_t off; /* (private) */
+};
+extern const struct net_conf_entry net_conf_entries[];
+extern const size_t net_conf_count;
+int net_conf_get(struct stack *s, size_t index);
+/* -EINVAL when out of range. */
+int net_conf_set(struct stack *s, size_t index, int value);
+/* The index of a name, or -ENOENT. */
+int net_conf_find(const char *name);
+
+/* Memory that endpoints and reassembly hold now, and the bound on it. */
+uint64_t stack_memory(struct stack *s);
+void stack_set_memory_limit(struct stack *s, uint64_t bytes);

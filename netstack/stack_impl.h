@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stack_impl.h: what the netstack's own files share: the stack, interfaces, routes, timers, and the
+ * entry points of each layer.  Lock order: lock.h.
+ */
+#pragma once
+
+#include <errno.h>
+#include <net/if_arp.h>
+#include <endian.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdatomic.h>
+
+#include "lib/hash.h"
+#include "lib/latch.h"
+#include "lib/list.h"
+#include "lib/mem.h"
+#include "lib/ref.h"
+#include "lib/tree.h"
+#include "lib/util.h"
+#include "netstack/conf.h"
+#include "netstack/csum.h"
+#include "netstack/lock.h"
+#include "netstack/pkt.h"
+#include "netstack/stack.h"
+#include "netstack/wire.h"
+
+/* Of <linux/...>, whose headers do not go with <netinet/in.h>. */
+#ifndef IFF_LOWER_UP
+#define IFF_LOWER_UP 0x10000
+#endif
+#ifndef IPV6_FLOWINFO
+#define IPV6_FLOWINFO 11
+#endif
+#ifndef IPV6_FLOWINFO_SEND
+#define IPV6_FLOWINFO_SEND 33
+#endif
+#ifndef IPV6_RECVORIGDSTADDR
+#define IPV6_RECVORIGDSTADDR 74
+#endif
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
+
+#define NIC_MAX         64
+#define ADDR_MAX        1024
+#define ROUTE_MAX       8192
+#define NEIGH_QUEUE_MAX 64
+#define MCAST_MAX       256
+#define LO_IFINDEX      1
+
+struct ep;
+struct ep_table;
+
+/*
+ * A one-shot timer in the stack's time.  fn runs from stack_run_timers() without locks and appends
+ * what it sends to q.  Who arms an idle timer owes its object a reference, which goes to fn or to
+ * whoever cancels it: the bool results say so.
+ */
+struct ntimer;
+typedef void ntimer_fn(struct ntimer *t, struct txq *q);
+struct ntimer {
+	struct tree_node node;
+	int64_t deadline_ns; /* (timer latch) */
+	ntimer_fn *fn;       /* (c) */
+	bool armed;          /* (timer latch) */
+};
+
+void ntimer_init(struct ntimer *t, ntimer_fn *fn);
+/* True: it was idle before, so the caller's reference is now the timer's. */
+bool ntimer_arm(struct stack *s, struct ntimer *t, int64_t deadline_ns);
+/* As ntimer_arm, but leaves one alone that is due earlier already. */
+bool ntimer_arm_before(struct stack *s, struct ntimer *t, int64_t deadline_ns);
+/* True: it was armed; its reference is the caller's. */
+bool ntimer_cancel(struct stack *s, struct ntimer *t);
+
+/* Where a packet goes: the result of a route lookup, kept by connections until gen changes. */
+struct dst {
+	struct nic *nic;
+	struct ipa src, nexthop;
+	uint32_t mtu; /* path MTU if known, else route's or interface's */
+	uint32_t gen;
+	uint8_t type; /* enum route_type */
+	bool valid;
+	bool mtu_locked;
+};
+
+struct route_key {
+	struct ipa dst, src; /* src any: choose */
+	uint32_t ifindex;    /* 0: any */
+	uint8_t srcprefs;    /* IPV6_PREFER_SRC_*: 1 temporary, 2 public */
+};
+
+/* Multicast group of an interface; users counts sockets and the stack itself. */
+struct mcast_group {
+	struct list node;
+	struct ipa group;
+	unsigned int users;
+	struct ntimer report;
+	struct nic *nic;
+	uint8_t reports_left;
+};
+
+/*
+ * Members: (c) constant; (a) atomic; (n) under lock.
+ */
+struct nic {
+	struct stack *stack; /* (c) */
+	struct nlock lock;   /* LOCK_NET_NIC */
+	uint32_t ifindex;    /* (c) */
+	enum link_type type; /* (c) */
+	char name[IFNAMSIZ]; /* (stack->tables) */
+	uint8_t mac[6];      /* (n) changes are rare; read without it */
+	uint16_t hlen;       /* (c) link header's length */
+	atomic_uint flags;   /* (a) IFF_* */
+	atomic_uint mtu;     /* (a) */
+	uint32_t features, gso_max; /* (c) */
+	_Atomic(const struct link_ops *) ops; /* (a) NULL after detach */
+	void *ctx;           /* (c) */
+	struct hash neighs;  /* (n) */
+	struct list neigh_lru; /* (n) oldest first */
+	struct list groups;  /* (n) struct mcast_group */
+	unsigned int ngroups;
+	struct ntimer rs_timer;  /* router solicitations */
+	uint8_t rs_left;
+	atomic_ullong rx_packets, rx_bytes, rx_errors, rx_dropped, multicast;
+	atomic_ullong tx_packets, tx_bytes, tx_errors, tx_dropped;
+};
+
+struct nic_addr {
+	struct list node;
+	struct nic *nic;
+	struct addr_info i;
+	struct ntimer timer; /* duplicate address detection, then lifetimes */
+	uint8_t dad_left;
+	bool dead;           /* (stack->tables) removed; timer's reference frees it */
+	struct ref ref;
+};
+
+struct route {
+	struct list node;
+	struct nic *nic; /* NULL for blackhole and kin */
+	struct route_info i;
+	unsigned int plen; /* of the 128-bit form */
+};
+
+struct token_bucket {
+	struct latch latch;
+	int64_t last_ns;
+	int64_t tokens_ns; /* credit, in time */
+};
+
+struct frag_table {
+	struct nlock lock; /* LOCK_LEAF */
+	struct hash queues;
+	struct list lru;
+	size_t bytes;
+	struct ntimer timer;
+};
+
+struct pmtu_table {
+	struct nlock lock; /* LOCK_LEAF */
+	struct hash entries;
+	struct list lru;
+};
+
+/* (t) under tables; (k) under timer_latch. */
+struct stack {
+	struct ref ref;
+	const struct stack_ops *ops; /* (c) */
+	void *ctx;                   /* (c) */
+	struct nlock conf_lock;      /* LOCK_NET_STACK */
+	_Atomic(struct nic *) nics[NIC_MAX]; /* (a) by slot, never removed */
+	atomic_uint nic_count;
+	uint32_t next_ifindex;       /* (conf_lock) */
+
+	struct nrwlock tables;       /* LOCK_LEAF */
+	struct list addrs;           /* (t) struct nic_addr */
+	unsigned int naddrs;         /* (t) */
+	struct list rt_local[2];     /* (t) by family (0: IPv4), longest prefix first */
+	struct list rt_main[2];      /* (t) tables main and default */
+	struct list rt_other[2];     /* (t) kept, not looked up: there are no rules */
+	unsigned int nroutes;        /* (t) */
+	atomic_uint gen;             /* (a) changes with anything that a dst depends on */
+
+	struct latch timer_latch;
+	struct tree timers;          /* (k) */
+	int64_t announced_ns;        /* (k) last deadline given to ops->deadline */
+
+	struct frag_table frags;
+	struct pmtu_table pmtus;
+	struct token_bucket icmp_bucket, rst_bucket;
+
+	struct ep_table *eps;        /* (c) ports.c */
+	struct nrwlock taps_lock;    /* LOCK_LEAF */
+	struct list taps;            /* packet sockets */
+	atomic_uint ntaps;
+
+	uint8_t secret[32];          /* (c) */
+	atomic_uint ip_id;
+	atomic_ullong stats[NS_COUNT];
+	atomic_ullong mem, mem_limit;
+	stack_event_fn *event_fn;
+	void *event_arg;
+	struct net_conf conf;
+};
+
+static inline int64_t stack_now(struct stack *s)
+{
+	return s->ops->now_ns(s->ctx);
+}
+
+static inline void stack_random(struct stack *s, void *p, size_t size)
+{
+	s->ops->random(s->ctx, p, size);
+}
+
+static inline uint32_t stack_random32(struct stack *s)
+{
+	uint32_t v;
+
+	stack_random(s, &v, sizeof(v));
+	return v;
+}
+
+static inline void net_add(struct stack *s, enum net_stat which, uint64_t n)
+{
+	atomic_fetch_add_explicit(&s->stats[which], n, memory_order_relaxed);
+}
+
+#define NET_INC(s, name) net_add((s), NS_##name, 1)
+
+static inline uint64_t nic_count_add(atomic_ullong *c, uint64_t n)
+{
+	return atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+
+/* Charge memory that input can make grow.  false: over the bound, nothing charged. */
+bool stack_mem_charge(struct stack *s, size_t bytes) must_check;
+/* Charge without a bound, for what must go on. */
+void stack_mem_force(struct stack *s, size_t bytes);
+void stack_mem_uncharge(struct stack *s, size_t bytes);
+
+void stack_event(struct stack *s, enum stack_event what, const void *info);
+
+/* true: one more event is allowed, at rate a second with a burst of as many as burst. */
+bool token_take(struct token_bucket *b, int64_t now_ns, unsigned int rate, unsigned int burst);
+
+/* ---- output queues ---- */
+
+static inline void txq_init(struct txq *q, struct stack *s)
+{
+	list_init(&q->pkts);
+	q->stack = s;
+}
+
+/* Consumes p, which has nic and nexthop set. */
+static inline void txq_add(struct txq *q, struct pkt *p)
+{
+	list_append(&q->pkts, &p->node);
+}
+
+/*
+ * Send all: without locks.  Packets for the loopback interface are received here and now, and their
+ * answers join the queue, so depth does not grow with the length of a conversation.
+ */
+void txq_flush(struct txq *q);
+
+/* ---- link ---- */
+
+struct nic *nic_peek(struct stack *s, uint32_t ifindex);
+static inline bool nic_up(const struct nic *n)
+{
+	return atomic_load_explicit(&n->flags, memory_order_relaxed) & IFF_UP;
+}
+void nic_get_info(struct nic *n, struct nic_info *out);
+/* Hand a packet with its link header to the link: cuts and checksums as needed; consumes. */
+void nic_transmit(struct nic *n, struct pkt *p);
+/* Give it its link header (resolving the neighbour) and transmit; consumes. */
+void link_output(struct txq *q, struct pkt *p);
+/* One received packet; consumes. */
+void link_input(struct txq *q, struct nic *n, struct pkt *p);
+void ether_fill(struct nic *n, struct pkt *p, const uint8_t dst[6]);
+/* Cut a packet with gso_size into packets of its own (list); consumes.  Checksums are filled in. */
+int gso_segment(struct pkt *p, struct list *out) must_check;
+
+void neigh_init(struct nic *n);
+void neigh_fini(struct nic *n);
+void neigh_flush(struct nic *n);
+/* Find the link address of p->nexthop and send p, or let it wait for the answer; consumes. */
+void neigh_output(struct txq *q, struct nic *n, struct pkt *p);
+enum neigh_event { NEIGH_SOLICITED = 1, NEIGH_OVERRIDE = 2, NEIGH_CREATE = 4, NEIGH_ROUTER = 8, NEIGH_ISNA = 16 };
+/* Input has shown that addr has the link address mac. */
+void neigh_learn(struct txq *q, struct nic *n, struct ipa addr, const uint8_t mac[6],
+		 unsigned int events);
+/* Upper layers make forward progress with it (TCP got an acknowledgement). */
+void neigh_confirm(struct nic *n, struct ipa addr);
+bool neigh_is_router(struct nic *n, struct ipa addr);
+void arp_input(struct txq *q, struct nic *n, struct pkt *p);
+void arp_send(struct txq *q, struct nic *n, int op, uint32_t spa, uint32_t tpa,
+	      const uint8_t *dst_mac, const uint8_t *tha);
+/* Packet sockets. */
+void tap_deliver(struct nic *n, struct pkt *p, uint8_t pkttype);
+
+/* ---- network ---- */
+
+struct ip_out {
+	uint8_t proto, ttl, tos;
+	bool df;              /* set DF / never fragment locally */
+	bool frag_ok;         /* cut locally although DF (PMTUDISC_WANT for datagrams) */
+	uint32_t flow;
+	const uint8_t *opts;  /* IPv4 options, padded to 4 */
+	uint8_t opts_len;
+	bool mc_loop;         /* members here get multicast and broadcast too */
+};
+
+/*
+ * Put IP headers on p (which begins with the transport header) and queue it.  src and dst are
+ * taken from p.  0, -EMSGSIZE, -ENOBUFS; consumes p in any case.
+ */
+int ip_output(struct txq *q, const struct dst *d, struct pkt *p, const struct ip_out *o);
+void ip4_input(struct txq *q, struct nic *n, struct pkt *p);
+void ip6_input(struct txq *q, struct nic *n, struct pkt *p);
+/* To raw sockets and the protocol's input; p->data at the transport header.  Consumes. */
+void ip_deliver(struct txq *q, struct nic *n, struct pkt *p, uint8_t proto);
+/* Cut p (with complete IP header) to fit mtu and queue the pieces; consumes. */
+int ip4_fragment(struct txq *q, struct pkt *p, uint32_t mtu);
+int ip6_fragment(struct txq *q, struct pkt *p, uint32_t mtu);
+
+void frag_init(struct stack *s);
+void frag_fini(struct stack *s);
+/* A fragment: NULL (kept or dropped), or the whole datagram with data at its IP header. */
+struct pkt *frag_input4(struct txq *q, struct nic *n, struct pkt *p);
+/* data at the fragment header; unfrag: where the next-header byte is that named it. */
+struct pkt *frag_input6(struct txq *q, struct nic *n, struct pkt *p, size_t frag_off,
+			size_t next_off);
+
+void icmp4_input(struct txq *q, struct nic *n, struct pkt *p);
+void icmp6_input(struct txq *q, struct nic *n, struct pkt *p);
+/* Answer p (net header intact, not consumed) with an error, if the rules and the rate allow. */
+void icmp_error(struct txq *q, struct nic *n, struct pkt *p, uint8_t type, uint8_t code,
+		uint32_t info);
+void igmp_input(struct txq *q, struct nic *n, struct pkt *p);
+void mld_input(struct txq *q, struct nic *n, struct pkt *p);
+void ndp_input(struct txq *q, struct nic *n, struct pkt *p, uint8_t type);
+void ndp_send_ns(struct txq *q, struct nic *n, struct ipa target, const uint8_t *dst_mac,
+		 bool dad);
+void ndp_start(struct nic *n);
+void ndp_addr_start(struct txq *q, struct nic_addr *a);
+/* Somebody else uses an address of ours that is tentative. */
+void ndp_dad_failed(struct stack *s, struct nic *n, struct ipa addr);
+
+/* Join and leave an interface's group; reports are sent.  -ENOBUFS, -EADDRNOTAVAIL. */
+int mcast_join(struct txq *q, struct nic *n, struct ipa group);
+int mcast_leave(struct txq *q, struct nic *n, struct ipa group);
+bool mcast_member(struct nic *n, struct ipa group);
+void mcast_link_up(struct txq *q, struct nic *n);
+
+int route_lookup(struct stack *s, const struct route_key *k, struct dst *out);
+/* What an address is to us: ROUTE_LOCAL, ROUTE_BROADCAST, ROUTE_MULTICAST, else ROUTE_UNICAST. */
+enum route_type addr_type(struct stack *s, struct ipa a, uint32_t ifindex);
+/* On interface n (any if NULL), assigned and not tentative. */
+bool addr_is_ours(struct stack *s, struct nic *n, struct ipa a);
+/* Assigned at all, tentative too: ADDR_* state, or -1. */
+int addr_state(struct stack *s, struct nic *n, struct ipa a);
+/* Source for dst out of n.  Tables lock held for reading.  false: none. */
+bool addr_select(struct stack *s, struct nic *n, struct ipa dst, uint8_t prefs, struct ipa *out);
+bool addr_first(struct stack *s, struct nic *n, bool v6, struct ipa *out);
+void nic_addr_put(struct nic_addr *a);
+void route_flush_nic(struct stack *s, struct nic *n, bool down);
+void route_nic_up(struct stack *s, struct nic *n);
+void addr_init(struct stack *s);
+void addr_fini(struct stack *s);
+static inline bool dst_ok(struct stack *s, const struct dst *d)
+{
+	return d->valid && d->gen == atomic_load_explicit(&s->gen, memory_order_acquire);
+}
+void stack_bump(struct stack *s);
+
+void pmtu_init(struct stack *s);
+void pmtu_fini(struct stack *s);
+/* A smaller MTU was reported for dst.  The value kept. */
+uint32_t pmtu_update(struct stack *s, struct ipa dst, uint32_t mtu);
+/* 0: nothing known. */
+uint32_t pmtu_get(struct stack *s, struct ipa dst);
+
+/* ---- transport ---- */
+
+/* An ICMP error about a packet of ours. */
+struct icmp_err {
+	struct stack *stack;
+	struct nic *nic;
+	bool v6;
+	uint8_t type, code;
+	uint32_t info;       /* MTU, pointer */
+	uint8_t proto;
+	struct ipa src, dst; /* of our packet */
+	struct ipa offender;
+	const uint8_t *trans; /* quoted transport header, at least 8 bytes */
+	size_t trans_len;
+	int error;           /* errno value */
+	bool hard;           /* ends a connection attempt or is worth a report by itself */
+	struct pkt *pkt;     /* the ICMP packet, not consumed */
+};
+
+int transport_init(struct stack *s);
+void transport_fini(struct stack *s);
+void udp_input(struct txq *q, struct nic *n, struct pkt *p);
+void udp_icmp_error(struct txq *q, const struct icmp_err *e);
+void tcp_input(struct txq *q, struct nic *n, struct pkt *p);
+void tcp_icmp_error(struct txq *q, const struct icmp_err *e);
+/* Raw sockets of proto; true: at least one took a copy. */
+bool raw_deliver(struct nic *n, struct pkt *p, uint8_t proto);
+void raw_icmp_error(const struct icmp_err *e);
+/* An echo reply, p->data at the ICMP header. */
+bool ping_deliver(struct nic *n, struct pkt *p);
+void ping_icmp_error(const struct icmp_err *e);

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dgram.c: what UDP, raw, ping and packet endpoints share: the receive queue and reading from it.
+ *
+ * Input appends under the queue's latch, without the endpoint's lock, so delivery to many
+ * endpoints (multicast, taps) needs no sleeping locks.  Readers hold the endpoint's lock, so only
+ * one of them takes from the queue, and what it looks at stays while it copies out.
+ */
+
+#include "lib/uio.h"
+#include "netstack/transport/ep_impl.h"
+
+void dgram_init(struct dgram *d)
+{
+	latch_init(&d->rx_latch);
+	list_init(&d->rxq);
+	list_init(&d->tap);
+}
+
+void dgram_fini(struct dgram *d)
+{
+	stack_mem_uncharge(d->ep.stack, d->rx_mem);
+	pkt_free_list(&d->rxq);
+	pkt_free(d->cork);
+}
+
+void dgram_enqueue(struct dgram *d, struct pkt *p)
+{
+	struct stack *s = d->ep.stack;
+	bool ok = false;
+
+	if ((d->ep.tstamp || d->ep.family == AF_PACKET) && p->tstamp_ns == 0)
+		p->tstamp_ns = s->ops->real_ns(s->ctx);
+	if (stack_mem_charge(s, p->truesize)) {
+		latch_lock(&d->rx_latch);
+		ok = !d->ep.closed && !(d->ep.shut & SHUT_BIT_RD) &&
+		     (d->rx_mem == 0 || d->rx_mem + p->truesize <= (uint32_t)d->ep.rcvbuf);
+		if (ok) {
+			list_append(&d->rxq, &p->node);
+			d->rx_mem += p->truesize;
+			d->rx_count++;
+		}
+		latch_unlock(&d->rx_latch);
+		if (!ok)
+			stack_mem_uncharge(s, p->truesize);
+	}
+	if (ok) {
+		ep_wake(&d->ep, POLLIN | POLLRDNORM);
+		return;
+	}
+	atomic_fetch_add_explicit(&d->drops, 1, memory_order_relaxed);
+	if (d->ep.proto == IPPROTO_UDP && d->ep.family != AF_PACKET)
+		NET_INC(s, UdpRcvbufErrors);
+	pkt_free(p);
+}
+
+static struct pkt *dgram_peek(struct dgram *d)
+{
+	struct pkt *p;
+
+	latch_lock(&d->rx_latch);
+	p = list_first(&d->rxq, struct pkt, node);
+	latch_unlock(&d->rx_latch);
+	return p;
+}
+
+static void dgram_remove(struct dgram *d, struct pkt *p)
+{
+	latch_lock(&d->rx_latch);
+	list_remove(&p->node);
+	d->rx_mem -= p->truesize;
+	d->rx_count--;
+	latch_unlock(&d->rx_latch);
+	stack_mem_uncharge(d->ep.stack, p->truesize);
+}
+
+static void dgram_ctl(struct dgram *d, struct pkt *p, struct ep_msg *m)
+{
+	struct ep *e = &d->ep;
+	bool v4 = ipa_is4(p->dst);
+	struct ep_ctl *c = &m->ctl;
+
+	c->v6 = !v4;
+	if (e->tstamp) {
+		c->mask |= EP_CTL_TSTAMP;
+		c->tstamp_ns = p->tstamp_ns;
+	}
+	if (e->rxq_ovfl) {
+		c->mask |= EP_CTL_OVFL;
+		c->drops = atomic_load(&d->drops);
+	}
+	if (e->family == AF_PACKET)
+		return;
+	if (v4 && e->pktinfo) {
+		c->mask |= EP_CTL_PKTINFO;
+	} else if (ep_is6(e) && e->recvpktinfo6) {
+		c->mask |= EP_CTL_PKTINFO;
+		c->v6 = true;
+	}
+	if (c->mask & EP_CTL_PKTINFO) {
+		c->ifindex = p->nic->ifindex;
+		c->dst = p->dst;
+		c->spec_dst = p->dst;
+		if (p->flags & (PKT_MULTICAST | PKT_BROADCAST))
+			addr_first(e->stack, p->nic, !v4, &c->spec_dst);
+	}
+	if (v4 ? e->recvttl : e->recvhops) {
+		c->mask |= EP_CTL_TTL;
+		c->ttl = p->ttl;
+	}
+	if (v4 ? e->recvtos : e->recvtclass) {
+		c->mask |= EP_CTL_TOS;
+		c->tos = p->tos;
+	}
+	if (v4 ? e->recvorigdst : e->recvorigdst6) {
+		c->mask |= EP_CTL_ORIGDST;
+		c->dst = p->dst;
+		c->dst_port = p->cb.dgram.dport;
+	}
+	if (v4 && e->recvopts && p->net && (p->net[0] & 15) > 5) {
+		c->mask |= EP_CTL_OPTS;
+		c->opts_len = (uint8_t)((p->net[0] & 15) * 4 - IP4_HLEN);
+		memcpy(c->opts, p->net + IP4_HLEN, c->opts_len);
+	}
+	if (d->gro && p->cb.dgram.gro_size) {
+		c->mask |= EP_CTL_GSO;
+		c->gso_size = p->cb.dgram.gro_size;
+	}
+}
+
+static void dgram_from(struct dgram *d, struct pkt *p, struct ep_msg *m)
+{
+	m->has_addr = true;
+	if (d->ep.family != AF_PACKET) {
+		ep_fill_addr(&d->ep, &m->addr, p->src, p->cb.dgram.sport, p->nic->ifindex);
+		if (d->ep.flowinfo && !ipa_is4(p->src))
+			m->addr.flow = htonl(p->flow);
+		return;
+	}
+	memset(&m->addr, 0, sizeof(m->addr));
+	m->addr.family = AF_PACKET;
+	m->addr.ethertype = p->ethertype;
+	m->addr.scope = p->nic->ifindex;
+	m->addr.hatype = p->nic->type == LINK_LOOPBACK ? ARPHRD_LOOPBACK :
+			 p->nic->type == LINK_IP ? ARPHRD_NONE : ARPHRD_ETHER;
+	m->addr.pkttype = p->cb.ll.pkttype;
+	m->addr.halen = p->cb.ll.halen;
+	memcpy(m->addr.hwaddr, p->cb.ll.addr, 8);
+	if (d->auxdata) {
+		m->ctl.mask |= EP_CTL_AUXDATA;
+		m->ctl.aux_len = p->len;
+		m->ctl.aux_status = 1U << 0 /* TP_STATUS_USER */ |
+				    (p->flags & PKT_CSUM_PARTIAL ? 1U << 3 : 0);
+		m->ctl.aux_net = (uint32_t)MAX(p->net - p->data, 0);
+	}
+}
+
+ssize_t dgram_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
+{
+	struct dgram *d = dgram_of(e);
+	struct pkt *p;
+	ssize_t n;
+	int err;
+
+	(void)q;
+	if (m->flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	err = ep_take_error(e);
+	if (err)
+		return -err;
+	p = dgram_peek(d);
+	if (!p)
+		return e->shut & SHUT_BIT_RD ? 0 : -EAGAIN;
+	if (!(m->flags & MSG_PEEK))
+		dgram_remove(d, p);
+	n = p->len ? pkt_to_uio(p, 0, p->len, u) : 0;
+	if (n >= 0) {
+		dgram_from(d, p, m);
+		dgram_ctl(d, p, m);
+		if ((size_t)n < p->len) {
+			if (uio_left(u) != 0)
+				n = -EFAULT;
+			else
+				m->out_flags |= MSG_TRUNC;
+		}
+		if (n >= 0 && (m->flags & MSG_TRUNC))
+			n = (ssize_t)p->len;
+	}
+	if (!(m->flags & MSG_PEEK))
+		pkt_free(p);
+	return n;
+}
+
+uint32_t dgram_poll(struct ep *e)
+{
+	struct dgram *d = dgram_of(e);
+	uint32_t ev = POLLOUT | POLLWRNORM | POLLWRBAND;
+
+	if (dgram_peek(d))
+		ev |= POLLIN | POLLRDNORM;
+	if (e->shut & SHUT_BIT_RD)
+		ev |= POLLRDHUP | POLLIN | POLLRDNORM;
+	if (e->shut == (SHUT_BIT_RD | SHUT_BIT_WR))
+		ev |= POLLHUP;
+	return ev;
+}
+
+int dgram_query(struct ep *e, enum ep_query what)
+{
+	struct pkt *p;
+
+	switch (what) {
+	case EP_INQ: /* the next datagram's size */
+		p = dgram_peek(dgram_of(e));
+		return p ? (int)p->len : 0;
+	case EP_OUTQ:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int dgram_shutdown(struct ep *e, struct txq *q, int how)
+{
+	(void)q;
+	if (!e->connected)
+		return -ENOTCONN;
+	latch_lock(&dgram_of(e)->rx_latch);
+	e->shut |= (uint8_t)(how + 1);
+	latch_unlock(&dgram_of(e)->rx_latch);
+	ep_wake(e, POLLIN | POLLOUT | POLLHUP | POLLRDHUP);
+	return 0;
+}
+
+void dgram_info(struct ep *e, struct ep_info *i)
+{
+	struct dgram *d = dgram_of(e);
+
+	i->state = e->connected ? 1 : 7;
+	i->rqueue = d->rx_mem;
+	i->drops = atomic_load(&d->drops);
+}
+
+int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t scope,
+		struct dst *d, struct ip_out *o)
+{
+	bool v4 = ipa_is4(dst), multicast = ipa_is_multicast(dst);
+	struct route_key k = { .dst = dst, .ifindex = (uint32_t)e->bound_if };
+	int err;
+
+	k.srcprefs = (uint8_t)e->addr_prefs;
+	if (!ipa_is_any(e->laddr) && !ipa_is_multicast(e->laddr) && ipa_is4(e->laddr) == v4)
+		k.src = e->laddr;
+	if (m && (m->ctl.mask & EP_CTL_PKTINFO)) {
+		if (m->ctl.ifindex)
+			k.ifindex = m->ctl.ifindex;
+		if (!ipa_is_any(m->ctl.spec_dst)) {
+			if (ipa_is4(m->ctl.spec_dst) != v4)
+				return -EINVAL;
+			if (addr_type(e->stack, m->ctl.spec_dst, 0) != ROUTE_LOCAL && !e->freebind)
+				return -EINVAL;
+			k.src = m->ctl.spec_dst;
+		}
+	}
+	if (!v4 && ipa_needs_scope(dst)) {
+		if (!k.ifindex)
+			k.ifindex = scope;
+		else if (scope && scope != k.ifindex)
+			return -EINVAL;
+	}
+	if (multicast && !k.ifindex)
+		k.ifindex = v4 ? e->mc_if : e->mc_if6;
+	if (multicast && v4 && ipa_is_any(k.src) && !ipa_is_any(e->mc_addr))
+		k.src = e->mc_addr;
+	if (k.ifindex && !nic_peek(e->stack, k.ifindex))
+		return -ENODEV;
+	if (e->connected && ipa_eq(dst, e->raddr) && dst_ok(e->stack, &e->dst) &&
+	    !(m && (m->ctl.mask & EP_CTL_PKTINFO))) {
+		*d = e->dst;
+	} else {
+		err = route_lookup(e->stack, &k, d);
+		if (err < 0)
+			return err;
+		if (e->connected && ipa_eq(dst, e->raddr) && !(m && (m->ctl.mask & EP_CTL_PKTINFO)))
+			e->dst = *d;
+	}
+	if (d->type == ROUTE_BROADCAST && !e->broadcast)
+		return -EACCES;
+	ep_ip_out(e, m, dst, o);
+	/* IP_PMTUDISC_WANT: DF while it fits the path, cut here when it does not. */
+	return 0;
+}

@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ep.c: endpoints, the part that all transports share: life, the locked and flushed calls into
+ * struct ep_ops, addresses, pending errors and the error queue (ep.h).
+ */
+
+#include "lib/uio.h"
+#include "netstack/transport/ep_impl.h"
+
+#define ERRQ_MAX 64
+
+static int ep_find_ops(int family, int type, int *proto, const struct ep_ops **ops)
+{
+	if (family == AF_PACKET) {
+		if (type != SOCK_RAW && type != SOCK_DGRAM)
+			return -ESOCKTNOSUPPORT;
+		*ops = &packet_ops;
+		return 0;
+	}
+	if (family != AF_INET && family != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (*proto < 0 || *proto > 262)
+		return -EINVAL;
+	switch (type) {
+	case SOCK_STREAM:
+		if (*proto != 0 && *proto != IPPROTO_TCP)
+			return -EPROTONOSUPPORT;
+		*proto = IPPROTO_TCP;
+		*ops = &tcp_ops;
+		return 0;
+	case SOCK_DGRAM:
+		if (*proto == (family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+			*ops = &ping_ops;
+			return 0;
+		}
+		if (*proto != 0 && *proto != IPPROTO_UDP)
+			return -EPROTONOSUPPORT;
+		*proto = IPPROTO_UDP;
+		*ops = &udp_ops;
+		return 0;
+	case SOCK_RAW:
+		if (*proto == 0 || *proto > 255)
+			return -EPROTONOSUPPORT;
+		*ops = &raw_ops;
+		return 0;
+	default:
+		return -ESOCKTNOSUPPORT;
+	}
+}
+
+struct ep *ep_alloc(struct stack *s, const struct ep_ops *ops, int family, int type, int proto)
+{
+	struct ep *e = mem_zalloc(ops->size);
+
+	if (!e)
+		return NULL;
+	ref_init(&e->ref);
+	nlock_init(&e->lock, LOCK_NET_SOCKET);
+	wq_init(&e->wq);
+	latch_init(&e->filter_latch);
+	stack_get(s);
+	e->stack = s;
+	e->ops = ops;
+	e->family = (uint16_t)family;
+	e->type = (uint8_t)type;
+	e->proto = (uint16_t)proto;
+	list_init(&e->all);
+	list_init(&e->claim.node);
+	list_init(&e->errq);
+	list_init(&e->memberships);
+	e->laddr = e->raddr = ep_any(e);
+	e->rcvbuf = s->conf.rmem_default;
+	e->sndbuf = s->conf.wmem_default;
+	e->rcvlowat = 1;
+	e->ttl = -1;
+	e->hops = -1;
+	e->mc_ttl = 1;
+	e->mc_hops = 1;
+	e->mc_loop = e->mc_loop6 = 1;
+	e->mc_all = e->mc_all6 = 1;
+	e->mc_addr = ipa_any4();
+	e->tclass = 0;
+	e->mtu_discover = s->conf.ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
+	e->mtu_discover6 = IP_PMTUDISC_WANT;
+	e->v6only = ep_is6(e) && s->conf.bindv6only;
+	e->autoflow = 1;
+	e->pacing_rate = UINT64_MAX;
+	e->rcvtimeo_ns = e->sndtimeo_ns = 0;
+	return e;
+}
+
+int ep_new(struct stack *s, int family, int type, int proto, struct ep **out)
+{
+	const struct ep_ops *ops = NULL;
+	struct ep *e;
+	int err = ep_find_ops(family, type, &proto, &ops);
+
+	if (err < 0)
+		return err;
+	if (family == AF_INET6 && s->conf.v6_disable && 0)
+		return -EAFNOSUPPORT;
+	e = ep_alloc(s, ops, family, type, proto);
+	if (!e)
+		return -ENOMEM;
+	err = ops->init(e);
+	if (err < 0) {
+		stack_put(s);
+		mem_free(e);
+		return err;
+	}
+	ep_table_link(e);
+	*out = e;
+	return 0;
+}
+
+void ep_get(struct ep *e)
+{
+	ref_get(&e->ref);
+}
+
+static void ep_free(struct ep *e)
+{
+	struct errq_entry *q, *tmp;
+	struct stack *s = e->stack;
+
+	ep_table_unlink(e);
+	e->ops->destroy(e);
+	ports_release(s, &e->claim);
+	list_for_each_entry_safe(q, tmp, &e->errq, node) {
+		pkt_free(q->pkt);
+		mem_free(q);
+	}
+	filter_put(atomic_load(&e->filter));
+	ASSERT(list_empty(&e->memberships));
+	mem_free(e);
+	stack_put(s);
+}
+
+void ep_put(struct ep *e)
+{
+	if (e && ref_put(&e->ref))
+		ep_free(e);
+}
+
+/* The frame of most calls: lock, slot, unlock, flush. */
+static void ep_enter(struct ep *e, struct txq *q) ACQUIRES(&e->lock)
+{
+	txq_init(q, e->stack);
+	nlock_lock(&e->lock);
+}
+
+static void ep_leave(struct ep *e, struct txq *q) RELEASES(&e->lock)
+{
+	nlock_unlock(&e->lock);
+	txq_flush(q);
+}
+
+void ep_close(struct ep *e)
+{
+	struct txq q;
+
+	ep_enter(e, &q);
+	e->closed = true;
+	e->urgent_fn = NULL;
+	ep_drop_memberships(e, &q);
+	e->ops->close(e, &q);
+	ep_leave(e, &q);
+	ep_put(e);
+}
+
+int64_t ep_close_begin(struct ep *e)
+{
+	int64_t wait = 0;
+	struct txq q;
+
+	if (e->type != SOCK_STREAM || !e->linger_on || e->linger_s == 0)
+		return 0;
+	ep_enter(e, &q);
+	e->ops->shutdown(e, &q, SHUT_RDWR);
+	wait = e->linger_s * NSEC_PER_SEC;
+	ep_leave(e, &q);
+	return wait;
+}
+
+bool ep_drained(struct ep *e)
+{
+	return ep_query(e, EP_OUTQ) <= 0;
+}
+
+int ep_bind(struct ep *e, const struct net_addr *a)
+{
+	struct txq q;
+	int err;
+
+	if (!e->ops->bind)
+		return -EOPNOTSUPP;
+	ep_enter(e, &q);
+	err = e->ops->bind(e, &q, a);
+	ep_leave(e, &q);
+	return err;
+}
+
+int ep_listen(struct ep *e, int backlog)
+{
+	struct txq q;
+	int err;
+
+	if (!e->ops->listen)
+		return -EOPNOTSUPP;
+	ep_enter(e, &q);
+	err = e->ops->listen(e, &q, backlog);
+	ep_leave(e, &q);
+	return err;
+}
+
+int ep_accept(struct ep *e, struct ep **out, struct net_addr *peer)
+{
+	struct txq q;
+	int err;
+
+	if (!e->ops->accept)
+		return -EOPNOTSUPP;
+	ep_enter(e, &q);
+	err = e->ops->accept(e, &q, out);
+	ep_leave(e, &q);
+	if (err == 0 && peer)
+		ep_fill_addr(*out, peer, (*out)->raddr, (*out)->rport, (*out)->raddr_scope);
+	return err;
+}
+
+int ep_connect(struct ep *e, const struct net_addr *a)
+{
+	struct txq q;
+	int err;
+
+	if (!e->ops->connect)
+		return -EOPNOTSUPP;
+	ep_enter(e, &q);
+	err = e->ops->connect(e, &q, a);
+	ep_leave(e, &q);
+	return err;
+}
+
+ssize_t ep_send(struct ep *e, struct uio *u, struct ep_msg *m)
+{
+	struct txq q;
+	ssize_t n;
+
+	txq_init(&q, e->stack);
+	n = e->ops->send(e, &q, u, m);
+	txq_flush(&q);
+	return n;
+}
+
+ssize_t ep_recv(struct ep *e, struct uio *u, struct ep_msg *m)
+{
+	struct txq q;
+	ssize_t n;
+
+	m->out_flags = 0;
+	m->has_addr = false;
+	m->ctl.mask = 0;
+	if (m->flags & MSG_ERRQUEUE)
+		return ep_errq_recv(e, u, m);
+	ep_enter(e, &q);
+	n = e->ops->recv(e, &q, u, m);
+	ep_leave(e, &q);
+	return n;
+}
+
+int ep_shutdown(struct ep *e, int how)
+{
+	struct txq q;
+	int err;
+
+	if (how < SHUT_RD || how > SHUT_RDWR)
+		return -EINVAL;
+	if (!e->ops->shutdown)
+		return -EOPNOTSUPP;
+	ep_enter(e, &q);
+	err = e->ops->shutdown(e, &q, how);
+	ep_leave(e, &q);
+	return err;
+}
+
+uint32_t ep_poll(struct ep *e)
+{
+	uint32_t ev;
+
+	nlock_lock(&e->lock);
+	ev = e->ops->poll(e);
+	if (atomic_load_explicit(&e->err, memory_order_relaxed) || !list_empty(&e->errq))
+		ev |= POLLERR;
+	nlock_unlock(&e->lock);
+	return ev;
+}
+
+struct wq *ep_wq(struct ep *e)
+{
+	return &e->wq;
+}
+
+int ep_query(struct ep *e, enum ep_query what)
+{
+	int n = -EOPNOTSUPP;
+
+	nlock_lock(&e->lock);
+	if (e->ops->query)
+		n = e->ops->query(e, what);
+	nlock_unlock(&e->lock);
+	return n;
+}
+
+int ep_family(const struct ep *e)
+{
+	return e->family;
+}
+
+int ep_type(const struct ep *e)
+{
+	return e->type;
+}
+
+int ep_proto(const struct ep *e)
+{
+	return e->proto;
+}
+
+void ep_set_urgent_fn(struct ep *e, void (*fn)(void *arg), void *arg)
+{
+	nlock_lock(&e->lock);
+	e->urgent_arg = arg;
+	e->urgent_fn = fn;
+	nlock_unlock(&e->lock);
+}
+
+void ep_set_owner(struct ep *e, uint32_t uid, uint64_t inode)
+{
+	e->uid = uid;
+	e->inode = inode;
+}
+
+/* ---- addresses ---- */
+
+void ep_fill_addr(const struct ep *e, struct net_addr *out, struct ipa ip, uint16_t port,
+		  uint32_t scope)
+{
+	memset(out, 0, sizeof(*out));
+	out->family = e->family;
+	out->port = port;
+	out->ip = ip;
+	/* An IPv6 socket shows IPv4 peers as v4-mapped, which they are here already. */
+	if (ep_is6(e) && ipa_needs_scope(ip))
+		out->scope = scope;
+}
+
+int ep_getsockname(struct ep *e, struct net_addr *out)
+{
+	nlock_lock(&e->lock);
+	if (e->family == AF_PACKET)
+		e->ops->getpeer(e, out);
+	else
+		ep_fill_addr(e, out, e->laddr, e->lport,
+			     e->raddr_scope ? e->raddr_scope : (uint32_t)e->bound_if);
+	nlock_unlock(&e->lock);
+	return 0;
+}
+
+int ep_getpeername(struct ep *e, struct net_addr *out)
+{
+	int err = -ENOTCONN;
+
+	nlock_lock(&e->lock);
+	if (e->family == AF_PACKET) {
+		err = -EOPNOTSUPP;
+	} else if (e->ops->getpeer) {
+		err = e->ops->getpeer(e, out);
+	} else if (e->connected) {
+		ep_fill_addr(e, out, e->raddr, e->rport, e->raddr_scope);
+		err = 0;
+	}
+	nlock_unlock(&e->lock);
+	return err;
+}
+
+int ep_check_bind(struct ep *e, const struct net_addr *a, struct ipa *ip)
+{
+	struct stack *s = e->stack;
+	enum route_type type;
+
+	if (a->family != e->family) {
+		/* Linux: AF_UNSPEC with INADDR_ANY is accepted for IPv4. */
+		if (!(e->family == AF_INET && a->family == AF_UNSPEC && ipa_is_any(a->ip)))
+			return -EAFNOSUPPORT;
+	}
+	*ip = a->ip;
+	if (e->family == AF_INET && !ipa_is4(a->ip))
+		*ip = ipa_any4();
+	if (ep_is6(e) && ipa_is4(a->ip) && e->v6only)
+		return -EINVAL;
+	if (ipa_is_any(*ip))
+		return 0;
+	if (ep_is6(e) && ipa_needs_scope(*ip)) {
+		uint32_t scope = a->scope ? a->scope : (uint32_t)e->bound_if;
+
+		if (!scope || !nic_peek(s, scope))
+			return scope ? -ENODEV : -EINVAL;
+		if (e->bound_if && (uint32_t)e->bound_if != scope)
+			return -EINVAL;
+		e->bound_if = (int)scope;
+	}
+	type = addr_type(s, *ip, (uint32_t)e->bound_if);
+	if (type == ROUTE_LOCAL || s->conf.nonlocal_bind || e->freebind || e->transparent)
+		return 0;
+	if (!ipa_is4(*ip) && type == ROUTE_UNICAST && addr_state(s, NULL, *ip) >= 0)
+		return 0;
+	if (e->type != SOCK_STREAM && (type == ROUTE_MULTICAST || type == ROUTE_BROADCAST))
+		return 0;
+	return -EADDRNOTAVAIL;
+}
+
+int ep_check_dest(struct ep *e, const struct net_addr *a, struct ipa *ip)
+{
+	*ip = a->ip;
+	if (e->family == AF_INET) {
+		if (a->family != AF_INET && a->family != AF_UNSPEC)
+			return -EAFNOSUPPORT;
+		if (!ipa_is4(*ip))
+			return -EAFNOSUPPORT;
+		if (ipa_is_any(*ip))
+			*ip = ipa_v4(htonl(INADDR_LOOPBACK));
+		return 0;
+	}
+	if (a->family == AF_INET) { /* sendto(AF_INET) on a dual-stack socket */
+		if (e->v6only)
+			return -ENETUNREACH;
+		return 0;
+	}
+	if (a->family != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (ipa_is4(*ip)) {
+		if (e->v6only)
+			return -ENETUNREACH;
+		if (ipa_is_any(*ip))
+			*ip = ipa_v4(htonl(INADDR_LOOPBACK));
+	} else if (ipa_is_any(*ip)) {
+		if (!ipa_is_any(e->laddr) && ipa_is4(e->laddr)) {
+			*ip = ipa_v4(htonl(INADDR_LOOPBACK));
+		} else {
+			*ip = ipa_any6();
+			ip->b[15] = 1;
+		}
+	}
+	return 0;
+}
+
+void ep_ip_out(const struct ep *e, const struct ep_msg *m, struct ipa dst, struct ip_out *o)
+{
+	bool v4 = ipa_is4(dst), multicast = ipa_is_multicast(dst);
+	struct stack *s = e->stack;
+	int ttl, tos, pmtu;
+
+	memset(o, 0, sizeof(*o));
+	if (v4) {
+		ttl = multicast ? e->mc_ttl : e->ttl;
+		if (ttl < 0)
+			ttl = s->conf.ip_default_ttl;
+		tos = e->tos;
+		pmtu = e->mtu_discover;
+		o->mc_loop = e->mc_loop;
+		o->opts = e->ip_opts;
+		o->opts_len = e->ip_opts_len;
+	} else {
+		ttl = multicast ? e->mc_hops : e->hops;
+		if (ttl < 0)
+			ttl = s->conf.v6_hop_limit;
+		tos = e->tclass;
+		pmtu = e->mtu_discover6;
+		o->mc_loop = e->mc_loop6;
+		o->flow = ntohl(e->flow) & 0xfffff;
+	}
+	if (m && (m->ctl.mask & EP_CTL_TTL) && m->ctl.ttl >= 0)
+		ttl = m->ctl.ttl;
+	if (m && (m->ctl.mask & EP_CTL_TOS) && m->ctl.tos >= 0)
+		tos = m->ctl.tos;
+	o->ttl = (uint8_t)ttl;
+	o->tos = (uint8_t)tos;
+	o->df = pmtu != IP_PMTUDISC_DONT && pmtu != IP_PMTUDISC_OMIT;
+	/* WANT: DF while it fits, else cut here; DO and PROBE: never. */
+	o->frag_ok = false;
+	if (!v4 && !e->dontfrag && !(m && (m->ctl.mask & EP_CTL_DONTFRAG)) &&
+	    pmtu != IP_PMTUDISC_DO && pmtu != IP_PMTUDISC_PROBE)
+		o->df = false; /* IPv6 endpoints may always cut */
+	else if (!v4)
+		o->df = true;
+}
+
+/* ---- errors ---- */
+
+void ep_set_error(struct ep *e, int error)
+{
+	atomic_store_explicit(&e->err, error, memory_order_relaxed);
+	ep_wake(e, POLLERR | POLLIN | POLLOUT);
+}
+
+int ep_take_error(struct ep *e)
+{
+	return atomic_exchange_explicit(&e->err, 0, memory_order_relaxed);
+}
+
+void ep_errq_add(struct ep *e, struct errq_entry *q)
+{
+	if (e->errq_count >= ERRQ_MAX) {
+		pkt_free(q->pkt);
+		mem_free(q);
+		return;
+	}
+	list_append(&e->errq, &q->node);
+	e->errq_count++;
+	ep_wake(e, POLLERR | POLLPRI);
+}
+
+int ep_errq_recv(struct ep *e, struct uio *u, struct ep_msg *m)
+{
+	struct errq_entry *q;
+	ssize_t n = 0;
+
+	nlock_lock(&e->lock);
+	q = list_first(&e->errq, struct errq_entry, node);
+	if (q) {
+		list_remove(&q->node);
+		e->errq_count--;
+		/* SO_ERROR follows the queue: the next entry's error, or none. */
+		if (list_empty(&e->errq))
+			atomic_store(&e->err, 0);
+		else
+			atomic_store(&e->err, (int)list_first(&e->errq, struct errq_entry, node)->err.ee_errno);
+	}
+	nlock_unlock(&e->lock);
+	if (!q)
+		return -EAGAIN;
+	m->out_flags |= MSG_ERRQUEUE;
+	m->ctl.mask |= EP_CTL_ERR;
+	m->ctl.err = q->err;
+	m->ctl.offender = q->offender;
+	m->ctl.v6 = ep_is6(e) && q->err.ee_origin == SO_EE_ORIGIN_ICMP6;
+	m->has_addr = q->dst.family != 0;
+	m->addr = q->dst;
+	if (q->pkt) {
+		n = pkt_to_uio(q->pkt, 0, q->pkt->len, u);
+		if (n >= 0 && (size_t)n < q->pkt->len)
+			m->out_flags |= MSG_TRUNC;
+	}
+	pkt_free(q->pkt);
+	mem_free(q);
+	return (int)n;
+}
+
+static bool ep_wants_errq(const struct ep *e, bool v6)
+{
+	return v6 ? e->recverr6 : e->recverr;
+}
+
+void ep_icmp_error(struct ep *e, const struct icmp_err *i, uint16_t dport, size_t thlen)
+{
+	bool queue = ep_wants_errq(e, i->v6);
+	struct errq_entry *q;
+
+	if (!i->error)
+		return;
+	if (i->error == EMSGSIZE) {
+		int mode = i->v6 ? e->mtu_discover6 : e->mtu_discover;
+
+		e->dst.valid = false;
+		if (mode == IP_PMTUDISC_DONT || mode == IP_PMTUDISC_OMIT)
+			return;
+	}
+	if (queue) {
+		q = mem_new(struct errq_entry);
+		if (q) {
+			size_t n = i->trans_len > thlen ? i->trans_len - thlen : 0;
+
+			q->err = (struct sock_extended_err){
+				.ee_errno = (uint32_t)i->error,
+				.ee_origin = i->v6 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP,
+				.ee_type = i->type, .ee_code = i->code, .ee_info = i->info };
+			ep_fill_addr(e, &q->offender, i->offender, 0,
+				     i->nic ? i->nic->ifindex : 0);
+			ep_fill_addr(e, &q->dst, i->dst, dport, 0);
+			q->pkt = pkt_new(0, n);
+			if (q->pkt && n)
+				memcpy(pkt_append(q->pkt, n), i->trans + thlen, n);
+			ep_errq_add(e, q);
+		}
+	} else if (!e->connected || !i->hard) {
+		/* Without RECVERR only connected endpoints hear, and only of final errors. */
+		if (!(e->connected && i->error == EMSGSIZE))
+			return;
+	}
+	ep_set_error(e, i->error);
+}
+
+void ep_local_error(struct ep *e, int error, struct ipa dst, uint16_t dport, uint32_t info)
+{
+	struct errq_entry *q;
+
+	if (!ep_wants_errq(e, !ipa_is4(dst)))
+		return;
+	q = mem_new(struct errq_entry);
+	if (!q)
+		return;
+	q->err = (struct sock_extended_err){ .ee_errno = (uint32_t)error,
+					     .ee_origin = SO_EE_ORIGIN_LOCAL, .ee_info = info };
+	ep_fill_addr(e, &q->dst, dst, dport, 0);
+	ep_errq_add(e, q);
+}

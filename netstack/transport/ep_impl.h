@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ep_impl.h: the common part of endpoints, shared by the transports; the tables that find them.
+ *
+ * A transport embeds struct ep as its first member and fills a struct ep_ops.  ep.c takes e->lock,
+ * calls the slot with a struct txq, drops the lock and flushes.
+ */
+#pragma once
+
+#include <sys/socket.h>
+
+#include "lib/wq.h"
+#include "netstack/ep.h"
+#include "netstack/stack_impl.h"
+
+struct uio;
+struct bpf_prog;
+
+struct ep_ops {
+	size_t size; /* of the embedding struct */
+	/* Set up after the common part was.  Lock not held.  -errno: ep is freed without destroy. */
+	int (*init)(struct ep *e);
+	/* Last reference gone; free what the transport holds, not e itself. */
+	void (*destroy)(struct ep *e);
+	/* The rest with e->lock held, unless said otherwise.  Empty slots: -EOPNOTSUPP. */
+	int (*bind)(struct ep *e, struct txq *q, const struct net_addr *a);
+	int (*listen)(struct ep *e, struct txq *q, int backlog);
+	int (*accept)(struct ep *e, struct txq *q, struct ep **out);
+	int (*connect)(struct ep *e, struct txq *q, const struct net_addr *a);
+	/* Without the lock: takes it itself around what is not copying. */
+	ssize_t (*send)(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m);
+	ssize_t (*recv)(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m);
+	int (*shutdown)(struct ep *e, struct txq *q, int how);
+	void (*close)(struct ep *e, struct txq *q);
+	uint32_t (*poll)(struct ep *e);
+	/* -ENOPROTOOPT: not mine, try the common ones. */
+	int (*setopt)(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size);
+	int (*getopt)(struct ep *e, int level, int name, void *val, size_t *size);
+	int (*query)(struct ep *e, enum ep_query what);
+	void (*info)(struct ep *e, struct ep_info *i);
+	int (*getpeer)(struct ep *e, struct net_addr *out);
+};
+
+/* An entry of the port tables: who has a claim on a local port. */
+struct port_claim {
+	struct list node;
+	struct ep *ep;      /* NULL: a TIME_WAIT */
+	struct ipa addr;
+	uint32_t bound_if;
+	uint16_t port;      /* 0: none */
+	uint8_t table;      /* enum port_table */
+	bool explicit;      /* bound by bind(2) or listening; else a connection's */
+	bool reuse, reuseport, v6only, listening;
+};
+
+enum port_table { PORTS_TCP, PORTS_UDP, PORTS_PING4, PORTS_PING6, PORT_TABLES };
+
+struct errq_entry {
+	struct list node;
+	struct sock_extended_err err;
+	struct net_addr offender, dst;
+	struct pkt *pkt; /* what we had sent, data at its payload; may be NULL */
+	int64_t tstamp_ns;
+};
+
+struct membership {
+	struct list node;
+	struct nic *nic;
+	struct ipa group;
+};
+
+enum shut_bits { SHUT_BIT_RD = 1, SHUT_BIT_WR = 2 };
+
+/* (c) constant; (a) atomic; all else under lock. */
+struct ep {
+	struct ref ref;
+	struct nlock lock;          /* LOCK_NET_SOCKET */
+	struct wq wq;
+	struct stack *stack;        /* (c) */
+	const struct ep_ops *ops;   /* (c) */
+	uint16_t family, proto;     /* (c) */
+	uint8_t type;               /* (c) */
+	uint8_t shut;               /* enum shut_bits */
+	bool closed;                /* the socket is gone */
+	struct list all;            /* ep_table's list */
+
+	struct ipa laddr, raddr;    /* wildcards: unbound, unconnected */
+	uint16_t lport, rport;
+	uint32_t raddr_scope, flow;
+	bool connected;
+	bool addr_bound;            /* laddr was given by bind */
+	bool port_bound;            /* lport was given by bind */
+	struct port_claim claim;
+	struct dst dst;             /* cached route of a connected endpoint */
+
+	atomic_int err;             /* (a) pending error, positive */
+	int err_soft;
+	struct list errq;           /* struct errq_entry */
+	unsigned int errq_count;
+
+	/* options */
+	int bound_if;
+	int reuse, reuseport, broadcast, keepalive, dontroute, oobinline, priority, mark;
+	int no_check, tstamp, tstampns, rxq_ovfl, busy_poll, lock_filter, incoming_cpu;
+	int rcvlowat, debug, passcred, zerocopy;
+	int linger_on, linger_s;
+	int rcvbuf, sndbuf;
+	bool rcvbuf_locked, sndbuf_locked;
+	int64_t rcvtimeo_ns, sndtimeo_ns; /* kept for the socket layer */
+	int ttl, tos, mc_ttl, mc_loop, mc_all, mtu_discover, recverr, freebind, transparent;
+	int recvttl, recvtos, recvopts, retopts, pktinfo, recvorigdst, bind_no_port;
+	uint32_t mc_if;
+	struct ipa mc_addr;
+	int v6only, hops, mc_hops, mc_loop6, mc_all6, tclass, mtu_discover6, recverr6, dontfrag;
+	int recvhops, recvtclass, recvpktinfo6, recvpathmtu, flowinfo, flowinfo_send, autoflow, addr_prefs;
+	int recvorigdst6;
+	uint32_t mc_if6;
+	uint8_t ip_opts[40], ip_opts_len;
+	uint64_t pacing_rate;
+	struct list memberships;
+	unsigned int nmemberships;
+	_Atomic(struct bpf_prog *) filter; /* written under lock and filter_latch */
+	struct latch filter_latch;
+
+	uint32_t uid;
+	uint64_t inode, cookie;
+	void (*urgent_fn)(void *arg);
+	void *urgent_arg;
+};
+
+/* ---- ep.c ---- */
+
+/* Common state for family/type/proto; lock initialised, one reference. */
+struct ep *ep_alloc(struct stack *s, const struct ep_ops *ops, int family, int type, int proto) must_check;
+static inline bool ep_is6(const struct ep *e)
+{
+	return e->family == AF_INET6;
+}
+static inline struct ipa ep_any(const struct ep *e)
+{
+	return ep_is6(e) ? ipa_any6() : ipa_any4();
+}
+void ep_set_error(struct ep *e, int error);
+/* Is `a` an address that may be bound by e?  0, -EADDRNOTAVAIL, -EAFNOSUPPORT, -EINVAL. */
+int ep_check_bind(struct ep *e, const struct net_addr *a, struct ipa *ip);
+/* Destination of connect or sendto: family checks, v6 any to loopback. */
+int ep_check_dest(struct ep *e, const struct net_addr *a, struct ipa *ip);
+void ep_fill_addr(const struct ep *e, struct net_addr *out, struct ipa ip, uint16_t port,
+		  uint32_t scope);
+int ep_errq_recv(struct ep *e, struct uio *u, struct ep_msg *m);
+void ep_errq_add(struct ep *e, struct errq_entry *q);
+/* Report an ICMP error (RECVERR, SO_ERROR) on a datagram socket. */
+void ep_icmp_error(struct ep *e, const struct icmp_err *i, uint16_t dport, size_t thlen);
+/* A local error such as EMSGSIZE for IP_RECVERR. */
+void ep_local_error(struct ep *e, int error, struct ipa dst, uint16_t dport, uint32_t info);
+int ep_common_setopt(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size);
+int ep_common_getopt(struct ep *e, int level, int name, void *val, size_t *size);
+int ep_get_int(const void *val, size_t size, int *out);
+int ep_put_int(void *val, size_t *size, int v);
+int ep_put_bytes(void *val, size_t *size, const void *p, size_t n);
+void ep_drop_memberships(struct ep *e, struct txq *q);
+bool ep_in_group(struct ep *e, struct nic *n, struct ipa group);
+/* Header fields for a packet to dst, from options and control information. */
+void ep_ip_out(const struct ep *e, const struct ep_msg *m, struct ipa dst, struct ip_out *o);
+static inline void ep_wake(struct ep *e, uint32_t events)
+{
+	wq_wake(&e->wq, events);
+}
+
+/* ---- filter.c ---- */
+
+/* SO_ATTACH_FILTER: val is a struct sock_fprog whose filter was copied in behind it. */
+int filter_attach(struct ep *e, const void *insns, size_t count);
+int filter_detach(struct ep *e);
+void filter_put(struct bpf_prog *p);
+/* Bytes of the packet to keep, 0: drop.  base: where in the packet's memory offset 0 lies. */
+uint32_t filter_run(struct ep *e, struct pkt *p, const uint8_t *base);
+
+/* ---- ports.c ---- */
+
+struct tcp_node;
+
+/* Claim port for e (0: choose) at addr.  -EADDRINUSE, -EACCES never (the caller's). */
+int ports_claim(struct ep *e, enum port_table t, struct ipa addr, uint16_t port);
+/* An additional claim for a connection accepted on a claimed port, or a TIME_WAIT. */
+void ports_inherit(struct stack *s, struct port_claim *c, enum port_table t, struct ep *e,
+		   struct ipa addr, uint16_t port);
+void ports_release(struct stack *s, struct port_claim *c);
+/* Change a claim's address or listening flag (connect, listen). */
+int ports_update(struct ep *e, struct ipa addr, bool listening);
+/* Set or clear the peer of a datagram endpoint, with its local address, as one step for lookups. */
+void ports_set_peer(struct ep *e, struct ipa laddr, struct ipa raddr, uint16_t rport,
+		    bool connected);
+/* May an unbound connection use this port?  (No explicit claim on it.) */
+bool ports_free_for_connect(struct stack *s, enum port_table t, uint16_t port);
+uint16_t ports_random_start(struct stack *s, unsigned int *range, unsigned int *low);
+
+struct flow {
+	struct ipa laddr, raddr;
+	uint16_t lport, rport;
+	uint32_t ifindex;
+};
+/* Best datagram endpoint for an incoming packet, with a reference, or NULL. */
+struct ep *ports_lookup(struct stack *s, enum port_table t, const struct flow *f);
+/* The best listener, with a reference. */
+struct ep *ports_lookup_listener(struct stack *s, const struct flow *f);
+/* All that match, for multicast: up to max into out, with references. */
+unsigned int ports_lookup_all(struct stack *s, enum port_table t, const struct flow *f,
+			      struct ep **out, unsigned int max);
+bool ep_matches(const struct ep *e, const struct flow *f);
+
+/* Raw endpoints: list under one lock. */
+void raw_table_add(struct ep *e);
+void raw_table_remove(struct ep *e);
+
+void ep_table_link(struct ep *e);
+void ep_table_unlink(struct ep *e);
+
+/* ---- datagram endpoints (dgram.c): udp, raw, ping, packet ---- */
+
+struct dgram {
+	struct ep ep;
+	struct latch rx_latch;
+	struct list rxq;        /* (rx_latch) appended by input, taken by readers under ep.lock too */
+	uint32_t rx_mem;        /* (rx_latch) truesize */
+	uint32_t rx_count;
+	atomic_uint drops;
+	int (*check)(struct dgram *d, struct pkt *p); /* late checksum: <0 drops at reading */
+	/* udp */
+	struct pkt *cork;
+	struct net_addr cork_addr;
+	struct ep_msg cork_msg;
+	int opt_cork, gro, segment, encap, no_check6_tx, no_check6_rx;
+	/* raw */
+	int hdrincl, csum_offset;
+	uint8_t icmp_filter[32];
+	/* packet */
+	struct list tap;
+	uint16_t ethertype;     /* 0xffff…: none */
+	uint32_t ifindex;
+	int auxdata, origdev, ignore_outgoing, promisc;
+	uint64_t stat_packets, stat_drops;
+};
+
+static inline struct dgram *dgram_of(struct ep *e)
+{
+	return container_of(e, struct dgram, ep);
+}
+
+void dgram_init(struct dgram *d);
+void dgram_fini(struct dgram *d);
+/* Queue p, or drop it and count; consumes.  Wakes readers. */
+void dgram_enqueue(struct dgram *d, struct pkt *p);
+ssize_t dgram_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m);
+uint32_t dgram_poll(struct ep *e);
+int dgram_query(struct ep *e, enum ep_query what);
+int dgram_shutdown(struct ep *e, struct txq *q, int how);
+void dgram_info(struct ep *e, struct ep_info *i);
+/* Route to where m (or the connection) says; source and header fields in d and o. */
+int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t scope,
+		struct dst *d, struct ip_out *o);
+
+extern const struct ep_ops udp_ops, raw_ops, ping_ops, packet_ops, tcp_ops;

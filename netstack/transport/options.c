@@ -1,0 +1,730 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * options.c: the socket options of SOL_SOCKET, IPPROTO_IP and IPPROTO_IPV6.
+ *
+ * Options that are an int kept in struct ep are rows of a table; the rest have a function each.
+ * Options of the socket layer alone (SO_PEERCRED, timeouts' struct formats, SO_ATTACH_BPF…) are
+ * refused here with ENOPROTOOPT, so the socket layer handles its own first.
+ */
+#include <linux/filter.h>
+
+#include "netstack/transport/ep_impl.h"
+
+#ifndef IP_RECVERR_RFC4884
+#define IP_RECVERR_RFC4884 26
+#endif
+
+enum opt_kind {
+	OPT_BOOL,  /* stored as 0 or 1 */
+	OPT_INT,   /* between lo and hi, else EINVAL */
+	OPT_BYTE,  /* as OPT_INT, and may be given as one byte (IPPROTO_IP) */
+	OPT_GET,   /* read only: ENOPROTOOPT on set */
+	OPT_IGNORE /* accepted, remembered, without effect */
+};
+
+struct opt_row {
+	int level, name;
+	enum opt_kind kind;
+	uint16_t off;
+	int lo, hi;
+};
+
+#define O(level, name, kind, member, lo, hi) \
+	{ level, name, kind, offsetof(struct ep, member), lo, hi }
+
+static const struct opt_row opt_rows[] = {
+	O(SOL_SOCKET, SO_DEBUG, OPT_BOOL, debug, 0, 1),
+	O(SOL_SOCKET, SO_REUSEADDR, OPT_BOOL, reuse, 0, 1),
+	O(SOL_SOCKET, SO_REUSEPORT, OPT_BOOL, reuseport, 0, 1),
+	O(SOL_SOCKET, SO_BROADCAST, OPT_BOOL, broadcast, 0, 1),
+	O(SOL_SOCKET, SO_KEEPALIVE, OPT_BOOL, keepalive, 0, 1),
+	O(SOL_SOCKET, SO_DONTROUTE, OPT_BOOL, dontroute, 0, 1),
+	O(SOL_SOCKET, SO_OOBINLINE, OPT_BOOL, oobinline, 0, 1),
+	O(SOL_SOCKET, SO_PRIORITY, OPT_INT, priority, INT_MIN, INT_MAX),
+	O(SOL_SOCKET, SO_MARK, OPT_INT, mark, INT_MIN, INT_MAX),
+	O(SOL_SOCKET, SO_NO_CHECK, OPT_BOOL, no_check, 0, 1),
+	O(SOL_SOCKET, SO_RXQ_OVFL, OPT_BOOL, rxq_ovfl, 0, 1),
+	O(SOL_SOCKET, SO_BUSY_POLL, OPT_INT, busy_poll, 0, INT_MAX),
+	O(SOL_SOCKET, SO_INCOMING_CPU, OPT_INT, incoming_cpu, INT_MIN, INT_MAX),
+	O(SOL_SOCKET, SO_LOCK_FILTER, OPT_BOOL, lock_filter, 0, 1),
+	O(IPPROTO_IP, IP_TOS, OPT_BYTE, tos, 0, 255),
+	O(IPPROTO_IP, IP_MULTICAST_LOOP, OPT_BYTE, mc_loop, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_MULTICAST_ALL, OPT_BYTE, mc_all, 0, 1),
+	O(IPPROTO_IP, IP_MTU_DISCOVER, OPT_BYTE, mtu_discover, 0, 5),
+	O(IPPROTO_IP, IP_RECVERR, OPT_BYTE, recverr, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_FREEBIND, OPT_BYTE, freebind, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_TRANSPARENT, OPT_BYTE, transparent, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_RECVTTL, OPT_BYTE, recvttl, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_RECVTOS, OPT_BYTE, recvtos, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_RECVOPTS, OPT_BYTE, recvopts, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_RETOPTS, OPT_BYTE, retopts, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_PKTINFO, OPT_BYTE, pktinfo, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_RECVORIGDSTADDR, OPT_BYTE, recvorigdst, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, OPT_BYTE, bind_no_port, INT_MIN, INT_MAX),
+	O(IPPROTO_IPV6, IPV6_UNICAST_HOPS, OPT_INT, hops, -1, 255),
+	O(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, OPT_INT, mc_hops, -1, 255),
+	O(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, OPT_INT, mc_loop6, 0, 1),
+	O(IPPROTO_IPV6, IPV6_MULTICAST_ALL, OPT_INT, mc_all6, 0, 1),
+	O(IPPROTO_IPV6, IPV6_TCLASS, OPT_INT, tclass, -1, 255),
+	O(IPPROTO_IPV6, IPV6_MTU_DISCOVER, OPT_INT, mtu_discover6, 0, 5),
+	O(IPPROTO_IPV6, IPV6_RECVERR, OPT_BOOL, recverr6, 0, 1),
+	O(IPPROTO_IPV6, IPV6_DONTFRAG, OPT_BOOL, dontfrag, 0, 1),
+	O(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, OPT_BOOL, recvhops, 0, 1),
+	O(IPPROTO_IPV6, IPV6_RECVTCLASS, OPT_BOOL, recvtclass, 0, 1),
+	O(IPPROTO_IPV6, IPV6_RECVPKTINFO, OPT_BOOL, recvpktinfo6, 0, 1),
+	O(IPPROTO_IPV6, IPV6_RECVPATHMTU, OPT_BOOL, recvpathmtu, 0, 1),
+	O(IPPROTO_IPV6, IPV6_FLOWINFO, OPT_BOOL, flowinfo, 0, 1),
+	O(IPPROTO_IPV6, IPV6_FLOWINFO_SEND, OPT_BOOL, flowinfo_send, 0, 1),
+	O(IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, OPT_BOOL, autoflow, 0, 1),
+	O(IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, OPT_INT, addr_prefs, 0, 0xffff),
+	O(IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, OPT_BOOL, recvorigdst6, 0, 1),
+	O(IPPROTO_IPV6, IPV6_FREEBIND, OPT_BOOL, freebind, 0, 1),
+	O(IPPROTO_IPV6, IPV6_TRANSPARENT, OPT_BOOL, transparent, 0, 1),
+};
+
+static const struct opt_row *opt_find(int level, int name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(opt_rows); i++)
+		if (opt_rows[i].level == level && opt_rows[i].name == name)
+			return &opt_rows[i];
+	return NULL;
+}
+
+static int *opt_at(struct ep *e, const struct opt_row *r)
+{
+	return (int *)(void *)((char *)e + r->off);
+}
+
+int ep_get_int(const void *val, size_t size, int *out)
+{
+	if (size < sizeof(int))
+		return -EINVAL;
+	memcpy(out, val, sizeof(int));
+	return 0;
+}
+
+/* IPPROTO_IP: an int, or one byte. */
+static int get_int_or_byte(const void *val, size_t size, int *out)
+{
+	if (size >= sizeof(int))
+		return ep_get_int(val, size, out);
+	if (size >= 1) {
+		*out = *(const unsigned char *)val;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int ep_put_bytes(void *val, size_t *size, const void *p, size_t n)
+{
+	if (*size < n)
+		n = *size;
+	memcpy(val, p, n);
+	*size = n;
+	return 0;
+}
+
+int ep_put_int(void *val, size_t *size, int v)
+{
+	return ep_put_bytes(val, size, &v, sizeof(v));
+}
+
+static int opt_set_row(struct ep *e, const struct opt_row *r, const void *val, size_t size)
+{
+	int v, err;
+
+	if (r->kind == OPT_GET)
+		return -ENOPROTOOPT;
+	err = r->kind == OPT_BYTE ? get_int_or_byte(val, size, &v) : ep_get_int(val, size, &v);
+	if (err < 0)
+		return err;
+	if (r->kind == OPT_BOOL || (r->kind == OPT_BYTE && r->lo == INT_MIN))
+		v = v != 0;
+	else if (v < r->lo || v > r->hi)
+		return -EINVAL;
+	*opt_at(e, r) = v;
+	return 0;
+}
+
+/* ---- SOL_SOCKET ---- */
+
+static int set_buf(struct ep *e, int name, int v)
+{
+	struct stack *s = e->stack;
+	bool force = name == SO_SNDBUFFORCE || name == SO_RCVBUFFORCE;
+
+	if (name == SO_SNDBUF || name == SO_SNDBUFFORCE) {
+		if (!force)
+			v = MIN((unsigned int)v, (unsigned int)s->conf.wmem_max) & INT_MAX;
+		v = MAX(v, 0);
+		e->sndbuf = MAX(v > INT_MAX / 2 ? INT_MAX : v * 2, 4608);
+		e->sndbuf_locked = true;
+		ep_wake(e, POLLOUT);
+	} else {
+		if (!force)
+			v = MIN((unsigned int)v, (unsigned int)s->conf.rmem_max) & INT_MAX;
+		v = MAX(v, 0);
+		e->rcvbuf = MAX(v > INT_MAX / 2 ? INT_MAX : v * 2, 2304);
+		e->rcvbuf_locked = true;
+	}
+	return 0;
+}
+
+static int set_device(struct ep *e, const char *val, size_t size)
+{
+	char name[IFNAMSIZ] = { 0 };
+	uint32_t index = 0;
+
+	memcpy(name, val, MIN(size, sizeof(name) - 1));
+	if (name[0]) {
+		index = nic_by_name(e->stack, name);
+		if (!index)
+			return -ENODEV;
+	}
+	e->bound_if = (int)index;
+	e->dst.valid = false;
+	if (e->claim.port)
+		ports_update(e, e->claim.addr, e->claim.listening);
+	return 0;
+}
+
+static int set_socket(struct ep *e, int name, const void *val, size_t size)
+{
+	struct linger l;
+	uint64_t rate;
+	int v = 0;
+
+	switch (name) {
+	case SO_BINDTODEVICE:
+		return set_device(e, val, size);
+	case SO_DETACH_FILTER:
+		return filter_detach(e);
+	case SO_LINGER:
+		if (size < sizeof(l))
+			return -EINVAL;
+		memcpy(&l, val, sizeof(l));
+		e->linger_on = l.l_onoff != 0;
+		if (l.l_onoff)
+			e->linger_s = l.l_linger < 0 ? INT_MAX / 1000 : MIN(l.l_linger, INT_MAX / 1000);
+		return 0;
+	case SO_MAX_PACING_RATE:
+		if (size >= sizeof(rate)) {
+			memcpy(&rate, val, sizeof(rate));
+		} else {
+			if (ep_get_int(val, size, &v) < 0)
+				return -EINVAL;
+			rate = (uint32_t)v == UINT32_MAX ? UINT64_MAX : (uint32_t)v;
+		}
+		e->pacing_rate = rate;
+		return 0;
+	case SO_ZEROCOPY:
+		if (ep_get_int(val, size, &v) < 0)
+			return -EINVAL;
+		return v ? -EOPNOTSUPP : 0;
+	default:
+		break;
+	}
+	if (ep_get_int(val, size, &v) < 0)
+		return -EINVAL;
+	switch (name) {
+	case SO_SNDBUF:
+	case SO_RCVBUF:
+	case SO_SNDBUFFORCE:
+	case SO_RCVBUFFORCE:
+		return set_buf(e, name, v);
+	case SO_RCVLOWAT:
+		e->rcvlowat = v < 0 ? INT_MAX : v ? v : 1;
+		ep_wake(e, POLLIN);
+		return 0;
+	case SO_BINDTOIFINDEX:
+		if (v < 0 || (v && !nic_peek(e->stack, (uint32_t)v)))
+			return v < 0 ? -EINVAL : -ENODEV;
+		e->bound_if = v;
+		e->dst.valid = false;
+		return 0;
+	case SO_TIMESTAMP:
+	case SO_TIMESTAMPNS:
+		e->tstamp = v != 0;
+		e->tstampns = v != 0 && name == SO_TIMESTAMPNS;
+		return 0;
+	case SO_TYPE:
+	case SO_PROTOCOL:
+	case SO_DOMAIN:
+	case SO_ERROR:
+	case SO_ACCEPTCONN:
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int get_socket(struct ep *e, int name, void *val, size_t *size)
+{
+	struct linger l;
+	struct nic_info info;
+
+	switch (name) {
+	case SO_TYPE:
+		return ep_put_int(val, size, e->type);
+	case SO_PROTOCOL:
+		return ep_put_int(val, size, e->proto);
+	case SO_DOMAIN:
+		return ep_put_int(val, size, e->family);
+	case SO_ERROR: {
+		int err = ep_take_error(e);
+
+		if (!err) {
+			err = e->err_soft;
+			e->err_soft = 0;
+		}
+		return ep_put_int(val, size, err);
+	}
+	case SO_ACCEPTCONN:
+		return ep_put_int(val, size, e->claim.listening);
+	case SO_SNDBUF:
+		return ep_put_int(val, size, e->sndbuf);
+	case SO_RCVBUF:
+		return ep_put_int(val, size, e->rcvbuf);
+	case SO_RCVLOWAT:
+		return ep_put_int(val, size, e->rcvlowat);
+	case SO_SNDLOWAT:
+		return ep_put_int(val, size, 1);
+	case SO_LINGER:
+		l.l_onoff = e->linger_on;
+		l.l_linger = e->linger_s;
+		return ep_put_bytes(val, size, &l, sizeof(l));
+	case SO_TIMESTAMP:
+		return ep_put_int(val, size, e->tstamp && !e->tstampns);
+	case SO_TIMESTAMPNS:
+		return ep_put_int(val, size, e->tstampns);
+	case SO_ZEROCOPY:
+		return ep_put_int(val, size, 0);
+	case SO_BINDTOIFINDEX:
+		return ep_put_int(val, size, e->bound_if);
+	case SO_BINDTODEVICE:
+		if (!e->bound_if || nic_info(e->stack, (uint32_t)e->bound_if, &info) < 0) {
+			*size = 0;
+			return 0;
+		}
+		return ep_put_bytes(val, size, info.name, strnlen(info.name, IFNAMSIZ - 1) + 1);
+	case SO_MAX_PACING_RATE:
+		if (*size >= sizeof(uint64_t))
+			return ep_put_bytes(val, size, &e->pacing_rate, sizeof(e->pacing_rate));
+		return ep_put_int(val, size, (int)(uint32_t)MIN(e->pacing_rate, (uint64_t)UINT32_MAX));
+	case SO_COOKIE:
+		if (*size < sizeof(uint64_t))
+			return -EINVAL;
+		return ep_put_bytes(val, size, &e->cookie, sizeof(e->cookie));
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+/* ---- groups ---- */
+
+static struct membership *membership_find(struct ep *e, struct nic *n, struct ipa group)
+{
+	struct membership *m;
+
+	list_for_each_entry(m, &e->memberships, node)
+		if ((!n || m->nic == n) && ipa_eq(m->group, group))
+			return m;
+	return NULL;
+}
+
+bool ep_in_group(struct ep *e, struct nic *n, struct ipa group)
+{
+	return membership_find(e, n, group) != NULL;
+}
+
+static int membership_change(struct ep *e, struct txq *q, struct nic *n, struct ipa group, bool join)
+{
+	struct membership *m;
+	int err;
+
+	if (!ipa_is_multicast(group))
+		return -EINVAL;
+	if (!n && join)
+		return -ENODEV;
+	m = membership_find(e, n, group);
+	if (!join) {
+		if (!m)
+			return -EADDRNOTAVAIL;
+		list_remove(&m->node);
+		e->nmemberships--;
+		mcast_leave(q, m->nic, group);
+		mem_free(m);
+		return 0;
+	}
+	if (m)
+		return -EADDRINUSE;
+	if (e->nmemberships >= (unsigned int)e->stack->conf.igmp_max_memberships)
+		return -ENOBUFS;
+	m = mem_new(struct membership);
+	if (!m)
+		return -ENOMEM;
+	err = mcast_join(q, n, group);
+	if (err < 0) {
+		mem_free(m);
+		return err;
+	}
+	m->nic = n;
+	m->group = group;
+	list_append(&e->memberships, &m->node);
+	e->nmemberships++;
+	return 0;
+}
+
+void ep_drop_memberships(struct ep *e, struct txq *q)
+{
+	struct membership *m, *tmp;
+
+	list_for_each_entry_safe(m, tmp, &e->memberships, node) {
+		list_remove(&m->node);
+		mcast_leave(q, m->nic, m->group);
+		mem_free(m);
+	}
+	e->nmemberships = 0;
+}
+
+/* The interface for a group: by index, by address, or where its route leads. */
+static struct nic *group_nic(struct ep *e, uint32_t ifindex, struct ipa local, struct ipa group)
+{
+	struct route_key k = { .dst = group, .ifindex = 0 };
+	struct stack *s = e->stack;
+	struct nic *n = NULL;
+	struct nic_addr *a;
+	struct dst d;
+
+	if (ifindex)
+		return nic_peek(s, ifindex);
+	if (!ipa_is_any(local)) {
+		nrwlock_read(&s->tables);
+		list_for_each_entry(a, &s->addrs, node)
+			if (ipa_eq(a->i.addr, local)) {
+				n = a->nic;
+				break;
+			}
+		nrwlock_read_unlock(&s->tables);
+		return n;
+	}
+	return route_lookup(s, &k, &d) == 0 ? d.nic : NULL;
+}
+
+static int set_ip_group(struct ep *e, struct txq *q, int name, const void *val, size_t size)
+{
+	struct ip_mreqn m = { { 0 }, { 0 }, 0 };
+
+	if (size < sizeof(struct ip_mreq))
+		return -EINVAL;
+	memcpy(&m, val, MIN(size, sizeof(m)));
+	if (size < sizeof(m))
+		m.imr_ifindex = 0;
+	return membership_change(e, q,
+				 group_nic(e, (uint32_t)m.imr_ifindex, ipa_v4(m.imr_address.s_addr),
+					   ipa_v4(m.imr_multiaddr.s_addr)),
+				 ipa_v4(m.imr_multiaddr.s_addr), name == IP_ADD_MEMBERSHIP);
+}
+
+/* MCAST_JOIN_GROUP: struct group_req, for both families. */
+static int set_group_req(struct ep *e, struct txq *q, int name, const void *val, size_t size)
+{
+	struct group_req g;
+	struct ipa group;
+
+	if (size < sizeof(g))
+		return -EINVAL;
+	memcpy(&g, val, sizeof(g));
+	if (g.gr_group.ss_family == AF_INET)
+		group = ipa_v4(((struct sockaddr_in *)(void *)&g.gr_group)->sin_addr.s_addr);
+	else if (g.gr_group.ss_family == AF_INET6)
+		group = ipa_v6(&((struct sockaddr_in6 *)(void *)&g.gr_group)->sin6_addr);
+	else
+		return -EADDRNOTAVAIL;
+	return membership_change(e, q, group_nic(e, g.gr_interface, ipa_any4(), group), group,
+				 name == MCAST_JOIN_GROUP);
+}
+
+/* ---- IPPROTO_IP ---- */
+
+static int set_mc_if4(struct ep *e, const void *val, size_t size)
+{
+	struct ip_mreqn m = { { 0 }, { 0 }, 0 };
+	struct nic *n;
+
+	if (size >= sizeof(m))
+		memcpy(&m, val, sizeof(m));
+	else if (size >= sizeof(struct ip_mreq))
+		memcpy(&m, val, sizeof(struct ip_mreq));
+	else if (size >= sizeof(struct in_addr))
+		memcpy(&m.imr_address, val, sizeof(struct in_addr));
+	else
+		return -EINVAL;
+	if (!m.imr_ifindex && m.imr_address.s_addr == 0) {
+		e->mc_if = 0;
+		e->mc_addr = ipa_any4();
+		return 0;
+	}
+	n = group_nic(e, (uint32_t)m.imr_ifindex, ipa_v4(m.imr_address.s_addr), ipa_any4());
+	if (!n)
+		return -EADDRNOTAVAIL;
+	e->mc_if = n->ifindex;
+	e->mc_addr = ipa_v4(m.imr_address.s_addr);
+	return 0;
+}
+
+static int set_ip(struct ep *e, struct txq *q, int name, const void *val, size_t size)
+{
+	int v, err;
+
+	switch (name) {
+	case IP_ADD_MEMBERSHIP:
+	case IP_DROP_MEMBERSHIP:
+		if (e->type == SOCK_STREAM)
+			return -EPROTO;
+		return set_ip_group(e, q, name, val, size);
+	case MCAST_JOIN_GROUP:
+	case MCAST_LEAVE_GROUP:
+		return set_group_req(e, q, name, val, size);
+	case IP_MULTICAST_IF:
+		return set_mc_if4(e, val, size);
+	case IP_OPTIONS:
+		if (size > sizeof(e->ip_opts))
+			return -EINVAL;
+		memset(e->ip_opts, 0, sizeof(e->ip_opts));
+		memcpy(e->ip_opts, val, size);
+		e->ip_opts_len = (uint8_t)ALIGN_UP(size, (size_t)4);
+		return 0;
+	default:
+		break;
+	}
+	err = get_int_or_byte(val, size, &v);
+	if (err < 0)
+		return err;
+	switch (name) {
+	case IP_TTL:
+		if (v != -1 && (v < 1 || v > 255))
+			return -EINVAL;
+		e->ttl = v;
+		return 0;
+	case IP_MULTICAST_TTL:
+		if (e->type == SOCK_STREAM)
+			return -EINVAL;
+		if (v == -1)
+			v = 1;
+		if (v < 0 || v > 255)
+			return -EINVAL;
+		e->mc_ttl = v;
+		return 0;
+	case IP_UNICAST_IF:
+		v = (int)ntohl((uint32_t)v);
+		if (v && !nic_peek(e->stack, (uint32_t)v))
+			return -EADDRNOTAVAIL;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int get_mtu(struct ep *e, void *val, size_t *size)
+{
+	struct route_key k = { .dst = e->raddr, .src = e->laddr, .ifindex = (uint32_t)e->bound_if };
+	struct dst d;
+
+	if (!e->connected || route_lookup(e->stack, &k, &d) < 0)
+		return -ENOTCONN;
+	return ep_put_int(val, size, (int)d.mtu);
+}
+
+static int get_ip(struct ep *e, int name, void *val, size_t *size)
+{
+	uint32_t a;
+
+	switch (name) {
+	case IP_TTL:
+		return ep_put_int(val, size, e->ttl < 0 ? e->stack->conf.ip_default_ttl : e->ttl);
+	case IP_MULTICAST_TTL:
+		return ep_put_int(val, size, e->mc_ttl);
+	case IP_MULTICAST_IF:
+		a = e->mc_addr.w[3];
+		return ep_put_bytes(val, size, &a, sizeof(a));
+	case IP_OPTIONS:
+		return ep_put_bytes(val, size, e->ip_opts, e->ip_opts_len);
+	case IP_MTU:
+		return get_mtu(e, val, size);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+/* ---- IPPROTO_IPV6 ---- */
+
+static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_t size)
+{
+	struct ipv6_mreq m;
+	int v;
+
+	switch (name) {
+	case IPV6_ADD_MEMBERSHIP:
+	case IPV6_DROP_MEMBERSHIP:
+		if (e->type == SOCK_STREAM)
+			return -EPROTO;
+		if (size < sizeof(m))
+			return -EINVAL;
+		memcpy(&m, val, sizeof(m));
+		if (ipa_is4(ipa_v6(&m.ipv6mr_multiaddr)))
+			return -EINVAL;
+		return membership_change(e, q,
+					 group_nic(e, (uint32_t)m.ipv6mr_interface, ipa_any6(),
+						   ipa_v6(&m.ipv6mr_multiaddr)),
+					 ipa_v6(&m.ipv6mr_multiaddr), name == IPV6_ADD_MEMBERSHIP);
+	case MCAST_JOIN_GROUP:
+	case MCAST_LEAVE_GROUP:
+		return set_group_req(e, q, name, val, size);
+	default:
+		break;
+	}
+	if (ep_get_int(val, size, &v) < 0)
+		return -EINVAL;
+	switch (name) {
+	case IPV6_V6ONLY:
+		if (e->lport || e->claim.port)
+			return -EINVAL;
+		e->v6only = v != 0;
+		return 0;
+	case IPV6_MULTICAST_IF:
+		if (e->type == SOCK_STREAM)
+			return -ENOPROTOOPT;
+		if (v < 0 || (v && !nic_peek(e->stack, (uint32_t)v)))
+			return -ENODEV;
+		e->mc_if6 = (uint32_t)v;
+		return 0;
+	case IPV6_MTU:
+		return v < 1280 ? -EINVAL : 0;
+	case IPV6_UNICAST_IF:
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int get_ip6(struct ep *e, int name, void *val, size_t *size)
+{
+	switch (name) {
+	case IPV6_V6ONLY:
+		return ep_put_int(val, size, e->v6only);
+	case IPV6_MULTICAST_IF:
+		return ep_put_int(val, size, (int)e->mc_if6);
+	case IPV6_MTU:
+		return get_mtu(e, val, size);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+/* ---- entry ---- */
+
+/* Options whose stored -1 is shown as the default in force. */
+static int opt_shown(struct ep *e, const struct opt_row *r)
+{
+	int v = *opt_at(e, r);
+
+	if (r->level == IPPROTO_IPV6 && v == -1) {
+		if (r->name == IPV6_UNICAST_HOPS)
+			return e->stack->conf.v6_hop_limit;
+		if (r->name == IPV6_MULTICAST_HOPS)
+			return 1;
+		if (r->name == IPV6_TCLASS)
+			return 0;
+	}
+	return v;
+}
+
+int ep_common_setopt(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size)
+{
+	const struct opt_row *r;
+
+	if (level == IPPROTO_IPV6 && !ep_is6(e))
+		return -ENOPROTOOPT;
+	r = opt_find(level, name);
+	if (r) {
+		int err = opt_set_row(e, r, val, size);
+
+		if (err == 0 && r->off == offsetof(struct ep, tclass) && e->tclass < 0)
+			e->tclass = 0;
+		if (err == 0 && r->off == offsetof(struct ep, mc_hops) && e->mc_hops < 0)
+			e->mc_hops = 1;
+		return err;
+	}
+	switch (level) {
+	case SOL_SOCKET:
+		return set_socket(e, name, val, size);
+	case IPPROTO_IP:
+		return set_ip(e, q, name, val, size);
+	case IPPROTO_IPV6:
+		return set_ip6(e, q, name, val, size);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+int ep_common_getopt(struct ep *e, int level, int name, void *val, size_t *size)
+{
+	const struct opt_row *r;
+
+	if (level == IPPROTO_IPV6 && !ep_is6(e))
+		return -ENOPROTOOPT;
+	r = opt_find(level, name);
+	if (r) {
+		int v = opt_shown(e, r);
+
+		/* IPPROTO_IP answers in one byte when that is all the room and the value fits. */
+		if (level == IPPROTO_IP && *size < sizeof(int) && *size > 0 && v >= 0 && v <= 255) {
+			*(unsigned char *)val = (unsigned char)v;
+			*size = 1;
+			return 0;
+		}
+		return ep_put_int(val, size, v);
+	}
+	switch (level) {
+	case SOL_SOCKET:
+		return get_socket(e, name, val, size);
+	case IPPROTO_IP:
+		return get_ip(e, name, val, size);
+	case IPPROTO_IPV6:
+		return get_ip6(e, name, val, size);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+int ep_setopt(struct ep *e, int level, int name, const void *val, size_t size)
+{
+	int err = -ENOPROTOOPT;
+	struct txq q;
+
+	/* A filter program comes as its instructions (the caller has copied them in). */
+	if (level == SOL_SOCKET && name == SO_ATTACH_FILTER)
+		return filter_attach(e, val, size / sizeof(struct sock_filter));
+	txq_init(&q, e->stack);
+	nlock_lock(&e->lock);
+	if (e->ops->setopt)
+		err = e->ops->setopt(e, &q, level, name, val, size);
+	if (err == -ENOPROTOOPT)
+		err = ep_common_setopt(e, &q, level, name, val, size);
+	nlock_unlock(&e->lock);
+	txq_flush(&q);
+	return err;
+}
+
+int ep_getopt(struct ep *e, int level, int name, void *val, size_t *size)
+{
+	int err = -ENOPROTOOPT;
+
+	nlock_lock(&e->lock);
+	if (e->ops->getopt)
+		err = e->ops->getopt(e, level, name, val, size);
+	if (err == -ENOPROTOOPT)
+		err = ep_common_getopt(e, level, name, val, size);
+	nlock_unlock(&e->lock);
+	return err;
+}

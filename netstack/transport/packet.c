@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * packet.c: packet(7) endpoints: SOCK_RAW with link headers, SOCK_DGRAM without.
+ *
+ * They stand in stack->taps, under taps_lock (LOCK_LEAF).  Every packet in and out is shown to
+ * those that match; a copy is made for each whose filter takes it.  PACKET_MMAP rings, fanout and
+ * vnet headers are not there: ENOPROTOOPT, on which libpcap falls back to recvmsg.
+ */
+#include <linux/if_packet.h>
+
+#include "lib/uio.h"
+#include "netstack/transport/ep_impl.h"
+
+static int packet_init(struct ep *e)
+{
+	struct dgram *d = dgram_of(e);
+
+	dgram_init(d);
+	d->ethertype = e->proto;
+	if (d->ethertype) {
+		nrwlock_write(&e->stack->taps_lock);
+		list_append(&e->stack->taps, &d->tap);
+		nrwlock_write_unlock(&e->stack->taps_lock);
+		atomic_fetch_add(&e->stack->ntaps, 1);
+	}
+	return 0;
+}
+
+static void packet_unhook(struct ep *e)
+{
+	struct dgram *d = dgram_of(e);
+
+	if (!list_linked(&d->tap))
+		return;
+	nrwlock_write(&e->stack->taps_lock);
+	list_remove(&d->tap);
+	nrwlock_write_unlock(&e->stack->taps_lock);
+	atomic_fetch_sub(&e->stack->ntaps, 1);
+}
+
+static void packet_close(struct ep *e, struct txq *q)
+{
+	(void)q;
+	packet_unhook(e);
+}
+
+static void packet_destroy(struct ep *e)
+{
+	dgram_fini(dgram_of(e));
+}
+
+static int packet_bind(struct ep *e, struct txq *q, const struct net_addr *a)
+{
+	struct dgram *d = dgram_of(e);
+
+	(void)q;
+	if (a->family != AF_PACKET)
+		return -EINVAL;
+	if (a->scope && !nic_peek(e->stack, a->scope))
+		return -ENODEV;
+	packet_unhook(e);
+	d->ifindex = a->scope;
+	if (a->ethertype)
+		d->ethertype = a->ethertype;
+	if (d->ethertype) {
+		nrwlock_write(&e->stack->taps_lock);
+		list_append(&e->stack->taps, &d->tap);
+		nrwlock_write_unlock(&e->stack->taps_lock);
+		atomic_fetch_add(&e->stack->ntaps, 1);
+	}
+	return 0;
+}
+
+static int packet_getname(struct ep *e, struct net_addr *out)
+{
+	struct dgram *d = dgram_of(e);
+	struct nic *n = d->ifindex ? nic_peek(e->stack, d->ifindex) : NULL;
+
+	memset(out, 0, sizeof(*out));
+	out->family = AF_PACKET;
+	out->ethertype = d->ethertype;
+	out->scope = d->ifindex;
+	if (n) {
+		out->hatype = n->type == LINK_LOOPBACK ? ARPHRD_LOOPBACK :
+			      n->type == LINK_IP ? ARPHRD_NONE : ARPHRD_ETHER;
+		out->halen = n->type == LINK_IP ? 0 : ETH_ALEN;
+		memcpy(out->hwaddr, n->mac, ETH_ALEN);
+	}
+	return 0;
+}
+
+static int packet_out(struct ep *e, struct txq *q, struct pkt *p, const struct ep_msg *m)
+{
+	struct dgram *d = dgram_of(e);
+	uint32_t ifindex = m->has_addr ? m->addr.scope : d->ifindex;
+	struct nic *n = nic_peek(e->stack, ifindex);
+	int err = 0;
+
+	if (m->has_addr && m->addr.family != AF_PACKET)
+		err = -EINVAL;
+	else if (!n)
+		err = -ENXIO;
+	else if (!nic_up(n))
+		err = -ENETDOWN;
+	else if (p->len > atomic_load(&n->mtu) + (e->type == SOCK_RAW ? n->hlen : 0U))
+		err = -EMSGSIZE;
+	else if (e->type == SOCK_RAW && p->len < n->hlen)
+		err = -EINVAL;
+	else if (e->type == SOCK_DGRAM && n->type == LINK_ETHERNET && m->addr.halen < ETH_ALEN)
+		err = -EINVAL;
+	if (err < 0) {
+		pkt_free(p);
+		return err;
+	}
+	p->nic = n;
+	p->ethertype = m->has_addr && m->addr.ethertype ? m->addr.ethertype : d->ethertype;
+	if (e->type == SOCK_DGRAM && n->hlen)
+		ether_fill(n, p, m->addr.hwaddr);
+	p->flags |= PKT_RESOLVED;
+	if (n->type == LINK_LOOPBACK) {
+		/* Received at once: as link_output does for packets without a header yet. */
+		p->flags = PKT_LOOPED;
+		link_input(q, n, p);
+		return 0;
+	}
+	txq_add(q, p);
+	return 0;
+}
+
+static ssize_t packet_send(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
+{
+	size_t len = uio_left(u);
+	struct pkt *p;
+	int err;
+
+	if (len > 65535 + ETH_HLEN)
+		return -EMSGSIZE;
+	p = pkt_new(PKT_HEADROOM, len);
+	if (!p)
+		return -ENOBUFS;
+	if (len && uio_get(u, pkt_append(p, len), len) != (ssize_t)len) {
+		pkt_free(p);
+		return -EFAULT;
+	}
+	err = packet_out(e, q, p, m);
+	return err < 0 ? err : (ssize_t)len;
+}
+
+/* p's data is at the link header (out) or behind it (in); p is not changed. */
+void tap_deliver(struct nic *n, struct pkt *p, uint8_t pkttype)
+{
+	struct stack *s = n->stack;
+	struct dgram *d;
+
+	if (p->flags & PKT_NOTAP)
+		return;
+	nrwlock_read(&s->taps_lock);
+	list_for_each_entry(d, &s->taps, tap) {
+		const uint8_t *base;
+		struct pkt *c;
+		uint32_t keep;
+
+		if (d->ifindex && d->ifindex != n->ifindex)
+			continue;
+		if (d->ethertype != ETHERTYPE_ALL &&
+		    (d->ethertype != p->ethertype || pkttype == PACKET_OUTGOING))
+			continue;
+		if (pkttype == PACKET_OUTGOING && d->ignore_outgoing)
+			continue;
+		c = pkt_clone(p);
+		if (!c)
+			continue;
+		if (pkttype == PACKET_OUTGOING) {
+			c->link = c->data;
+			c->net = c->data + n->hlen;
+		}
+		base = d->ep.type == SOCK_RAW ? c->link : c->net;
+		if (base < c->data)
+			pkt_push(c, (size_t)(c->data - base));
+		else
+			pkt_pull(c, (size_t)(base - c->data));
+		keep = filter_run(&d->ep, c, c->data);
+		if (keep == 0) {
+			pkt_free(c);
+			continue;
+		}
+		d->stat_packets++;
+		c->nic = n;
+		c->cb.ll.pkttype = pkttype;
+		c->cb.ll.halen = n->hlen ? ETH_ALEN : 0;
+		memset(c->cb.ll.addr, 0, sizeof(c->cb.ll.addr));
+		if (n->hlen)
+			memcpy(c->cb.ll.addr, c->link + ETH_ALEN, ETH_ALEN);
+		pkt_trim(c, keep);
+		dgram_enqueue(d, c);
+	}
+	nrwlock_read_unlock(&s->taps_lock);
+}
+
+static int packet_setopt(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size)
+{
+	struct dgram *d = dgram_of(e);
+	struct packet_mreq mr;
+	int v;
+
+	(void)q;
+	if (level != SOL_PACKET)
+		return -ENOPROTOOPT;
+	switch (name) {
+	case PACKET_ADD_MEMBERSHIP:
+	case PACKET_DROP_MEMBERSHIP:
+		if (size < sizeof(mr))
+			return -EINVAL;
+		memcpy(&mr, val, sizeof(mr));
+		if (!nic_peek(e->stack, (uint32_t)mr.mr_ifindex))
+			return -ENODEV;
+		return 0; /* every link here is shown whole already */
+	case PACKET_AUXDATA:
+	case PACKET_ORIGDEV:
+	case PACKET_IGNORE_OUTGOING:
+		if (ep_get_int(val, size, &v) < 0)
+			return -EINVAL;
+		*(name == PACKET_AUXDATA ? &d->auxdata :
+		  name == PACKET_ORIGDEV ? &d->origdev : &d->ignore_outgoing) = v != 0;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int packet_getopt(struct ep *e, int level, int name, void *val, size_t *size)
+{
+	struct dgram *d = dgram_of(e);
+	struct tpacket_stats st;
+
+	if (level != SOL_PACKET)
+		return -ENOPROTOOPT;
+	switch (name) {
+	case PACKET_STATISTICS:
+		st.tp_packets = (unsigned int)d->stat_packets;
+		st.tp_drops = atomic_exchange(&d->drops, 0);
+		d->stat_packets = 0;
+		return ep_put_bytes(val, size, &st, sizeof(st));
+	case PACKET_AUXDATA:
+		return ep_put_int(val, size, d->auxdata);
+	case PACKET_ORIGDEV:
+		return ep_put_int(val, size, d->origdev);
+	case PACKET_IGNORE_OUTGOING:
+		return ep_put_int(val, size, d->ignore_outgoing);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+const struct ep_ops packet_ops = {
+	.size = sizeof(struct dgram),
+	.init = packet_init,
+	.destroy = packet_destroy,
+	.bind = packet_bind,
+	.send = packet_send,
+	.recv = dgram_recv,
+	.close = packet_close,
+	.poll = dgram_poll,
+	.setopt = packet_setopt,
+	.getopt = packet_getopt,
+	.query = dgram_query,
+	.info = dgram_info,
+	.getpeer = packet_getname,
+};
