@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+SRCS += platform/arch/x86_64/fpstate.c
 SRCS += platform/host.c
 SRCS += platform/host_filter.c
 SRCS += platform/jail.c
+SRCS += platform/notify/filter.c
+SRCS += platform/notify/mm.c
+SRCS += platform/notify/receive.c
+SRCS += platform/notify/thread.c
+SRCS += platform/notify/x86_64/sentry.S
+SRCS += platform/notify/zygote.c
+SRCS += platform/platform.c
+SRCS += platform/proc.c
 
 UNIT_TESTS += tests/unit/platform/test_host_filter.c
 
@@ -43,3 +52,19 @@ $(B)/obj/platform/stub/blob.o: $(STUB_BIN)
 CPPFLAGS += -DSTUB_BIN='"$(STUB_BIN)"'
 
 -include $(STUB_OBJS:.o=.d)
+
+# ---- the platform's tests: freestanding applications --------------------------------------------
+
+UNIT_TESTS += tests/unit/platform/test_notify.c
+
+build/test/programs.elf: tests/unit/platform/programs.c tests/unit/platform/programs.h \
+		tests/unit/platform/programs.ld
+	$(say) PROG $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) -I. $(STUB_CFLAGS) -O1 -nostdlib -static -no-pie -fno-pie \
+		-Wl,--build-id=none,--no-warn-rwx-segments,-T,tests/unit/platform/programs.ld -o $@ $<
+
+build/test/programs.bin: build/test/programs.elf
+	$(Q)objcopy -O binary -j .image $< $@
+
+$(B)/obj/tests/unit/platform/test_notify.o: build/test/programs.bin

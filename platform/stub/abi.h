@@ -109,6 +109,7 @@ enum stub_reply {
 
 #define STUB_CLONE_THREAD  (1u << 0)
 #define STUB_CLONE_MAPPED  (1u << 1) /* the child's area exists already */
+#define STUB_CLONE_ALONE   (1u << 2) /* the process has no other area than the caller's */
 
 struct stub_call {
 	uint64_t nr;

@@ -204,8 +204,11 @@ static long clone_thread(struct stub_thread *t, struct stub_ucontext *uc, volati
 	r = area_prepare(uc, index, s->flags & STUB_CLONE_MAPPED, s->cookie, t, &copy);
 	if (r < 0)
 		return r;
-	return stub_clone_thread(STUB_CLONE_THREAD_FLAGS, (uint64_t)copy, 0,
-				 (void *)(uintptr_t)&stub_slot(index)->live);
+	r = stub_clone_thread(STUB_CLONE_THREAD_FLAGS, (uint64_t)copy, 0,
+			      (void *)(uintptr_t)&stub_slot(index)->live);
+	if (r < 0 && !(s->flags & STUB_CLONE_MAPPED))
+		(void)stub_call(NR_munmap, stub_area(index), STUB_AREA_SIZE, 0);
+	return r;
 }
 
 /* Rings until the Sentry knows us, and maps the channel that it hands over. */
@@ -233,12 +236,19 @@ static void hello(uint64_t cookie, bool need_channel)
  */
 static long clone_process(struct stub_thread *t, volatile struct stub_slot *s)
 {
-	uint64_t cookie = s->cookie;
+	uint64_t cookie = s->cookie, area = stub_area(t->index);
+	bool alone = s->flags & STUB_CLONE_ALONE;
 	void *live = (void *)(uintptr_t)&s->live; /* of the child's slot: same address, other memory */
 	long r;
 
 	r = stub_call6(NR_clone, STUB_CLONE_FORK_FLAGS, 0, 0, (long)live, 0, 0);
 	if (r == 0) {
+		/* Copies of our siblings' areas are of no use here. */
+		if (!alone) {
+			(void)stub_call(NR_munmap, STUB_AREAS, area - STUB_AREAS, 0);
+			(void)stub_call(NR_munmap, area + STUB_AREA_SIZE,
+					STUB_END - area - STUB_AREA_SIZE, 0);
+		}
 		hello(cookie, true);
 		t->seq = 1;
 		t->kick = 0;

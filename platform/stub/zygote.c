@@ -20,13 +20,14 @@ void stub_zygote(struct stub_thread *t, struct stub_ucontext *uc)
 	uint32_t *state = (uint32_t *)(uintptr_t)&p->zygote_state;
 	volatile struct stub_slot *s = stub_slot(t->index);
 
-	(void)uc;
+	s->fpstate = uc->fpstate;
 	/* While we hold the listener ourselves, a doorbell would never learn of the Sentry's end. */
 	__atomic_store_n(state, STUB_ZYGOTE_FD, __ATOMIC_RELEASE);
 	(void)stub_call(NR_futex, state, 1, 1);
 	while (__atomic_load_n(state, __ATOMIC_ACQUIRE) == STUB_ZYGOTE_FD)
 		(void)stub_call6(NR_futex, (long)state, 0, STUB_ZYGOTE_FD, 0, 0, 0);
 	(void)stub_call(NR_close, p->zygote_fd, 0, 0);
+	(void)stub_call(NR_close, 2, 0, 0);
 
 	if (c->vdso_min < c->vdso_max && c->vdso_min < STUB_BASE) {
 		unmap(0, c->vdso_min);

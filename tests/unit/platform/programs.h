@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* programs.h: what programs.c (applications) and the test kernel agree on. */
+#pragma once
+
+#define PROGRAMS_BASE    0x400000
+#define PROGRAMS_STUB    0x7ffb00000000
+#define PROGRAMS_CHANNEL (PROGRAMS_STUB + 0x10000000)
+
+#define PROG_PID 4242
+
+enum program {
+	PROG_HELLO = 1, PROG_REGISTERS, PROG_MEMORY, PROG_FORKS, PROG_MANY_FORKS, PROG_THREADS,
+	PROG_FORK_THREADS, PROG_KICK_LOOP, PROG_KICK_FUTEX, PROG_KICK_IGNORED, PROG_KICK_STORM,
+	PROG_FAULTS, PROG_COMPAT, PROG_EXEC, PROG_EXECED, PROG_DIE, PROG_HOSTILE_CALLS,
+	PROG_HOSTILE_KILL, PROG_HOSTILE_SCRIBBLE, PROG_ROBUST, PROG_IDENTITY, PROG_BENCH_TRAP,
+	PROG_BENCH_MMAP, PROG_BENCH_FORK, PROG_BENCH_THREAD,
+};
+
+/* The test kernel's own calls. */
+enum {
+	PROG_SYS_KICK_ME = 900, /* (flag): a kick soon; at PLAT_KICKED it sets *flag */
+	PROG_SYS_KICK_IGNORED,  /* a kick soon, that is ignored */
+	PROG_SYS_KICK_STORM,    /* (flag): 2000 kicks, then *flag is set */
+	PROG_SYS_KILL_ME,       /* SIGKILL from the host soon */
+	PROG_SYS_IDENTITY,      /* fill in the identity page */
+};
