@@ -183,7 +183,7 @@ static bool slot_is_free_locked(struct plat_mm *mm, uint32_t i)
 int notify_slot_alloc(struct plat_mm *mm, bool *mapped)
 {
 	uint8_t *grown = NULL, *old = NULL;
-	uint32_t i, want;
+	uint32_t i, want, room = 0;
 	int r = -EAGAIN;
 
 	for (;;) {
@@ -201,11 +201,12 @@ int notify_slot_alloc(struct plat_mm *mm, bool *mapped)
 		want = MIN(want, (uint32_t)STUB_THREADS_MAX);
 		if (want == mm->slot_count)
 			break;
-		if (grown) {
+		if (room > mm->slot_count) {
 			memcpy(grown, mm->slots, mm->slot_count);
 			old = mm->slots;
 			mm->slots = grown;
-			mm->slot_count = want;
+			mm->slot_count = room;
+			room = 0;
 			grown = old;
 		}
 		latch_unlock(&mm->latch);
@@ -214,7 +215,8 @@ int notify_slot_alloc(struct plat_mm *mm, bool *mapped)
 			old = grown = NULL;
 			continue;
 		}
-		grown = mem_zalloc(want);
+		room = want;
+		grown = mem_zalloc(room);
 		if (!grown)
 			return -EAGAIN;
 	}

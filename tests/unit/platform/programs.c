@@ -77,6 +77,7 @@ static int memory(void)
 	c[0xffff] = 2;
 	CHECK(2, sys(10, p, 0x1000, 1) == 0);
 	CHECK(3, c[0] == 1);
+	CHECK(13, sys(10, p, 0x1000, 3) == 0);
 	CHECK(4, sys(28, p + 0x1000, 0x1000, 4) == 0);
 	q = sys6(25, p, 0x10000, 0x20000, 1, 0, 0);
 	CHECK(5, q > 0 && ((volatile char *)q)[0xffff] == 2);
@@ -106,13 +107,14 @@ static int wait_for(int pid, int *status)
 
 static int forks(long depth)
 {
-	static volatile int value = 7;
+	static volatile long value = -1;
 	int status = -1, pid;
 
+	value = depth;
 	pid = do_fork();
 	if (pid == 0) {
-		CHECK(20, value == 7);
-		value = 8;
+		CHECK(20, value == depth);
+		value = 99;
 		if (depth > 0) {
 			int r = forks(depth - 1);
 
@@ -123,7 +125,7 @@ static int forks(long depth)
 	CHECK(1, pid > 0);
 	CHECK(2, wait_for(pid, &status) == pid);
 	CHECK(3, status == 33);
-	CHECK(4, value == 7 || depth >= 0);
+	CHECK(4, value == depth);
 	return 0;
 }
 
@@ -289,7 +291,7 @@ static int execed(void)
 
 static _Noreturn int die(void)
 {
-	sys(PROG_SYS_KILL_ME, 0, 0, 0);
+	sys(PROG_SYS_KILL_ME, 20, 0, 0);
 	for (;;)
 		;
 }
@@ -354,6 +356,7 @@ static void scribble(long rounds)
 static int hostile_scribble(void)
 {
 	flag = 0;
+	sys(PROG_SYS_KILL_ME, 1000, 0, 0); /* it may well hang itself */
 	spawn(0, scribble, 100000000);
 	for (int i = 0; i < 20000; i++)
 		sys(39, i, 0, 0);

@@ -21,6 +21,6 @@ enum {
 	PROG_SYS_KICK_ME = 900, /* (flag): a kick soon; at PLAT_KICKED it sets *flag */
 	PROG_SYS_KICK_IGNORED,  /* a kick soon, that is ignored */
 	PROG_SYS_KICK_STORM,    /* (flag): 2000 kicks, then *flag is set */
-	PROG_SYS_KILL_ME,       /* SIGKILL from the host soon */
+	PROG_SYS_KILL_ME,       /* (ms): SIGKILL from the host then */
 	PROG_SYS_IDENTITY,      /* fill in the identity page */
 };

@@ -48,7 +48,7 @@ struct proc {
 	struct plat_mm *mm;
 	int pid, parent;
 	int tasks;
-	bool exited, killed;
+	bool exited, exiting;
 	int status;      /* of exit */
 	int wait_status; /* of the host process, when it was killed */
 };
@@ -239,19 +239,37 @@ static void *kick_storm(void *arg)
 	return NULL;
 }
 
-static void *killer(void *arg)
-{
-	usleep(20000);
-	plat_mm_kill(arg);
-	return NULL;
-}
-
 static void in_thread(void *(*fn)(void *), void *arg)
 {
 	pthread_t th;
 
 	ASSERT(pthread_create(&th, NULL, fn, arg) == 0);
 	pthread_detach(th);
+}
+
+struct kill_later {
+	struct plat_mm *mm;
+	useconds_t us;
+};
+
+static void *killer(void *arg)
+{
+	struct kill_later *k = arg;
+
+	usleep(k->us);
+	plat_mm_kill(k->mm);
+	plat_mm_put(k->mm);
+	mem_free(k);
+	return NULL;
+}
+
+static void kill_later(struct plat_mm *mm, uint64_t ms)
+{
+	struct kill_later *k = mem_new(struct kill_later);
+
+	plat_mm_get(mm);
+	*k = (struct kill_later){ mm, (useconds_t)ms * 1000 };
+	in_thread(killer, k);
 }
 
 static void do_exec(struct task *t, int program)
@@ -313,6 +331,7 @@ static bool do_syscall(struct task *t, const struct plat_event *ev)
 		return false;
 	case 231:
 		t->proc->status = (int)a[0];
+		t->proc->exiting = true;
 		if (t->proc->tasks == 1) {
 			plat_thread_exit(t->pt, uaddr(t->clear_tid), uaddr(t->robust_list), t->tid);
 			return false;
@@ -335,7 +354,7 @@ static bool do_syscall(struct task *t, const struct plat_event *ev)
 		r = 0;
 		break;
 	case PROG_SYS_KILL_ME:
-		in_thread(killer, t->proc->mm);
+		kill_later(t->proc->mm, a[0]);
 		r = 0;
 		break;
 	case PROG_SYS_IDENTITY:
@@ -397,8 +416,8 @@ static void task_main(void *arg)
 			do_kicked(t);
 			continue;
 		case PLAT_DEAD:
-			t->proc->killed = true;
-			t->proc->wait_status = ev.dead.wait_status;
+			if (!t->proc->exiting)
+				t->proc->wait_status = ev.dead.wait_status;
 			break;
 		}
 		break;
@@ -431,6 +450,8 @@ static int run_program(enum program program, long arg)
 	fiber_start(fiber_new(boot, &proto));
 	while (!atomic_load(&kernel.done))
 		(void)host_futex(&kernel.done, 0, 0, NULL, 0);
+	if (kernel.wait_status)
+		log_info("killed: wait status %#x", (unsigned int)kernel.wait_status);
 	return kernel.wait_status ? -1 : kernel.status;
 }
 
