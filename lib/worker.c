@@ -49,7 +49,7 @@ enum {
 	SERVICES_IDLE_MAX = 4,
 };
 
-/* All under latch, but for hooks and max (constant while workers run). */
+/* All under latch, but for hooks (constant while workers run) and cpus (constant). */
 static struct {
 	struct latch latch;
 	struct worker_hooks hooks;
@@ -346,19 +346,24 @@ static void *worker_thread_main(void *arg)
 	return NULL;
 }
 
+/* Before main: the jail need not allow it. */
+__attribute__((constructor)) static void workers_count_cpus(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		workers.cpus = (unsigned int)CPU_COUNT(&set);
+}
+
 void workers_start(const struct worker_hooks *hooks, int max)
 {
 	struct worker first = { .active = true };
 	struct list *n;
-	cpu_set_t set;
-	unsigned int cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ?
-				    (unsigned int)CPU_COUNT(&set) : 1;
 
 	latch_lock(&workers.latch);
 	ASSERT(!workers.running);
 	workers.hooks = hooks ? *hooks : (struct worker_hooks){ NULL, NULL };
 	workers.max = max > 1 ? (unsigned int)max : 1;
-	workers.cpus = cpus;
 	workers.thread_count = workers.active_count = 1;
 	workers.running = true;
 	latch_unlock(&workers.latch);
