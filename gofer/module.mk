@@ -11,3 +11,4 @@ UNIT_TESTS += tests/unit/gofer/test_tree.c
 UNIT_TESTS += tests/unit/gofer/test_attr.c
 UNIT_TESTS += tests/unit/gofer/test_content.c
 UNIT_TESTS += tests/unit/gofer/test_server.c
+UNIT_TESTS += tests/unit/gofer/test_client.c

@@ -20,8 +20,9 @@ struct gofer_transport {
 
 /*
  * One message made of count pieces, with descriptor fd beside it unless fd is -1 (it stays the
- * caller's).  May block while the other side does not read.  0, or a negative errno: -EPIPE when it
- * is gone.
+ * caller's).  0, or a negative errno: -EPIPE when the other side is gone.
+ * Blocks while the other side does not read; the _try form gives -EAGAIN then, and takes no
+ * descriptor.
  */
 static inline int gofer_transport_send(struct gofer_transport *t, const struct iovec *pieces,
 				       size_t count, int fd)
@@ -34,6 +35,32 @@ static inline int gofer_transport_send(struct gofer_transport *t, const struct i
 	if (n == -ECONNRESET)
 		return -EPIPE;
 	return n < 0 ? (int)n : 0;
+}
+
+static inline int gofer_transport_try_send(struct gofer_transport *t, struct iovec *pieces,
+					   size_t count)
+{
+	struct msghdr m = { .msg_iov = pieces, .msg_iovlen = count };
+	ssize_t n;
+
+	do
+		n = host_sendmsg(t->fd, &m, MSG_DONTWAIT);
+	while (n == -EINTR);
+	if (n == -ECONNRESET)
+		return -EPIPE;
+	return n < 0 ? (int)n : 0;
+}
+
+/*
+ * Wait until there is a message (or the other side is gone).  True when there is; false when
+ * timeout_ns have passed without one.
+ */
+static inline bool gofer_transport_wait(struct gofer_transport *t, long timeout_ns)
+{
+	struct pollfd p = { .fd = t->fd, .events = POLLIN };
+	struct timespec ts = { .tv_nsec = timeout_ns };
+
+	return host_ppoll(&p, 1, &ts) > 0;
 }
 
 /*

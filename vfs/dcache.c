@@ -32,6 +32,7 @@
 #define DCACHE_SHARDS     64u
 #define DCACHE_SHARD_MAX  1024u /* 65,536 names in all */
 #define DCACHE_HAND_STEPS 8
+#define DCACHE_SHRINK_BATCH 32
 
 struct dcache_shard {
 	struct latch latch;
@@ -444,6 +445,48 @@ void dentry_kill(struct dentry *d)
 {
 	atomic_fetch_or_explicit(&d->flags, DENTRY_DEAD, memory_order_relaxed);
 	dentry_unhash(d);
+}
+
+/* Take up to max unused names of sb out of s, oldest first. */
+static unsigned int shard_take_unused(struct dcache_shard *s, struct super *sb,
+				      struct dentry **victims, unsigned int max)
+{
+	unsigned int n = 0;
+	struct dentry *d, *tmp;
+
+	latch_lock(&s->latch);
+	list_for_each_entry_safe(d, tmp, &s->clock, clock) {
+		if (n == max)
+			break;
+		if (d->sb != sb || ref_count(&d->ref) != 1)
+			continue;
+		shard_remove(s, d);
+		victims[n++] = d;
+	}
+	latch_unlock(&s->latch);
+	return n;
+}
+
+unsigned int dcache_shrink(struct super *sb, unsigned int count)
+{
+	struct dentry *victims[DCACHE_SHRINK_BATCH];
+	unsigned int done = 0, taken;
+
+	/* A directory becomes unused when the last name below it has gone: go round again. */
+	do {
+		taken = 0;
+		for (unsigned int k = 0; k < DCACHE_SHARDS && done < count; k++) {
+			unsigned int n = shard_take_unused(&dcache.shards[k], sb, victims,
+							   MIN(count - done,
+							       (unsigned int)DCACHE_SHRINK_BATCH));
+
+			taken += n;
+			done += n;
+			while (n > 0)
+				dentry_put(victims[--n]);
+		}
+	} while (done < count && taken > 0);
+	return done;
 }
 
 /* ---- dropping subtrees ------------------------------------------------------------------------ */

@@ -27,3 +27,11 @@ SRCS += vfs/rename.c
 SRCS += vfs/super.c
 SRCS += vfs/walk.c
 SRCS += vfs/xattr.c
+
+SRCS += vfs/gofer/conn.c
+SRCS += vfs/gofer/dir.c
+SRCS += vfs/gofer/file.c
+SRCS += vfs/gofer/inode.c
+SRCS += vfs/gofer/rpc.c
+SRCS += vfs/gofer/super.c
+SRCS += vfs/gofer/tree.c

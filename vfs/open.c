@@ -21,9 +21,8 @@
 #include "vfs/pipe.h"
 #include "vfs/vfs_impl.h"
 
-#ifndef __O_TMPFILE
-#define __O_TMPFILE (O_TMPFILE & ~O_DIRECTORY)
-#endif
+/* The kernel's __O_TMPFILE; the C library's O_TMPFILE and __O_TMPFILE have O_DIRECTORY in them. */
+#define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 
 /* What inode permissions an open with these flags needs. */
 static unsigned int may_of_flags(int flags)
@@ -48,7 +47,7 @@ static int flags_check(int *flags)
 		*flags = f & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		return 0;
 	}
-	if (f & __O_TMPFILE) {
+	if (f & TMPFILE_BIT) {
 		if ((f & (O_TMPFILE | O_CREAT)) != O_TMPFILE || !(may_of_flags(f) & MAY_WRITE))
 			return -EINVAL;
 		return 0;
@@ -446,13 +445,13 @@ int vfs_open(struct vfs_ctx *c, const struct path *at, const char *name,
 	if (how.flags & O_DIRECTORY)
 		how.walk |= WALK_DIRECTORY;
 	/* A cached-only open may neither create nor truncate. */
-	if ((how.walk & WALK_CACHED) && (how.flags & (O_TRUNC | O_CREAT | __O_TMPFILE)))
+	if ((how.walk & WALK_CACHED) && (how.flags & (O_TRUNC | O_CREAT | TMPFILE_BIT)))
 		return -EAGAIN;
 	err = walk_init(&w, c, at, name, how.walk);
 	if (err == 0) {
 		if (how.flags & O_CREAT)
 			err = open_create(&w, &how, out);
-		else if (how.flags & __O_TMPFILE)
+		else if (how.flags & TMPFILE_BIT)
 			err = open_tmpfile(&w, &how, out);
 		else
 			err = open_plain(&w, &how, out);

@@ -329,6 +329,11 @@ struct dentry *dcache_add(struct dentry *parent, const char *name, struct inode 
 uint64_t dcache_snapshot(struct super *sb);
 struct dentry *dcache_add_since(struct dentry *parent, const char *name, struct inode *i,
 				uint64_t snapshot);
+/*
+ * Forget up to count of sb's cached names that nobody uses, so that their inodes go.  Returns how
+ * many.  For file systems whose inodes hold something scarce.  Call it without latches.
+ */
+unsigned int dcache_shrink(struct super *sb, unsigned int count);
 /* The cached child with a new reference, or NULL.  Never calls the file system. */
 struct dentry *dcache_lookup(struct dentry *parent, const char *name, size_t len);
 /* Forget it and all below (invalid, or removed behind our back). */

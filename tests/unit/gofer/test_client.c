@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_client.c: the gofer file system over a real Gofer. */
+#include "tests/unit/gofer/client.h"
+
+#include <linux/fs.h>
+#include <sys/mman.h>
+#include <sys/xattr.h>
+
+static void files_are_made_written_and_read(void **state)
+{
+	struct client *cl = *state;
+	char text[16] = "";
+	struct file *f;
+	struct attr a;
+	struct stat st;
+
+	assert_int_equal(v_open(cl, "f", O_CREAT | O_RDWR, 0666, &f), 0);
+	assert_int_equal(v_write(cl, f, "hello", 5), 5);
+	assert_int_equal(file_llseek(&cl->c, f, 1, SEEK_SET), 1);
+	assert_int_equal(v_read(cl, f, text, sizeof(text)), 4);
+	assert_string_equal(text, "ello");
+	assert_int_equal(v_read(cl, f, text, sizeof(text)), 0);
+	file_put(f);
+	assert_int_equal(v_stat(cl, "f", &a), 0);
+	st = host_stat(&cl->fx, "f");
+	assert_int_equal(a.size, 5);
+	assert_int_equal(a.mode, S_IFREG | 0644);
+	assert_int_equal(a.ino, st.st_ino);
+	assert_int_equal(a.mtime.tv_nsec, st.st_mtim.tv_nsec);
+	assert_int_equal(a.blocks, st.st_blocks);
+	assert_int_equal(v_open(cl, "f", O_CREAT | O_EXCL | O_RDWR, 0666, &f), -EEXIST);
+	assert_int_equal(v_open(cl, "f", O_RDWR | O_TRUNC, 0, &f), 0);
+	assert_int_equal(host_stat(&cl->fx, "f").st_size, 0);
+	file_put(f);
+}
+
+static void appends_go_to_the_end(void **state)
+{
+	struct client *cl = *state;
+	struct file *f, *g;
+
+	v_create(cl, "log", "one");
+	assert_int_equal(v_open(cl, "log", O_WRONLY | O_APPEND, 0, &f), 0);
+	assert_int_equal(v_open(cl, "log", O_WRONLY | O_APPEND, 0, &g), 0);
+	assert_int_equal(v_write(cl, f, "two", 3), 3);
+	assert_int_equal(v_write(cl, g, "three", 5), 5);
+	assert_int_equal(v_write(cl, f, "4", 1), 1);
+	assert_int_equal(file_llseek(&cl->c, f, 0, SEEK_CUR), 12);
+	assert_int_equal(host_stat(&cl->fx, "log").st_size, 12);
+	file_put(f);
+	file_put(g);
+}
+
+static void names_change_as_asked(void **state)
+{
+	struct client *cl = *state;
+	struct attr a, b;
+	struct file *f;
+	char text[8] = "";
+
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d", 0755), 0);
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d/e", 0755), 0);
+	assert_int_equal(v_stat(cl, "d", &a), 0);
+	assert_int_equal(a.nlink, host_stat(&cl->fx, "d").st_nlink);
+	v_create(cl, "d/e/f", "abc");
+	assert_int_equal(vfs_link(&cl->c, NULL, "d/e/f", NULL, "g", 0), 0);
+	assert_int_equal(v_stat(cl, "g", &a), 0);
+	assert_int_equal(v_stat(cl, "d/e/f", &b), 0);
+	assert_int_equal(a.ino, b.ino);
+	assert_int_equal(a.nlink, 2);
+	assert_int_equal(vfs_rename(&cl->c, NULL, "d/e", NULL, "e2", 0), 0);
+	assert_int_equal(v_stat(cl, "d/e/f", &b), -ENOENT);
+	assert_int_equal(v_stat(cl, "e2/f", &b), 0);
+	assert_true(host_has(&cl->fx, "e2/f"));
+	assert_int_equal(vfs_rmdir(&cl->c, NULL, "e2"), -ENOTEMPTY);
+	assert_int_equal(v_open(cl, "e2/f", O_RDONLY, 0, &f), 0);
+	assert_int_equal(vfs_unlink(&cl->c, NULL, "e2/f"), 0);
+	assert_int_equal(vfs_unlink(&cl->c, NULL, "g"), 0);
+	assert_int_equal(file_getattr(&cl->c, f, STATX_BASIC_STATS, &a), 0);
+	assert_int_equal(a.nlink, 0);
+	assert_int_equal(v_read(cl, f, text, 3), 3); /* still readable */
+	file_put(f);
+	assert_int_equal(vfs_rmdir(&cl->c, NULL, "e2"), 0);
+	assert_int_equal(v_stat(cl, "e2", &a), -ENOENT);
+	assert_false(host_has(&cl->fx, "e2"));
+	assert_int_equal(v_stat(cl, "d", &a), 0);
+	assert_int_equal(a.nlink, host_stat(&cl->fx, "d").st_nlink);
+}
+
+static void rename_replaces_and_exchanges(void **state)
+{
+	struct client *cl = *state;
+	struct attr a;
+
+	v_create(cl, "a", "1");
+	v_create(cl, "b", "22");
+	assert_int_equal(vfs_rename(&cl->c, NULL, "a", NULL, "b", RENAME_EXCHANGE), 0);
+	assert_int_equal(v_stat(cl, "a", &a), 0);
+	assert_int_equal(a.size, 2);
+	assert_int_equal(vfs_rename(&cl->c, NULL, "a", NULL, "b", RENAME_NOREPLACE), -EEXIST);
+	assert_int_equal(vfs_rename(&cl->c, NULL, "a", NULL, "b", 0), 0);
+	assert_int_equal(v_stat(cl, "b", &a), 0);
+	assert_int_equal(a.size, 2);
+	assert_int_equal(v_stat(cl, "a", &a), -ENOENT);
+	v_create(cl, "a", "333"); /* the negative dentry gives way */
+	assert_int_equal(v_stat(cl, "a", &a), 0);
+	assert_int_equal(a.size, 3);
+}
+
+static void symlinks_are_followed_by_the_vfs(void **state)
+{
+	struct client *cl = *state;
+	struct attr a;
+	struct file *f;
+	struct path p;
+	char *text;
+
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d", 0755), 0);
+	v_create(cl, "d/f", "abc");
+	assert_int_equal(vfs_symlink(&cl->c, "../d", NULL, "d/up"), 0);
+	assert_int_equal(symlinkat("/d/up/f", cl->fx.dir_fd, "host"), 0);
+	assert_int_equal(v_open(cl, "d/up/up/up/f", O_RDONLY, 0, &f), 0);
+	file_put(f);
+	assert_int_equal(v_open(cl, "host", O_RDONLY, 0, &f), 0);
+	file_put(f);
+	assert_int_equal(v_stat(cl, "host", &a), 0);
+	assert_true(S_ISLNK(a.mode));
+	assert_int_equal(vfs_walk(&cl->c, NULL, "host", 0, &p), 0);
+	assert_int_equal(vfs_readlink(&cl->c, &p, &text), 0);
+	assert_string_equal(text, "/d/up/f");
+	mem_free(text);
+	path_put(&p);
+}
+
+static void attributes_can_be_set(void **state)
+{
+	struct client *cl = *state;
+	struct stat st;
+	struct attr a;
+
+	v_create(cl, "f", "0123456789");
+	assert_int_equal(v_setattr(cl, "f", (struct setattr){ .mask = SETATTR_UID | SETATTR_GID,
+							       .uid = 11,
+							       .gid = 12 }),
+			 0);
+	assert_int_equal(v_setattr(cl, "f", (struct setattr){ .mask = SETATTR_MODE, .mode = 04711 }), 0);
+	assert_int_equal(v_setattr(cl, "f", (struct setattr){ .mask = SETATTR_SIZE, .size = 3 }), 0);
+	assert_int_equal(v_setattr(cl, "f", (struct setattr){ .mask = SETATTR_MTIME,
+							       .mtime = { 5, 6 } }),
+			 0);
+	st = host_stat(&cl->fx, "f");
+	assert_int_equal(st.st_uid, 11);
+	assert_int_equal(st.st_gid, 12);
+	assert_int_equal(st.st_mode, S_IFREG | 04711);
+	assert_int_equal(st.st_size, 3);
+	assert_int_equal(st.st_mtim.tv_sec, 5);
+	assert_int_equal(v_stat(cl, "f", &a), 0);
+	assert_int_equal(a.mtime.tv_nsec, 6);
+	assert_int_equal(a.mode, st.st_mode);
+}
+
+/* Entries of a directory into a set of names "fNNN". */
+struct collect {
+	struct dir_emit e;
+	unsigned int count, max;
+	unsigned char seen[1000];
+	unsigned int dots;
+	int64_t last;
+};
+
+static bool collect_one(struct dir_emit *e, const char *name, size_t len, uint64_t ino,
+			unsigned int type, int64_t next)
+{
+	struct collect *co = container_of(e, struct collect, e);
+	char buf[NAME_LEN_MAX + 1];
+
+	(void)ino;
+	(void)type;
+	if (co->count == co->max)
+		return false;
+	co->count++;
+	co->last = next;
+	memcpy(buf, name, len);
+	buf[len] = '\0';
+	if (buf[0] == 'f')
+		co->seen[atoi(buf + 1)]++;
+	else if (buf[0] == '.')
+		co->dots++;
+	return true;
+}
+
+static void directories_are_read_in_pieces(void **state)
+{
+	struct client *cl = *state;
+	struct collect co = { .e = { collect_one }, .max = 7 };
+	struct file *f;
+	char name[16];
+
+	assert_int_equal(mkdirat(cl->fx.dir_fd, "d", 0755), 0);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "d/f%03d", i);
+		assert_int_equal(mknodat(cl->fx.dir_fd, name, S_IFREG | 0644, 0), 0);
+	}
+	assert_int_equal(v_open(cl, "d", O_RDONLY | O_DIRECTORY, 0, &f), 0);
+	do {
+		co.count = 0;
+		assert_int_equal(file_readdir(&cl->c, f, &co.e), 0);
+	} while (co.count > 0);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(co.seen[i], 1);
+	assert_int_equal(co.dots, 2);
+	/* Again from the start, and on from a place remembered. */
+	assert_int_equal(file_llseek(&cl->c, f, 0, SEEK_SET), 0);
+	memset(co.seen, 0, sizeof(co.seen));
+	co.max = 500;
+	co.count = 0;
+	assert_int_equal(file_readdir(&cl->c, f, &co.e), 0);
+	file_put(f);
+	assert_int_equal(v_open(cl, "d", O_RDONLY | O_DIRECTORY, 0, &f), 0);
+	assert_int_equal(file_llseek(&cl->c, f, co.last, SEEK_SET), co.last);
+	do {
+		co.count = 0;
+		assert_int_equal(file_readdir(&cl->c, f, &co.e), 0);
+	} while (co.count > 0);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(co.seen[i], 1);
+	file_put(f);
+}
+
+static void mappings_get_just_the_rights_they_need(void **state)
+{
+	struct client *cl = *state;
+	struct mmap_request r = { .size = 4096, .prot = PROT_READ | PROT_WRITE, .flags = MAP_PRIVATE };
+	struct file *f;
+
+	v_create(cl, "f", "abc");
+	assert_int_equal(v_open(cl, "f", O_RDWR, 0, &f), 0);
+	assert_int_equal(file_mmap(&cl->c, f, &r), 0);
+	assert_int_equal(fcntl(r.host_fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	r.flags = MAP_SHARED;
+	assert_int_equal(file_mmap(&cl->c, f, &r), 0);
+	assert_int_equal(fcntl(r.host_fd, F_GETFL) & O_ACCMODE, O_RDWR);
+	file_put(f);
+	assert_int_equal(v_open(cl, "f", O_RDONLY, 0, &f), 0);
+	r.prot = PROT_READ;
+	assert_int_equal(file_mmap(&cl->c, f, &r), 0);
+	assert_int_equal(fcntl(r.host_fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	file_put(f);
+}
+
+static void xattrs_reach_the_host(void **state)
+{
+	struct client *cl = *state;
+	char value[16];
+	struct path p;
+
+	v_create(cl, "f", "");
+	assert_int_equal(vfs_walk(&cl->c, NULL, "f", 0, &p), 0);
+	assert_int_equal(vfs_getxattr(&cl->c, &p, "security.capability", value, 16), -ENODATA);
+	assert_int_equal(vfs_getxattr(&cl->c, &p, "security.capability", value, 16), -ENODATA);
+	assert_int_equal(vfs_setxattr(&cl->c, &p, "user.a", "xyz", 3, 0), 0);
+	assert_int_equal(fgetxattr(openat(cl->fx.dir_fd, "f", O_RDONLY | O_CLOEXEC), "user.a", value, 16),
+			 3);
+	assert_int_equal(vfs_getxattr(&cl->c, &p, "user.a", value, 16), 3);
+	assert_int_equal(vfs_listxattr(&cl->c, &p, value, 16), 7);
+	assert_int_equal(vfs_removexattr(&cl->c, &p, "user.a"), 0);
+	assert_int_equal(vfs_getxattr(&cl->c, &p, "user.a", value, 16), -ENODATA);
+	path_put(&p);
+}
+
+static void exclusive_names_are_cached(void **state)
+{
+	struct client *cl = *state;
+	struct attr a;
+
+	assert_int_equal(v_stat(cl, "none", &a), -ENOENT);
+	host_file(&cl->fx, "none", "");
+	assert_int_equal(v_stat(cl, "none", &a), -ENOENT); /* the negative answer counts */
+	assert_int_equal(v_stat(cl, "bound", &a), 0);
+	assert_int_equal(unlinkat(cl->fx.dir_fd, "bound", 0), 0);
+	assert_int_equal(v_stat(cl, "bound", &a), 0);
+}
+
+static void shared_names_are_asked_for_again(void **state)
+{
+	struct client *cl = *state;
+	struct timespec ms = { .tv_nsec = 1000000 };
+	struct attr a, b;
+	struct file *f;
+
+	assert_int_equal(v_stat(cl, "new", &a), -ENOENT);
+	host_file(&cl->fx, "new", "1");
+	assert_int_equal(v_stat(cl, "new", &a), 0);
+	host_file(&cl->fx, "newer", "22");
+	assert_int_equal(renameat(cl->fx.dir_fd, "newer", cl->fx.dir_fd, "new"), 0);
+	nanosleep(&ms, NULL);
+	assert_int_equal(v_stat(cl, "new", &b), 0);
+	assert_int_equal(b.size, 2);
+	assert_int_not_equal(a.ino, b.ino);
+	assert_int_equal(v_open(cl, "new", O_RDONLY, 0, &f), 0);
+	assert_int_equal(truncate("/dev/null", 0), -1);
+	assert_int_equal(fchmodat(cl->fx.dir_fd, "new", 0600, 0), 0);
+	nanosleep(&ms, NULL);
+	assert_int_equal(v_stat(cl, "new", &b), 0);
+	assert_int_equal(b.mode, S_IFREG | 0600);
+	assert_int_equal(file_getattr(&cl->c, f, STATX_BASIC_STATS, &a), 0);
+	assert_int_equal(a.mode, S_IFREG | 0600);
+	file_put(f);
+	assert_int_equal(unlinkat(cl->fx.dir_fd, "new", 0), 0);
+	nanosleep(&ms, NULL);
+	assert_int_equal(v_stat(cl, "new", &b), -ENOENT);
+}
+
+static int read_only(void **state)
+{
+	return client_start(state, RO, 0);
+}
+
+static void read_only_attachments_are_read_only(void **state)
+{
+	struct client *cl = *state;
+	struct file *f;
+
+	assert_int_equal(v_open(cl, "bound", O_RDWR, 0, &f), -EROFS);
+	assert_int_equal(v_open(cl, "x", O_CREAT | O_RDWR, 0644, &f), -EROFS);
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d", 0755), -EROFS);
+	assert_int_equal(vfs_unlink(&cl->c, NULL, "bound"), -EROFS);
+	assert_int_equal(v_open(cl, "bound", O_RDONLY, 0, &f), 0);
+	file_put(f);
+}
+
+static int bound_file(void **state)
+{
+	return client_start(state, BOUND, 0);
+}
+
+static void a_bound_file_is_a_root(void **state)
+{
+	struct client *cl = *state;
+	char text[16] = "";
+	struct file *f;
+
+	assert_int_equal(vfs_open_path(&cl->c, &cl->c.root, O_RDWR, &f), 0);
+	assert_int_equal(v_read(cl, f, text, sizeof(text)), 6);
+	assert_string_equal(text, "bound\n");
+	file_put(f);
+}
+
+static void tmpfiles_can_be_linked(void **state)
+{
+	struct client *cl = *state;
+	struct file *f;
+	struct attr a;
+
+	assert_int_equal(v_open(cl, ".", O_TMPFILE | O_RDWR, 0600, &f), 0);
+	assert_int_equal(v_write(cl, f, "abc", 3), 3);
+	assert_int_equal(vfs_link(&cl->c, &f->path, "", NULL, "named", AT_EMPTY_PATH), 0);
+	file_put(f);
+	assert_int_equal(v_stat(cl, "named", &a), 0);
+	assert_int_equal(a.size, 3);
+	assert_int_equal(a.nlink, 1);
+}
+
+static void more_files_than_descriptors_can_be_visited(void **state)
+{
+	struct client *cl = *state;
+	struct rlimit low = { 200, 200 };
+	char name[16];
+	struct attr a;
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "f%03d", i);
+		assert_int_equal(mknodat(cl->fx.dir_fd, name, S_IFREG | 0644, 0), 0);
+	}
+	assert_int_equal(prlimit(cl->fx.pid, RLIMIT_NOFILE, &low, NULL), 0);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "f%03d", i);
+		assert_int_equal(v_stat(cl, name, &a), 0);
+	}
+}
+
+static void a_dead_gofer_gives_eio(void **state)
+{
+	struct client *cl = *state;
+	struct attr a;
+
+	assert_int_equal(kill(cl->fx.pid, SIGKILL), 0);
+	assert_int_equal(v_stat(cl, "x", &a), -EIO);
+	assert_int_equal(v_stat(cl, "y", &a), -EIO);
+	assert_int_equal(waitpid(cl->fx.pid, NULL, 0), cl->fx.pid);
+	fixture_start(&cl->fx); /* for client_end() */
+	close(cl->fx.t.fd);
+	cl->fx.t.fd = -1;
+}
+
+#define EXCLUSIVE(t) cmocka_unit_test_setup_teardown(t, exclusive, client_end)
+#define SHARED(t)    { #t " (shared)", t, shared, client_end, NULL }
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EXCLUSIVE(files_are_made_written_and_read),
+		SHARED(files_are_made_written_and_read),
+		EXCLUSIVE(appends_go_to_the_end),
+		SHARED(appends_go_to_the_end),
+		EXCLUSIVE(names_change_as_asked),
+		SHARED(names_change_as_asked),
+		EXCLUSIVE(rename_replaces_and_exchanges),
+		SHARED(rename_replaces_and_exchanges),
+		EXCLUSIVE(symlinks_are_followed_by_the_vfs),
+		SHARED(symlinks_are_followed_by_the_vfs),
+		EXCLUSIVE(attributes_can_be_set),
+		SHARED(attributes_can_be_set),
+		EXCLUSIVE(directories_are_read_in_pieces),
+		EXCLUSIVE(mappings_get_just_the_rights_they_need),
+		EXCLUSIVE(xattrs_reach_the_host),
+		EXCLUSIVE(exclusive_names_are_cached),
+		SHARED(shared_names_are_asked_for_again),
+		cmocka_unit_test_setup_teardown(read_only_attachments_are_read_only, read_only,
+						client_end),
+		cmocka_unit_test_setup_teardown(a_bound_file_is_a_root, bound_file, client_end),
+		EXCLUSIVE(tmpfiles_can_be_linked),
+		EXCLUSIVE(more_files_than_descriptors_can_be_visited),
+		EXCLUSIVE(a_dead_gofer_gives_eio),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gofer_fs.h: the file system type "gofer": files of the host, through the container's Gofer.
+ *
+ *     struct gconn *g;                 // vfs/gofer/conn.h: one per container
+ *     struct gofer_mount_args a = { g, index, GOFER_FS_EXCLUSIVE };
+ *     vfs_mount_internal(c, gofer_fs_type(), "none", &path, flags, NULL, &a);
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "vfs/gofer/conn.h"
+
+struct fs_type;
+struct inode;
+
+enum gofer_fs_flags {
+	/*
+	 * Nobody else changes these files while the sandbox lives (the container's own root): names,
+	 * also those that do not exist, and attributes are cached until we change them.  Without it
+	 * names are looked up again on each use and attributes asked for again.
+	 */
+	GOFER_FS_EXCLUSIVE = 1 << 0,
+};
+
+/* fs_data of a mount.  conn is borrowed: the super takes a reference of its own. */
+struct gofer_mount_args {
+	struct gconn *conn;
+	uint32_t index; /* of the Gofer's attachment */
+	uint32_t flags; /* enum gofer_fs_flags */
+};
+
+/* Not to be mounted by applications: a mount without fs_data is -EPERM. */
+const struct fs_type *gofer_fs_type(void);
+
+/*
+ * A host socket connected to the AF_UNIX socket that i is, if it is one on this file system; type
+ * SOCK_STREAM, ….  The new descriptor (nonblocking), or a negative errno: -ECONNREFUSED when it is
+ * no such socket or the attachment does not allow it.  Sleeps.
+ */
+int gofer_fs_connect(struct inode *i, int type);

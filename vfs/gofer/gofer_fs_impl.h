@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gofer_fs_impl.h: what the files of the gofer file system share.
+ *
+ *     super.c   mount, statfs, the table of inodes
+ *     inode.c   attributes: caching, refreshing, changing; extended attributes
+ *     tree.c    names: lookup, walk_ahead, revalidate, make, link, remove, rename
+ *     file.c    regular files, on donated descriptors
+ *     dir.c     readdir
+ *
+ * What is cached.  In an *exclusive* super an inode's fields are the truth, except after writes to a
+ * donated descriptor and for directories whose names changed: then `stale` is set and getattr asks
+ * the host (fstat on the donated descriptor, which costs 0.3 us, or a request).  In a *shared* super
+ * dentries are revalidated and attributes refreshed on each use; an answer counts for FRESH_NS, so
+ * that one system call does not ask twice.
+ *
+ * Identity.  Host (dev, ino) names an inode; the super's table maps it to the struct, so hard links
+ * share one.  A bound fid keeps the host's inode alive, hence its number unused; the birth time tells
+ * apart what was replaced behind our back.
+ *
+ * Descriptors.  An inode has at most two donated ones: for reading, and for writing (and reading).
+ * They stay while the inode is open, and for the IDLE_MAX inodes of a super that were closed last.
+ *
+ * Lock order: directory inode->lock → inode->lock → fd_lock → super's latch, connection's latch.
+ * inode->lock is held over requests and over host reads and writes of the donated descriptor: it is
+ * what makes appends, truncation and writes one after the other, as on Linux; the Gofer and the
+ * host's page cache don't wait for us.  fd_lock is held over the open and walk requests.
+ */
+#pragma once
+
+#include "lib/hash.h"
+#include "lib/latch.h"
+#include "lib/mutex.h"
+#include "vfs/gofer/conn.h"
+#include "vfs/gofer/gofer_fs.h"
+#include "vfs/gofer/rpc.h"
+#include "vfs/vfs.h"
+
+enum {
+	GFS_IDLE_MAX = 256,
+	GFS_FRESH_NS = 100000,
+};
+
+/* (c) constant, (l) latch */
+struct gfs_super {
+	struct super *sb;      /* (c) borrowed: it owns us */
+	struct gconn *conn;    /* (c) counted */
+	bool exclusive;        /* (c) */
+	uint32_t attach_flags; /* (c) enum gofer_attach_flags */
+	uint64_t root_dev;     /* (c) host st_dev */
+	uint32_t root_fid;     /* (c) the root inode's */
+	struct latch latch;
+	struct hash inodes;    /* (l) struct gfs_inode by (dev, ino); not counted */
+	struct list idle;      /* (l) struct gfs_inode with descriptors and not open; oldest first */
+	unsigned int idle_count; /* (l) */
+};
+
+enum gfs_xattr_none {
+	GFS_NO_CAPABILITY = 1 << 0, /* security.capability is not set */
+};
+
+/* (c) constant, (a) atomic, (i) vi.lock, (f) fd_lock, (l) the super's latch */
+struct gfs_inode {
+	struct inode vi;
+	struct gfs_super *gs;      /* (c) */
+	struct hash_node node;     /* (l) */
+	bool hashed;               /* (l) */
+	uint64_t host_dev, host_ino; /* (c) */
+	uint32_t fid;              /* (c) */
+	char *link;                /* (c) a symlink's text, or NULL: not known; owned */
+	struct mutex fd_lock;      /* LOCK_GOFER_CONN */
+	atomic_int ro_fd, rw_fd;   /* (f) to change; -1; don't go away while open_count > 0 */
+	bool rw_no_read;           /* (f) rw_fd could only be opened for writing */
+	unsigned int open_count;   /* (f) */
+	struct list idle;          /* (l) */
+	atomic_bool stale;         /* (a) attributes have changed on the host through us */
+	atomic_bool mapped;        /* (a) was mapped shared and writable: mtime can change any time */
+	atomic_uint xattr_none;    /* (a) enum gfs_xattr_none; exclusive only */
+	_Atomic int64_t fresh_ns;  /* (a) shared: when the attributes were last asked for */
+};
+
+static inline struct gfs_super *gfs_super(const struct super *sb)
+{
+	return sb->priv;
+}
+
+static inline struct gfs_inode *gfs_inode(const struct inode *i)
+{
+	return container_of(i, struct gfs_inode, vi);
+}
+
+/* ---- super.c ----------------------------------------------------------------------------------- */
+
+/*
+ * The inode that attr describes, with a reference: one that exists already (fid is then clunked,
+ * link freed), or a new one that owns fid and link (mem_free; may be NULL).  Consumes both in any
+ * case.  NULL: no memory.
+ */
+struct inode *gfs_inode_lookup(struct gfs_super *gs, const struct gofer_attr *attr, uint32_t fid,
+			       char *link) must_check;
+/*
+ * In two steps, for inodes that are being made: allocate first; commit can't fail and consumes fid
+ * and link.  An allocated one that is not needed: gfs_inode_discard().
+ */
+struct gfs_inode *gfs_inode_alloc(struct gfs_super *gs) must_check;
+void gfs_inode_discard(struct gfs_inode *gi);
+struct inode *gfs_inode_commit(struct gfs_inode *gi, const struct gofer_attr *attr, uint32_t fid,
+			       char *link);
+/* Its last name is gone: a new inode of the same number is another one. */
+void gfs_inode_unhash(struct gfs_inode *gi);
+/* It was closed for the last time and has descriptors: keep them for a while. */
+void gfs_idle_add(struct gfs_inode *gi);
+void gfs_idle_remove(struct gfs_inode *gi);
+
+/* ---- inode.c ----------------------------------------------------------------------------------- */
+
+extern const struct inode_ops gfs_file_inode_ops; /* regular files, devices, FIFOs, sockets */
+extern const struct inode_ops gfs_link_inode_ops;
+/* Copy what may change from attr; vi.lock held, or not published yet. */
+void gfs_attr_apply(struct gfs_inode *gi, const struct gofer_attr *attr);
+/* The attributes are those of now. */
+void gfs_attr_fresh(struct gfs_inode *gi);
+bool gfs_attr_is_fresh(const struct gfs_inode *gi);
+/* Bring vi's fields up to date if they may not be.  vi.lock held. */
+int gfs_refresh_locked(struct gfs_inode *gi);
+int gfs_getattr(struct vfs_ctx *c, struct inode *i, uint32_t query, struct attr *out);
+int gfs_setattr(struct vfs_ctx *c, struct inode *i, const struct setattr *a);
+ssize_t gfs_getxattr(struct vfs_ctx *c, struct inode *i, const char *name, void *buf, size_t size);
+int gfs_setxattr(struct vfs_ctx *c, struct inode *i, const char *name, const void *value, size_t size,
+		 int flags);
+ssize_t gfs_listxattr(struct vfs_ctx *c, struct inode *i, char *buf, size_t size);
+int gfs_removexattr(struct vfs_ctx *c, struct inode *i, const char *name);
+
+/* ---- tree.c, dir.c, file.c --------------------------------------------------------------------- */
+
+extern const struct inode_ops gfs_dir_inode_ops;
+extern const struct file_ops gfs_dir_ops;
+extern const struct file_ops gfs_file_ops;
+int gfs_dir_open(struct vfs_ctx *c, struct inode *i, struct file *f);
+int gfs_file_open(struct vfs_ctx *c, struct inode *i, struct file *f);
+/* A descriptor that can write, or -1; stable while vi.lock or an open file is held. */
+int gfs_peek_rw_fd(const struct gfs_inode *gi);
+/* Close what is not in use; the caller holds a reference. */
+void gfs_close_idle(struct gfs_inode *gi);

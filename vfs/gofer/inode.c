@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inode.c: attributes and extended attributes of the gofer file system.
+ *
+ * POSIX ACLs are refused (-EOPNOTSUPP) rather than stored, as the permission check would not know
+ * of them without a request for each inode.
+ */
+#include "vfs/gofer/gofer_fs_impl.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+
+/* ---- caching ----------------------------------------------------------------------------------- */
+
+void gfs_attr_apply(struct gfs_inode *gi, const struct gofer_attr *a)
+{
+	struct inode *i = &gi->vi;
+
+	i->mode = (i->mode & S_IFMT) | (a->mode & 07777);
+	i->uid = a->uid;
+	i->gid = a->gid;
+	i->nlink = a->nlink;
+	i->size = a->size;
+	i->blocks = a->blocks;
+	i->atime = (struct timespec){ a->atime_sec, a->atime_nsec };
+	i->mtime = (struct timespec){ a->mtime_sec, a->mtime_nsec };
+	i->ctime = (struct timespec){ a->ctime_sec, a->ctime_nsec };
+	i->btime = (struct timespec){ a->btime_sec, a->btime_nsec };
+}
+
+void gfs_attr_fresh(struct gfs_inode *gi)
+{
+	atomic_store_explicit(&gi->stale, false, memory_order_relaxed);
+	if (!gi->gs->exclusive)
+		atomic_store_explicit(&gi->fresh_ns, clock_mono_ns(), memory_order_relaxed);
+}
+
+bool gfs_attr_is_fresh(const struct gfs_inode *gi)
+{
+	if (atomic_load_explicit(&gi->stale, memory_order_relaxed))
+		return false;
+	if (gi->gs->exclusive)
+		return !atomic_load_explicit(&gi->mapped, memory_order_relaxed);
+	return clock_mono_ns() - atomic_load_explicit(&gi->fresh_ns, memory_order_relaxed) <
+	       GFS_FRESH_NS;
+}
+
+/* From a donated descriptor, without asking the Gofer.  False: there is none. */
+static bool refresh_by_fd(struct gfs_inode *gi)
+{
+	struct inode *i = &gi->vi;
+	struct stat st;
+	int err = -EBADF;
+
+	/* An idle descriptor could be closed meanwhile. */
+	mutex_lock(&gi->fd_lock);
+	for (int k = 0; k < 2 && err < 0; k++) {
+		int fd = atomic_load_explicit(k ? &gi->ro_fd : &gi->rw_fd, memory_order_relaxed);
+
+		if (fd >= 0)
+			err = host_fstat(fd, &st);
+	}
+	mutex_unlock(&gi->fd_lock);
+	if (err < 0)
+		return false;
+	i->mode = (i->mode & S_IFMT) | (st.st_mode & 07777);
+	i->uid = st.st_uid;
+	i->gid = st.st_gid;
+	i->nlink = (uint32_t)st.st_nlink;
+	i->size = (uint64_t)st.st_size;
+	i->blocks = (uint64_t)st.st_blocks;
+	i->atime = st.st_atim;
+	i->mtime = st.st_mtim;
+	i->ctime = st.st_ctim;
+	return true;
+}
+
+int gfs_refresh_locked(struct gfs_inode *gi)
+{
+	struct gofer_attr attr;
+	int err;
+
+	if (gfs_attr_is_fresh(gi))
+		return 0;
+	if (!refresh_by_fd(gi)) {
+		err = grpc_getattr(gi->gs->conn, gi->fid, &attr);
+		if (err < 0)
+			return err;
+		gfs_attr_apply(gi, &attr);
+	}
+	gfs_attr_fresh(gi);
+	return 0;
+}
+
+int gfs_getattr(struct vfs_ctx *c, struct inode *i, uint32_t query, struct attr *out)
+{
+	struct gfs_inode *gi = gfs_inode(i);
+	int err = 0;
+
+	(void)c;
+	(void)query;
+	if (!gfs_attr_is_fresh(gi)) {
+		mutex_lock(&i->lock);
+		err = gfs_refresh_locked(gi);
+		mutex_unlock(&i->lock);
+	}
+	if (err == 0)
+		inode_fill_attr(i, out);
+	return err;
+}
+
+/* ---- changing ---------------------------------------------------------------------------------- */
+
+static uint32_t wire_mask(uint32_t mask)
+{
+	static const struct {
+		uint32_t vfs, wire;
+	} map[] = {
+		{ SETATTR_MODE, GOFER_SET_MODE },           { SETATTR_UID, GOFER_SET_UID },
+		{ SETATTR_GID, GOFER_SET_GID },             { SETATTR_SIZE, GOFER_SET_SIZE },
+		{ SETATTR_ATIME, GOFER_SET_ATIME },         { SETATTR_MTIME, GOFER_SET_MTIME },
+		{ SETATTR_ATIME_NOW, GOFER_SET_ATIME_NOW }, { SETATTR_MTIME_NOW, GOFER_SET_MTIME_NOW },
+	};
+	uint32_t wire = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(map); k++)
+		if (mask & map[k].vfs)
+			wire |= map[k].wire;
+	return wire;
+}
+
+/* Truncation alone, on a donated descriptor: no request.  False: do it the other way. */
+static bool truncate_by_fd(struct gfs_inode *gi, const struct setattr *a, int *err)
+{
+	const uint32_t others = SETATTR_MODE | SETATTR_UID | SETATTR_GID | SETATTR_ATIME |
+				SETATTR_MTIME | SETATTR_ATIME_NOW;
+	bool done = false;
+	int fd;
+
+	if (!(a->mask & SETATTR_SIZE) || a->mask & others || a->size > INT64_MAX)
+		return false;
+	mutex_lock(&gi->fd_lock);
+	fd = gfs_peek_rw_fd(gi);
+	if (fd >= 0) {
+		*err = host_ftruncate(fd, (int64_t)a->size);
+		done = true;
+	}
+	mutex_unlock(&gi->fd_lock);
+	if (done && *err == 0) {
+		gi->vi.size = a->size;
+		atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
+	}
+	return done;
+}
+
+int gfs_setattr(struct vfs_ctx *c, struct inode *i, const struct setattr *a)
+{
+	struct gfs_inode *gi = gfs_inode(i);
+	struct gofer_setattr q = {
+		.fid = gi->fid,
+		.mask = wire_mask(a->mask),
+		.mode = a->mode & 07777,
+		.uid = a->uid,
+		.gid = a->gid,
+		.size = a->size,
+		.atime_sec = a->atime.tv_sec,
+		.mtime_sec = a->mtime.tv_sec,
+		.atime_nsec = (uint32_t)a->atime.tv_nsec,
+		.mtime_nsec = (uint32_t)a->mtime.tv_nsec,
+	};
+	struct gofer_attr attr;
+	int err;
+
+	(void)c;
+	if (q.mask == 0) { /* only the change time: the host's is as good */
+		atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
+		return 0;
+	}
+	if (truncate_by_fd(gi, a, &err))
+		return err;
+	if (!(q.mask & GOFER_SET_ATIME))
+		q.atime_nsec = 0;
+	if (!(q.mask & GOFER_SET_MTIME))
+		q.mtime_nsec = 0;
+	if (!(q.mask & GOFER_SET_SIZE))
+		q.size = 0;
+	if ((q.mask & GOFER_SET_UID && q.uid == UINT32_MAX) ||
+	    (q.mask & GOFER_SET_GID && q.gid == UINT32_MAX) || q.size > INT64_MAX ||
+	    q.atime_nsec >= NSEC_PER_SEC || q.mtime_nsec >= NSEC_PER_SEC)
+		return -EINVAL;
+	err = grpc_setattr(gi->gs->conn, &q, &attr);
+	if (err < 0) {
+		/* The owner may have changed before the rest failed. */
+		atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
+		return err;
+	}
+	if (q.mask & (GOFER_SET_UID | GOFER_SET_GID))
+		atomic_store_explicit(&gi->xattr_none, 0, memory_order_relaxed);
+	gfs_attr_apply(gi, &attr);
+	gfs_attr_fresh(gi);
+	return 0;
+}
+
+/* ---- extended attributes ----------------------------------------------------------------------- */
+
+static bool is_capability(const char *name)
+{
+	return strcmp(name, "security.capability") == 0;
+}
+
+static bool xattr_supported(const char *name)
+{
+	return strncmp(name, "user.", 5) == 0 || is_capability(name);
+}
+
+ssize_t gfs_getxattr(struct vfs_ctx *c, struct inode *i, const char *name, void *buf, size_t size)
+{
+	struct gfs_inode *gi = gfs_inode(i);
+	bool cap = is_capability(name);
+	ssize_t n;
+
+	(void)c;
+	if (!xattr_supported(name))
+		return -EOPNOTSUPP;
+	if (cap && atomic_load_explicit(&gi->xattr_none, memory_order_relaxed) & GFS_NO_CAPABILITY)
+		return -ENODATA;
+	n = grpc_getxattr(gi->gs->conn, gi->fid, name, buf, size);
+	if (n == -ENODATA && cap && gi->gs->exclusive)
+		atomic_fetch_or_explicit(&gi->xattr_none, GFS_NO_CAPABILITY, memory_order_relaxed);
+	return n;
+}
+
+int gfs_setxattr(struct vfs_ctx *c, struct inode *i, const char *name, const void *value, size_t size,
+		 int flags)
+{
+	struct gfs_inode *gi = gfs_inode(i);
+	int err;
+
+	(void)c;
+	if (!xattr_supported(name))
+		return -EOPNOTSUPP;
+	err = grpc_setxattr(gi->gs->conn, gi->fid, name, value, size, (uint32_t)flags);
+	if (err == 0) {
+		atomic_store_explicit(&gi->xattr_none, 0, memory_order_relaxed);
+		atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
+	}
+	return err;
+}
+
+ssize_t gfs_listxattr(struct vfs_ctx *c, struct inode *i, char *buf, size_t size)
+{
+	struct gfs_inode *gi = gfs_inode(i);
+	ssize_t n, kept = 0, len;
+
+	(void)c;
+	n = grpc_listxattr(gi->gs->conn, gi->fid, buf, size);
+	if (n <= 0 || size == 0)
+		return n;
+	/* Only names that can be asked for. */
+	for (ssize_t at = 0; at < n; at += len) {
+		len = (ssize_t)strnlen(buf + at, (size_t)(n - at)) + 1;
+		if (at + len > n)
+			break;
+		if (xattr_supported(buf + at)) {
+			memmove(buf + kept, buf + at, (size_t)len);
+			kept += len;
+		}
+	}
+	return kept;
+}
+
+int gfs_removexattr(struct vfs_ctx *c, struct inode *i, const char *name)
+{
+	struct gfs_inode *gi = gfs_inode(i);
+	int err;
+
+	(void)c;
+	if (!xattr_supported(name))
+		return -EOPNOTSUPP;
+	err = grpc_removexattr(gi->gs->conn, gi->fid, name);
+	if (err == 0)
+		atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
+	return err;
+}
+
+/* ---- the tables of what is no directory --------------------------------------------------------- */
+
+static int gfs_readlink(struct vfs_ctx *c, struct inode *i, char **out)
+{
+	struct gfs_inode *gi = gfs_inode(i);
+
+	(void)c;
+	if (!gi->link)
+		return grpc_readlink(gi->gs->conn, gi->fid, out);
+	*out = mem_strdup(gi->link);
+	return *out ? 0 : -ENOMEM;
+}
+
+const struct inode_ops gfs_file_inode_ops = {
+	.getattr = gfs_getattr,
+	.setattr = gfs_setattr,
+	.getxattr = gfs_getxattr,
+	.setxattr = gfs_setxattr,
+	.listxattr = gfs_listxattr,
+	.removexattr = gfs_removexattr,
+	.open = gfs_file_open,
+};
+
+const struct inode_ops gfs_link_inode_ops = {
+	.readlink = gfs_readlink,
+	.getattr = gfs_getattr,
+	.setattr = gfs_setattr,
+	.getxattr = gfs_getxattr,
+	.setxattr = gfs_setxattr,
+	.listxattr = gfs_listxattr,
+	.removexattr = gfs_removexattr,
+};

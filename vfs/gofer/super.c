@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* super.c: mounting the gofer file system, and its table of inodes. */
+#include "vfs/gofer/gofer_fs_impl.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "lib/mem.h"
+
+/* ---- inodes ------------------------------------------------------------------------------------ */
+
+static uint64_t key_hash(uint64_t dev, uint64_t ino)
+{
+	return hash_u64(dev, ino);
+}
+
+static bool same_file(const struct gfs_inode *gi, const struct gofer_attr *a)
+{
+	return gi->host_ino == a->ino && gi->host_dev == a->dev &&
+	       (gi->vi.mode & S_IFMT) == (a->mode & S_IFMT) &&
+	       gi->vi.btime.tv_sec == a->btime_sec && gi->vi.btime.tv_nsec == (long)a->btime_nsec;
+}
+
+/* The inode of attr with a reference, or NULL. */
+static struct gfs_inode *find_locked(struct gfs_super *gs, const struct gofer_attr *a)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&gs->inodes, key_hash(a->dev, a->ino)); n; n = hash_next(n)) {
+		struct gfs_inode *gi = container_of(n, struct gfs_inode, node);
+
+		if (same_file(gi, a) && ref_try_get(&gi->vi.ref))
+			return gi;
+	}
+	return NULL;
+}
+
+struct gfs_inode *gfs_inode_alloc(struct gfs_super *gs)
+{
+	struct gfs_inode *gi = mem_new(struct gfs_inode);
+
+	if (gi)
+		gi->gs = gs;
+	return gi;
+}
+
+void gfs_inode_discard(struct gfs_inode *gi)
+{
+	mem_free(gi);
+}
+
+static const struct inode_ops *ops_of(uint32_t mode)
+{
+	return S_ISDIR(mode)   ? &gfs_dir_inode_ops
+	       : S_ISLNK(mode) ? &gfs_link_inode_ops
+			       : &gfs_file_inode_ops;
+}
+
+static void inode_set_up(struct gfs_inode *gi, const struct gofer_attr *a, uint32_t fid, char *link)
+{
+	struct gfs_super *gs = gi->gs;
+
+	inode_init(&gi->vi, gs->sb, ops_of(a->mode), a->mode);
+	gi->vi.fops = S_ISDIR(a->mode) ? &gfs_dir_ops : &gfs_file_ops;
+	gi->vi.blksize = a->blksize;
+	gi->vi.rdev = a->rdev;
+	/* A file system mounted below the attachment numbers its inodes anew. */
+	gi->vi.ino = a->dev == gs->root_dev ? a->ino : hash_u64(a->dev, a->ino);
+	gi->host_dev = a->dev;
+	gi->host_ino = a->ino;
+	gi->fid = fid;
+	gi->link = link;
+	mutex_init(&gi->fd_lock, LOCK_GOFER_CONN);
+	atomic_init(&gi->ro_fd, -1);
+	atomic_init(&gi->rw_fd, -1);
+	list_init(&gi->idle);
+	gfs_attr_apply(gi, a);
+	gfs_attr_fresh(gi);
+}
+
+/* What of two fids and texts for one inode is not needed. */
+static void drop_duplicate(struct gfs_super *gs, uint32_t fid, char *link)
+{
+	gconn_fid_clunk(gs->conn, fid);
+	mem_free(link);
+}
+
+struct inode *gfs_inode_commit(struct gfs_inode *gi, const struct gofer_attr *attr, uint32_t fid,
+			       char *link)
+{
+	struct gfs_super *gs = gi->gs;
+	struct gfs_inode *old;
+
+	inode_set_up(gi, attr, fid, link);
+	latch_lock(&gs->latch);
+	old = find_locked(gs, attr);
+	if (!old) {
+		hash_insert(&gs->inodes, &gi->node, key_hash(attr->dev, attr->ino));
+		gi->hashed = true;
+	}
+	latch_unlock(&gs->latch);
+	if (!old)
+		return &gi->vi;
+	inode_put(&gi->vi); /* clunks fid, frees link */
+	return &old->vi;
+}
+
+struct inode *gfs_inode_lookup(struct gfs_super *gs, const struct gofer_attr *attr, uint32_t fid,
+			       char *link)
+{
+	struct gfs_inode *gi;
+
+	latch_lock(&gs->latch);
+	gi = find_locked(gs, attr);
+	latch_unlock(&gs->latch);
+	if (gi) {
+		drop_duplicate(gs, fid, link);
+		return &gi->vi;
+	}
+	gi = gfs_inode_alloc(gs);
+	if (!gi) {
+		drop_duplicate(gs, fid, link);
+		return NULL;
+	}
+	return gfs_inode_commit(gi, attr, fid, link); /* consumes fid, link */
+}
+
+void gfs_inode_unhash(struct gfs_inode *gi)
+{
+	struct gfs_super *gs = gi->gs;
+
+	latch_lock(&gs->latch);
+	if (gi->hashed)
+		hash_remove(&gs->inodes, &gi->node);
+	gi->hashed = false;
+	latch_unlock(&gs->latch);
+}
+
+static void gfs_inode_free(struct inode *i)
+{
+	struct gfs_inode *gi = gfs_inode(i);
+	int fd;
+
+	gfs_inode_unhash(gi);
+	gfs_idle_remove(gi);
+	fd = atomic_load_explicit(&gi->ro_fd, memory_order_relaxed);
+	host_close_fd(&fd);
+	fd = atomic_load_explicit(&gi->rw_fd, memory_order_relaxed);
+	host_close_fd(&fd);
+	gconn_fid_clunk(gi->gs->conn, gi->fid);
+	mem_free(gi->link);
+	mem_free(gi);
+}
+
+/* ---- idle descriptors -------------------------------------------------------------------------- */
+
+void gfs_idle_remove(struct gfs_inode *gi)
+{
+	struct gfs_super *gs = gi->gs;
+
+	latch_lock(&gs->latch);
+	if (list_linked(&gi->idle)) {
+		list_remove(&gi->idle);
+		gs->idle_count--;
+	}
+	latch_unlock(&gs->latch);
+}
+
+void gfs_idle_add(struct gfs_inode *gi)
+{
+	struct gfs_super *gs = gi->gs;
+	struct gfs_inode *victim = NULL;
+
+	latch_lock(&gs->latch);
+	if (!list_linked(&gi->idle)) {
+		list_append(&gs->idle, &gi->idle);
+		gs->idle_count++;
+	}
+	while (gs->idle_count > GFS_IDLE_MAX && !victim) {
+		victim = list_first(&gs->idle, struct gfs_inode, idle);
+		list_remove(&victim->idle);
+		gs->idle_count--;
+		if (!ref_try_get(&victim->vi.ref))
+			victim = NULL; /* being freed */
+	}
+	latch_unlock(&gs->latch);
+	if (victim) {
+		gfs_close_idle(victim);
+		inode_put(&victim->vi);
+	}
+}
+
+/* ---- super ------------------------------------------------------------------------------------- */
+
+static void gfs_free(struct super *sb)
+{
+	struct gfs_super *gs = gfs_super(sb);
+
+	hash_fini(&gs->inodes);
+	gconn_put(gs->conn);
+	mem_free(gs);
+}
+
+static int gfs_statfs(struct super *sb, struct statfs_info *out)
+{
+	struct gfs_super *gs = gfs_super(sb);
+	struct gofer_statfs st;
+	int err = grpc_statfs(gs->conn, gs->root_fid, &st);
+
+	if (err < 0)
+		return err;
+	*out = (struct statfs_info){
+		.type = st.type,
+		.bsize = st.bsize,
+		.blocks = st.blocks,
+		.bfree = st.bfree,
+		.bavail = st.bavail,
+		.files = st.files,
+		.ffree = st.ffree,
+		.namelen = MIN(st.namelen, (uint64_t)NAME_LEN_MAX),
+		.frsize = st.frsize,
+		.flags = st.flags,
+		.fsid = { st.fsid[0], st.fsid[1] },
+	};
+	return 0;
+}
+
+static int gfs_sync(struct super *sb)
+{
+	struct gfs_super *gs = gfs_super(sb);
+
+	if (gs->attach_flags & GOFER_ATTACH_RDONLY)
+		return 0;
+	return grpc_fsync(gs->conn, gs->root_fid, GOFER_FSYNC_FS);
+}
+
+static void gfs_show_options(struct super *sb, struct buf *b)
+{
+	buf_puts(b, gfs_super(sb)->exclusive ? ",cache=exclusive" : ",cache=shared");
+}
+
+static const struct super_ops gfs_super_ops = {
+	.free = gfs_free,
+	.statfs = gfs_statfs,
+	.sync = gfs_sync,
+	.inode_free = gfs_inode_free,
+	.show_options = gfs_show_options,
+};
+
+/* The root inode and dentry of a super whose members are set. */
+static int root_attach(struct gfs_super *gs, uint32_t index)
+{
+	struct gofer_attach_reply a;
+	struct inode *i;
+	uint32_t fid;
+	int err;
+
+	err = gconn_fid_alloc(gs->conn, &fid);
+	if (err < 0)
+		return err;
+	err = grpc_attach(gs->conn, index, fid, &a);
+	if (err < 0) {
+		gconn_fid_free(gs->conn, fid);
+		return err;
+	}
+	gs->root_dev = a.attr.dev;
+	gs->root_fid = fid;
+	gs->attach_flags = a.flags;
+	i = gfs_inode_lookup(gs, &a.attr, fid, NULL); /* consumes fid */
+	if (!i)
+		return -ENOMEM;
+	gs->sb->root = dentry_new_root(gs->sb, i); /* consumes i */
+	return gs->sb->root ? 0 : -ENOMEM;
+}
+
+static struct gfs_super *gfs_super_new(const struct gofer_mount_args *args)
+{
+	struct gfs_super *gs = mem_new(struct gfs_super);
+
+	if (!gs)
+		return NULL;
+	if (hash_init(&gs->inodes, 64) < 0) {
+		mem_free(gs);
+		return NULL;
+	}
+	latch_init(&gs->latch);
+	list_init(&gs->idle);
+	gs->exclusive = args->flags & GOFER_FS_EXCLUSIVE;
+	gs->conn = gconn_get(args->conn);
+	return gs;
+}
+
+static int gfs_mount(struct vfs_ctx *c, const struct fs_type *t, const char *source, const char *data,
+		     void *fs_data, struct super **out)
+{
+	const struct gofer_mount_args *args = fs_data;
+	struct gfs_super *gs;
+	struct super *sb;
+	int err;
+
+	(void)c;
+	(void)data;
+	if (!args)
+		return -EPERM;
+	gs = gfs_super_new(args);
+	if (!gs)
+		return -ENOMEM;
+	sb = super_new(t, &gfs_super_ops, gs);
+	if (!sb) {
+		hash_fini(&gs->inodes);
+		gconn_put(gs->conn);
+		mem_free(gs);
+		return -ENOMEM;
+	}
+	gs->sb = sb;
+	if (!gs->exclusive)
+		sb->flags |= SUPER_REVALIDATE | SUPER_NOCACHE_NEG;
+	sb->source = mem_strdup(source ? source : "none");
+	err = sb->source ? root_attach(gs, args->index) : -ENOMEM;
+	if (err == 0 && gs->attach_flags & GOFER_ATTACH_RDONLY)
+		sb->flags |= SUPER_RDONLY;
+	if (err < 0) {
+		super_put(sb);
+		return err;
+	}
+	*out = sb;
+	return 0;
+}
+
+static const struct fs_type gofer_type = {
+	.name = "gofer",
+	.flags = FS_NODEV,
+	.mount = gfs_mount,
+};
+
+const struct fs_type *gofer_fs_type(void)
+{
+	return &gofer_type;
+}
+
+int gofer_fs_connect(struct inode *i, int type)
+{
+	struct gfs_inode *gi;
+	int err, fd;
+
+	if (i->sb->type != &gofer_type || !S_ISSOCK(i->mode))
+		return -ECONNREFUSED;
+	gi = gfs_inode(i);
+	err = grpc_connect(gi->gs->conn, gi->fid, (uint32_t)type, &fd);
+	return err < 0 ? err : fd;
+}

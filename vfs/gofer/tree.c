@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tree.c: names in directories of the gofer file system.
+ *
+ * dir->lock is held over the request in every slot that has it: this is what keeps a lookup's answer
+ * and a change of the same directory in order.  walk_ahead has no lock; its answers count only if no
+ * name of the super has changed since it asked (dcache_snapshot()).
+ */
+#include "vfs/gofer/gofer_fs_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+
+#define GFS_SHRINK 1024 /* names given up when the Gofer has no more descriptors */
+
+/* ---- helpers ----------------------------------------------------------------------------------- */
+
+/* Names changed in dir: times, size, and maybe nlink. */
+static void dir_changed(struct inode *dir)
+{
+	dir->mtime = dir->ctime = vfs_now();
+	atomic_store_explicit(&gfs_inode(dir)->stale, true, memory_order_relaxed);
+}
+
+/*
+ * A dentry of a shared super remembers when it was last known to be true, in microseconds (a
+ * pointer's worth of a number, not a pointer).
+ */
+static void dentry_fresh(struct gfs_super *gs, struct dentry *d)
+{
+	if (!gs->exclusive)
+		dentry_set_priv(d, (void *)(uintptr_t)(clock_mono_ns() / NSEC_PER_USEC));
+}
+
+static bool dentry_is_fresh(const struct dentry *d)
+{
+	int64_t then = (int64_t)(uintptr_t)dentry_priv(d);
+
+	return clock_mono_ns() / NSEC_PER_USEC - then < GFS_FRESH_NS / NSEC_PER_USEC;
+}
+
+/* The Gofer is out of descriptors: give some back.  True when it is worth trying again. */
+static bool relieve(struct gfs_super *gs, int err)
+{
+	if (err != -EMFILE && err != -ENFILE)
+		return false;
+	if (dcache_shrink(gs->sb, GFS_SHRINK) == 0)
+		return false;
+	gconn_clunk_flush(gs->conn);
+	return true;
+}
+
+/* ---- lookup ------------------------------------------------------------------------------------ */
+
+/* One name; 0 with out (out->error set when it was not reached), or an error. */
+static int walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_t len,
+		    uint32_t known, uint32_t *fid, struct grpc_walk *out)
+{
+	struct grpc_name n = { name, (uint32_t)len, GOFER_NOFID, known };
+	int err;
+
+	do {
+		err = gconn_fid_alloc(gs->conn, &n.fid);
+		if (err < 0)
+			continue;
+		err = grpc_walk(gs->conn, dir_fid, &n, 1, out);
+		if (err < 0 || out->reached == 0 || out->at[0].same)
+			gconn_fid_free(gs->conn, n.fid);
+		if (err == 0 && out->reached == 0)
+			err = out->error < 0 ? out->error : -EIO;
+	} while (err < 0 && relieve(gs, err));
+	*fid = n.fid;
+	return err;
+}
+
+static int gfs_lookup(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
+{
+	struct gfs_super *gs = gfs_super(dir->sb);
+	struct grpc_walk w;
+	struct inode *i;
+	uint32_t fid;
+	int err;
+
+	(void)c;
+	dentry_fresh(gs, d);
+	err = walk_one(gs, gfs_inode(dir)->fid, dentry_name(d), dentry_name_len(d), GOFER_NOFID, &fid,
+		       &w);
+	if (err < 0)
+		return err == -ENOENT ? 0 : err;
+	i = gfs_inode_lookup(gs, &w.at[0].attr, fid, w.link); /* consumes fid, link */
+	if (!i)
+		return -ENOMEM;
+	dentry_set_inode(d, i); /* consumes i */
+	return 0;
+}
+
+/* The components of rest that can be looked up together. */
+static uint32_t split(const char *rest, struct grpc_name *names)
+{
+	uint32_t count = 0;
+
+	while (count < GRPC_WALK_MAX) {
+		size_t len;
+
+		rest += strspn(rest, "/");
+		len = strcspn(rest, "/");
+		if (len == 0 || len > NAME_LEN_MAX || (len == 1 && rest[0] == '.') ||
+		    (len == 2 && rest[0] == '.' && rest[1] == '.'))
+			break;
+		names[count++] = (struct grpc_name){ rest, (uint32_t)len, GOFER_NOFID, GOFER_NOFID };
+		rest += len;
+	}
+	return count;
+}
+
+/* Cache name below at (consumed) as i (consumed; NULL: negative).  The dentry if positive, or NULL. */
+static struct dentry *cache_name(struct gfs_super *gs, struct dentry *at, const struct grpc_name *n,
+				 struct inode *i, uint64_t snapshot)
+{
+	char name[NAME_LEN_MAX + 1];
+	struct dentry *d;
+
+	memcpy(name, n->name, n->len);
+	name[n->len] = '\0';
+	d = dcache_add_since(at, name, i, snapshot); /* consumes i */
+	dentry_put(at);
+	if (!d)
+		return NULL;
+	dentry_fresh(gs, d);
+	if (dentry_inode(d))
+		return d;
+	dentry_put(d);
+	return NULL;
+}
+
+/* Put what a walk found into the cache.  Consumes all fids and the link text. */
+static void cache_walk(struct gfs_super *gs, struct dentry *dir, const struct grpc_name *names,
+		       uint32_t count, struct grpc_walk *w, uint64_t snapshot)
+{
+	struct dentry *at = dentry_get(dir);
+	struct inode *i;
+
+	for (uint32_t k = 0; k < w->reached; k++) {
+		char *link = k + 1 == w->reached ? w->link : NULL;
+
+		i = gfs_inode_lookup(gs, &w->at[k].attr, names[k].fid, link); /* consumes both */
+		if (at && i) {
+			at = cache_name(gs, at, &names[k], i, snapshot); /* consumes at, i */
+			continue;
+		}
+		inode_put(i);
+		dentry_put(at);
+		at = NULL;
+	}
+	for (uint32_t k = w->reached; k < count; k++)
+		gconn_fid_free(gs->conn, names[k].fid);
+	if (at && w->reached < count && w->error == -ENOENT && gs->exclusive)
+		at = cache_name(gs, at, &names[w->reached], NULL, snapshot); /* consumes at */
+	dentry_put(at);
+}
+
+static void gfs_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *rest)
+{
+	struct gfs_inode *gi = gfs_inode(dentry_inode(dir));
+	struct gfs_super *gs = gi->gs;
+	struct grpc_name names[GRPC_WALK_MAX];
+	uint32_t count = split(rest, names), got;
+	struct grpc_walk w;
+	uint64_t snapshot;
+
+	(void)c;
+	if (count < 2)
+		return;
+	for (got = 0; got < count; got++)
+		if (gconn_fid_alloc(gs->conn, &names[got].fid) < 0)
+			break;
+	snapshot = dcache_snapshot(gs->sb);
+	if (got == count && grpc_walk(gs->conn, gi->fid, names, count, &w) == 0) {
+		cache_walk(gs, dir, names, count, &w, snapshot);
+		return;
+	}
+	while (got > 0)
+		gconn_fid_free(gs->conn, names[--got].fid);
+}
+
+static int gfs_revalidate(struct vfs_ctx *c, struct dentry *d)
+{
+	struct gfs_inode *gi;
+	struct gfs_super *gs;
+	struct dentry *parent;
+	struct grpc_walk w;
+	uint32_t fid;
+	int err;
+
+	(void)c;
+	if (!dentry_inode(d))
+		return 0;
+	if (dentry_is_fresh(d))
+		return 1;
+	gi = gfs_inode(dentry_inode(d));
+	gs = gi->gs;
+	parent = dentry_parent(d);
+	err = walk_one(gs, gfs_inode(dentry_inode(parent))->fid, dentry_name(d), dentry_name_len(d),
+		       gi->fid, &fid, &w);
+	dentry_put(parent);
+	if (err < 0)
+		return err == -ENOENT || err == -ENOTDIR || err == -ESTALE ? 0 : err;
+	mem_free(w.link);
+	if (!w.at[0].same) {
+		gconn_fid_clunk(gs->conn, fid);
+		return 0;
+	}
+	dentry_fresh(gs, d);
+	mutex_lock_nested(&gi->vi.lock);
+	gfs_attr_apply(gi, &w.at[0].attr);
+	gfs_attr_fresh(gi);
+	mutex_unlock(&gi->vi.lock);
+	return 1;
+}
+
+/* ---- making ------------------------------------------------------------------------------------ */
+
+/* Make an object in dir; d (NULL for TMPFILE) gets its inode, else *out.  fd: CREATE and TMPFILE. */
+static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct dentry *d,
+		const char *text, struct inode **out)
+{
+	struct gfs_super *gs = gfs_super(dir->sb);
+	bool donated = type == GOFER_REQ_CREATE || type == GOFER_REQ_TMPFILE;
+	struct gfs_inode *gi = gfs_inode_alloc(gs);
+	struct gofer_attr attr;
+	char *link = NULL;
+	struct inode *i;
+	int err, fd = -1;
+
+	if (!gi)
+		return -ENOMEM;
+	err = -ENOMEM;
+	if (text) {
+		link = mem_strdup(text);
+		if (!link)
+			goto discard;
+	}
+	m->dir = gfs_inode(dir)->fid;
+	do {
+		err = gconn_fid_alloc(gs->conn, &m->fid);
+		if (err < 0)
+			continue;
+		err = grpc_make(gs->conn, type, m, d ? dentry_name(d) : NULL, text, &attr,
+				donated ? &fd : NULL);
+		if (err < 0)
+			gconn_fid_free(gs->conn, m->fid);
+	} while (err < 0 && relieve(gs, err));
+	if (err < 0)
+		goto discard;
+
+	i = gfs_inode_commit(gi, &attr, m->fid, link); /* consumes gi, fid, link */
+	if (fd >= 0) {
+		/* Not published yet, or (the same number again) not open. */
+		mutex_lock(&gfs_inode(i)->fd_lock);
+		if (atomic_load_explicit(&gfs_inode(i)->rw_fd, memory_order_relaxed) < 0) {
+			atomic_store_explicit(&gfs_inode(i)->rw_fd, fd, memory_order_release);
+			fd = -1;
+		}
+		mutex_unlock(&gfs_inode(i)->fd_lock);
+		host_close_fd(&fd);
+	}
+	if (d) {
+		dentry_fresh(gs, d);
+		dentry_set_inode(d, i); /* consumes i */
+		dir_changed(dir);
+	} else {
+		*out = i;
+	}
+	return 0;
+
+discard:
+	mem_free(link);
+	gfs_inode_discard(gi);
+	return err;
+}
+
+static struct gofer_make make_of(const struct inode_attr_new *a)
+{
+	return (struct gofer_make){ .mode = a->mode & 07777, .uid = a->uid, .gid = a->gid };
+}
+
+static int gfs_create(struct vfs_ctx *c, struct inode *dir, struct dentry *d,
+		      const struct inode_attr_new *a)
+{
+	struct gofer_make m = make_of(a);
+
+	(void)c;
+	m.flags = O_RDWR;
+	return make(dir, GOFER_REQ_CREATE, &m, d, NULL, NULL);
+}
+
+static int gfs_tmpfile(struct vfs_ctx *c, struct inode *dir, const struct inode_attr_new *a,
+		       struct inode **out)
+{
+	struct gofer_make m = make_of(a);
+
+	(void)c;
+	m.flags = O_RDWR;
+	return make(dir, GOFER_REQ_TMPFILE, &m, NULL, NULL, out);
+}
+
+static int gfs_mkdir(struct vfs_ctx *c, struct inode *dir, struct dentry *d,
+		     const struct inode_attr_new *a)
+{
+	struct gofer_make m = make_of(a);
+	int err;
+
+	(void)c;
+	err = make(dir, GOFER_REQ_MKDIR, &m, d, NULL, NULL);
+	if (err == 0)
+		dir->nlink++;
+	return err;
+}
+
+static int gfs_mknod(struct vfs_ctx *c, struct inode *dir, struct dentry *d,
+		     const struct inode_attr_new *a)
+{
+	struct gofer_make m = make_of(a);
+
+	(void)c;
+	m.mode |= a->mode & S_IFMT;
+	m.rdev_major = major(a->rdev);
+	m.rdev_minor = minor(a->rdev);
+	return make(dir, GOFER_REQ_MKNOD, &m, d, NULL, NULL);
+}
+
+static int gfs_symlink(struct vfs_ctx *c, struct inode *dir, struct dentry *d, const char *target,
+		       const struct inode_attr_new *a)
+{
+	struct gofer_make m = make_of(a);
+
+	(void)c;
+	m.mode = 0;
+	return make(dir, GOFER_REQ_SYMLINK, &m, d, target, NULL);
+}
+
+/* ---- link, unlink, rename ----------------------------------------------------------------------- */
+
+static int gfs_link(struct vfs_ctx *c, struct inode *dir, struct dentry *d, struct inode *target)
+{
+	struct gfs_inode *gi = gfs_inode(target);
+	struct gofer_attr attr;
+	int err;
+
+	(void)c;
+	err = grpc_link(gi->gs->conn, gi->fid, gfs_inode(dir)->fid, dentry_name(d), &attr);
+	if (err < 0)
+		return err;
+	gfs_attr_apply(gi, &attr);
+	gfs_attr_fresh(gi);
+	dentry_fresh(gi->gs, d);
+	dentry_set_inode(d, inode_get(target)); /* consumes the reference */
+	dir_changed(dir);
+	return 0;
+}
+
+/* A name of i went away. */
+static void name_lost(struct inode *i)
+{
+	if (S_ISDIR(i->mode))
+		i->nlink = 0;
+	else if (i->nlink > 0)
+		i->nlink--;
+	i->ctime = vfs_now();
+	atomic_store_explicit(&gfs_inode(i)->stale, true, memory_order_relaxed);
+	if (i->nlink == 0)
+		gfs_inode_unhash(gfs_inode(i));
+}
+
+static int remove_name(struct inode *dir, struct dentry *d, uint32_t flags)
+{
+	struct gfs_super *gs = gfs_super(dir->sb);
+	int err;
+
+	err = grpc_unlink(gs->conn, gfs_inode(dir)->fid, dentry_name(d), flags);
+	if (err < 0)
+		return err;
+	name_lost(dentry_inode(d));
+	dir_changed(dir);
+	return 0;
+}
+
+static int gfs_unlink(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
+{
+	(void)c;
+	return remove_name(dir, d, 0);
+}
+
+static int gfs_rmdir(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
+{
+	int err;
+
+	(void)c;
+	err = remove_name(dir, d, AT_REMOVEDIR);
+	if (err == 0 && dir->nlink > 2)
+		dir->nlink--;
+	return err;
+}
+
+static int gfs_rename(struct vfs_ctx *c, struct inode *old_dir, struct dentry *old_d,
+		      struct inode *new_dir, struct dentry *new_d, unsigned int flags)
+{
+	struct gfs_super *gs = gfs_super(old_dir->sb);
+	struct inode *moved = dentry_inode(old_d), *replaced = dentry_inode(new_d);
+	int err;
+
+	(void)c;
+	err = grpc_rename(gs->conn, gfs_inode(old_dir)->fid, dentry_name(old_d),
+			  gfs_inode(new_dir)->fid, dentry_name(new_d), flags);
+	if (err < 0)
+		return err;
+	atomic_store_explicit(&gfs_inode(moved)->stale, true, memory_order_relaxed);
+	if (replaced && !(flags & RENAME_EXCHANGE))
+		name_lost(replaced);
+	else if (replaced)
+		atomic_store_explicit(&gfs_inode(replaced)->stale, true, memory_order_relaxed);
+	dir_changed(old_dir);
+	dir_changed(new_dir);
+	return 0;
+}
+
+const struct inode_ops gfs_dir_inode_ops = {
+	.lookup = gfs_lookup,
+	.walk_ahead = gfs_walk_ahead,
+	.revalidate = gfs_revalidate,
+	.create = gfs_create,
+	.mkdir = gfs_mkdir,
+	.mknod = gfs_mknod,
+	.symlink = gfs_symlink,
+	.link = gfs_link,
+	.unlink = gfs_unlink,
+	.rmdir = gfs_rmdir,
+	.rename = gfs_rename,
+	.tmpfile = gfs_tmpfile,
+	.getattr = gfs_getattr,
+	.setattr = gfs_setattr,
+	.getxattr = gfs_getxattr,
+	.setxattr = gfs_setxattr,
+	.listxattr = gfs_listxattr,
+	.removexattr = gfs_removexattr,
+	.open = gfs_dir_open,
+};
