@@ -35,3 +35,7 @@ SRCS += vfs/gofer/inode.c
 SRCS += vfs/gofer/rpc.c
 SRCS += vfs/gofer/super.c
 SRCS += vfs/gofer/tree.c
+SRCS += vfs/simple_xattr.c
+SRCS += vfs/tmpfs/tmpfs.c
+SRCS += vfs/tmpfs/tmpfs_dir.c
+SRCS += vfs/tmpfs/tmpfs_file.c

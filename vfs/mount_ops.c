@@ -132,6 +132,8 @@ static int mount_super(struct vfs_ctx *c, struct super *sb, const struct path *a
 	struct path p = *at;
 	int err;
 
+	if (!m)
+		super_discard(sb);
 	super_put(sb); /* the mount has its own */
 	if (!m)
 		return -ENOMEM;

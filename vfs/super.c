@@ -109,3 +109,9 @@ void super_unpin(struct super *sb)
 	}
 	super_put(sb);
 }
+
+void super_discard(struct super *sb)
+{
+	super_pin(sb);
+	super_unpin(sb);
+}

@@ -183,6 +183,8 @@ void super_put(struct super *sb);
  */
 void super_pin(struct super *sb);
 void super_unpin(struct super *sb);
+/* One that will not be mounted after all: lets root go.  The caller's reference stays. */
+void super_discard(struct super *sb);
 
 /* ---- inodes ----------------------------------------------------------------------------------- */
 
