@@ -39,3 +39,6 @@ SRCS += vfs/simple_xattr.c
 SRCS += vfs/tmpfs/tmpfs.c
 SRCS += vfs/tmpfs/tmpfs_dir.c
 SRCS += vfs/tmpfs/tmpfs_file.c
+
+UNIT_TESTS += tests/unit/vfs/test_tmpfs.c
+UNIT_TESTS += tests/unit/vfs/test_walk.c
