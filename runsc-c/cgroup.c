@@ -423,6 +423,10 @@ pid_t *cgroup_pids(const struct cgroup *c)
 
 bool cgroup_kill(const struct cgroup *c, int timeout_ms)
 {
+	/* In a group that was there before us may be processes of others. */
+	for (size_t i = 0; i < c->count; i++)
+		if (!c->dirs[i].made)
+			return true;
 	for (int waited = 0;; waited += 5) {
 		pid_t *pids = cgroup_pids(c);
 		bool empty = pids == NULL || pids[0] == 0;

@@ -1,14 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 
+MAIN_SRCS += runsc-c/main.c
+
+SRCS += runsc-c/attach.c
+SRCS += runsc-c/cgroup.c
+SRCS += runsc-c/cgroup_limits.c
+SRCS += runsc-c/cgroup_stats.c
+SRCS += runsc-c/cmd_create.c
+SRCS += runsc-c/cmd_debug.c
+SRCS += runsc-c/cmd_delete.c
+SRCS += runsc-c/cmd_do.c
+SRCS += runsc-c/cmd_events.c
+SRCS += runsc-c/cmd_exec.c
+SRCS += runsc-c/cmd_features.c
+SRCS += runsc-c/cmd_internal.c
+SRCS += runsc-c/cmd_kill.c
+SRCS += runsc-c/cmd_list.c
+SRCS += runsc-c/cmd_pause.c
+SRCS += runsc-c/cmd_ps.c
+SRCS += runsc-c/cmd_run.c
+SRCS += runsc-c/cmd_spec.c
+SRCS += runsc-c/cmd_start.c
+SRCS += runsc-c/cmd_state.c
+SRCS += runsc-c/cmd_update.c
+SRCS += runsc-c/console.c
+SRCS += runsc-c/control_client.c
+SRCS += runsc-c/create.c
 SRCS += runsc-c/err.c
 SRCS += runsc-c/flags.c
+SRCS += runsc-c/hooks.c
 SRCS += runsc-c/jsonw.c
+SRCS += runsc-c/launch.c
+SRCS += runsc-c/monitor.c
 SRCS += runsc-c/oci_mounts.c
 SRCS += runsc-c/oci_names.c
 SRCS += runsc-c/oci_process.c
 SRCS += runsc-c/oci_resources.c
 SRCS += runsc-c/oci_spec.c
-SRCS += runsc-c/cgroup.c
-SRCS += runsc-c/cgroup_limits.c
-SRCS += runsc-c/cgroup_stats.c
+SRCS += runsc-c/spawn.c
 SRCS += runsc-c/state.c
+
+# Until sentry/main.c is there.
+ifeq ($(filter sentry/main.c,$(SRCS)),)
+SRCS += runsc-c/no_sentry.c
+endif

@@ -17,6 +17,7 @@
 
 #include "lib/mem.h"
 #include "platform/host.h"
+#include "runsc-c/hooks.h"
 
 #define NEWEST_MINOR 3 /* of ociVersion 1.x */
 
@@ -534,14 +535,8 @@ void oci_spec_free(struct oci_spec *s)
 		return;
 	for (size_t i = 0; i < OCI_NS_COUNT; i++)
 		mem_free(s->namespaces[i].path);
-	for (size_t phase = 0; phase < OCI_HOOK_PHASES; phase++) {
-		for (size_t i = 0; i < s->hooks[phase].count; i++) {
-			mem_free(s->hooks[phase].hooks[i].path);
-			oci_strings_free(s->hooks[phase].hooks[i].args);
-			oci_strings_free(s->hooks[phase].hooks[i].env);
-		}
-		mem_free(s->hooks[phase].hooks);
-	}
+	for (size_t phase = 0; phase < OCI_HOOK_PHASES; phase++)
+		hooks_fini(&s->hooks[phase]);
 	oci_resources_fini(&s->resources);
 	container_config_free(s->container);
 	json_decref(s->annotations);

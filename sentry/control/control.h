@@ -14,7 +14,9 @@
  *   boot     struct boot_config                            once, first, on SENTRY_FD_CONTROL only
  *   create   struct container_config; descriptors: gofer connection, then process.fds in order
  *   start    id
- *   exec     id, struct process_config; descriptors: process.fds  → pid
+ *   exec     id, process: struct process_config; descriptors: process.fds  → pid
+ *            kill_on_close: the process gets SIGKILL when this connection closes before a "wait" for
+ *            it was answered here (done by server.c, with ops->signal)
  *   signal   id, pid (0: init; ignored with all), signal, all, group
  *   wait     id, pid (0: init)                             → status (as wait(2) gives it), at its end
  *   ps       id                                            → processes: see control_reply_ps()

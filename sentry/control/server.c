@@ -42,6 +42,8 @@ struct conn {
 	int fd;
 	bool life_line;                  /* SENTRY_FD_CONTROL */
 	struct control_request *request; /* under way, or NULL */
+	char *exec_id;                   /* a process to be killed when this closes: its container */
+	int exec_pid;                    /* 0: none */
 };
 
 struct control_request {
@@ -49,6 +51,8 @@ struct control_request {
 	struct control_server *server; /* (c) */
 	struct conn *conn;             /* control thread only; NULL: the client has gone */
 	json_t *reply;                 /* set by the reply, then the control thread's */
+	char *exec_id;                 /* control thread: an exec with kill_on_close */
+	int wait_pid;                  /* control thread: whom a "wait" waits for */
 };
 
 struct control_server {
@@ -215,6 +219,8 @@ static void call_exec(struct call *c)
 	if (control_decode_process(spec, c->fds, c->fd_count, &p, &why) < 0)
 		return call_invalid(c, why);
 	c->fd_count = 0;
+	if (call_bool(c, "kill_on_close"))
+		c->r->exec_id = mem_strdup(c->id);
 	c->s->ops->exec(c->s->kernel, c->r, c->id, p); /* consumes p */
 }
 
@@ -239,6 +245,7 @@ static void call_wait(struct call *c)
 
 	if (pid < 0 || pid > INT32_MAX)
 		return call_invalid(c, "pid");
+	c->r->wait_pid = (int)pid;
 	c->s->ops->wait(c->s->kernel, c->r, c->id, (int)pid);
 }
 
@@ -372,6 +379,24 @@ static int conn_add(struct control_server *s, int fd, bool life_line)
 	return 0;
 }
 
+/* kill_on_close: the client that had it made has gone, and nobody else waits for it. */
+static void kill_process(struct control_server *s, const char *id, int pid)
+{
+	struct control_request *r = s->ops->signal ? mem_new(struct control_request) : NULL;
+
+	if (r == NULL)
+		return;
+	r->server = s;
+	s->ops->signal(s->kernel, r, id, pid, SIGKILL, false, false);
+}
+
+static void request_free(struct control_request *r)
+{
+	json_decref(r->reply);
+	mem_free(r->exec_id);
+	mem_free(r);
+}
+
 static void conn_remove(struct control_server *s, size_t i)
 {
 	struct conn *n = s->conns[i];
@@ -382,7 +407,10 @@ static void conn_remove(struct control_server *s, size_t i)
 	}
 	if (n->request != NULL)
 		n->request->conn = NULL;
+	if (n->exec_pid != 0)
+		kill_process(s, n->exec_id, n->exec_pid);
 	host_close(n->fd);
+	mem_free(n->exec_id);
 	mem_free(n);
 	s->conns[i] = s->conns[--s->conn_count];
 }
@@ -428,6 +456,23 @@ static size_t conn_index(struct control_server *s, struct conn *n)
 	return i;
 }
 
+/* Keep in mind, or forget, the process that ends with a connection (n may be gone). */
+static void follow_exec(struct control_server *s, struct conn *n, struct control_request *r)
+{
+	int pid = (int)json_integer_value(json_object_get(r->reply, "pid"));
+
+	if (r->exec_id != NULL && pid != 0 && n == NULL) {
+		kill_process(s, r->exec_id, pid);
+	} else if (r->exec_id != NULL && pid != 0) {
+		mem_free(n->exec_id);
+		n->exec_id = r->exec_id;
+		n->exec_pid = pid;
+		r->exec_id = NULL;
+	} else if (n != NULL && r->wait_pid != 0 && r->wait_pid == n->exec_pid) {
+		n->exec_pid = 0;
+	}
+}
+
 /* Send what the ops have finished. */
 static void send_done(struct control_server *s)
 {
@@ -443,13 +488,13 @@ static void send_done(struct control_server *s)
 		struct control_request *r = list_entry(node, struct control_request, node);
 		struct conn *n = r->conn;
 
+		follow_exec(s, n, r);
 		if (n != NULL) {
 			n->request = NULL;
 			if (r->reply == NULL || control_send(n->fd, r->reply, NULL, 0) < 0)
 				conn_remove(s, conn_index(s, n));
 		}
-		json_decref(r->reply);
-		mem_free(r);
+		request_free(r);
 	}
 }
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * attach.h: the host directories that a container's Gofer may see, as descriptors.
+ *
+ * Attach point 0 is the root file system, the others are the bind mounts in the order of
+ * config.json.  Each is a private copy of the mount tree (open_tree(2)) that is mounted nowhere: the
+ * Gofer's own root stays empty.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runsc-c/err.h"
+#include "runsc-c/oci_spec.h"
+
+struct attach {
+	int fd;
+	uint32_t flags; /* enum gofer_attach_flags */
+};
+
+/* Tell the Sentry's description which mount has which attach point (mounts[i].attach, is_dir). */
+int attach_describe(struct oci_spec *spec, struct err *e);
+/*
+ * Open all of them, in the calling process's mount namespace (which must be its own, in a user
+ * namespace of its own, when it is not root).  *out has *count entries.
+ */
+int attach_open(const struct oci_spec *spec, enum overlay_choice overlay, struct attach **out,
+		size_t *count, struct err *e);

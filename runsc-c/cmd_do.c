@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_do.c: `runsc-c do`: run a program of this machine in a sandbox, over the machine's own root: it
+ * sees the host's files, and what it writes stays in memory and is gone at the end.  Works for
+ * ordinary users too; in the sandbox the program is root either way, with what that is worth there.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "runsc-c/create.h"
+#include "runsc-c/default_spec.h"
+
+struct do_flags {
+	const char *root, *cwd, *user;
+	struct flag_list env, volumes;
+	bool quiet;
+};
+
+static struct do_flags f;
+extern char **environ;
+
+static json_t *environment(void)
+{
+	json_t *a = json_array();
+
+	for (char **v = environ; *v != NULL; v++) {
+		json_t *s = strchr(*v, '=') != NULL && **v != '=' ? json_string(*v) : NULL;
+
+		if (s == NULL)
+			log_warn("do: a variable of the environment is not UTF-8 and left out");
+		else
+			json_array_append_new(a, s);
+	}
+	for (size_t i = 0; i < f.env.count; i++)
+		json_array_append_new(a, json_string(f.env.values[i]));
+	return a;
+}
+
+static json_t *all_capabilities(void)
+{
+	json_t *a = json_array();
+
+	for (int i = 0; oci_cap_name(i) != NULL; i++)
+		json_array_append_new(a, json_string(oci_cap_name(i)));
+	return a;
+}
+
+static json_t *arguments(char **args, struct err *e)
+{
+	json_t *a = json_array();
+
+	for (; *args != NULL; args++)
+		if (json_array_append_new(a, json_string(*args)) < 0)
+			err_set(e, EILSEQ, "do: an argument is not UTF-8: \"%s\"", *args);
+	return a;
+}
+
+static json_t *process(char **args, struct err *e)
+{
+	json_t *caps = json_object();
+	char cwd[PATH_MAX];
+	unsigned int uid = 0, gid = 0;
+
+	if (f.user != NULL && sscanf(f.user, "%u:%u", &uid, &gid) < 1)
+		err_set(e, EINVAL, "--user: \"%s\" is not UID[:GID] in numbers", f.user);
+	if (getcwd(cwd, sizeof(cwd)) == NULL || cwd[0] != '/' || f.root != NULL)
+		strcpy(cwd, "/");
+	json_object_set_new(caps, "bounding", all_capabilities());
+	if (uid == 0) {
+		json_object_set_new(caps, "effective", all_capabilities());
+		json_object_set_new(caps, "permitted", all_capabilities());
+	}
+	return json_pack("{s:b,s:{s:i,s:i},s:o,s:o,s:s,s:o}", "terminal",
+			 isatty(0) && isatty(1), "user", "uid", (int)uid, "gid", (int)gid, "args",
+			 arguments(args, e), "env", environment(), "cwd", f.cwd ? f.cwd : cwd,
+			 "capabilities", caps);
+}
+
+/* "SRC[:DST[:ro]]" */
+static void add_volumes(json_t *mounts, struct err *e)
+{
+	for (size_t i = 0; i < f.volumes.count; i++) {
+		char *copy = strdup(f.volumes.values[i]), *save = NULL;
+		char *source = copy ? strtok_r(copy, ":", &save) : NULL;
+		char *destination = source ? strtok_r(NULL, ":", &save) : NULL;
+		char *mode = destination ? strtok_r(NULL, ":", &save) : NULL;
+
+		if (source == NULL || source[0] != '/')
+			err_set(e, EINVAL, "--volume: expected /SRC[:/DST[:ro]], got \"%s\"",
+				f.volumes.values[i]);
+		else
+			json_array_append_new(mounts, json_pack(
+				"{s:s,s:s,s:s,s:[s,s]}", "destination", destination ? destination : source,
+				"type", "bind", "source", source, "options", "rbind",
+				mode && strcmp(mode, "ro") == 0 ? "ro" : "rw"));
+		free(copy);
+	}
+}
+
+static json_t *make_config(char **args, struct err *e)
+{
+	json_t *o = default_spec(), *l = json_object_get(o, "linux");
+	char host[65] = "sandbox";
+
+	gethostname(host, sizeof(host) - 1);
+	json_object_set_new(o, "process", process(args, e));
+	json_object_set_new(o, "root", json_pack("{s:s,s:b}", "path", f.root ? f.root : "/",
+						 "readonly", 0));
+	json_object_set_new(o, "hostname", json_string(host));
+	add_volumes(json_object_get(o, "mounts"), e);
+	json_object_del(l, "maskedPaths");
+	json_object_del(l, "readonlyPaths");
+	json_object_del(l, "resources");
+	return o;
+}
+
+int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
+{
+	static const struct flag flags[] = {
+		{ "root", FLAG_STRING, &f.root, "another root directory than the machine's" },
+		{ "cwd", FLAG_STRING, &f.cwd, "working directory" },
+		{ "user,u", FLAG_STRING, &f.user, "UID[:GID]" },
+		{ "env,e", FLAG_LIST, &f.env, "NAME=value, may be repeated" },
+		{ "volume,v", FLAG_LIST, &f.volumes, "/SRC[:/DST[:ro]]: writes there do reach the host" },
+		{ "quiet,q", FLAG_IGNORED_BOOL, NULL, NULL },
+		{ NULL, FLAG_BOOL, NULL, NULL },
+	};
+	struct create_flags create = { 0 };
+	struct globals mine = *g;
+	struct oci_spec *spec = NULL;
+	struct creation c;
+	struct err removing = ERR_INIT;
+	struct state *s;
+	char id[64];
+	json_t *doc;
+	bool done;
+	int first = cmd_parse("do", flags, argc, argv, 1, -1, &done, e), status = 0;
+
+	if (first < 0 || done)
+		return first < 0 ? first : 0;
+	mine.overlay = OVERLAY_MEMORY;
+	snprintf(id, sizeof(id), "do-%d-%lx", getpid(), (unsigned long)time(NULL) & 0xffffff);
+	doc = make_config(argv + first, e);
+	if (!err_is(e))
+		oci_spec_parse(doc, "do", "/", id, 0, &spec, e);
+	json_decref(doc);
+	if (err_is(e))
+		return e->error;
+	spec->container->root_overlay = OVERLAY_MEMORY;
+	if (creation_make(&c, &mine, &create, spec, true, e) == 0) {
+		if (creation_start(&c, e) == 0)
+			status = creation_run_attached(&c, e);
+		creation_fini(&c);
+	}
+	if (!err_is(e) && state_open_locked(mine.root, id, &s, &removing) == 0)
+		launch_destroy(mine.root, s, &removing);
+	if (err_is(&removing))
+		*e = removing;
+	oci_spec_free(spec);
+	return err_is(e) ? e->error : status;
+}

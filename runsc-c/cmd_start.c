@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_start.c: `runsc-c start`: let a created container's init run. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "runsc-c/control_client.h"
+#include "runsc-c/hooks.h"
+#include "runsc-c/oci_spec.h"
+#include "runsc-c/runsc.h"
+#include "runsc-c/state.h"
+
+/* poststart hooks are not in state.json: they are read from the bundle, as runc does. */
+static int run_poststart(struct state *s, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	struct oci_spec *spec;
+	json_t *state;
+
+	if (oci_spec_load(s->bundle, NULL, s->id, &spec, &ignored) < 0)
+		return 0; /* deleted or changed meanwhile: runc's clients do that */
+	state = state_to_oci(s, CTR_RUNNING);
+	hooks_run(&spec->hooks[OCI_HOOK_POSTSTART], "poststart", state, e);
+	json_decref(state);
+	oci_spec_free(spec);
+	return e->error;
+}
+
+static int start(struct state *s, struct err *e)
+{
+	switch (state_status(s)) {
+	case CTR_CREATED:
+		break;
+	case CTR_STOPPED:
+		return err_set(e, EINVAL, "cannot start a container that has stopped: \"%s\"", s->id);
+	case CTR_CREATING:
+	case CTR_RUNNING:
+	case CTR_PAUSED:
+		return err_set(e, EINVAL, "cannot start an already running container: \"%s\"", s->id);
+	}
+	if (control_once(s, json_pack("{s:s}", "op", "start"), CONTROL_TIMEOUT_MS, NULL, e) == 0) {
+		s->status = CTR_RUNNING;
+		if (state_save(s, e) == 0)
+			run_poststart(s, e);
+	} else if (e->error == -EALREADY) {
+		/* A start that was killed before it could write that down. */
+		s->status = CTR_RUNNING;
+		state_save(s, e);
+		return e->error;
+	}
+	/* A container that failed to start has no use, and nobody may ever ask for it again. */
+	if (err_is(e))
+		proc_kill(&s->monitor, SIGKILL);
+	return e->error;
+}
+
+int cmd_start(const struct globals *g, int argc, char **argv, struct err *e)
+{
+	static const struct flag flags[] = { { NULL, FLAG_BOOL, NULL, NULL } };
+	struct state *s;
+	bool done;
+	int first = cmd_parse("start", flags, argc, argv, 1, 1, &done, e);
+
+	if (first < 0 || done)
+		return first < 0 ? first : 0;
+	if (state_open_locked(g->root, argv[first], &s, e) < 0)
+		return e->error;
+	start(s, e);
+	state_free(s);
+	return e->error;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* console.c: terminals of containers.  See console.h. */
+#include "runsc-c/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "platform/host.h"
+
+static void copy_size(int from, int to)
+{
+	struct winsize ws;
+
+	if (ioctl(from, TIOCGWINSZ, &ws) == 0 && ws.ws_row > 0)
+		ioctl(to, TIOCSWINSZ, &ws);
+}
+
+int console_open(struct console *c, unsigned short rows, unsigned short columns, struct err *e)
+{
+	struct winsize ws = { .ws_row = rows, .ws_col = columns };
+	int unlock = 0;
+
+	c->slave = -1;
+	c->master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (c->master < 0)
+		return err_errno(e, errno, "process.terminal: /dev/ptmx");
+	if (ioctl(c->master, TIOCSPTLCK, &unlock) == 0)
+		c->slave = ioctl(c->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (c->slave < 0) {
+		err_errno(e, errno, "process.terminal: can't open the pty's slave");
+		console_close(c);
+		return e->error;
+	}
+	if (rows > 0 && columns > 0)
+		ioctl(c->master, TIOCSWINSZ, &ws);
+	else
+		copy_size(0, c->master);
+	return 0;
+}
+
+void console_close(struct console *c)
+{
+	host_close_fd(&c->master);
+	host_close_fd(&c->slave);
+}
+
+int console_send(const struct console *c, const char *path, struct err *e)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct iovec name = { strdupa("/dev/ptmx"), 9 };
+	int s, err;
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		return err_set(e, ENAMETOOLONG, "--console-socket: \"%s\" is longer than %zu bytes",
+			       path, sizeof(a.sun_path) - 1);
+	memcpy(a.sun_path, path, strlen(path));
+	s = host_socket(AF_UNIX, SOCK_STREAM, 0);
+	err = s < 0 ? s : host_connect(s, &a, sizeof(a));
+	if (err == 0) {
+		ssize_t n = host_send_fds(s, &name, 1, &c->master, 1);
+
+		err = n < 0 ? (int)n : 0;
+	}
+	if (s >= 0)
+		close(s);
+	return err < 0 ? err_errno(e, err, "--console-socket: \"%s\"", path) : 0;
+}
+
+/* ---- relay ---------------------------------------------------------------------------------- */
+
+static bool write_all(int fd, const char *p, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = host_write(fd, p, size);
+
+		if (n == -EINTR)
+			continue;
+		if (n == -EAGAIN) {
+			struct pollfd w = { .fd = fd, .events = POLLOUT };
+
+			host_ppoll(&w, 1, NULL);
+			continue;
+		}
+		if (n < 0)
+			return false;
+		p += n;
+		size -= (size_t)n;
+	}
+	return true;
+}
+
+/* false: nothing more will come. */
+static bool copy_some(int from, int to)
+{
+	char buffer[16384];
+	ssize_t n = host_read(from, buffer, sizeof(buffer));
+
+	if (n == -EINTR || n == -EAGAIN)
+		return true;
+	return n > 0 && write_all(to, buffer, (size_t)n);
+}
+
+/* What the terminal still holds after its last user has gone; the master then gives EIO. */
+static void drain(int master)
+{
+	struct pollfd p = { .fd = master, .events = POLLIN };
+	struct timespec now = { 0, 0 };
+
+	while (host_ppoll(&p, 1, &now) > 0 && (p.revents & POLLIN) && copy_some(master, 1))
+		;
+}
+
+void console_relay(int master, int done_fd)
+{
+	struct termios saved, raw;
+	bool tty = tcgetattr(0, &saved) == 0, input = true;
+	char eof = 4; /* ^D */
+	sigset_t winch, old;
+	int signals;
+
+	if (tty) {
+		raw = saved;
+		cfmakeraw(&raw);
+		tcsetattr(0, TCSANOW, &raw);
+	}
+	sigemptyset(&winch);
+	sigaddset(&winch, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &winch, &old);
+	signals = signalfd(-1, &winch, SFD_CLOEXEC | SFD_NONBLOCK);
+	for (;;) {
+		struct pollfd p[4] = { { master, POLLIN, 0 },
+				       { input ? 0 : -1, POLLIN, 0 },
+				       { signals, POLLIN, 0 },
+				       { done_fd, POLLIN, 0 } };
+		struct signalfd_siginfo info;
+
+		if (host_ppoll(p, 4, NULL) <= 0)
+			continue;
+		if (p[2].revents != 0 && host_read(signals, &info, sizeof(info)) > 0)
+			copy_size(0, master);
+		if (p[1].revents != 0 && !copy_some(0, master)) {
+			input = false;
+			write_all(master, &eof, 1);
+		}
+		if (p[0].revents != 0 && !copy_some(master, 1) && done_fd < 0)
+			break;
+		if (p[3].revents != 0 || (p[0].revents & POLLHUP && !(p[0].revents & POLLIN)))
+			break;
+	}
+	drain(master);
+	close(signals);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (tty)
+		tcsetattr(0, TCSANOW, &saved);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * console.h: terminals of containers: a pty of the host whose slave becomes the process's stdio and
+ * whose master goes to whoever talks to the user: over --console-socket, or to our own relay.
+ */
+#pragma once
+
+#include "runsc-c/err.h"
+
+struct console {
+	int master, slave; /* -1: none */
+};
+
+/* Make a pty; rows and columns 0: those of our own terminal, if we have one. */
+int console_open(struct console *c, unsigned short rows, unsigned short columns, struct err *e);
+/* Send the master to the Unix socket at path. */
+int console_send(const struct console *c, const char *path, struct err *e);
+void console_close(struct console *c);
+
+/*
+ * Copy between our stdin/stdout and a master until the other side is gone or done_fd (a pidfd, a
+ * socket) becomes readable; our terminal is raw meanwhile and its size follows.
+ */
+void console_relay(int master, int done_fd);

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* launch.c: from a checked config.json to a created container, and back to nothing.  See launch.h. */
+#include "runsc-c/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "platform/host.h"
+#include "runsc-c/attach.h"
+#include "runsc-c/control_client.h"
+#include "runsc-c/hooks.h"
+#include "runsc-c/monitor.h"
+#include "runsc-c/spawn.h"
+#include "sentry/control/control.h"
+
+#define BOOT_TIMEOUT_MS 60000
+
+/* What only the starting needs. */
+struct start {
+	struct launch *l;
+	int control_peer, gofer[2], sync_peer, listen, log, exe;
+};
+
+static void close_start(struct start *s)
+{
+	host_close_fd(&s->control_peer);
+	host_close_fd(&s->gofer[0]);
+	host_close_fd(&s->gofer[1]);
+	host_close_fd(&s->sync_peer);
+	host_close_fd(&s->listen);
+	host_close_fd(&s->log);
+	host_close_fd(&s->exe);
+}
+
+/* ---- sockets, log --------------------------------------------------------------------------- */
+
+/* --debug-log FILE; %ID% in it becomes the container's id.  Else /dev/null. */
+static int open_debug_log(const struct launch *l, struct err *e)
+{
+	const char *name = l->g->debug_log, *mark = name ? strstr(name, "%ID%") : NULL;
+	char path[4096];
+	int fd;
+
+	if (mark != NULL)
+		snprintf(path, sizeof(path), "%.*s%s%s", (int)(mark - name), name,
+			 l->spec->container->id, mark + 4);
+	else
+		snprintf(path, sizeof(path), "%s", name ? name : "/dev/null");
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+	return fd < 0 ? err_errno(e, errno, "--debug-log: \"%s\"", path) : fd;
+}
+
+static int open_all(struct start *s, struct err *e)
+{
+	int pair[2], err;
+
+	err = host_socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+	if (err < 0)
+		return err_errno(e, err, "socketpair");
+	s->l->control = pair[0];
+	s->control_peer = pair[1];
+	err = host_socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair);
+	if (err < 0)
+		return err_errno(e, err, "socketpair");
+	s->l->sync = pair[0];
+	s->sync_peer = pair[1];
+	err = host_socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s->gofer);
+	if (err < 0)
+		return err_errno(e, err, "socketpair");
+	s->listen = control_listen(s->l->state, e);
+	if (s->listen < 0)
+		return e->error;
+	s->log = open_debug_log(s->l, e);
+	if (s->log < 0)
+		return e->error;
+	s->exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	return s->exe < 0 ? err_errno(e, errno, "/proc/self/exe") : 0;
+}
+
+/* ---- the monitor ---------------------------------------------------------------------------- */
+
+static int start_monitor(struct start *s, struct err *e)
+{
+	struct launch *l = s->l;
+	struct monitor m = {
+		.g = l->g, .spec = l->spec, .cgroup = &l->cgroup, .state_path = l->state->path,
+		.state_dir = l->state->dir, .sync = s->sync_peer, .sentry_control = s->control_peer,
+		.control = l->control, .listen = s->listen, .gofer_conn = s->gofer[1], .log = s->log,
+		.exe = s->exe,
+	};
+	int into = cgroup_clone_fd(&l->cgroup);
+	pid_t pid = spawn_fork(into, 0);
+
+	if (pid == 0) {
+		host_close(l->sync);
+		monitor_main(&m);
+	}
+	if (into >= 0)
+		close(into);
+	if (pid < 0)
+		return err_errno(e, pid, "can't start the monitor process");
+	l->monitor = pid;
+	host_close_fd(&s->sync_peer);
+	host_close_fd(&s->control_peer);
+	host_close_fd(&s->listen);
+	return 0;
+}
+
+static int write_map(pid_t pid, const char *file, const struct id_map_config *map, size_t count,
+		     unsigned int own)
+{
+	char path[64], text[4096];
+	size_t n = 0;
+	int fd, err = 0;
+
+	if (count == 0)
+		n = (size_t)snprintf(text, sizeof(text), "0 %u 1\n", own);
+	for (size_t i = 0; i < count && n < sizeof(text) - 64; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%u %u %u\n", map[i].container_id,
+				      map[i].host_id, map[i].size);
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, n) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* As the user who starts it; more ids than one's own need privilege (or newuidmap, not used yet). */
+static int write_maps(const struct launch *l, struct err *e)
+{
+	const struct container_config *c = l->spec->container;
+	char path[64];
+	int fd, err;
+
+	if (geteuid() != 0) {
+		snprintf(path, sizeof(path), "/proc/%d/setgroups", l->monitor);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || write(fd, "deny", 4) < 0)
+			err_errno(e, errno, "%s", path);
+		if (fd >= 0)
+			close(fd);
+	}
+	err = write_map(l->monitor, "uid_map", c->uid_map, c->uid_map_count, geteuid());
+	if (err < 0)
+		return err_errno(e, err, "config.json: linux.uidMappings");
+	err = write_map(l->monitor, "gid_map", c->gid_map, c->gid_map_count, getegid());
+	if (err < 0)
+		return err_errno(e, err, "config.json: linux.gidMappings");
+	return e->error;
+}
+
+/* A packet of text is an error from one of the processes. */
+static int read_sync(struct launch *l, char *packet, size_t size, struct err *e)
+{
+	ssize_t n;
+
+	do {
+		n = read(l->sync, packet, size - 1);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return err_set(e, EPIPE, "the container's monitor process has died");
+	packet[n] = '\0';
+	if (packet[0] >= 32)
+		return err_set(e, EIO, "%s", packet);
+	return (int)n;
+}
+
+static int wait_ready(struct launch *l, struct err *e)
+{
+	char packet[1024], go = SYNC_GO;
+	struct sync_ready ready;
+
+	for (;;) {
+		if (read_sync(l, packet, sizeof(packet), e) < 0)
+			return e->error;
+		if (packet[0] == SYNC_READY)
+			break;
+		if (packet[0] == SYNC_MAPS &&
+		    (write_maps(l, e) < 0 || write(l->sync, &go, 1) != 1))
+			return err_errno(e, errno, "user namespace");
+	}
+	memcpy(&ready, packet, sizeof(ready));
+	l->state->monitor = proc_id_of(l->monitor);
+	l->state->sentry = proc_id_of(ready.sentry);
+	l->state->gofer = proc_id_of(ready.gofer);
+	return 0;
+}
+
+/* ---- the Sentry ----------------------------------------------------------------------------- */
+
+static uint64_t memory_size(const struct launch *l)
+{
+	uint64_t limit = l->spec->container->memory_limit, total;
+	struct sysinfo si;
+
+	sysinfo(&si);
+	total = (uint64_t)si.totalram * si.mem_unit;
+	return limit > 0 && limit < total ? limit : total;
+}
+
+/*
+ * A call to the Sentry; if it has died, what a child reported before its exec says more than "broken
+ * pipe".
+ */
+static int call_sentry(struct launch *l, json_t *request, const int *fds, size_t count, struct err *e)
+{
+	struct pollfd p = { .fd = l->sync, .events = POLLIN };
+	struct timespec now = { 0, 100 * NSEC_PER_MSEC };
+	struct err told = ERR_INIT;
+	char packet[1024];
+
+	if (control_call(l->control, request, fds, count, BOOT_TIMEOUT_MS, NULL, e) == 0)
+		return 0;
+	if (e->error == -EPIPE && host_ppoll(&p, 1, &now) > 0) {
+		read_sync(l, packet, sizeof(packet), &told);
+		if (told.error == -EIO)
+			*e = told;
+	}
+	return e->error;
+}
+
+static int boot_sentry(struct launch *l, struct err *e)
+{
+	char *id = l->spec->container->id;
+	struct boot_config b = {
+		.sandbox_id = id, .platform = l->g->platform, .platform_forced = l->g->platform_forced,
+		.network = l->g->network, .strace = l->g->strace, .rootless = l->g->rootless,
+		.log_level = l->g->debug ? LOG_DEBUG : LOG_INFO, .log_format = LOG_TEXT,
+		.cpu_count = l->spec->container->cpu_count, .memory_size = memory_size(l),
+	};
+
+	return call_sentry(l, control_encode_boot(&b), NULL, 0, e);
+}
+
+static int create_container(struct start *s, struct err *e)
+{
+	struct launch *l = s->l;
+	int *fds = mem_calloc(l->fd_count + 1, sizeof(int)), err;
+
+	if (fds == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	fds[0] = s->gofer[0];
+	memcpy(fds + 1, l->fds, l->fd_count * sizeof(int));
+	err = call_sentry(l, control_encode_create(l->spec->container), fds, l->fd_count + 1, e);
+	mem_free(fds);
+	return err;
+}
+
+/* ---- create --------------------------------------------------------------------------------- */
+
+static int fill_state(struct launch *l, struct err *e)
+{
+	const struct oci_spec *spec = l->spec;
+	struct state *s = l->state;
+
+	s->bundle = mem_strdup(spec->bundle);
+	s->rootfs = mem_strdup(spec->rootfs);
+	s->version = mem_strdup(spec->version);
+	json_decref(s->annotations);
+	s->annotations = json_incref(spec->annotations);
+	json_decref(s->cgroup);
+	s->cgroup = cgroup_to_json(&l->cgroup);
+	if (spec->hooks[OCI_HOOK_POSTSTOP].count > 0)
+		s->hooks_poststop = hooks_to_json(&spec->hooks[OCI_HOOK_POSTSTOP]);
+	s->rootless = l->g->rootless;
+	return state_save(s, e);
+}
+
+static int run_create_hooks(struct launch *l, struct err *e)
+{
+	static const struct {
+		enum oci_hook_phase phase;
+		const char *name;
+	} phases[] = {
+		{ OCI_HOOK_PRESTART, "prestart" },
+		{ OCI_HOOK_CREATE_RUNTIME, "createRuntime" },
+		{ OCI_HOOK_CREATE_CONTAINER, "createContainer" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(phases); i++) {
+		const struct oci_hooks *h = &l->spec->hooks[phases[i].phase];
+		json_t *state = h->count > 0 ? state_to_oci(l->state, CTR_CREATING) : NULL;
+
+		hooks_run(h, phases[i].name, state, e);
+		json_decref(state);
+		if (err_is(e))
+			return e->error;
+	}
+	return 0;
+}
+
+static int start_all(struct start *s, struct err *e)
+{
+	struct launch *l = s->l;
+
+	if (cgroup_make(&l->cgroup, l->g->rootless, e) < 0 ||
+	    cgroup_apply(&l->cgroup, &l->spec->resources, l->g->rootless, e) < 0 ||
+	    open_all(s, e) < 0 || start_monitor(s, e) < 0 || wait_ready(l, e) < 0 ||
+	    run_create_hooks(l, e) < 0 || boot_sentry(l, e) < 0 || create_container(s, e) < 0)
+		return e->error;
+	l->state->status = CTR_CREATED;
+	return state_save(l->state, e);
+}
+
+int launch_create(struct launch *l, struct err *e)
+{
+	struct start s = { l, -1, { -1, -1 }, -1, -1, -1, -1 };
+	bool systemd = l->g->systemd_cgroup;
+
+	l->state = NULL;
+	l->monitor = 0;
+	l->sync = l->control = -1;
+	memset(&l->cgroup, 0, sizeof(l->cgroup));
+	if (attach_describe(l->spec, e) < 0 ||
+	    state_create(l->g->root, l->spec->container->id, &l->state, e) < 0)
+		return e->error;
+	if (strcmp(l->g->cgroup_manager ? l->g->cgroup_manager : "", "disabled") != 0)
+		cgroup_plan(l->spec->cgroups_path, l->spec->container->id, systemd, &l->cgroup, e);
+	if (!err_is(e) && fill_state(l, e) == 0)
+		start_all(&s, e);
+	close_start(&s);
+	if (err_is(e))
+		launch_abort(l);
+	return e->error;
+}
+
+int launch_commit(struct launch *l, struct err *e)
+{
+	char commit = SYNC_COMMIT;
+
+	if (write(l->sync, &commit, 1) != 1) {
+		err_errno(e, errno, "the container's monitor process");
+		launch_abort(l);
+		return e->error;
+	}
+	host_close_fd(&l->sync);
+	host_close_fd(&l->control);
+	state_free(l->state);
+	l->state = NULL;
+	cgroup_fini(&l->cgroup);
+	return 0;
+}
+
+static void reap(pid_t pid)
+{
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+void launch_abort(struct launch *l)
+{
+	struct err ignored = ERR_INIT;
+
+	host_close_fd(&l->control);
+	host_close_fd(&l->sync); /* which ends the monitor, and it its children */
+	reap(l->monitor);
+	l->monitor = 0;
+	cgroup_fini(&l->cgroup);
+	if (l->state != NULL)
+		launch_destroy(l->g->root, l->state, &ignored);
+	l->state = NULL;
+	if (err_is(&ignored))
+		log_warn("%s", ignored.text);
+}
+
+int launch_wait(struct launch *l)
+{
+	int status = 0;
+
+	while (waitpid(l->monitor, &status, 0) < 0)
+		if (errno != EINTR)
+			return 255;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* ---- destroy -------------------------------------------------------------------------------- */
+
+#define KILL_TIMEOUT_MS 10000
+
+int launch_destroy(const char *root, struct state *s, struct err *e)
+{
+	const struct proc_id *all[] = { &s->monitor, &s->sentry, &s->gofer };
+	struct oci_hooks hooks = { NULL, 0 };
+	struct cgroup c;
+	json_t *state;
+
+	cgroup_from_json(s->cgroup, &c);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		proc_kill(all[i], SIGKILL);
+	if (c.count > 0 && !cgroup_kill(&c, KILL_TIMEOUT_MS))
+		err_set(e, EBUSY, "container \"%s\": processes in \"%s\" don't die", s->id,
+			c.dirs[0].path);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (!proc_wait_gone(all[i], KILL_TIMEOUT_MS))
+			err_set(e, EBUSY, "container \"%s\": process %d does not die", s->id, all[i]->pid);
+	cgroup_remove(&c, e);
+	cgroup_fini(&c);
+	if (s->hooks_poststop != NULL && hooks_from_json(s->hooks_poststop, &hooks) == 0) {
+		struct err hook = ERR_INIT;
+
+		/* The specification: a failing poststop hook is logged, and deleting goes on. */
+		state = state_to_oci(s, CTR_STOPPED);
+		if (s->status != CTR_CREATING)
+			hooks_run(&hooks, "poststop", state, &hook);
+		if (err_is(&hook))
+			log_warn("%s", hook.text);
+		json_decref(state);
+		hooks_fini(&hooks);
+	}
+	if (!err_is(e))
+		state_remove(root, s, e);
+	state_free(s);
+	return e->error;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * monitor.c: the process whose pid is the container's.
+ *
+ * It joins the container's cgroup and host namespaces, starts Gofer and Sentry, and then sleeps until
+ * the first of these: init has ended (the Sentry's answer to "wait"), the Sentry or the Gofer has
+ * died, a signal arrives (which it hands to init).  At the end it kills what is left, reaps it, and
+ * exits with init's status: nothing of the container outlives its pid.
+ *
+ * What it reads from the sandbox is one JSON reply, of which it takes one number.
+ */
+#include "runsc-c/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "platform/host.h"
+#include "runsc-c/attach.h"
+#include "runsc-c/spawn.h"
+#include "sentry/control/control.h"
+
+#define STATUS_LOST (128 + SIGKILL) /* the sandbox died under the container */
+
+_Noreturn static void fail(struct monitor *m, const struct err *e)
+{
+	host_write(m->sync, e->text, strlen(e->text));
+	_exit(126);
+}
+
+/* ---- namespaces ----------------------------------------------------------------------------- */
+
+/* Ask the creator to write our id maps, and take the ids of root in them. */
+static int enter_user_namespace(struct monitor *m, struct err *e)
+{
+	char kind = SYNC_MAPS;
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return err_errno(e, errno, "can't make a user namespace");
+	if (host_write(m->sync, &kind, 1) != 1 || host_read(m->sync, &kind, 1) != 1 || kind != SYNC_GO)
+		return err_set(e, EIO, "can't set up the user namespace's id maps");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_errno(e, errno, "user namespace: can't become its root");
+	setgroups(0, NULL); /* denied in a rootless one: harmless */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	return 0;
+}
+
+static void loopback_up(void)
+{
+	struct ifreq r = { .ifr_name = "lo" };
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (s >= 0 && ioctl(s, SIOCGIFFLAGS, &r) == 0) {
+		r.ifr_flags |= IFF_UP;
+		if (ioctl(s, SIOCSIFFLAGS, &r) < 0)
+			log_warn("can't bring lo up: %s", err_reason(errno));
+	}
+	if (s >= 0)
+		close(s);
+}
+
+/* Join by path, or make anew, the namespaces that others look at through our /proc/PID/ns. */
+static int enter_namespaces(struct monitor *m, struct err *e)
+{
+	static const struct {
+		enum oci_namespace_kind kind;
+		int flag;
+		const char *name;
+	} kinds[] = {
+		{ OCI_NS_NETWORK, CLONE_NEWNET, "network" },
+		{ OCI_NS_IPC, CLONE_NEWIPC, "ipc" },
+		{ OCI_NS_UTS, CLONE_NEWUTS, "uts" },
+	};
+	int fresh = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		const struct oci_namespace *ns = &m->spec->namespaces[kinds[i].kind];
+		int fd;
+
+		if (ns->present && ns->path == NULL)
+			fresh |= kinds[i].flag;
+		if (ns->path == NULL)
+			continue;
+		fd = open(ns->path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || setns(fd, kinds[i].flag) < 0) {
+			err_errno(e, errno, "config.json: linux.namespaces: %s namespace \"%s\"",
+				  kinds[i].name, ns->path);
+			if (fd >= 0)
+				close(fd);
+			return e->error;
+		}
+		close(fd);
+	}
+	if (m->g->rootless || m->spec->namespaces[OCI_NS_USER].present) {
+		if (enter_user_namespace(m, e) < 0)
+			return e->error;
+		fresh |= CLONE_NEWNS; /* in which we may copy mount trees */
+	}
+	if (fresh != 0 && unshare(fresh) < 0)
+		return err_errno(e, errno, "can't make the container's namespaces");
+	if (fresh & CLONE_NEWNET)
+		loopback_up();
+	return 0;
+}
+
+/* ---- children ------------------------------------------------------------------------------- */
+
+static pid_t start_gofer(struct monitor *m, int null, struct err *e)
+{
+	struct attach *a;
+	size_t count, n = 0;
+	char *flags, *p;
+	const char *argv[4] = { "runsc-c", "gofer", NULL, NULL };
+	struct spawn s = { .staging = m->state_path, .argv = argv, .exe_fd = m->exe };
+	int *fds;
+
+	if (attach_open(m->spec, m->g->overlay, &a, &count, e) < 0)
+		return e->error;
+	fds = mem_calloc(count + 5, sizeof(int));
+	flags = p = mem_calloc(count, 12);
+	if (fds == NULL || flags == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	fds[n++] = null;
+	fds[n++] = null;
+	fds[n++] = m->log;
+	fds[n++] = m->gofer_conn;
+	fds[n++] = SPAWN_PROCFS;
+	for (size_t i = 0; i < count; i++) {
+		fds[n++] = a[i].fd;
+		p += sprintf(p, "%s%u", i > 0 ? "," : "", a[i].flags);
+	}
+	argv[2] = flags;
+	s.fds = fds;
+	s.fd_count = n;
+	return spawn_jailed(&s, m->sync, e); /* what was allocated is freed by closing down */
+}
+
+static pid_t start_sentry(struct monitor *m, int null, struct err *e)
+{
+	const struct oci_namespace *net = &m->spec->namespaces[OCI_NS_NETWORK];
+	const char *argv[4] = { "runsc-c", "sentry", m->spec->container->id, NULL };
+	int fds[SENTRY_FD_FIRST_FREE] = {
+		[0] = null, [1] = null, [SENTRY_FD_LOG] = m->log,
+		[SENTRY_FD_CONTROL] = m->sentry_control, [SENTRY_FD_LISTEN] = m->listen,
+		[SENTRY_FD_PROC] = SPAWN_PROCFS,
+	};
+	struct spawn s = {
+		.staging = m->state_path, .argv = argv, .exe_fd = m->exe, .fds = fds,
+		.fd_count = ARRAY_SIZE(fds), .nobody = true, .deep_stack_hole = true,
+		.new_net = !(net->present && net->path == NULL),
+	};
+
+	return spawn_jailed(&s, m->sync, e);
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+struct watch {
+	struct monitor *m;
+	pid_t sentry, gofer;
+	int signals; /* signalfd of all signals */
+	bool asked;  /* "wait" was sent */
+};
+
+static int exit_code(int wait_status)
+{
+	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+/* Kill and reap the children, then end.  The Sentry is its pid namespace's init: it takes all along. */
+_Noreturn static void finish(struct watch *w, int code)
+{
+	/* The Gofer goes by itself when its connection closes; it may be writing. */
+	if (w->sentry > 0)
+		kill(w->sentry, SIGKILL);
+	if (w->gofer > 0)
+		kill(w->gofer, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+	_exit(code);
+}
+
+/* Init's status, as the Sentry says; a Sentry that died says none. */
+static int read_status(struct watch *w)
+{
+	json_t *reply = NULL, *status;
+	int code = STATUS_LOST;
+
+	if (control_recv(w->m->control, &reply, NULL, 0, NULL, 5000) == 0) {
+		status = json_object_get(reply, "status");
+		if (json_is_integer(status))
+			code = exit_code((int)json_integer_value(status));
+		else
+			log_error("monitor: the sandbox lost the container's status");
+	} else {
+		log_error("monitor: the sandbox has ended unexpectedly");
+	}
+	return code;
+}
+
+static void ask_for_status(struct watch *w)
+{
+	json_t *ask = json_pack("{s:s,s:s,s:i}", "op", "wait", "id", w->m->spec->container->id, "pid",
+				0);
+
+	if (ask == NULL || control_send(w->m->control, ask, NULL, 0) < 0)
+		finish(w, STATUS_LOST);
+	json_decref(ask);
+	w->asked = true;
+}
+
+/* On a connection of its own: the other one is waiting. */
+static void forward_signal(struct watch *w, int sig)
+{
+	int fd = host_socket(AF_UNIX, SOCK_STREAM, 0);
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	json_t *o;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/control.sock", w->m->state_dir);
+	o = json_pack("{s:s,s:s,s:i,s:i}", "op", "signal", "id", w->m->spec->container->id, "pid", 0,
+		      "signal", sig);
+	if (fd >= 0 && host_connect(fd, &a, sizeof(a)) == 0 && o != NULL)
+		control_send(fd, o, NULL, 0);
+	json_decref(o);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_signal(struct watch *w)
+{
+	struct signalfd_siginfo info;
+	pid_t pid;
+	int status;
+
+	if (host_read(w->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGCHLD) {
+		if (w->asked && info.ssi_signo < 32)
+			forward_signal(w, (int)info.ssi_signo);
+		return;
+	}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == w->sentry)
+			w->sentry = 0;
+		if (pid == w->gofer) {
+			w->gofer = 0;
+			log_info("monitor: the gofer has ended, status %#x", (unsigned int)status);
+		}
+	}
+	/* Init's status may be on its way already; else the container is lost. */
+	if (w->sentry == 0 || w->gofer == 0) {
+		struct pollfd p = { .fd = w->m->control, .events = POLLIN };
+		struct timespec grace = { 0, 200 * NSEC_PER_MSEC };
+
+		finish(w, w->asked && host_ppoll(&p, 1, &grace) > 0 ? read_status(w) : STATUS_LOST);
+	}
+}
+
+_Noreturn static void watch(struct watch *w)
+{
+	for (;;) {
+		struct pollfd p[3] = {
+			{ .fd = w->signals, .events = POLLIN },
+			{ .fd = w->m->sync, .events = POLLIN },
+			{ .fd = w->asked ? w->m->control : -1, .events = POLLIN },
+		};
+		char kind = 0;
+
+		if (host_ppoll(p, 3, NULL) <= 0)
+			continue;
+		if (p[2].revents != 0)
+			finish(w, read_status(w));
+		if (p[1].revents != 0) {
+			if (host_read(w->m->sync, &kind, 1) != 1 || kind != SYNC_COMMIT)
+				finish(w, STATUS_LOST); /* the creator gave up, or was killed */
+			host_close_fd(&w->m->sync);
+			ask_for_status(w);
+		}
+		if (p[0].revents != 0)
+			on_signal(w);
+	}
+}
+
+/* Keep sync, control, the log and the state directory; 0 to 2 become /dev/null. */
+static void close_others(struct monitor *m, int null)
+{
+	int *keep[] = { &m->sync, &m->control, &m->state_dir, &m->log };
+	int base = 3 + (int)ARRAY_SIZE(keep);
+
+	/* Of the directory a new description: the creator's one has its lock. */
+	m->state_dir = open(m->state_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
+		*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, base + 64);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
+		dup3(*keep[i], 3 + (int)i, O_CLOEXEC);
+		*keep[i] = 3 + (int)i;
+	}
+	host_close_range((unsigned int)base, ~0u, 0);
+}
+
+_Noreturn void monitor_main(struct monitor *m)
+{
+	struct err e = ERR_INIT;
+	struct watch w = { .m = m };
+	struct sync_ready ready = { .kind = SYNC_READY };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	prctl(PR_SET_NAME, "runsc-monitor");
+	setsid();
+	if (null < 0)
+		err_errno(&e, errno, "/dev/null");
+	if (err_is(&e) || cgroup_join_self(m->cgroup, m->g->rootless, &e) < 0 ||
+	    enter_namespaces(m, &e) < 0)
+		fail(m, &e);
+	w.gofer = start_gofer(m, null, &e);
+	if (w.gofer > 0)
+		w.sentry = start_sentry(m, null, &e);
+	if (err_is(&e)) {
+		host_write(m->sync, e.text, strlen(e.text));
+		finish(&w, 126);
+	}
+	close_others(m, null);
+	log_open(m->log, "monitor", LOG_INFO, LOG_TEXT);
+	if (chdir("/") < 0)
+		log_warn("monitor: /: %s", err_reason(errno));
+	w.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	ready.sentry = w.sentry;
+	ready.gofer = w.gofer;
+	if (host_write(m->sync, &ready, sizeof(ready)) != sizeof(ready))
+		finish(&w, 126);
+	watch(&w);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* monitor.h: the process whose pid is the container's.  See launch.h. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "runsc-c/cgroup.h"
+#include "runsc-c/oci_spec.h"
+#include "runsc-c/runsc.h"
+
+/*
+ * Messages on the sync socket (SOCK_SEQPACKET).  A packet that starts with a printable character is
+ * the sentence of an error, from the monitor or from one of its children before its exec.
+ */
+enum sync_kind {
+	SYNC_MAPS = 1,   /* monitor → creator: write my uid_map and gid_map */
+	SYNC_READY = 2,  /* monitor → creator: struct sync_ready */
+	SYNC_GO = 3,     /* creator → monitor: the maps are written */
+	SYNC_COMMIT = 4, /* creator → monitor: live by yourself */
+};
+struct sync_ready {
+	char kind; /* SYNC_READY */
+	pid_t sentry, gofer; /* as the monitor and the creator see them */
+};
+
+struct monitor {
+	const struct globals *g;
+	const struct oci_spec *spec;
+	const struct cgroup *cgroup;
+	const char *state_path; /* the container's directory */
+	int state_dir;
+	int sync, control, sentry_control, listen, gofer_conn, log, exe;
+};
+
+/* In the forked child: never returns. */
+_Noreturn void monitor_main(struct monitor *m);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spawn.h: starting the jailed processes, Sentry and Gofer.
+ *
+ * A jailed process is our own executable again, in new pid, mount, ipc and uts namespaces, below an
+ * empty read-only root, with no_new_privs, killed when its starter dies, with just the descriptors it
+ * is given.  The Sentry besides: a user namespace of its own in which it is nobody, no capability in
+ * any set, a network namespace of its own unless the starter's is the container's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "runsc-c/err.h"
+
+/* In the list of descriptors: a procfs of the new pid namespace goes here. */
+#define SPAWN_PROCFS (-2)
+
+struct spawn {
+	const char *staging;     /* an existing directory, to mount the empty root on */
+	const char *const *argv; /* argv[1] is the hidden subcommand */
+	const int *fds;          /* become 0, 1, 2, … in the new process; all others are closed */
+	size_t fd_count;
+	int exe_fd;              /* our executable */
+	bool nobody;             /* user namespace, no capabilities */
+	bool new_net;
+	bool deep_stack_hole;    /* 4 GB below the stack: the stub lives there */
+};
+
+/*
+ * The new process's pid, or a negative errno with e set.  What fails in the new process before its
+ * exec is written to report_fd as one line of text (and its status is then 126).
+ */
+pid_t spawn_jailed(const struct spawn *s, int report_fd, struct err *e);
+
+/*
+ * At the start of every command: default dispositions, empty signal mask, descriptors 0 to 2 open,
+ * all others but the first `keep` after them closed.
+ */
+void spawn_sanitize(int keep);
+/* fork(), into a v2 cgroup if cgroup_fd >= 0, with further CLONE_* flags. */
+pid_t spawn_fork(int cgroup_fd, unsigned long flags);
