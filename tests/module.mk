@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+
+# The command line with a fake Sentry: tests/oci/fake_sentry.c.
+FAKE := $(B)/tests/runsc-c-fake
+$(FAKE): $(B)/obj/tests/oci/fake_sentry.o $(B)/obj/runsc-c/main.o $(B)/librunsc.a
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK_EXE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
