@@ -80,6 +80,8 @@ struct vfs_hooks {
 	void (*chroot_refs)(struct vfs_ctx *c, const struct path *old, const struct path *new_path);
 };
 void vfs_set_hooks(const struct vfs_hooks *h);
+/* Send the caller a signal through the hook; nothing without one. */
+void vfs_raise(struct vfs_ctx *c, int signo);
 int vfs_init(void) must_check;
 
 /* ---- attributes ------------------------------------------------------------------------------- */
