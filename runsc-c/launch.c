@@ -387,16 +387,23 @@ int launch_wait(struct launch *l)
 
 /* ---- destroy -------------------------------------------------------------------------------- */
 
-#define KILL_TIMEOUT_MS 10000
+#define KILL_TIMEOUT_MS    10000
+#define MONITOR_TIMEOUT_MS 2000
 
 int launch_destroy(const char *root, struct state *s, struct err *e)
 {
 	const struct proc_id *all[] = { &s->monitor, &s->sentry, &s->gofer };
 	struct oci_hooks hooks = { NULL, 0 };
+	struct err ignored = ERR_INIT;
 	struct cgroup c;
 	json_t *state;
 
 	cgroup_from_json(s->cgroup, &c);
+	if (cgroup_is_frozen(&c))
+		cgroup_freeze(&c, false, &ignored);
+	/* The monitor reaps the others and ends by itself; it is killed only if it does not. */
+	if (proc_kill(&s->sentry, SIGKILL) == 0)
+		proc_wait_gone(&s->monitor, MONITOR_TIMEOUT_MS);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		proc_kill(all[i], SIGKILL);
 	if (c.count > 0 && !cgroup_kill(&c, KILL_TIMEOUT_MS))
