@@ -12,3 +12,4 @@ UNIT_TESTS += tests/unit/gofer/test_attr.c
 UNIT_TESTS += tests/unit/gofer/test_content.c
 UNIT_TESTS += tests/unit/gofer/test_server.c
 UNIT_TESTS += tests/unit/gofer/test_client.c
+UNIT_TESTS += tests/unit/gofer/test_client_fibers.c

@@ -52,7 +52,7 @@ static int parse_attachments(const char *list, struct gofer_attachment **out, ui
 
 int cmd_gofer(const struct globals *g, int argc, char **argv, struct err *e)
 {
-	struct gofer_config c = { .conn_fd = GOFER_FD_CONN };
+	struct gofer_config c = { .conn_fd = GOFER_FD_CONN, .log_fd = GOFER_FD_LOG };
 	struct gofer_attachment *a;
 	int ret;
 
