@@ -636,3 +636,32 @@ void mnt_ns_root(struct mnt_ns *ns, struct path *out)
 	mounts_read_unlock();
 	(void)mount_follow(out);
 }
+
+/*
+ * The supers are collected first: syncing talks to gofers and must not hold the tree.
+ */
+void vfs_sync(struct vfs_ctx *c)
+{
+	struct super **list;
+	size_t count = 0;
+	struct mount *m;
+
+	mounts_read_lock();
+	list = mem_calloc(c->mnt_ns->count + 1, sizeof(struct super *));
+	if (list) {
+		list_for_each_entry(m, &c->mnt_ns->mounts, ns_node) {
+			if (m->sb->ops->sync && m->root == m->sb->root) {
+				super_get(m->sb);
+				list[count++] = m->sb;
+			}
+		}
+	}
+	mounts_read_unlock();
+	while (count > 0) {
+		struct super *sb = list[--count];
+
+		(void)sb->ops->sync(sb);
+		super_put(sb);
+	}
+	mem_free(list);
+}

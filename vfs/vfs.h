@@ -520,6 +520,8 @@ int vfs_unlink(struct vfs_ctx *c, const struct path *at, const char *name);
 int vfs_rmdir(struct vfs_ctx *c, const struct path *at, const char *name);
 int vfs_rename(struct vfs_ctx *c, const struct path *old_at, const char *old_name,
 	       const struct path *new_at, const char *new_name, unsigned int flags);
+/* sync(2): every file system mounted in the caller's namespace. */
+void vfs_sync(struct vfs_ctx *c);
 int vfs_readlink(struct vfs_ctx *c, const struct path *p, char **out);
 int vfs_getattr(struct vfs_ctx *c, const struct path *p, uint32_t query, struct attr *out);
 /* chmod, chown, utimensat, truncate: permission rules of setattr_prepare; clears setuid bits. */
