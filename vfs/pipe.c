@@ -18,10 +18,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "lib/mem.h"
+#include "vfs/file.h"
 #include "vfs/pipe_impl.h"
 #include "vfs/poll.h"
 
@@ -274,10 +276,11 @@ static ssize_t pipe_write(struct vfs_ctx *c, struct file *f, struct uio *src, in
 {
 	struct pipe *p = pipe_end(f)->pipe;
 	bool packet = f->flags & O_DIRECT, slept = false, room;
+	size_t size = uio_left(src);
 	ssize_t n;
 
 	(void)pos;
-	if (uio_left(src) == 0)
+	if (size == 0)
 		return 0;
 
 	mutex_lock(&p->lock);
@@ -288,6 +291,10 @@ static ssize_t pipe_write(struct vfs_ctx *c, struct file *f, struct uio *src, in
 	room = !pipe_full_locked(p);
 	mutex_unlock(&p->lock);
 
+	/* Cut short by the last reader's leaving: the count is returned, the signal comes all the same
+	 * (for -EPIPE the vfs sends it). */
+	if (n > 0 && (size_t)n < size && pipe_load(&p->readers) == 0)
+		vfs_raise(c, SIGPIPE);
 	if (n > 0)
 		pipe_wake_readers(p);
 	if (room && slept) /* the reader that woke us may have made room for two */
@@ -335,9 +342,7 @@ static long pipe_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint
 	for (unsigned int at = p->tail; at != p->head; at++)
 		bytes += pipe_slot(p, at)->size;
 	mutex_unlock(&p->lock);
-	if (!c->space || c->space->write(c->space, arg, &bytes, sizeof(bytes)) != sizeof(bytes))
-		return -EFAULT;
-	return 0;
+	return vfs_copy_out(c, arg, &bytes, sizeof(bytes));
 }
 
 /* ---- life -------------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 
 #include "lib/mem.h"
 #include "vfs/pipe_impl.h"
@@ -53,6 +54,8 @@ static ssize_t splice_fill(struct vfs_ctx *c, struct file *in, int64_t *off, str
 		n = pipe_populate_locked(p);
 	if (n < 0) {
 		mutex_unlock(&p->lock);
+		if (n == -EPIPE)
+			vfs_raise(c, SIGPIPE);
 		return n;
 	}
 	room = pipe_room_locked(p, &size);
@@ -199,6 +202,8 @@ static int pipe_pair_wait(struct vfs_ctx *c, struct pipe *in, struct pipe *out, 
 	mutex_unlock(&out->lock);
 	if (slept)
 		pipe_wake_writers(out);
+	if (err == -EPIPE)
+		vfs_raise(c, SIGPIPE);
 	return err < 0 ? err : 1;
 }
 
@@ -293,8 +298,13 @@ ssize_t pipe_vmsplice(struct vfs_ctx *c, struct file *f, struct uio *u, unsigned
 
 	if (!file_is_pipe(f))
 		return -EBADF;
-	if (f->kind & FILE_WRITE)
-		return f->ops->write(c, f, u, &pos, rwf);
+	if (f->kind & FILE_WRITE) {
+		ssize_t n = f->ops->write(c, f, u, &pos, rwf);
+
+		if (n == -EPIPE)
+			vfs_raise(c, SIGPIPE);
+		return n;
+	}
 	return f->ops->read(c, f, u, &pos, rwf);
 }
 
