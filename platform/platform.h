@@ -39,7 +39,13 @@ struct fiber;
 enum plat_event_kind {
 	PLAT_SYSCALL, /* the result is set with plat_set_result() or plat_regs_mut() before the next run */
 	PLAT_FAULT,   /* a synchronous host signal; registers are those of the faulting instruction */
-	PLAT_KICKED,  /* plat_kick() reached it in application code, or in a native futex wait */
+	/*
+	 * plat_kick() reached it in application code, or in a native futex wait.  In a wait orig_rax is
+	 * SYS_futex and rax is -ERESTARTSYS (no timeout) or -ERESTART_RESTARTBLOCK, as inside Linux.
+	 * Running on with registers untouched resumes the wait (to the same moment): do that unless
+	 * there is a handler to call.
+	 */
+	PLAT_KICKED,
 	PLAT_DEAD,    /* the host thread is gone; only plat_thread_free() may follow */
 };
 
@@ -194,6 +200,14 @@ struct plat_identity {
 	uint32_t valid; /* 0: ask the Sentry (traced, own seccomp filter, shared mm) */
 };
 void plat_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id);
+
+/*
+ * Whether the stub may answer and make native calls itself (memory, futexes, identity): on by
+ * default.  Off, every call of the application is a PLAT_SYSCALL: for tracing, an application's own
+ * seccomp filter, or limits on memory that the host can't enforce.  Of the next calls on, not of
+ * those under way.
+ */
+void plat_mm_set_native(struct plat_mm *mm, bool on);
 
 /* ---- looking at it ---------------------------------------------------------------------------- */
 

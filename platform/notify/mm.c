@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mm.c: address spaces: the channel, its slots, and the deaths of processes.
+ *
+ * Every process made from the zygote is our child (CLONE_PARENT).  One host thread reaps them, and
+ * tells each mm whose leader died; the host has then ended all its threads.  A pid that was reaped
+ * may be given to a new stub before that has got through; what could go wrong is a spurious kick, or
+ * a kill of a process which is being killed for the same reason, both by our own hand.
+ *
+ * Until a cloned process has arrived (first doorbell, with its cookie) its pid is only what its
+ * parent's stub has claimed.  The claim is good for one thing: to notice that it died before it
+ * could arrive.
+ */
+#include "platform/notify/notify_impl.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "platform/host.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
+
+struct arrival {
+	struct list node;
+	struct waiter waiter;
+};
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+static ssize_t mm_space_read(const struct uio_space *s, uint64_t addr, void *dst, size_t size)
+{
+	return plat_mm_read(container_of(s, struct plat_mm, space), addr, dst, size, false);
+}
+
+static ssize_t mm_space_write(const struct uio_space *s, uint64_t addr, const void *src, size_t size)
+{
+	return plat_mm_write(container_of(s, struct plat_mm, space), addr, src, size, false);
+}
+
+int notify_mm_new(struct plat_mm **out)
+{
+	struct plat_mm *mm = mem_new(struct plat_mm);
+
+	if (!mm)
+		return -ENOMEM;
+	ref_init(&mm->refs);
+	latch_init(&mm->latch);
+	list_init(&mm->threads);
+	list_init(&mm->arrival);
+	mm->space.read = mm_space_read;
+	mm->space.write = mm_space_write;
+	mm->memfd = -1;
+	mm->native = true;
+	*out = mm;
+	return 0;
+}
+
+void notify_mm_get(struct plat_mm *mm)
+{
+	ref_get(&mm->refs);
+}
+
+/* Take mm out of the table by pid, so that its death concerns nobody. */
+static void mm_forget_pid(struct plat_mm *mm)
+{
+	latch_lock(&notify.tables);
+	if (mm->in_by_pid)
+		hash_remove(&notify.by_pid, &mm->by_pid);
+	mm->in_by_pid = false;
+	latch_unlock(&notify.tables);
+}
+
+void notify_mm_put(struct plat_mm *mm)
+{
+	bool kill;
+
+	if (!ref_put(&mm->refs))
+		return;
+	latch_lock(&mm->latch);
+	kill = mm->pid && !mm->dead;
+	latch_unlock(&mm->latch);
+	if (kill)
+		(void)host_kill(mm->pid, SIGKILL);
+	mm_forget_pid(mm);
+	notify_mm_close(mm);
+	mem_free(mm);
+}
+
+int notify_mm_open(struct plat_mm *mm, uint32_t index)
+{
+	uint8_t *slots = mem_zalloc(index + 1);
+	uint8_t *channel;
+	int fd, err;
+
+	if (!slots)
+		return -ENOMEM;
+	fd = host_memfd_create("runsc-c-channel", MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	if (fd == -EINVAL)
+		fd = host_memfd_create("runsc-c-channel", MFD_ALLOW_SEALING);
+	err = fd;
+	if (fd < 0)
+		goto free_slots;
+	err = host_ftruncate(fd, STUB_CHANNEL_SIZE);
+	if (err < 0)
+		goto close_fd;
+	/* Nobody can cut it under us (SIGBUS). */
+	err = (int)host_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	if (err < 0)
+		goto close_fd;
+	channel = host_mmap(NULL, STUB_CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+			    fd, 0);
+	err = -ENOMEM;
+	if (host_is_error(channel))
+		goto close_fd;
+	slots[index] = NOTIFY_SLOT_USED;
+	latch_lock(&mm->latch);
+	mm->slots = slots;
+	mm->slot_count = index + 1;
+	mm->channel = channel;
+	mm->process = (struct stub_process *)(channel + STUB_PROCESS);
+	mm->memfd = fd;
+	mm->process->native = mm->native;
+	latch_unlock(&mm->latch);
+	plat_mm_set_identity(mm, &mm->identity);
+	return 0;
+close_fd:
+	host_close(fd);
+free_slots:
+	mem_free(slots);
+	return err;
+}
+
+void notify_mm_close(struct plat_mm *mm)
+{
+	if (mm->channel)
+		(void)host_munmap(mm->channel, STUB_CHANNEL_SIZE);
+	host_close_fd(&mm->memfd);
+	mem_free(mm->slots);
+	mm->slots = NULL;
+	mm->channel = NULL;
+	mm->process = NULL;
+	mm->slot_count = 0;
+}
+
+void notify_mm_undo(struct plat_mm *mm)
+{
+	pid_t pid;
+
+	mm_forget_pid(mm);
+	latch_lock(&mm->latch);
+	pid = mm->pid;
+	mm->pid = mm->pid_hint = 0;
+	mm->dead = false;
+	latch_unlock(&mm->latch);
+	if (pid)
+		(void)host_kill(pid, SIGKILL);
+	notify_mm_close(mm);
+}
+
+/* ---- slots ------------------------------------------------------------------------------------ */
+
+struct stub_slot *notify_slot_at(struct plat_mm *mm, uint32_t index)
+{
+	return (struct stub_slot *)(mm->channel + STUB_SLOT((size_t)index));
+}
+
+static bool slot_is_free_locked(struct plat_mm *mm, uint32_t i)
+{
+	if (mm->slots[i] == NOTIFY_SLOT_NONE)
+		return true;
+	return mm->slots[i] == NOTIFY_SLOT_DYING &&
+	       __atomic_load_n(&notify_slot_at(mm, i)->live, __ATOMIC_ACQUIRE) == 0;
+}
+
+int notify_slot_alloc(struct plat_mm *mm, bool *mapped)
+{
+	uint8_t *grown = NULL, *old = NULL;
+	uint32_t i, want, room = 0;
+	int r = -EAGAIN;
+
+	for (;;) {
+		latch_lock(&mm->latch);
+		for (i = 0; i < mm->slot_count && !slot_is_free_locked(mm, i); i++)
+			;
+		if (i < mm->slot_count) {
+			*mapped = mm->slots[i] == NOTIFY_SLOT_DYING;
+			mm->slots[i] = NOTIFY_SLOT_USED;
+			r = (int)i;
+			break;
+		}
+		want = mm->slot_count * 2;
+		want = MAX(want, 8u);
+		want = MIN(want, (uint32_t)STUB_THREADS_MAX);
+		if (want == mm->slot_count)
+			break;
+		if (room > mm->slot_count) {
+			memcpy(grown, mm->slots, mm->slot_count);
+			old = mm->slots;
+			mm->slots = grown;
+			mm->slot_count = room;
+			room = 0;
+			grown = old;
+		}
+		latch_unlock(&mm->latch);
+		mem_free(grown);
+		if (old) {
+			old = grown = NULL;
+			continue;
+		}
+		room = want;
+		grown = mem_zalloc(room);
+		if (!grown)
+			return -EAGAIN;
+	}
+	latch_unlock(&mm->latch);
+	mem_free(grown);
+	return r;
+}
+
+/* ---- arrival ---------------------------------------------------------------------------------- */
+
+/* REQUIRES mm->latch */
+static void mm_wake_arrivals(struct plat_mm *mm)
+{
+	struct list *n;
+
+	while ((n = list_shift(&mm->arrival)))
+		waiter_wake(&list_entry(n, struct arrival, node)->waiter);
+}
+
+bool notify_mm_arrived(struct plat_mm *mm, pid_t pid)
+{
+	bool ok;
+
+	latch_lock(&notify.tables);
+	latch_lock(&mm->latch);
+	ok = !mm->killed && !mm->dead && mm->pid == 0;
+	if (ok) {
+		mm->pid = pid;
+		hash_insert(&notify.by_pid, &mm->by_pid, hash_u64(0, (uint64_t)pid));
+		mm->in_by_pid = true;
+	}
+	mm_wake_arrivals(mm);
+	latch_unlock(&mm->latch);
+	latch_unlock(&notify.tables);
+	return ok;
+}
+
+/* Sleep until mm's process has arrived, or died. */
+static void mm_await_arrival(struct plat_mm *mm)
+{
+	struct arrival a;
+
+	list_init(&a.node);
+	waiter_init(&a.waiter, fiber_self());
+	for (;;) {
+		waiter_prepare(&a.waiter);
+		latch_lock(&mm->latch);
+		list_remove(&a.node);
+		if (mm->pid || mm->dead || list_empty(&mm->threads)) {
+			latch_unlock(&mm->latch);
+			waiter_cancel(&a.waiter);
+			return;
+		}
+		list_append(&mm->arrival, &a.node);
+		latch_unlock(&mm->latch);
+		(void)waiter_sleep(&a.waiter, WAITER_UNINTERRUPTIBLE, INT64_MAX);
+	}
+}
+
+pid_t notify_mm_tid(struct plat_mm *mm)
+{
+	struct plat_thread *pt;
+	pid_t tid;
+
+	for (bool again = fiber_self() != NULL;; again = false) {
+		tid = 0;
+		latch_lock(&mm->latch);
+		if (!mm->dead) {
+			/* Not the process's pid: its first thread may have ended, and has no memory then. */
+			list_for_each_entry(pt, &mm->threads, in_mm) {
+				tid = __atomic_load_n(&pt->tid, __ATOMIC_RELAXED);
+				if (tid)
+					break;
+			}
+		}
+		latch_unlock(&mm->latch);
+		if (tid || !again)
+			return tid ? tid : -ESRCH;
+		mm_await_arrival(mm);
+	}
+}
+
+/* ---- death ------------------------------------------------------------------------------------ */
+
+void notify_mm_kill(struct plat_mm *mm)
+{
+	bool arrived, dead;
+	pid_t pid;
+
+	latch_lock(&mm->latch);
+	mm->killed = true;
+	dead = mm->dead;
+	pid = mm->pid;
+	arrived = pid != 0;
+	latch_unlock(&mm->latch);
+	if (arrived && !dead)
+		(void)host_kill(pid, SIGKILL);
+	else if (!dead)
+		notify_mm_died(mm, SIGKILL); /* should it arrive after all, it is sent away */
+}
+
+void notify_mm_died(struct plat_mm *mm, int wait_status)
+{
+	struct plat_thread *pt;
+	struct list *n;
+
+	notify_mm_get(mm);
+	mm_forget_pid(mm);
+	latch_lock(&mm->latch);
+	if (!mm->dead) {
+		mm->dead = true;
+		mm->wait_status = wait_status;
+	}
+	mm_wake_arrivals(mm);
+	while ((n = list_shift(&mm->threads))) {
+		pt = list_entry(n, struct plat_thread, in_mm);
+		ref_get(&pt->refs);
+		latch_unlock(&mm->latch);
+		notify_thread_died(pt);
+		notify_thread_put(pt);
+		latch_lock(&mm->latch);
+	}
+	latch_unlock(&mm->latch);
+	notify_mm_put(mm);
+}
+
+/* REQUIRES tables' latch */
+static struct plat_mm *mm_peek_by_pid(pid_t pid)
+{
+	struct hash_node *n;
+	struct plat_mm *mm;
+
+	for (n = hash_first(&notify.by_pid, hash_u64(0, (uint64_t)pid)); n; n = hash_next(n)) {
+		mm = container_of(n, struct plat_mm, by_pid);
+		if (mm->pid == pid)
+			return mm;
+	}
+	return NULL;
+}
+
+bool notify_pid_is_known(pid_t pid)
+{
+	bool known;
+
+	latch_lock(&notify.tables);
+	known = mm_peek_by_pid(pid) != NULL;
+	latch_unlock(&notify.tables);
+	return known;
+}
+
+void notify_process_died(pid_t pid, int wait_status)
+{
+	struct plat_mm *mm;
+
+	latch_lock(&notify.tables);
+	mm = mm_peek_by_pid(pid);
+	if (!mm)
+		mm = notify_pending_peek(pid);
+	if (mm && !ref_try_get(&mm->refs))
+		mm = NULL;
+	latch_unlock(&notify.tables);
+	if (!mm)
+		return;
+	notify_mm_died(mm, wait_status);
+	notify_mm_put(mm);
+}
+
+static void *reaper_main(void *arg)
+{
+	pid_t pid;
+	int status;
+
+	(void)arg;
+	for (;;) {
+		pid = host_wait4(-1, &status, __WALL, NULL);
+		if (pid > 0) {
+			if (pid == notify.zygote_mm->pid)
+				log_error("the zygote is gone (status %#x)", status);
+			notify_process_died(pid, status);
+		} else if (pid == -ECHILD) {
+			return NULL; /* not even a zygote: no process can be made any more */
+		}
+	}
+}
+
+int notify_reaper_start(void)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t thread;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, 256 * 1024);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&thread, &attr, reaper_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}

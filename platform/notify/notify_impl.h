@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * notify_impl.h: the `notify` platform: in-process stub, channel, seccomp user-notification as the
+ * doorbell.  README.md has the picture of a trap.
+ *
+ * Life of a plat_thread, as the Sentry sees it (pt->state, under pt->latch):
+ *
+ *     NEW ──plat_start, plat_clone──▶ KERNEL ──commit: reply published──▶ APP
+ *                                       ▲                                  │
+ *                                       └────── request received ──────────┘
+ *     any ──process died, plat_thread_exit──▶ DEAD
+ *
+ * In KERNEL the fiber is at work and the stub waits: in the doorbell while pt->notif_id is set, else
+ * ("parked") on the futex word reply_seq of its slot.  In APP the fiber is suspended; whoever moves
+ * the state out of APP, under the latch, is the one that runs or resumes it.
+ *
+ * A clone's child exists for us when plat_clone makes it (KERNEL, tid 0); the host thread arrives by
+ * its first doorbell, with the cookie.  A reply that is given before that is published at once, since
+ * the slot is there; the stub finds it when it has mapped its channel.
+ *
+ * Latch order: tables, mm, thread.  None is held over a host call but futex wake-ups.
+ *
+ * What is read from a slot is hostile: copied once into pt->request, then checked.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <linux/seccomp.h>
+
+#include "lib/fiber.h"
+#include "lib/hash.h"
+#include "lib/latch.h"
+#include "lib/list.h"
+#include "lib/ref.h"
+#include "platform/arch/x86_64/fpstate.h"
+#include "platform/platform_impl.h"
+#include "platform/stub/abi.h"
+
+enum notify_state { NOTIFY_NEW, NOTIFY_APP, NOTIFY_KERNEL, NOTIFY_DEAD };
+
+/* Use of a channel's slot (and of the area with its index), under mm->latch. */
+enum notify_slot {
+	NOTIFY_SLOT_NONE,  /* never used: no area */
+	NOTIFY_SLOT_USED,
+	NOTIFY_SLOT_DYING, /* the host thread has been told to end; free when slot->live is 0 */
+};
+
+/* Who may touch a member: (c) constant once started, (m) mm->latch, (t) tables' latch, (a) atomic. */
+struct plat_mm {
+	struct ref refs;
+	struct latch latch;
+	struct uio_space space;       /* (c) */
+	uint8_t *channel;             /* (c) the whole memfd, mapped; NULL until started */
+	int memfd;                    /* (c) */
+	struct stub_process *process; /* (c) a page of channel */
+	uint8_t *slots;               /* (m) enum notify_slot of each of slot_count */
+	uint32_t slot_count;          /* (m) */
+	struct list threads;          /* (m) of plat_thread.in_mm: those that are not NEW and not DEAD */
+	uint32_t live_threads;        /* (m) */
+	pid_t pid;                    /* (m) 0 until the process has arrived */
+	pid_t pid_hint;               /* (m) what the parent's stub said; for deaths before arrival */
+	bool killed, dead;            /* (m) kill at arrival; gone */
+	int wait_status;              /* (m) when dead */
+	struct list arrival;          /* (m) of fibers that wait for pid: struct arrival */
+	struct hash_node by_pid;      /* (t) in the table if pid */
+	bool in_by_pid;               /* (t) */
+	bool native;                  /* (m) */
+	struct plat_identity identity; /* (m) */
+};
+
+/* What the stub said, copied once. */
+struct notify_request {
+	uint32_t kind;
+	uint32_t sig, code;
+	uint64_t nr, fault_addr, trapno, error, fpstate;
+	uint32_t compat;
+	int64_t done;
+	struct stub_regs regs;
+};
+
+/* Who may touch a member: (c) constant, (l) latch, (f) the fiber while it works, (t) tables' latch. */
+struct plat_thread {
+	struct ref refs;
+	struct latch latch;
+	struct plat_mm *mm;             /* (c) */
+	struct fiber *fiber;            /* (c) but for the zygote */
+	struct uio_space space;         /* (c) */
+	enum notify_state state;        /* (l) */
+	uint32_t index;                 /* (c) once started */
+	struct stub_slot *slot;         /* (c) once started; hostile memory */
+	pid_t tid;                      /* (l) 0 until arrived */
+	uint32_t seq;                   /* (l) number of the request that is, or was last, worked on */
+	uint64_t notif_id;              /* (l) the doorbell the stub waits in; 0: parked */
+	bool kicked;                    /* (l) since the last event */
+	bool ordering;                  /* (l) the stub carries out an order; kicks wait */
+	uint32_t clone_flags;           /* (l) clone granted with these; 0: none */
+	uint64_t cookie;                /* (c) once started */
+	bool first_of_process;          /* (c) once started */
+	struct list in_mm;              /* mm->latch */
+	struct hash_node by_tid, by_cookie; /* (t) */
+	bool in_by_tid, in_by_cookie;   /* (t) */
+	struct notify_request request;  /* written in APP→KERNEL, then (f) */
+	plat_regs_t registers;          /* (f) */
+	uint64_t fpstate;               /* (f) address in the stub's frame */
+	bool result_set, regs_set, fpu_init; /* (f) to be loaded by the next run */
+};
+
+/* One per process. */
+struct notify {
+	int listener;
+	pid_t self; /* the Sentry's pid */
+	struct latch tables;
+	struct hash by_tid, by_cookie, by_pid;
+	struct plat_mm *zygote_mm;
+	struct plat_thread *zygote;
+	struct fpstate_info fpstate;
+	bool huge_pages;
+};
+extern struct notify notify;
+
+/* zygote.c */
+int notify_init(const struct plat_config *c) must_check;
+
+/* filter.c: install the stub's filter on the calling thread; the listener or a negative errno. */
+int stub_filter_install(bool fsgsbase, unsigned int extra_flags) must_check;
+#define STUB_FILTER_MAX 160
+struct sock_filter;
+int stub_filter_build(struct sock_filter *out, size_t max, bool fsgsbase) must_check;
+
+/* mm.c */
+int notify_mm_new(struct plat_mm **out) must_check;
+void notify_mm_get(struct plat_mm *mm);
+void notify_mm_put(struct plat_mm *mm);
+void notify_mm_kill(struct plat_mm *mm);
+pid_t notify_mm_tid(struct plat_mm *mm);
+/* Whether a process with this pid is one that arrived and has not died. */
+bool notify_pid_is_known(pid_t pid);
+/* Make the channel, with slot index in use. */
+int notify_mm_open(struct plat_mm *mm, uint32_t index) must_check;
+void notify_mm_close(struct plat_mm *mm);
+/* As before notify_mm_open(): a clone that failed.  A process that did arrive is killed. */
+void notify_mm_undo(struct plat_mm *mm);
+/* A free slot: its index, *mapped says whether its area exists; or -EAGAIN. */
+int notify_slot_alloc(struct plat_mm *mm, bool *mapped) must_check;
+struct stub_slot *notify_slot_at(struct plat_mm *mm, uint32_t index);
+/* The first process to arrive in mm: pid is its leader.  False: kill it. */
+bool notify_mm_arrived(struct plat_mm *mm, pid_t pid);
+/* Process pid (a child of ours) is gone. */
+void notify_process_died(pid_t pid, int wait_status);
+/* The same where the pid is not known or not reaped yet. */
+void notify_mm_died(struct plat_mm *mm, int wait_status);
+int notify_reaper_start(void) must_check;
+
+/* thread.c */
+void notify_thread_put(struct plat_thread *pt);
+void notify_thread_died(struct plat_thread *pt);
+int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags) must_check;
+int notify_start(struct plat_thread *pt) must_check;
+int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out) must_check;
+
+/* The zygote's thread, made by hand, is pid. */
+void notify_zygote_arrived(pid_t pid);
+/* REQUIRES tables' latch.  The mm of a child that has not arrived and that its parent called pid. */
+struct plat_mm *notify_pending_peek(pid_t pid);
+
+/* receive.c */
+int notify_abort_init(void) must_check;
+extern const struct worker_hooks notify_worker_hooks;
+void notify_send(uint64_t id, long value, int error);

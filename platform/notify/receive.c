@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * receive.c: the receiver: answers the doorbell.
+ *
+ * Each notification is one of
+ *   - a thread that we know rings: its slot holds a request, and its fiber is run on the spot;
+ *   - a new thread says hello, with the cookie that its creator was given;
+ *   - a clone that we ordered, to be let through.
+ *
+ * No thread is kept waiting in the doorbell for long: when its fiber has run and not answered (it
+ * sleeps, or has gone on to wait for something else) the doorbell is answered without a reply in the
+ * slot, which parks the stub.  A ring for a request that is being worked on already (a signal undid
+ * the first one) is answered the same way.  The kernel may find an answer too late (ENOENT): the stub
+ * then rings again and finds the reply in its slot.
+ *
+ * A notification names the thread by its host tid; that can't be forged, the rest can.
+ */
+#include "platform/notify/notify_impl.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <ucontext.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "platform/host.h"
+
+#define ABORT_SIGNAL SIGURG
+
+long notify_recv_abortable(int fd, unsigned long request, void *arg, atomic_uint *abort);
+extern const char notify_recv_check[], notify_recv_syscall[], notify_recv_aborted[];
+void notify_sigreturn(void);
+
+/* How the receiver is told to leave: the flag, and a signal to whoever is in RECV. */
+static atomic_uint abort_wanted;
+static atomic_int receiver_tid;
+
+/* ---- answering -------------------------------------------------------------------------------- */
+
+void notify_send(uint64_t id, long value, int error)
+{
+	struct seccomp_notif_resp resp = { .id = id, .val = value, .error = error };
+
+	/* ENOENT: interrupted or dead; it comes back if it lives. */
+	(void)host_ioctl(notify.listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
+}
+
+static void send_continue(uint64_t id)
+{
+	struct seccomp_notif_resp resp = { .id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+
+	(void)host_ioctl(notify.listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
+}
+
+/* ---- requests --------------------------------------------------------------------------------- */
+
+static struct plat_thread *thread_lookup(pid_t tid)
+{
+	struct plat_thread *pt = NULL;
+	struct hash_node *n;
+
+	latch_lock(&notify.tables);
+	for (n = hash_first(&notify.by_tid, hash_u64(0, (uint64_t)tid)); n; n = hash_next(n)) {
+		pt = container_of(n, struct plat_thread, by_tid);
+		if (pt->tid == tid) {
+			ref_get(&pt->refs);
+			break;
+		}
+		pt = NULL;
+	}
+	latch_unlock(&notify.tables);
+	return pt;
+}
+
+/* The slot's request, each word read once. */
+static void request_copy(struct notify_request *q, const struct stub_slot *hostile)
+{
+	const volatile struct stub_slot *s = hostile;
+	const volatile uint64_t *from = (const volatile uint64_t *)&s->regs;
+	uint64_t *to = (uint64_t *)&q->regs;
+
+	q->kind = s->request;
+	q->sig = s->sig;
+	q->code = s->code;
+	q->nr = s->nr;
+	q->fault_addr = s->fault_addr;
+	q->trapno = s->trapno;
+	q->error = s->error;
+	q->fpstate = s->fpstate;
+	q->compat = s->compat;
+	q->done = s->done;
+	for (size_t i = 0; i < sizeof(q->regs) / sizeof(uint64_t); i++)
+		to[i] = from[i];
+}
+
+/* Answer the doorbell id if it is still unanswered: the stub parks. */
+static void park(struct plat_thread *pt, uint64_t id)
+{
+	bool mine;
+
+	latch_lock(&pt->latch);
+	mine = pt->notif_id == id;
+	if (mine)
+		pt->notif_id = 0;
+	latch_unlock(&pt->latch);
+	if (mine)
+		notify_send(id, 0, 0);
+}
+
+static void on_ring(struct plat_thread *pt, uint64_t id)
+{
+	uint32_t seq = __atomic_load_n(&pt->slot->request_seq, __ATOMIC_ACQUIRE);
+	bool fresh, dead;
+
+	latch_lock(&pt->latch);
+	dead = pt->state == NOTIFY_DEAD;
+	fresh = pt->state == NOTIFY_APP && seq == pt->seq + 1;
+	if (fresh) {
+		pt->state = NOTIFY_KERNEL;
+		pt->seq = seq;
+		pt->notif_id = id;
+		if (!pt->ordering)
+			pt->kicked = false;
+	} else {
+		pt->notif_id = 0; /* an earlier doorbell of this request was undone by a signal */
+	}
+	latch_unlock(&pt->latch);
+	if (!fresh) {
+		notify_send(id, 0, dead ? -ENOSYS : 0);
+		return;
+	}
+	request_copy(&pt->request, pt->slot);
+	(void)fiber_run(pt->fiber);
+	park(pt, id);
+}
+
+static void on_clone(struct plat_thread *pt, const struct seccomp_notif *n)
+{
+	bool granted;
+
+	/* Idempotent: a signal makes the kernel ask again for the same clone. */
+	latch_lock(&pt->latch);
+	granted = pt->state == NOTIFY_APP && pt->clone_flags != 0 &&
+		  pt->clone_flags == n->data.args[0];
+	latch_unlock(&pt->latch);
+	if (granted)
+		send_continue(n->id);
+	else
+		notify_send(n->id, 0, -EPERM);
+}
+
+/* ---- hello ------------------------------------------------------------------------------------ */
+
+static struct plat_thread *cookie_lookup(uint64_t cookie)
+{
+	struct plat_thread *pt = NULL;
+	struct hash_node *n;
+
+	latch_lock(&notify.tables);
+	for (n = hash_first(&notify.by_cookie, hash_u64(0, cookie)); n; n = hash_next(n)) {
+		pt = container_of(n, struct plat_thread, by_cookie);
+		if (pt->cookie == cookie) {
+			ref_get(&pt->refs);
+			break;
+		}
+		pt = NULL;
+	}
+	latch_unlock(&notify.tables);
+	return pt;
+}
+
+/* The thread with this cookie is host thread tid, if that can be. */
+static bool thread_arrived(struct plat_thread *pt, pid_t tid)
+{
+	pid_t pid;
+	bool leader;
+
+	latch_lock(&pt->mm->latch);
+	pid = pt->mm->pid;
+	latch_unlock(&pt->mm->latch);
+	leader = pid == 0;
+	/* A thread of that process, or the leader of a new one. */
+	if (host_tgkill(leader ? tid : pid, tid, 0) < 0)
+		return false;
+	latch_lock(&notify.tables);
+	if (!pt->in_by_cookie) {
+		latch_unlock(&notify.tables);
+		return false;
+	}
+	hash_remove(&notify.by_cookie, &pt->by_cookie);
+	pt->in_by_cookie = false;
+	latch_lock(&pt->latch);
+	pt->tid = tid;
+	latch_unlock(&pt->latch);
+	hash_insert(&notify.by_tid, &pt->by_tid, hash_u64(0, (uint64_t)tid));
+	pt->in_by_tid = true;
+	latch_unlock(&notify.tables);
+	return !leader || notify_mm_arrived(pt->mm, tid);
+}
+
+/* Answer hello: the channel's descriptor for the first thread of a process. */
+static void hello_answer(struct plat_thread *pt, uint64_t id)
+{
+	struct seccomp_notif_addfd add = {
+		.id = id,
+		.flags = SECCOMP_ADDFD_FLAG_SETFD | SECCOMP_ADDFD_FLAG_SEND,
+		.srcfd = (uint32_t)pt->mm->memfd,
+		.newfd = 0,
+		.newfd_flags = O_CLOEXEC,
+	};
+
+	long err;
+
+	if (!pt->first_of_process) {
+		notify_send(id, 0, 0);
+		return;
+	}
+	err = host_ioctl(notify.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	if (err < 0 && err != -ENOENT)
+		notify_send(id, 0, (int)err); /* it ends itself */
+}
+
+/*
+ * Whoever rings and is not one of ours: a thread that has exited for us, or a process whose mm was
+ * given up while it was being made.  Only stubs have the doorbell; a process is ended.
+ */
+static void send_away(const struct seccomp_notif *n)
+{
+	pid_t tid = (pid_t)n->pid;
+
+	if (!notify_pid_is_known(tid) && host_tgkill(tid, tid, 0) == 0)
+		(void)host_kill(tid, SIGKILL);
+	notify_send(n->id, 0, -ENOSYS);
+}
+
+static void on_hello(const struct seccomp_notif *n)
+{
+	struct plat_thread *pt = cookie_lookup(n->data.args[1]);
+	pid_t tid = (pid_t)n->pid;
+	bool kick;
+
+	if (!pt) {
+		send_away(n);
+		return;
+	}
+	if (!thread_arrived(pt, tid)) {
+		send_away(n);
+		notify_thread_put(pt);
+		return;
+	}
+	hello_answer(pt, n->id);
+	latch_lock(&pt->latch);
+	kick = pt->state == NOTIFY_APP && pt->kicked;
+	latch_unlock(&pt->latch);
+	if (kick)
+		(void)host_tgkill(pt->mm->pid, tid, ABORT_SIGNAL);
+	notify_thread_put(pt);
+}
+
+/* ---- the receiver ------------------------------------------------------------------------------ */
+
+static void dispatch(const struct seccomp_notif *n)
+{
+	struct plat_thread *pt = thread_lookup((pid_t)n->pid);
+
+	if (!pt && n->data.nr == STUB_DOORBELL && n->data.args[0] == STUB_RING_HELLO) {
+		on_hello(n);
+		return;
+	}
+	if (!pt) {
+		send_away(n);
+		return;
+	}
+	if (n->data.nr != STUB_DOORBELL)
+		on_clone(pt, n);
+	else if (n->data.args[0] == STUB_RING)
+		on_ring(pt, n->id);
+	else if (n->data.args[0] == STUB_RING_HELLO && n->data.args[1] == pt->cookie && pt->seq == 1)
+		hello_answer(pt, n->id); /* again: a signal undid the first one */
+	else
+		notify_send(n->id, 0, -EINVAL);
+	notify_thread_put(pt);
+}
+
+static void notify_receive(void)
+{
+	/* Newer kernels may use more than our struct; RECV wants zeros. */
+	union {
+		struct seccomp_notif n;
+		uint8_t room[512];
+	} buf;
+	long err;
+
+	/* On the worker's own stack, so its thread-local storage is safe to use. */
+	static _Thread_local pid_t tid;
+
+	if (tid == 0)
+		tid = host_gettid();
+	atomic_store_explicit(&receiver_tid, tid, memory_order_seq_cst);
+	do {
+		memset(&buf, 0, sizeof(buf));
+		err = notify_recv_abortable(notify.listener, SECCOMP_IOCTL_NOTIF_RECV, &buf,
+					    &abort_wanted);
+		if (err == -EINTR &&
+		    atomic_exchange_explicit(&abort_wanted, 0, memory_order_seq_cst))
+			return;
+		ASSERT(err >= 0 || err == -EINTR || err == -ENOENT); /* ENOENT: whoever rang is dead */
+	} while (err < 0);
+	dispatch(&buf.n);
+}
+
+static void notify_receive_abort(void)
+{
+	int tid;
+
+	atomic_store_explicit(&abort_wanted, 1, memory_order_seq_cst);
+	tid = atomic_load_explicit(&receiver_tid, memory_order_seq_cst);
+	if (tid)
+		(void)host_tgkill(notify.self, tid, ABORT_SIGNAL);
+}
+
+const struct worker_hooks notify_worker_hooks = {
+	.receive = notify_receive,
+	.receive_abort = notify_receive_abort,
+};
+
+/* See sentry.S.  Installed without libc: a sanitizer would defer it, and hide the context. */
+__attribute__((no_sanitize("address", "thread", "undefined"), no_stack_protector))
+static void abort_handler(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+	uintptr_t ip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
+
+	(void)sig;
+	(void)info;
+	if (ip >= (uintptr_t)notify_recv_check && ip <= (uintptr_t)notify_recv_syscall)
+		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)notify_recv_aborted;
+}
+
+int notify_abort_init(void)
+{
+	struct {
+		void *handler;
+		uint64_t flags;
+		void *restorer;
+		uint64_t mask;
+	} a = {
+		.handler = (void *)abort_handler,
+		.flags = SA_SIGINFO | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
+		.restorer = (void *)notify_sigreturn,
+	};
+
+	return (int)host_call4(SYS_rt_sigaction, ABORT_SIGNAL, (long)&a, 0, 8);
+}

@@ -1,0 +1,880 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * thread.c: threads: hand the stub an answer or an order, and wait for what it says next.
+ *
+ * An exchange: the fiber fills the Sentry's part of the slot, and suspends; commit(), on the worker's
+ * stack, publishes the sequence number and then either answers the doorbell or wakes the parked stub.
+ * The next request makes the receiver run the fiber again (receive.c).
+ *
+ * The slot is hostile memory: what is written there may be changed by the application at once, and
+ * is never read back.
+ */
+#include "platform/notify/notify_impl.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/mutex.h"
+#include "lib/wq.h"
+#include "platform/host.h"
+
+#define KICK_SIGNAL SIGURG
+
+_Static_assert(sizeof(plat_regs_t) == sizeof(struct stub_regs), "the same registers");
+
+/* Only one fiber at a time can have the zygote clone. */
+static struct mutex zygote_mutex;
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+static ssize_t thread_space_read(const struct uio_space *s, uint64_t addr, void *dst, size_t size)
+{
+	return plat_mm_read(container_of(s, struct plat_thread, space)->mm, addr, dst, size, false);
+}
+
+static ssize_t thread_space_write(const struct uio_space *s, uint64_t addr, const void *src,
+				  size_t size)
+{
+	return plat_mm_write(container_of(s, struct plat_thread, space)->mm, addr, src, size, false);
+}
+
+int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out)
+{
+	struct plat_thread *pt = mem_new(struct plat_thread);
+
+	if (!pt)
+		return -ENOMEM;
+	ref_init(&pt->refs);
+	latch_init(&pt->latch);
+	list_init(&pt->in_mm);
+	pt->mm = mm;
+	notify_mm_get(mm);
+	pt->fiber = fiber;
+	pt->space.read = thread_space_read;
+	pt->space.write = thread_space_write;
+	*out = pt;
+	return 0;
+}
+
+void notify_thread_put(struct plat_thread *pt)
+{
+	if (!ref_put(&pt->refs))
+		return;
+	notify_mm_put(pt->mm);
+	mem_free(pt);
+}
+
+/* Out of the tables: no doorbell finds it any more. */
+static void thread_unhash(struct plat_thread *pt)
+{
+	latch_lock(&notify.tables);
+	if (pt->in_by_tid)
+		hash_remove(&notify.by_tid, &pt->by_tid);
+	if (pt->in_by_cookie)
+		hash_remove(&notify.by_cookie, &pt->by_cookie);
+	pt->in_by_tid = pt->in_by_cookie = false;
+	latch_unlock(&notify.tables);
+}
+
+static void notify_thread_free(struct plat_thread *pt)
+{
+	thread_unhash(pt);
+	latch_lock(&pt->mm->latch);
+	list_remove(&pt->in_mm);
+	latch_unlock(&pt->mm->latch);
+	notify_thread_put(pt);
+}
+
+struct plat_mm *notify_pending_peek(pid_t pid)
+{
+	struct hash_node *n, *tmp;
+	struct plat_thread *pt;
+	size_t i;
+
+	hash_for_each(&notify.by_cookie, i, n, tmp) {
+		pt = container_of(n, struct plat_thread, by_cookie);
+		if (pt->mm->pid == 0 && pt->mm->pid_hint == pid)
+			return pt->mm;
+	}
+	return NULL;
+}
+
+void notify_zygote_arrived(pid_t pid)
+{
+	struct plat_thread *z = notify.zygote;
+
+	mutex_init(&zygote_mutex, LOCK_PLATFORM);
+	z->tid = pid;
+	latch_lock(&notify.tables);
+	hash_insert(&notify.by_tid, &z->by_tid, hash_u64(0, (uint64_t)pid));
+	z->in_by_tid = true;
+	latch_unlock(&notify.tables);
+	latch_lock(&z->mm->latch);
+	list_append(&z->mm->threads, &z->in_mm);
+	latch_unlock(&z->mm->latch);
+	ASSERT(notify_mm_arrived(z->mm, pid));
+}
+
+void notify_thread_died(struct plat_thread *pt)
+{
+	bool resume;
+
+	thread_unhash(pt);
+	latch_lock(&pt->latch);
+	resume = pt->state == NOTIFY_APP;
+	pt->state = NOTIFY_DEAD;
+	pt->notif_id = 0;
+	latch_unlock(&pt->latch);
+	if (resume)
+		fiber_resume(pt->fiber);
+}
+
+/* ---- exchange --------------------------------------------------------------------------------- */
+
+static void kick_host(pid_t pid, pid_t tid)
+{
+	(void)host_tgkill(pid, tid, KICK_SIGNAL);
+}
+
+/* Let the stub see the reply that is in the slot.  REQUIRES pt->latch; returns the doorbell to answer. */
+static uint64_t publish_locked(struct plat_thread *pt)
+{
+	uint64_t id = pt->notif_id;
+
+	pt->notif_id = 0;
+	/* Release: pairs with the stub's acquire in await_reply(). */
+	__atomic_store_n(&pt->slot->reply_seq, pt->seq, __ATOMIC_RELEASE);
+	return id;
+}
+
+/* No latch held: after this the stub runs. */
+static void let_go(struct stub_slot *slot, uint64_t id)
+{
+	if (id)
+		notify_send(id, 0, 0);
+	else
+		(void)host_futex(&slot->reply_seq, FUTEX_WAKE, 1, NULL, 0);
+}
+
+static void commit(void *arg)
+{
+	struct plat_thread *pt = arg;
+	struct stub_slot *slot = pt->slot;
+	struct fiber *fiber = pt->fiber;
+	pid_t kick_tid = 0, pid;
+	uint64_t id;
+
+	latch_lock(&pt->latch);
+	if (pt->state == NOTIFY_DEAD) {
+		latch_unlock(&pt->latch);
+		fiber_resume(fiber);
+		return;
+	}
+	pt->state = NOTIFY_APP;
+	id = publish_locked(pt);
+	if (pt->kicked && !pt->ordering)
+		kick_tid = pt->tid;
+	pid = pt->mm->pid;
+	latch_unlock(&pt->latch);
+	/* pt may be gone from here on. */
+	let_go(slot, id);
+	if (kick_tid)
+		kick_host(pid, kick_tid);
+}
+
+static bool is_dead(struct plat_thread *pt)
+{
+	bool dead;
+
+	latch_lock(&pt->latch);
+	dead = pt->state == NOTIFY_DEAD;
+	latch_unlock(&pt->latch);
+	return dead;
+}
+
+/* Give the reply in the slot; back when the stub's next request is in pt->request.  -ESRCH: dead. */
+static int exchange(struct plat_thread *pt, enum stub_reply reply)
+{
+	pt->slot->reply = reply;
+	fiber_suspend(commit, pt);
+	return is_dead(pt) ? -ESRCH : 0;
+}
+
+/* An order, which the stub reports with STUB_DONE.  Anything else is a hostile stub's: it dies. */
+static int order(struct plat_thread *pt, enum stub_reply reply)
+{
+	int err;
+
+	latch_lock(&pt->latch);
+	pt->ordering = true;
+	latch_unlock(&pt->latch);
+	err = exchange(pt, reply);
+	latch_lock(&pt->latch);
+	pt->ordering = false;
+	latch_unlock(&pt->latch);
+	if (err == 0 && pt->request.kind != STUB_DONE) {
+		log_info("stub %d broke the protocol: request %u instead of a report", pt->tid,
+			 pt->request.kind);
+		notify_mm_kill(pt->mm);
+		err = -ESRCH;
+	}
+	return err;
+}
+
+/* ---- run -------------------------------------------------------------------------------------- */
+
+static void event_dead(struct plat_thread *pt, struct plat_event *ev)
+{
+	*ev = (struct plat_event){ .kind = PLAT_DEAD, .dead.wait_status = SIGKILL };
+	latch_lock(&pt->mm->latch);
+	if (pt->mm->dead)
+		ev->dead.wait_status = pt->mm->wait_status;
+	latch_unlock(&pt->mm->latch);
+}
+
+static void event_decode(struct plat_thread *pt, struct plat_event *ev)
+{
+	const struct notify_request *q = &pt->request;
+
+	memset(ev, 0, sizeof(*ev));
+	switch (q->kind) {
+	case STUB_SYSCALL:
+		ev->kind = PLAT_SYSCALL;
+		pt->registers.orig_rax = q->nr;
+		ev->syscall.nr = q->nr;
+		ev->syscall.args[0] = q->regs.rdi;
+		ev->syscall.args[1] = q->regs.rsi;
+		ev->syscall.args[2] = q->regs.rdx;
+		ev->syscall.args[3] = q->regs.r10;
+		ev->syscall.args[4] = q->regs.r8;
+		ev->syscall.args[5] = q->regs.r9;
+		ev->syscall.ip = q->regs.rip;
+		ev->syscall.compat = q->compat || (q->nr & 0x40000000);
+		return;
+	case STUB_FAULT:
+		ev->kind = PLAT_FAULT;
+		ev->fault.signo = (int)q->sig;
+		ev->fault.code = (int)q->code;
+		ev->fault.addr = q->fault_addr;
+		ev->fault.trapno = q->trapno;
+		ev->fault.error = q->error;
+		if (ev->fault.signo == SIGSEGV || ev->fault.signo == SIGBUS ||
+		    ev->fault.signo == SIGFPE || ev->fault.signo == SIGILL ||
+		    ev->fault.signo == SIGTRAP)
+			return;
+		break;
+	case STUB_KICKED:
+		ev->kind = PLAT_KICKED;
+		return;
+	case STUB_KICKED_FUTEX:
+		ev->kind = PLAT_KICKED;
+		pt->registers.orig_rax = SYS_futex;
+		return;
+	}
+	log_info("stub %d broke the protocol: request %u", pt->tid, q->kind);
+	notify_mm_kill(pt->mm);
+	event_dead(pt, ev);
+}
+
+static enum stub_reply run_reply(struct plat_thread *pt)
+{
+	struct stub_slot *s = pt->slot;
+	enum stub_reply reply = STUB_CONTINUE;
+
+	if (pt->regs_set || pt->fpu_init) {
+		memcpy(&s->regs, &pt->registers, sizeof(s->regs));
+		s->flags = pt->fpu_init ? STUB_LOAD_FPU_INIT : 0;
+		reply = STUB_LOAD;
+	} else if (pt->result_set) {
+		s->result = (int64_t)pt->registers.rax;
+		reply = STUB_RESULT;
+	}
+	pt->regs_set = pt->fpu_init = pt->result_set = false;
+	return reply;
+}
+
+static void notify_run(struct plat_thread *pt, struct plat_event *ev)
+{
+	bool dead, kicked;
+
+	latch_lock(&pt->latch);
+	dead = pt->state != NOTIFY_KERNEL;
+	kicked = pt->kicked;
+	pt->kicked = false;
+	latch_unlock(&pt->latch);
+	if (dead) {
+		event_dead(pt, ev);
+		return;
+	}
+	if (kicked) {
+		*ev = (struct plat_event){ .kind = PLAT_KICKED };
+		return;
+	}
+	if (exchange(pt, run_reply(pt)) < 0) {
+		event_dead(pt, ev);
+		return;
+	}
+	memcpy(&pt->registers, &pt->request.regs, sizeof(pt->registers));
+	pt->fpstate = pt->request.fpstate;
+	event_decode(pt, ev);
+}
+
+static void notify_kick(struct plat_thread *pt)
+{
+	pid_t tid = 0, pid;
+
+	latch_lock(&pt->latch);
+	pt->kicked = true;
+	if (pt->state == NOTIFY_APP && !pt->ordering)
+		tid = pt->tid;
+	pid = pt->mm->pid;
+	latch_unlock(&pt->latch);
+	if (tid)
+		kick_host(pid, tid);
+}
+
+/* ---- orders ----------------------------------------------------------------------------------- */
+
+static bool call_is_allowed(const struct plat_hostcall *c)
+{
+	switch (c->nr) {
+	case SYS_mmap:
+		/* Without FIXED the address is a hint, which the host takes if it is free: ours never is. */
+		return !layout_is_reserved(c->args[0], c->args[1]) &&
+		       !(c->args[2] & ~(uint64_t)(PROT_READ | PROT_WRITE | PROT_EXEC)) &&
+		       !(c->args[3] & ~(uint64_t)STUB_MMAP_FLAGS);
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_madvise:
+		return !layout_is_reserved(c->args[0], c->args[1]);
+	case SYS_mremap:
+		return !layout_is_reserved(c->args[0], c->args[1]) &&
+		       (!(c->args[3] & MREMAP_FIXED) || !layout_is_reserved(c->args[4], c->args[2]));
+	default:
+		return false;
+	}
+}
+
+/*
+ * Put calls' descriptors into the stub, as numbers 0, 1, …  Needs a doorbell that it waits in;
+ * -ENOENT when there is none (parked, or interrupted meanwhile).
+ */
+static int hand_over(struct plat_thread *pt, struct plat_hostcall *calls, size_t count, uint32_t *mask)
+{
+	struct seccomp_notif_addfd add = { .flags = SECCOMP_ADDFD_FLAG_SETFD };
+	long r;
+
+	latch_lock(&pt->latch);
+	add.id = pt->notif_id;
+	latch_unlock(&pt->latch);
+	*mask = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (calls[i].nr != SYS_mmap || calls[i].host_fd < 0)
+			continue;
+		if (add.id == 0)
+			return -ENOENT;
+		add.srcfd = (uint32_t)calls[i].host_fd;
+		add.newfd_flags = O_CLOEXEC;
+		r = host_ioctl(notify.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+		if (r < 0)
+			return (int)r;
+		pt->slot->calls[i].args[4] = (uint64_t)r;
+		*mask |= 1u << r;
+		add.newfd++;
+	}
+	return 0;
+}
+
+/* At most STUB_CALLS_MAX calls, STUB_FDS_MAX of them with a descriptor. */
+static int hostcalls_batch(struct plat_thread *pt, struct plat_hostcall *calls, size_t count)
+{
+	struct stub_slot *s = pt->slot;
+	int64_t done;
+	uint32_t mask;
+	int err;
+
+	for (int tries = 0;; tries++) {
+		for (size_t i = 0; i < count; i++) {
+			s->calls[i].nr = (uint64_t)calls[i].nr;
+			memcpy(s->calls[i].args, calls[i].args, sizeof(s->calls[i].args));
+			if (calls[i].nr == SYS_mmap)
+				s->calls[i].args[4] = (uint64_t)-1;
+		}
+		err = hand_over(pt, calls, count, &mask);
+		if (err == 0)
+			break;
+		if (err != -ENOENT || tries == 16)
+			return err == -ENOENT ? -ESRCH : err;
+		/* Nothing to do, but come back and ring: an empty batch. */
+		s->count = 0;
+		s->fd_mask = mask;
+		err = order(pt, STUB_CALLS);
+		if (err < 0)
+			return err;
+	}
+	s->count = (uint32_t)count;
+	s->fd_mask = mask;
+	err = order(pt, STUB_CALLS);
+	if (err < 0)
+		return err;
+	done = pt->request.done;
+	if (done < 0 || done > (int64_t)count)
+		done = 0;
+	for (size_t i = 0; i < count; i++) {
+		if ((int64_t)i <= done)
+			calls[i].result = *(volatile int64_t *)&s->calls[i].result;
+	}
+	return (int)done;
+}
+
+static int notify_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls, size_t count)
+{
+	size_t total = 0, n, fds;
+	int done;
+
+	for (size_t i = 0; i < count; i++)
+		calls[i].result = -ECANCELED;
+	while (total < count) {
+		for (n = 0, fds = 0; total + n < count && n < STUB_CALLS_MAX; n++) {
+			struct plat_hostcall *c = &calls[total + n];
+
+			if (!call_is_allowed(c))
+				break;
+			if (c->nr == SYS_mmap && c->host_fd >= 0 && ++fds > STUB_FDS_MAX)
+				break;
+		}
+		if (n == 0) {
+			calls[total].result = calls[total].nr == SYS_mmap ? -ENOMEM : -EINVAL;
+			break;
+		}
+		if (is_dead(pt))
+			return -ESRCH;
+		done = hostcalls_batch(pt, calls + total, n);
+		if (done < 0)
+			return done;
+		total += (size_t)done;
+		if ((size_t)done < n)
+			break;
+	}
+	return (int)total;
+}
+
+/* ---- clone ------------------------------------------------------------------------------------ */
+
+static int child_prepare(struct plat_thread *parent, struct plat_thread *child, bool thread,
+			 uint32_t *flags)
+{
+	bool mapped = false;
+	int r;
+
+	if (thread) {
+		r = notify_slot_alloc(child->mm, &mapped);
+		if (r < 0)
+			return r;
+		child->index = (uint32_t)r;
+		*flags = STUB_CLONE_THREAD | (mapped ? STUB_CLONE_MAPPED : 0);
+	} else {
+		r = notify_mm_open(child->mm, parent->index);
+		if (r < 0)
+			return r;
+		child->index = parent->index;
+		latch_lock(&parent->mm->latch);
+		*flags = parent->mm->slot_count == 1 ? STUB_CLONE_ALONE : 0;
+		latch_unlock(&parent->mm->latch);
+	}
+	do {
+		(void)host_getrandom(&child->cookie, sizeof(child->cookie), 0);
+	} while (child->cookie == 0);
+	child->slot = notify_slot_at(child->mm, child->index);
+	child->slot->request_seq = 1;
+	child->slot->reply_seq = 0;
+	child->slot->live = 1;
+	child->seq = 1;
+	child->first_of_process = !thread;
+	child->registers = parent->registers;
+	child->fpstate = 0;
+	if (parent->fpstate)
+		child->fpstate = parent->fpstate + ((uint64_t)child->index - parent->index) * STUB_AREA_SIZE;
+	return 0;
+}
+
+static void child_publish(struct plat_thread *child)
+{
+	latch_lock(&notify.tables);
+	hash_insert(&notify.by_cookie, &child->by_cookie, hash_u64(0, child->cookie));
+	child->in_by_cookie = true;
+	latch_unlock(&notify.tables);
+	latch_lock(&child->latch);
+	child->state = NOTIFY_KERNEL;
+	child->tid = 0;
+	latch_unlock(&child->latch);
+	latch_lock(&child->mm->latch);
+	list_append(&child->mm->threads, &child->in_mm);
+	child->mm->live_threads++;
+	latch_unlock(&child->mm->latch);
+}
+
+static void child_undo(struct plat_thread *child, bool thread, bool mapped)
+{
+	struct plat_mm *mm = child->mm;
+
+	thread_unhash(child);
+	latch_lock(&child->latch);
+	child->state = NOTIFY_NEW;
+	child->tid = 0;
+	latch_unlock(&child->latch);
+	latch_lock(&mm->latch);
+	list_remove(&child->in_mm);
+	mm->live_threads--;
+	if (thread) {
+		mm->slots[child->index] = mapped ? NOTIFY_SLOT_DYING : NOTIFY_SLOT_NONE;
+		child->slot->live = 0;
+	}
+	latch_unlock(&mm->latch);
+	if (!thread)
+		notify_mm_undo(mm);
+}
+
+/* The parent's stub made pid (or says so). */
+static void child_hint(struct plat_thread *child, pid_t pid)
+{
+	bool gone;
+
+	latch_lock(&notify.tables);
+	latch_lock(&child->mm->latch);
+	child->mm->pid_hint = pid;
+	gone = child->mm->pid == 0;
+	latch_unlock(&child->mm->latch);
+	latch_unlock(&notify.tables);
+	/* It may have died, and been reaped, before we knew its number. */
+	if (gone && host_kill(pid, 0) == -ESRCH)
+		notify_mm_died(child->mm, SIGKILL);
+}
+
+int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags)
+{
+	bool thread = flags & PLAT_CLONE_VM;
+	uint32_t stub_flags;
+	int err;
+
+	err = child_prepare(parent, child, thread, &stub_flags);
+	if (err < 0)
+		return err;
+	child_publish(child);
+	parent->slot->flags = stub_flags;
+	parent->slot->index = child->index;
+	parent->slot->cookie = child->cookie;
+	latch_lock(&parent->latch);
+	parent->clone_flags = thread ? STUB_CLONE_THREAD_FLAGS : STUB_CLONE_FORK_FLAGS;
+	latch_unlock(&parent->latch);
+	err = order(parent, STUB_CLONE);
+	latch_lock(&parent->latch);
+	parent->clone_flags = 0;
+	latch_unlock(&parent->latch);
+	if (err == 0 && parent->request.done <= 0)
+		err = parent->request.done == -ENOMEM ? -ENOMEM : -EAGAIN;
+	if (err < 0) {
+		child_undo(child, thread, stub_flags & STUB_CLONE_MAPPED);
+		return err;
+	}
+	child->regs_set = true;
+	if (!thread)
+		child_hint(child, (pid_t)parent->request.done);
+	return 0;
+}
+
+int notify_start(struct plat_thread *pt)
+{
+	struct plat_thread *z = notify.zygote;
+	int err;
+
+	mutex_lock(&zygote_mutex);
+	if (is_dead(z)) {
+		mutex_unlock(&zygote_mutex);
+		return -ESRCH;
+	}
+	z->fiber = fiber_self();
+	memset(&z->registers, 0, sizeof(z->registers));
+	err = notify_clone(z, pt, 0);
+	mutex_unlock(&zygote_mutex);
+	pt->fpu_init = true;
+	return err;
+}
+
+static int notify_clone_checked(struct plat_thread *parent, struct plat_thread *child,
+				unsigned int flags)
+{
+	if (is_dead(parent))
+		return -ESRCH;
+	return notify_clone(parent, child, flags);
+}
+
+/* ---- the end ---------------------------------------------------------------------------------- */
+
+/* Whether the robust list is empty: then nothing needs the stub's help. */
+static bool robust_list_is_empty(struct plat_thread *pt, uint64_t list)
+{
+	uint64_t head[3];
+
+	if (!list)
+		return true;
+	if (plat_mm_read(pt->mm, list, head, sizeof(head), false) != sizeof(head))
+		return true; /* the kernel can't walk it either */
+	return head[0] == list && head[2] == 0;
+}
+
+static void exit_work(struct plat_thread *pt, uint64_t clear_tid, uint64_t robust_list, pid_t tid,
+		      bool alone)
+{
+	/* As Linux: with nobody else in this memory there is nobody to tell. */
+	if (alone)
+		clear_tid = 0;
+	if (robust_list_is_empty(pt, robust_list))
+		robust_list = 0;
+	if (!clear_tid && !robust_list)
+		return;
+	pt->slot->clear_tid = clear_tid;
+	pt->slot->robust_list = robust_list;
+	pt->slot->tid = (uint32_t)tid;
+	(void)order(pt, STUB_EXIT_WORK);
+}
+
+static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list,
+			       pid_t tid)
+{
+	struct plat_mm *mm = pt->mm;
+	bool alone, publish;
+	uint64_t id = 0;
+
+	latch_lock(&mm->latch);
+	alone = mm->live_threads <= 1;
+	latch_unlock(&mm->latch);
+	if (!is_dead(pt))
+		exit_work(pt, clear_tid.addr, robust_list.addr, tid, alone);
+
+	thread_unhash(pt);
+	latch_lock(&mm->latch);
+	alone = --mm->live_threads == 0;
+	list_remove(&pt->in_mm);
+	mm->slots[pt->index] = NOTIFY_SLOT_DYING;
+	latch_unlock(&mm->latch);
+
+	latch_lock(&pt->latch);
+	publish = pt->state == NOTIFY_KERNEL;
+	pt->state = NOTIFY_DEAD;
+	if (publish) {
+		pt->slot->flags = alone ? STUB_EXIT_GROUP : 0;
+		pt->slot->reply = STUB_EXIT;
+		id = publish_locked(pt);
+	}
+	latch_unlock(&pt->latch);
+	if (publish)
+		let_go(pt->slot, id);
+}
+
+static int notify_mm_reset(struct plat_thread *pt)
+{
+	uint64_t vdso_min, vdso_max, edges[4][2];
+	struct plat_hostcall calls[3];
+	size_t n = 0;
+	int r;
+
+	layout_vdso(&vdso_min, &vdso_max);
+	edges[0][0] = 0;
+	edges[0][1] = edges[1][0] = STUB_BASE;
+	edges[1][0] = STUB_END;
+	edges[1][1] = STUB_USER_END;
+	edges[2][0] = edges[2][1] = 0;
+	if (vdso_min < vdso_max) {
+		size_t e = vdso_min < STUB_BASE ? 0 : 1;
+
+		edges[2][0] = vdso_max;
+		edges[2][1] = edges[e][1];
+		edges[e][1] = vdso_min;
+	}
+	for (size_t i = 0; i < 3; i++) {
+		if (edges[i][0] < edges[i][1])
+			calls[n++] = (struct plat_hostcall){
+				.nr = SYS_munmap,
+				.args = { edges[i][0], edges[i][1] - edges[i][0] },
+				.host_fd = -1,
+			};
+	}
+	r = notify_hostcalls(pt, calls, n);
+	if (r < 0)
+		return r;
+	if ((size_t)r != n)
+		return (int)calls[r].result;
+	memset(&pt->registers, 0, sizeof(pt->registers));
+	pt->registers.orig_rax = (unsigned long)-1;
+	pt->regs_set = pt->fpu_init = true;
+	return 0;
+}
+
+/* ---- registers -------------------------------------------------------------------------------- */
+
+static const plat_regs_t *notify_regs(struct plat_thread *pt)
+{
+	return &pt->registers;
+}
+
+static plat_regs_t *notify_regs_mut(struct plat_thread *pt)
+{
+	pt->regs_set = true;
+	return &pt->registers;
+}
+
+static void notify_set_result(struct plat_thread *pt, long result)
+{
+	pt->registers.rax = (unsigned long long)result;
+	pt->result_set = true;
+}
+
+static size_t notify_fpstate_size(void)
+{
+	return notify.fpstate.size;
+}
+
+static ssize_t notify_fpstate_get(struct plat_thread *pt, void *buf, size_t size)
+{
+	ssize_t n;
+
+	size = MIN(size, notify.fpstate.size);
+	if (pt->fpu_init || pt->fpstate == 0) {
+		fpstate_init(&notify.fpstate, buf, size);
+		return (ssize_t)size;
+	}
+	n = plat_mm_read(pt->mm, pt->fpstate, buf, size, false);
+	return n == (ssize_t)size ? n : n < 0 ? n : -EFAULT;
+}
+
+static int notify_fpstate_set(struct plat_thread *pt, const void *buf, size_t size)
+{
+	uint8_t *state;
+	ssize_t n;
+	int err;
+
+	if (size == 0) {
+		pt->fpu_init = true;
+		return 0;
+	}
+	if (pt->fpstate == 0)
+		return -EINVAL;
+	state = mem_zalloc(notify.fpstate.size);
+	if (!state)
+		return -ENOMEM;
+	err = fpstate_check(&notify.fpstate, buf, size, state);
+	if (err == 0) {
+		n = plat_mm_write(pt->mm, pt->fpstate, state, notify.fpstate.size, false);
+		err = n == (ssize_t)notify.fpstate.size ? 0 : n < 0 ? (int)n : -EFAULT;
+	}
+	if (err == 0 && pt->fpu_init) {
+		/* The initial state was to be loaded by dropping the frame's: take that back. */
+		pt->fpu_init = false;
+		pt->regs_set = true;
+	}
+	mem_free(state);
+	return err;
+}
+
+/* ---- the table -------------------------------------------------------------------------------- */
+
+static struct plat_mm *notify_thread_mm(struct plat_thread *pt)
+{
+	return pt->mm;
+}
+
+static pid_t notify_thread_host_tid(struct plat_thread *pt)
+{
+	pid_t tid;
+
+	latch_lock(&pt->latch);
+	tid = pt->tid;
+	latch_unlock(&pt->latch);
+	return tid;
+}
+
+static const struct uio_space *notify_thread_space(struct plat_thread *pt)
+{
+	return &pt->space;
+}
+
+static const struct uio_space *notify_mm_space(struct plat_mm *mm)
+{
+	return &mm->space;
+}
+
+static void notify_mm_set_native(struct plat_mm *mm, bool on)
+{
+	latch_lock(&mm->latch);
+	mm->native = on;
+	if (mm->process)
+		mm->process->native = on;
+	latch_unlock(&mm->latch);
+}
+
+static void notify_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id)
+{
+	struct stub_process *p;
+
+	latch_lock(&mm->latch);
+	mm->identity = *id;
+	p = mm->process;
+	if (p) {
+		__atomic_store_n(&p->identity, 0, __ATOMIC_RELEASE);
+		p->pid = id->pid;
+		p->ppid = id->ppid;
+		p->uid = id->uid;
+		p->euid = id->euid;
+		p->gid = id->gid;
+		p->egid = id->egid;
+		p->pgid = id->pgid;
+		p->sid = id->sid;
+		__atomic_store_n(&p->identity, id->valid, __ATOMIC_RELEASE);
+	}
+	latch_unlock(&mm->latch);
+}
+
+static const struct worker_hooks *notify_hooks(void)
+{
+	return &notify_worker_hooks;
+}
+
+const struct platform_ops notify_ops = {
+	.name = "notify",
+	.init = notify_init,
+	.worker_hooks = notify_hooks,
+	.mm_new = notify_mm_new,
+	.mm_get = notify_mm_get,
+	.mm_put = notify_mm_put,
+	.mm_kill = notify_mm_kill,
+	.mm_reset = notify_mm_reset,
+	.mm_set_identity = notify_mm_set_identity,
+	.mm_set_native = notify_mm_set_native,
+	.mm_tid = notify_mm_tid,
+	.mm_space = notify_mm_space,
+	.thread_new = notify_thread_new,
+	.thread_free = notify_thread_free,
+	.thread_mm = notify_thread_mm,
+	.thread_host_tid = notify_thread_host_tid,
+	.thread_space = notify_thread_space,
+	.start = notify_start,
+	.clone = notify_clone_checked,
+	.run = notify_run,
+	.kick = notify_kick,
+	.thread_exit = notify_thread_exit,
+	.hostcalls = notify_hostcalls,
+	.regs = notify_regs,
+	.regs_mut = notify_regs_mut,
+	.set_result = notify_set_result,
+	.fpstate_size = notify_fpstate_size,
+	.fpstate_get = notify_fpstate_get,
+	.fpstate_set = notify_fpstate_set,
+};

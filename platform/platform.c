@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * platform.c: the choice between the platforms, and what they share: where the host leaves room in
+ * an address space.
+ */
+#include "platform/platform_impl.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "lib/log.h"
+#include "platform/host.h"
+#include "platform/stub/abi.h"
+
+static struct {
+	const struct platform_ops *ops;
+	struct plat_layout layout;
+	uint64_t vdso_min, vdso_max;
+} plat;
+
+static const struct platform_ops *const platforms[] = { &notify_ops };
+
+/* ---- layout ----------------------------------------------------------------------------------- */
+
+static bool is_vdso_name(const char *name)
+{
+	return name[0] == '[' && name[1] == 'v' && strncmp(name, "[vsyscall]", 10) != 0;
+}
+
+/* One line of /proc/self/maps: "from-to perms offset dev ino   name". */
+static void layout_line(char *line)
+{
+	char *end, *name;
+	uint64_t from = strtoull(line, &end, 16), to;
+
+	if (*end != '-')
+		return;
+	to = strtoull(end + 1, NULL, 16);
+	name = strchr(line, '[');
+	if (!name || !is_vdso_name(name))
+		return;
+	if (plat.vdso_min == plat.vdso_max) {
+		plat.vdso_min = from;
+		plat.vdso_max = to;
+	}
+	plat.vdso_min = MIN(plat.vdso_min, from);
+	plat.vdso_max = MAX(plat.vdso_max, to);
+}
+
+static int layout_read_maps(void)
+{
+	char buf[8192], *line, *nl;
+	size_t have = 0;
+	ssize_t n;
+	int fd = host_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY, 0);
+
+	if (fd < 0)
+		return fd;
+	while ((n = host_read(fd, buf + have, sizeof(buf) - 1 - have)) > 0) {
+		have += (size_t)n;
+		buf[have] = 0;
+		for (line = buf; (nl = strchr(line, '\n')); line = nl + 1) {
+			*nl = 0;
+			layout_line(line);
+		}
+		have -= (size_t)(line - buf);
+		memmove(buf, line, have);
+	}
+	host_close(fd);
+	return n < 0 ? (int)n : 0;
+}
+
+int layout_init(void)
+{
+	struct rlimit stack;
+	int err = layout_read_maps();
+
+	if (err < 0)
+		return err;
+	if (plat.vdso_max - plat.vdso_min > 64 * PAGE_SIZE) {
+		log_warn("vDSO's parts lie far apart: leaving it out");
+		plat.vdso_min = plat.vdso_max = 0;
+	}
+	err = host_prlimit(0, RLIMIT_STACK, NULL, &stack);
+	if (err < 0)
+		return err;
+	plat.layout = (struct plat_layout){
+		.user_min = 0x10000,
+		.user_max = STUB_USER_END,
+		.stub_min = STUB_BASE,
+		.stub_max = STUB_END,
+		/* The host's mmap_base at the highest; randomised downwards from here. */
+		.mmap_top = STUB_BASE - 0x200000,
+		.vdso = plat.vdso_max ? getauxval(AT_SYSINFO_EHDR) : 0,
+	};
+	return 0;
+}
+
+void layout_vdso(uint64_t *min, uint64_t *max)
+{
+	*min = plat.vdso_min;
+	*max = plat.vdso_max;
+}
+
+static bool meets(uint64_t addr, uint64_t size, uint64_t min, uint64_t max)
+{
+	uint64_t end = addr + MAX(size, 1ul);
+
+	if (end < addr)
+		end = UINT64_MAX;
+	return addr < max && end > min;
+}
+
+bool layout_is_reserved(uint64_t addr, uint64_t size)
+{
+	return meets(addr, size, STUB_BASE, STUB_END) ||
+	       meets(addr, size, plat.vdso_min, plat.vdso_max);
+}
+
+const struct plat_layout *plat_layout(void)
+{
+	return &plat.layout;
+}
+
+/* ---- dispatch --------------------------------------------------------------------------------- */
+
+int plat_init(const struct plat_config *c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(platforms); i++) {
+		if (strcmp(platforms[i]->name, c->name) == 0) {
+			int err = layout_init();
+
+			if (err < 0)
+				return err;
+			proc_init(c->proc_fd);
+			plat.ops = platforms[i];
+			return plat.ops->init(c);
+		}
+	}
+	return -EINVAL;
+}
+
+const struct worker_hooks *plat_worker_hooks(void)
+{
+	return plat.ops->worker_hooks();
+}
+
+int plat_mm_new(struct plat_mm **out)
+{
+	return plat.ops->mm_new(out);
+}
+
+void plat_mm_get(struct plat_mm *mm)
+{
+	plat.ops->mm_get(mm);
+}
+
+void plat_mm_put(struct plat_mm *mm)
+{
+	if (mm)
+		plat.ops->mm_put(mm);
+}
+
+int plat_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out)
+{
+	return plat.ops->thread_new(mm, fiber, out);
+}
+
+void plat_thread_free(struct plat_thread *pt)
+{
+	if (pt)
+		plat.ops->thread_free(pt);
+}
+
+struct plat_mm *plat_thread_mm(struct plat_thread *pt)
+{
+	return plat.ops->thread_mm(pt);
+}
+
+pid_t plat_thread_host_tid(struct plat_thread *pt)
+{
+	return plat.ops->thread_host_tid(pt);
+}
+
+int plat_start(struct plat_thread *pt)
+{
+	return plat.ops->start(pt);
+}
+
+int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags)
+{
+	return plat.ops->clone(parent, child, flags);
+}
+
+void plat_run(struct plat_thread *pt, struct plat_event *ev)
+{
+	plat.ops->run(pt, ev);
+}
+
+void plat_kick(struct plat_thread *pt)
+{
+	plat.ops->kick(pt);
+}
+
+void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list, pid_t tid)
+{
+	plat.ops->thread_exit(pt, clear_tid, robust_list, tid);
+}
+
+void plat_mm_kill(struct plat_mm *mm)
+{
+	plat.ops->mm_kill(mm);
+}
+
+int plat_mm_reset(struct plat_thread *pt)
+{
+	return plat.ops->mm_reset(pt);
+}
+
+const plat_regs_t *plat_regs(struct plat_thread *pt)
+{
+	return plat.ops->regs(pt);
+}
+
+plat_regs_t *plat_regs_mut(struct plat_thread *pt)
+{
+	return plat.ops->regs_mut(pt);
+}
+
+void plat_set_result(struct plat_thread *pt, long result)
+{
+	plat.ops->set_result(pt, result);
+}
+
+size_t plat_fpstate_size(void)
+{
+	return plat.ops->fpstate_size();
+}
+
+ssize_t plat_fpstate_get(struct plat_thread *pt, void *buf, size_t size)
+{
+	return plat.ops->fpstate_get(pt, buf, size);
+}
+
+int plat_fpstate_set(struct plat_thread *pt, const void *buf, size_t size)
+{
+	return plat.ops->fpstate_set(pt, buf, size);
+}
+
+const struct uio_space *plat_thread_space(struct plat_thread *pt)
+{
+	return plat.ops->thread_space(pt);
+}
+
+const struct uio_space *plat_mm_space(struct plat_mm *mm)
+{
+	return plat.ops->mm_space(mm);
+}
+
+int plat_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls, size_t count)
+{
+	return plat.ops->hostcalls(pt, calls, count);
+}
+
+void plat_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id)
+{
+	plat.ops->mm_set_identity(mm, id);
+}
+
+void plat_mm_set_native(struct plat_mm *mm, bool on)
+{
+	plat.ops->mm_set_native(mm, on);
+}
+
+/* ---- what the host knows of a process --------------------------------------------------------- */
+
+ssize_t plat_mm_read(struct plat_mm *mm, uint64_t addr, void *dst, size_t size, bool force)
+{
+	pid_t tid = plat.ops->mm_tid(mm);
+
+	if (tid < 0)
+		return tid;
+	return force ? proc_mem_read(tid, addr, dst, size) : proc_vm_read(tid, addr, dst, size);
+}
+
+ssize_t plat_mm_write(struct plat_mm *mm, uint64_t addr, const void *src, size_t size, bool force)
+{
+	pid_t tid = plat.ops->mm_tid(mm);
+
+	if (tid < 0)
+		return tid;
+	(void)force; /* the jail has no writable /proc/PID/mem: what the application can't write stays */
+	return proc_vm_write(tid, addr, src, size);
+}
+
+int plat_mm_maps(struct plat_mm *mm, bool smaps, plat_map_fn *fn, void *arg)
+{
+	pid_t tid = plat.ops->mm_tid(mm);
+
+	return tid < 0 ? (int)tid : proc_maps(tid, smaps, fn, arg);
+}
+
+int plat_thread_usage(struct plat_thread *pt, struct plat_usage *out)
+{
+	pid_t tid = plat.ops->thread_host_tid(pt);
+
+	return tid == 0 ? -ESRCH : proc_thread_usage(tid, out);
+}
+
+int plat_mm_usage(struct plat_mm *mm, struct plat_mem_usage *out)
+{
+	pid_t tid = plat.ops->mm_tid(mm);
+
+	return tid < 0 ? (int)tid : proc_mem_usage(tid, out);
+}

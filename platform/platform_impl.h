@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * platform_impl.h: what platform.h's functions dispatch to.  One platform a process, chosen by
+ * plat_init().  Each slot's contract is that of the function of the same name in platform.h; a slot
+ * without one there says so here.
+ */
+#pragma once
+
+#include "platform/platform.h"
+
+struct worker_hooks;
+
+struct platform_ops {
+	const char *name;
+	/* -ENOTSUP: this host can't (the next platform may be tried). */
+	int (*init)(const struct plat_config *c);
+	const struct worker_hooks *(*worker_hooks)(void);
+
+	int (*mm_new)(struct plat_mm **out);
+	void (*mm_get)(struct plat_mm *mm);
+	void (*mm_put)(struct plat_mm *mm);
+	void (*mm_kill)(struct plat_mm *mm);
+	int (*mm_reset)(struct plat_thread *pt);
+	void (*mm_set_identity)(struct plat_mm *mm, const struct plat_identity *id);
+	void (*mm_set_native)(struct plat_mm *mm, bool on);
+	/*
+	 * A live thread of mm by which the host finds its memory (process_vm_readv, /proc).  Sleeps until
+	 * a process that was just cloned has arrived.  -ESRCH: none.
+	 */
+	pid_t (*mm_tid)(struct plat_mm *mm);
+	const struct uio_space *(*mm_space)(struct plat_mm *mm);
+
+	int (*thread_new)(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out);
+	void (*thread_free)(struct plat_thread *pt);
+	struct plat_mm *(*thread_mm)(struct plat_thread *pt);
+	pid_t (*thread_host_tid)(struct plat_thread *pt);
+	const struct uio_space *(*thread_space)(struct plat_thread *pt);
+
+	int (*start)(struct plat_thread *pt);
+	int (*clone)(struct plat_thread *parent, struct plat_thread *child, unsigned int flags);
+	void (*run)(struct plat_thread *pt, struct plat_event *ev);
+	void (*kick)(struct plat_thread *pt);
+	void (*thread_exit)(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list, pid_t tid);
+	int (*hostcalls)(struct plat_thread *pt, struct plat_hostcall *calls, size_t count);
+
+	const plat_regs_t *(*regs)(struct plat_thread *pt);
+	plat_regs_t *(*regs_mut)(struct plat_thread *pt);
+	void (*set_result)(struct plat_thread *pt, long result);
+	size_t (*fpstate_size)(void);
+	ssize_t (*fpstate_get)(struct plat_thread *pt, void *buf, size_t size);
+	int (*fpstate_set)(struct plat_thread *pt, const void *buf, size_t size);
+};
+
+extern const struct platform_ops notify_ops;
+
+/* platform.c: the layout of the host's address spaces, found once by layout_init(). */
+int layout_init(void) must_check;
+/* The vDSO's mappings [min, max), data included; equal: none. */
+void layout_vdso(uint64_t *min, uint64_t *max);
+/* Whether [addr, addr+size) meets what is not the application's (stub, vDSO). */
+bool layout_is_reserved(uint64_t addr, uint64_t size);
+
+/* proc.c */
+void proc_init(int proc_fd);
+ssize_t proc_vm_read(pid_t tid, uint64_t addr, void *dst, size_t size);
+ssize_t proc_vm_write(pid_t tid, uint64_t addr, const void *src, size_t size);
+ssize_t proc_mem_read(pid_t tid, uint64_t addr, void *dst, size_t size);
+int proc_maps(pid_t tid, bool smaps, plat_map_fn *fn, void *arg);
+int proc_thread_usage(pid_t tid, struct plat_usage *out);
+int proc_mem_usage(pid_t tid, struct plat_mem_usage *out);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * abi.h: what the stub (in the application's process) and the Sentry share: addresses, and the
+ * layout of the channel.  Included by freestanding code, C and assembly: nothing but numbers and
+ * plain structs.
+ *
+ * The hole.  The Sentry is executed with a soft RLIMIT_STACK of 4 GB, so the host puts mmap_base at
+ * TASK_SIZE - 16 GB (stack randomisation) - 4 GB - a guard at the highest, and stacks end above
+ * TASK_SIZE - 16 GB.  What lies between is never chosen by the host, in the Sentry and (mmap_base
+ * being inherited by fork) in every process made from it:
+ *
+ *     STUB_BASE      room (call sites' trampolines)
+ *     STUB_CHANNEL   slots, a thread's each, the first one last; then the process page
+ *                    (shared with the Sentry, not forked)
+ *     STUB_TEXT      text | constants (read-only)
+ *     STUB_AREAS     areas, a thread's each (private, copied by fork)
+ *     STUB_END
+ *
+ * What a process of few threads uses lies on both sides of STUB_TEXT, within 2 MB: one page table.
+ *
+ * A thread's area, found from any stack pointer in it by masking:
+ *
+ *     area             unmapped guard
+ *     + PAGE           private stack (for entries that are not signals)
+ *     + STUB_ALTSTACK  alternate signal stack
+ *     + STUB_THREAD    struct stub_thread
+ *     + STUB_AREA_SIZE
+ *
+ * Area and slot of a thread have the same index.
+ */
+#pragma once
+
+#define STUB_BASE         0x7ffb00000000
+#define STUB_TEXT         0x7ffb40100000
+#define STUB_TEXT_MAX     0x10000
+#define STUB_MAGIC        0x62757473 /* first word of the text, then offsets: struct stub_head */
+#define STUB_CONST        (STUB_TEXT + STUB_TEXT_MAX)
+#define STUB_CHANNEL      (STUB_TEXT - STUB_CHANNEL_SIZE)
+#define STUB_AREAS        (STUB_TEXT + 0x20000)
+#define STUB_END          0x7ffbc0200000
+#define STUB_USER_END     0x7ffffffff000
+
+#define STUB_AREA_SIZE    0x20000
+#define STUB_ALTSTACK     0x5000 /* offset in the area: guard page, 16 KB of private stack */
+#define STUB_THREAD_SIZE  0x200
+#define STUB_THREAD       (STUB_AREA_SIZE - STUB_THREAD_SIZE)
+#define STUB_THREADS_MAX  16384
+
+#define STUB_SLOT_SIZE    0x8000
+#define STUB_PROCESS      (STUB_THREADS_MAX * STUB_SLOT_SIZE) /* offset of the process page */
+#define STUB_SLOT(index)  ((STUB_THREADS_MAX - 1ul - (index)) * STUB_SLOT_SIZE) /* offset */
+#define STUB_CHANNEL_SIZE (STUB_PROCESS + 0x1000)
+
+/* Offsets in struct stub_thread that assembly uses. */
+#define STUB_THREAD_KICK  0
+
+/* The doorbell: a number that no kernel has.  arg 0: enum stub_ring, arg 1: cookie. */
+#define STUB_DOORBELL     1003
+
+/* The two kinds of clone, flags to the bit: a thread of the process; a copy of it. */
+#define STUB_CLONE_THREAD_FLAGS 0x250f00
+#define STUB_CLONE_FORK_FLAGS   0x208011
+
+/* What the filter lets through; the stub asks the Sentry for the rest. */
+#define STUB_MMAP_FLAGS     0x13d873 /* no GROWSDOWN LOCKED HUGETLB SYNC UNINITIALIZED */
+#define STUB_FUTEX_OPS      0x63b    /* WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP WAIT_BITSET WAKE_BITSET */
+#define STUB_MADVISE_ADVICE 0x2ffcd1f /* no MERGEABLE, UNMERGEABLE, REMOVE, HWPOISON … */
+
+/* Descriptors that the Sentry puts into the stub for a batch: fixed numbers, closed after it. */
+#define STUB_FDS_MAX      12
+#define STUB_CALLS_MAX    32
+
+#ifndef __ASSEMBLER__
+
+#include <stdint.h>
+
+struct stub_head {
+	uint32_t magic, sigentry, restorer, size;
+};
+
+/* Layout of struct user_regs_struct, which the freestanding stub can't include. */
+struct stub_regs {
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t orig_rax, rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs;
+};
+
+enum stub_ring {
+	STUB_RING = 1,  /* my slot has a request */
+	STUB_RING_HELLO /* a new thread (cookie says which); the answer is the channel's descriptor */
+};
+
+/* Requests, stub to Sentry. */
+enum stub_request {
+	STUB_SYSCALL = 1,
+	STUB_FAULT,
+	STUB_KICKED,       /* registers as the application will see them */
+	STUB_KICKED_FUTEX, /* a native futex wait was interrupted; regs say which restart code */
+	STUB_DONE,         /* STUB_CALLS, STUB_CLONE or STUB_EXIT_WORK was carried out */
+};
+
+/* Replies, Sentry to stub. */
+enum stub_reply {
+	STUB_RESULT = 1, /* rax is in result; go on */
+	STUB_CONTINUE,   /* go on with what the frame holds (or wait on, after STUB_KICKED_FUTEX) */
+	STUB_LOAD,       /* all registers are in regs; flags: STUB_LOAD_* */
+	STUB_CALLS,      /* make calls[0..count), report */
+	STUB_CLONE,      /* make a thread or a process, report */
+	STUB_EXIT_WORK,  /* clear_tid and robust list, report */
+	STUB_EXIT,       /* end the thread; flags: STUB_EXIT_GROUP */
+};
+
+#define STUB_LOAD_FPU_INIT (1u << 0) /* with the FPU's initial state */
+
+#define STUB_EXIT_GROUP    (1u << 0)
+
+#define STUB_CLONE_THREAD  (1u << 0)
+#define STUB_CLONE_MAPPED  (1u << 1) /* the child's area exists already */
+#define STUB_CLONE_ALONE   (1u << 2) /* the process has no other area than the caller's */
+
+struct stub_call {
+	uint64_t nr;
+	uint64_t args[6];
+	int64_t result;
+};
+
+#define STUB_ECANCELED 125
+
+/* The bytes of one argument that the stub carries in the channel; a reply counts the output. */
+struct stub_window {
+	uint32_t arg, size;  /* index of the argument; bytes */
+	uint32_t offset;     /* in the slot's data */
+	uint32_t flags;      /* STUB_WINDOW_* */
+	uint64_t addr;       /* of the application's copy */
+};
+
+#define STUB_WINDOW_IN    (1u << 0) /* data holds a copy of the application's bytes */
+#define STUB_WINDOW_OUT   (1u << 1) /* the stub copies out->size bytes back when the call returns */
+#define STUB_WINDOWS_MAX  6
+
+/*
+ * One thread's slot.  The stub owns the first part between a reply and its next request, the Sentry
+ * the rest.  Sequence numbers: the stub publishes request n by storing n into request_seq, and the
+ * Sentry answers it by storing n into reply_seq, so a doorbell rung twice repeats nothing.
+ */
+struct stub_slot {
+	/* -- stub to Sentry -- */
+	uint32_t request_seq;
+	uint32_t request; /* enum stub_request */
+	uint32_t sig, code;
+	uint64_t nr, fault_addr, trapno, error;
+	uint64_t fpstate; /* address in the frame; 0: none */
+	uint32_t compat;
+	uint32_t window_count;
+	int64_t done; /* STUB_DONE: calls made, or clone's result */
+	struct stub_regs regs; /* both ways */
+	struct stub_window windows[STUB_WINDOWS_MAX];
+
+	/* -- Sentry to stub, on a cache line of its own -- */
+	uint32_t reply_seq __attribute__((aligned(64))); /* the futex word of a parked stub */
+	uint32_t reply; /* enum stub_reply */
+	uint32_t flags;
+	uint32_t count;   /* STUB_CALLS */
+	uint32_t fd_mask; /* STUB_CALLS: descriptors to close afterwards */
+	uint32_t index;   /* STUB_CLONE: of the child's area and slot */
+	int64_t result;
+	uint64_t cookie;
+	uint64_t clear_tid, robust_list; /* STUB_EXIT_WORK */
+	uint32_t tid;
+	uint32_t live; /* non-zero until the host clears it at the thread's end (CLEARTID) */
+	uint32_t out_size[STUB_WINDOWS_MAX]; /* bytes of each window to copy back */
+	struct stub_call calls[STUB_CALLS_MAX]; /* both ways */
+
+	uint8_t data[] __attribute__((aligned(4096)));
+};
+
+#define STUB_DATA_SIZE (STUB_SLOT_SIZE - 4096)
+
+_Static_assert(sizeof(struct stub_slot) == 4096, "the slot's header is a page");
+
+/* The process page, last in the channel.  The Sentry writes, the stub reads. */
+struct stub_process {
+	uint32_t native; /* the stub may answer and make native calls */
+	uint32_t zygote_fd; /* plat_init only: the listener's number, 0 when closed */
+	uint32_t zygote_state;
+	int32_t pid, ppid, uid, euid, gid, egid, pgid, sid;
+	uint32_t identity;
+};
+
+enum { STUB_ZYGOTE_START, STUB_ZYGOTE_FD, STUB_ZYGOTE_TAKEN, STUB_ZYGOTE_READY };
+
+/* Constants of this sandbox, read-only in the stub. */
+struct stub_const {
+	uint64_t vdso_min, vdso_max; /* the host's vDSO and its data; equal: none */
+	uint64_t vdso_clock_gettime; /* usable without a system call; 0: none */
+	uint64_t user_min;
+	uint32_t fsgsbase;
+	uint32_t huge_pages;
+};
+
+/* A thread's own data, at the end of its area. */
+struct stub_thread {
+	uint32_t kick; /* must stay first; set by the kick's handler */
+	uint32_t index;
+	uint32_t seq;
+	uint32_t zygote; /* the next SIGSYS is the zygote's first */
+	uint64_t cookie; /* of the clone that is under way */
+	uint64_t frame;  /* a new thread's copy of its creator's struct ucontext */
+	uint64_t fs_base, gs_base; /* without FSGSBASE: what was set last */
+};
+
+_Static_assert(sizeof(struct stub_thread) <= STUB_THREAD_SIZE, "fits");
+
+#endif

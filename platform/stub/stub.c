@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stub.c: what happens in an application's process between a trap and the application going on.
+ *
+ * A trap (SIGSYS from the filter, a fault, a kick) makes the host push a signal frame onto the
+ * thread's alternate stack: the application's registers, all of them.  The handler writes a request
+ * into the thread's slot of the channel, rings, and does what the reply says; rt_sigreturn then
+ * loads whatever the frame holds.
+ *
+ * Am I in the stub already?  Yes exactly if the interrupted stack pointer lies in this thread's
+ * area: stub code, and the vDSO when the stub called it, run on no other stack.  A kick found there
+ * only sets a flag (and leaves the ranges described in entry.S); a fault there is one of the copies
+ * with a fix-up, or the end.
+ *
+ * There is at most one frame of the application's on an area at a time, first on the altstack.
+ */
+#include "platform/stub/stub.h"
+
+#define UC_FP_XSTATE 1
+
+/* ---- registers -------------------------------------------------------------------------------- */
+
+static uint64_t bases_get(const struct stub_thread *t, bool fs)
+{
+	uint64_t v;
+
+	if (!stub_const()->fsgsbase)
+		return fs ? t->fs_base : t->gs_base;
+	if (fs)
+		__asm__ volatile("rdfsbase %0" : "=r"(v));
+	else
+		__asm__ volatile("rdgsbase %0" : "=r"(v));
+	return v;
+}
+
+static void bases_set(struct stub_thread *t, uint64_t fs, uint64_t gs)
+{
+	if (stub_const()->fsgsbase) {
+		/* A non-canonical value would fault; arch_prctl refuses those, and so does the Sentry. */
+		__asm__ volatile("wrfsbase %0" : : "r"(fs));
+		__asm__ volatile("wrgsbase %0" : : "r"(gs));
+		return;
+	}
+	if (fs != t->fs_base && stub_call(NR_arch_prctl, 0x1002, fs, 0) == 0)
+		t->fs_base = fs;
+	if (gs != t->gs_base && stub_call(NR_arch_prctl, 0x1001, gs, 0) == 0)
+		t->gs_base = gs;
+}
+
+void stub_regs_save(const struct stub_thread *t, const struct stub_ucontext *uc, uint64_t orig_rax)
+{
+	volatile struct stub_slot *s = stub_slot(t->index);
+	volatile struct stub_regs *r = &s->regs;
+
+	r->r15 = uc->r15;
+	r->r14 = uc->r14;
+	r->r13 = uc->r13;
+	r->r12 = uc->r12;
+	r->rbp = uc->rbp;
+	r->rbx = uc->rbx;
+	r->r11 = uc->r11;
+	r->r10 = uc->r10;
+	r->r9 = uc->r9;
+	r->r8 = uc->r8;
+	r->rax = uc->rax;
+	r->rcx = uc->rcx;
+	r->rdx = uc->rdx;
+	r->rsi = uc->rsi;
+	r->rdi = uc->rdi;
+	r->orig_rax = orig_rax;
+	r->rip = uc->rip;
+	r->cs = uc->cs;
+	r->eflags = uc->eflags;
+	r->rsp = uc->rsp;
+	r->ss = uc->ss;
+	r->fs_base = bases_get(t, true);
+	r->gs_base = bases_get(t, false);
+	r->ds = 0;
+	r->es = 0;
+	r->fs = uc->fs;
+	r->gs = uc->gs;
+	s->fpstate = uc->fpstate;
+}
+
+static void regs_load(struct stub_thread *t, struct stub_ucontext *uc, volatile struct stub_slot *s)
+{
+	volatile struct stub_regs *r = &s->regs;
+
+	uc->r15 = r->r15;
+	uc->r14 = r->r14;
+	uc->r13 = r->r13;
+	uc->r12 = r->r12;
+	uc->rbp = r->rbp;
+	uc->rbx = r->rbx;
+	uc->r11 = r->r11;
+	uc->r10 = r->r10;
+	uc->r9 = r->r9;
+	uc->r8 = r->r8;
+	uc->rax = r->rax;
+	uc->rcx = r->rcx;
+	uc->rdx = r->rdx;
+	uc->rsi = r->rsi;
+	uc->rdi = r->rdi;
+	uc->rip = r->rip;
+	uc->eflags = r->eflags;
+	uc->rsp = r->rsp;
+	bases_set(t, r->fs_base, r->gs_base);
+	if (s->flags & STUB_LOAD_FPU_INIT)
+		uc->fpstate = 0;
+}
+
+/* ---- asking ----------------------------------------------------------------------------------- */
+
+/*
+ * Wait until the Sentry has answered request seq.  A doorbell that returns 0 without an answer in
+ * the slot means "parked"; then the answer comes with a futex wake.  Anything else (a signal came
+ * between) is rung again.
+ */
+static void await_reply(volatile struct stub_slot *s, uint32_t seq, bool ring)
+{
+	uint32_t *word = (uint32_t *)(uintptr_t)&s->reply_seq;
+	uint32_t seen;
+	long r;
+
+	while (ring && __atomic_load_n(word, __ATOMIC_ACQUIRE) != seq) {
+		r = stub_call(STUB_DOORBELL, STUB_RING, 0, 0);
+		if (r == -ENOSYS_)
+			stub_die(0); /* the Sentry is gone */
+		if (r == 0)
+			ring = false;
+	}
+	for (;;) {
+		seen = __atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with the Sentry's publish */
+		if (seen == seq)
+			return;
+		(void)stub_call6(NR_futex, (long)word, 0 /* WAIT, shared */, seen, 0, 0, 0);
+	}
+}
+
+static void request(struct stub_thread *t, volatile struct stub_slot *s, enum stub_request what)
+{
+	s->request = what;
+	t->seq++;
+	__atomic_store_n((uint32_t *)(uintptr_t)&s->request_seq, t->seq, __ATOMIC_RELEASE);
+	await_reply(s, t->seq, true);
+}
+
+/* ---- clone ------------------------------------------------------------------------------------ */
+
+#define CLONE_VM             0x00000100
+#define CLONE_FS             0x00000200
+#define CLONE_FILES          0x00000400
+#define CLONE_SIGHAND        0x00000800
+#define CLONE_PARENT         0x00008000
+#define CLONE_THREAD         0x00010000
+#define CLONE_SYSVSEM        0x00040000
+#define CLONE_CHILD_CLEARTID 0x00200000
+#define SIGCHLD_             17
+
+_Static_assert((CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+		CLONE_CHILD_CLEARTID) == STUB_CLONE_THREAD_FLAGS, "what the filter lets through");
+_Static_assert((CLONE_PARENT | CLONE_CHILD_CLEARTID | SIGCHLD_) == STUB_CLONE_FORK_FLAGS,
+	       "what the filter lets through");
+
+/* The child's area: a new one or one that a dead thread left, with a copy of our frame. */
+static long area_prepare(const struct stub_ucontext *uc, uint32_t index, bool mapped, uint64_t cookie,
+			 const struct stub_thread *parent, struct stub_ucontext **out)
+{
+	struct stub_thread *child = stub_thread_at(index);
+	uint64_t area = stub_area(index), parent_area = stub_area(parent->index);
+	uint64_t frame_offset = (uint64_t)uc - 8 - parent_area;
+	struct stub_ucontext *copy;
+	long r;
+
+	if (!mapped) {
+		/* RW, PRIVATE|ANONYMOUS|NORESERVE|FIXED_NOREPLACE */
+		r = stub_call6(NR_mmap, (long)(area + 4096), STUB_AREA_SIZE - 4096, 3, 0x104022, -1, 0);
+		if (r != (long)(area + 4096))
+			return r < 0 ? r : -ENOMEM_;
+	}
+	memset(child, 0, sizeof(*child));
+	memcpy((void *)(area + frame_offset), (const void *)(parent_area + frame_offset),
+	       STUB_THREAD - frame_offset);
+	copy = (struct stub_ucontext *)(area + frame_offset + 8);
+	if (copy->fpstate)
+		copy->fpstate += area - parent_area;
+	copy->stack_base = area + STUB_ALTSTACK;
+	child->index = index;
+	child->cookie = cookie;
+	child->fs_base = parent->fs_base;
+	child->gs_base = parent->gs_base;
+	*out = copy;
+	return 0;
+}
+
+static long clone_thread(struct stub_thread *t, struct stub_ucontext *uc, volatile struct stub_slot *s)
+{
+	uint32_t index = s->index;
+	struct stub_ucontext *copy;
+	long r;
+
+	if (index >= STUB_THREADS_MAX || index == t->index)
+		return -EINVAL_;
+	r = area_prepare(uc, index, s->flags & STUB_CLONE_MAPPED, s->cookie, t, &copy);
+	if (r < 0)
+		return r;
+	r = stub_clone_thread(STUB_CLONE_THREAD_FLAGS, (uint64_t)copy, 0,
+			      (void *)(uintptr_t)&stub_slot(index)->live);
+	if (r < 0 && !(s->flags & STUB_CLONE_MAPPED))
+		(void)stub_call(NR_munmap, stub_area(index), STUB_AREA_SIZE, 0);
+	return r;
+}
+
+/* Rings until the Sentry knows us, and maps the channel that it hands over. */
+static void hello(uint64_t cookie, bool need_channel)
+{
+	long fd, p;
+
+	do {
+		fd = stub_call(STUB_DOORBELL, STUB_RING_HELLO, cookie, 0);
+	} while (fd == -EINTR_);
+	if (fd < 0)
+		stub_die(0);
+	if (!need_channel)
+		return;
+	/* RW, SHARED|FIXED */
+	p = stub_call6(NR_mmap, STUB_CHANNEL, STUB_CHANNEL_SIZE, 3, 0x11, fd, 0);
+	if (p != STUB_CHANNEL || stub_call(NR_madvise, STUB_CHANNEL, STUB_CHANNEL_SIZE, 10) != 0)
+		stub_die(0);
+	(void)stub_call(NR_close, fd, 0, 0);
+}
+
+/*
+ * fork.  The child goes on here, on its copy of this stack and area; until hello() has returned it
+ * has no channel, and nothing here touches it.
+ */
+static long clone_process(struct stub_thread *t, volatile struct stub_slot *s)
+{
+	uint64_t cookie = s->cookie, area = stub_area(t->index);
+	bool alone = s->flags & STUB_CLONE_ALONE;
+	void *live = (void *)(uintptr_t)&s->live; /* of the child's slot: same address, other memory */
+	long r;
+
+	r = stub_call6(NR_clone, STUB_CLONE_FORK_FLAGS, 0, 0, (long)live, 0, 0);
+	if (r == 0) {
+		/* Copies of our siblings' areas are of no use here. */
+		if (!alone) {
+			(void)stub_call(NR_munmap, STUB_AREAS, area - STUB_AREAS, 0);
+			(void)stub_call(NR_munmap, area + STUB_AREA_SIZE,
+					STUB_END - area - STUB_AREA_SIZE, 0);
+		}
+		hello(cookie, true);
+		t->seq = 1;
+		t->kick = 0;
+	}
+	return r;
+}
+
+/* ---- replies ---------------------------------------------------------------------------------- */
+
+static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
+{
+	volatile struct stub_slot *s = stub_slot(t->index);
+	long r;
+
+	for (;;) {
+		switch (s->reply) {
+		case STUB_RESULT:
+			uc->rax = (uint64_t)s->result;
+			return STUB_GO_ON;
+		case STUB_CONTINUE:
+			return STUB_UNCHANGED;
+		case STUB_LOAD:
+			regs_load(t, uc, s);
+			return STUB_GO_ON;
+		case STUB_CALLS:
+			s->done = stub_make_calls(s, s->count);
+			request(t, s, STUB_DONE);
+			break;
+		case STUB_CLONE:
+			if (s->flags & STUB_CLONE_THREAD) {
+				r = clone_thread(t, uc, s);
+			} else {
+				r = clone_process(t, s);
+				if (r == 0) {
+					await_reply(s, t->seq, false);
+					break;
+				}
+			}
+			s->done = r;
+			request(t, s, STUB_DONE);
+			break;
+		case STUB_EXIT_WORK:
+			stub_exit_work(s->clear_tid, s->robust_list, s->tid);
+			request(t, s, STUB_DONE);
+			break;
+		case STUB_EXIT:
+			if (s->flags & STUB_EXIT_GROUP)
+				stub_die(0);
+			for (;;)
+				(void)stub_call(NR_exit, 0, 0, 0);
+		default:
+			stub_die(0);
+		}
+	}
+}
+
+enum stub_outcome stub_ask(struct stub_thread *t, struct stub_ucontext *uc, enum stub_request what)
+{
+	request(t, stub_slot(t->index), what);
+	return obey(t, uc);
+}
+
+/* A new thread's first C code, on its own area, not in a handler. */
+void stub_child(struct stub_thread *t, struct stub_ucontext *uc)
+{
+	uint64_t cookie = t->cookie;
+
+	t->seq = 1;
+	hello(cookie, false);
+	await_reply(stub_slot(t->index), t->seq, false);
+	(void)obey(t, uc);
+}
+
+/* ---- traps ------------------------------------------------------------------------------------ */
+
+static void on_syscall(struct stub_siginfo *info, struct stub_ucontext *uc, struct stub_thread *t)
+{
+	volatile struct stub_slot *s;
+	uint64_t nr = (uint32_t)info->sys.nr;
+	bool compat = info->sys.arch != 0xc000003e;
+	long r;
+
+	if (t->zygote) {
+		t->zygote = 0;
+		stub_zygote(t, uc);
+		(void)obey(t, uc);
+		return;
+	}
+	if (!compat && stub_native(t, uc, nr, &r)) {
+		uc->rax = (uint64_t)r;
+		return;
+	}
+	s = stub_slot(t->index);
+	stub_regs_save(t, uc, uc->rax);
+	s->nr = nr;
+	s->compat = compat;
+	s->window_count = 0;
+	(void)stub_ask(t, uc, STUB_SYSCALL);
+}
+
+static void on_fault(int sig, struct stub_siginfo *info, struct stub_ucontext *uc,
+		     struct stub_thread *t)
+{
+	volatile struct stub_slot *s = stub_slot(t->index);
+
+	stub_regs_save(t, uc, (uint64_t)-1);
+	s->sig = (uint32_t)sig;
+	s->code = (uint32_t)info->code;
+	s->fault_addr = info->addr;
+	s->trapno = uc->trapno;
+	s->error = uc->error;
+	(void)stub_ask(t, uc, STUB_FAULT);
+}
+
+/* The application's next registers are in uc: let the Sentry see them before they are loaded. */
+void stub_kicked(struct stub_thread *t, struct stub_ucontext *uc)
+{
+	t->kick = 0;
+	stub_regs_save(t, uc, (uint64_t)-1);
+	(void)stub_ask(t, uc, STUB_KICKED);
+}
+
+static bool within(uint64_t ip, const char *from, const char *to)
+{
+	return ip >= (uint64_t)from && ip <= (uint64_t)to;
+}
+
+static void nested(int sig, struct stub_ucontext *uc, struct stub_thread *t)
+{
+	uint64_t ip = uc->rip;
+	const int32_t(*f)[2];
+
+	if (sig == STUB_SIG_KICK) {
+		t->kick = 1;
+		if (within(ip, stub_leave_check, stub_leave_syscall))
+			uc->rip = (uint64_t)stub_leave_kicked;
+		else if (within(ip, stub_futex_check, stub_futex_syscall))
+			uc->rip = (uint64_t)stub_futex_kicked;
+		return;
+	}
+	for (f = stub_fixups; f < stub_fixups_end; f++) {
+		if (ip == (uint64_t)&(*f)[0] + (uint64_t)(*f)[0]) {
+			uc->rip = (uint64_t)&(*f)[1] + (uint64_t)(*f)[1];
+			return;
+		}
+	}
+	stub_die(128 + sig);
+}
+
+/* Returns 0 to go back to interrupted stub code, 1 to leave to the application. */
+int stub_signal(int sig, struct stub_siginfo *info, struct stub_ucontext *uc, struct stub_thread *t)
+{
+	bool inside = uc->rsp - stub_area(t->index) < STUB_AREA_SIZE;
+
+	if (inside && sig != STUB_SIG_SYS) {
+		nested(sig, uc, t);
+		return 0;
+	}
+	switch (sig) {
+	case STUB_SIG_SYS:
+		on_syscall(info, uc, t);
+		break;
+	case STUB_SIG_KICK:
+		stub_kicked(t, uc);
+		break;
+	default:
+		on_fault(sig, info, uc, t);
+		break;
+	}
+	return !inside;
+}
