@@ -101,6 +101,15 @@ static int finish(const struct oci_hook *h, struct run *r, char *text, size_t si
 				break; /* its end follows */
 		}
 	}
+	/* What it said last, with its end. */
+	fcntl(r->output, F_SETFL, O_NONBLOCK);
+	while (n < size - 1) {
+		ssize_t got = read(r->output, text + n, size - 1 - n);
+
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+	}
 	text[n] = '\0';
 	waitpid(r->pid, &status, 0);
 	close(pidfd);

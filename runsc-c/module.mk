@@ -26,6 +26,7 @@ SRCS += runsc-c/cmd_update.c
 SRCS += runsc-c/console.c
 SRCS += runsc-c/control_client.c
 SRCS += runsc-c/create.c
+SRCS += runsc-c/default_spec.c
 SRCS += runsc-c/err.c
 SRCS += runsc-c/flags.c
 SRCS += runsc-c/hooks.c
@@ -44,3 +45,7 @@ SRCS += runsc-c/state.c
 ifeq ($(filter sentry/main.c,$(SRCS)),)
 SRCS += runsc-c/no_sentry.c
 endif
+
+UNIT_TESTS += tests/unit/runsc-c/test_flags.c
+UNIT_TESTS += tests/unit/runsc-c/test_oci_spec.c
+UNIT_TESTS += tests/unit/runsc-c/test_state.c

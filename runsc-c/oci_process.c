@@ -120,9 +120,10 @@ static void check_env(struct jsonw *w, char **env)
 static void parse_console(struct jsonw *w, const json_t *doc, struct process_config *p)
 {
 	const json_t *size = jsonw_object(w, doc, "consoleSize", OPTIONAL);
-	size_t mark = jsonw_enter(w, "consoleSize");
+	size_t mark;
 
 	p->terminal = jsonw_bool(w, doc, "terminal", false);
+	mark = jsonw_enter(w, "consoleSize");
 	p->rows = (unsigned short)jsonw_int(w, size, "height", 0, 65535, 0);
 	p->columns = (unsigned short)jsonw_int(w, size, "width", 0, 65535, 0);
 	jsonw_leave(w, mark);

@@ -7,6 +7,7 @@ SRCS += sentry/trace/trace.c
 SRCS += sentry/control/codec.c
 SRCS += sentry/control/server.c
 SRCS += sentry/control/wire.c
+UNIT_TESTS += tests/unit/sentry/test_control.c
 
 UNIT_TESTS += tests/unit/sentry/test_dispatch.c
 UNIT_TESTS += tests/unit/sentry/test_trace.c
