@@ -46,6 +46,7 @@ CFLAGS_asan    := -O1 -DDEBUG=1 -fsanitize=address,undefined -fno-sanitize-recov
 CFLAGS_ubsan   := -O1 -DDEBUG=1 -fsanitize=undefined -fno-sanitize-recover=undefined
 CFLAGS_tsan    := -O1 -DDEBUG=1 -fsanitize=thread
 CFLAGS_cov     := -O0 -DDEBUG=1 --coverage
+CFLAGS_fuzz    := -O1 -DDEBUG=1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 
 # ASan and TSan builds must be dynamic (shared/pitfalls.md, part II, 6).
 ifneq ($(filter $(MODE),release debug),)
@@ -63,12 +64,14 @@ LDLIBS  := -lseccomp -ljansson
 # MAIN_SRCS    the file with main()
 # STUB_SRCS    the freestanding stub
 # UNIT_TESTS   one cmocka binary a file
+# FUZZ_TESTS   one libFuzzer binary a file
 # GEN_HDRS     generated headers, made before anything is compiled
 # EXTRA_ALL    further things that `all` builds
 SRCS :=
 MAIN_SRCS :=
 STUB_SRCS :=
 UNIT_TESTS :=
+FUZZ_TESTS :=
 GEN_HDRS :=
 EXTRA_ALL :=
 
@@ -77,6 +80,7 @@ include $(wildcard $(addsuffix /module.mk,$(MODULES)))
 
 OBJS     := $(patsubst %,$(B)/obj/%.o,$(basename $(SRCS)))
 MAINOBJS := $(patsubst %,$(B)/obj/%.o,$(basename $(MAIN_SRCS)))
+FUZZBINS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_TESTS))
 UNITBINS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_TESTS))
 ARCHIVE  := $(B)/librunsc.a
 
@@ -124,6 +128,11 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< $(ARCHIVE) $(LDLIBS) -lcmocka
 
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ARCHIVE)
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(ARCHIVE) $(LDLIBS)
+
 .SECONDARY:
 
 # Unit tests run under ASan and UBSan; `make unit MODE=tsan` runs the threaded ones under TSan.
@@ -136,6 +145,18 @@ unit:
 unit-bins: $(UNITBINS)
 unit-run:
 	$(Q)tests/run-unit $(UNITBINS)
+
+# Each fuzzer for FUZZ_SECONDS; what it finds interesting stays in build/fuzz/corpus/NAME.
+FUZZ_SECONDS ?= 10
+.PHONY: fuzz-run
+fuzz:
+	$(Q)$(MAKE) --no-print-directory MODE=fuzz CC=clang fuzz-run
+fuzz-run: $(FUZZBINS)
+	$(Q)for f in $(FUZZBINS); do c=$(CURDIR)/build/fuzz/corpus/$${f##*/}; mkdir -p $$c; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -close_fd_mask=3 -artifact_prefix=$$c. $$c \
+			>$$c.log 2>&1 || { tail -40 $$c.log; exit 1; }; \
+		tail -1 $$c.log | sed "s,^,$${f##*/}: ,"; \
+	done
 
 install: all
 	install -D -m 0755 $(B)/runsc-c $(DESTDIR)$(PREFIX)/bin/runsc-c

@@ -77,6 +77,12 @@ void gofer_server_fini(struct gofer_server *s);
  */
 ssize_t gofer_server_handle(struct gofer_server *s, size_t size, int *fd);
 
+/*
+ * For fuzzers that make well-formed requests: the size of the fixed part of a request, and where in it
+ * (offset + 1, 0: none) the sizes of the rest's two parts and the reserved word are.  0: no such type.
+ */
+uint32_t gofer_request_shape(unsigned int type, uint16_t sizes[2], uint16_t *reserved);
+
 /* The next size bytes of the rest, or NULL when there are not as many. */
 const char *gofer_take(struct gofer_request *r, size_t size);
 /* The next size bytes as a name.  0, -EINVAL, -ENAMETOOLONG, or GOFER_MALFORMED. */

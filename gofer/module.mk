@@ -13,3 +13,6 @@ UNIT_TESTS += tests/unit/gofer/test_content.c
 UNIT_TESTS += tests/unit/gofer/test_server.c
 UNIT_TESTS += tests/unit/gofer/test_client.c
 UNIT_TESTS += tests/unit/gofer/test_client_fibers.c
+
+FUZZ_TESTS += tests/fuzz/fuzz_gofer.c
+FUZZ_TESTS += tests/fuzz/fuzz_gofer_reply.c

@@ -240,6 +240,15 @@ static const struct row rows[GOFER_TYPE_COUNT] = {
 			    AT(gofer_end, reserved), true },
 };
 
+uint32_t gofer_request_shape(unsigned int type, uint16_t sizes[2], uint16_t *reserved)
+{
+	if (type >= GOFER_TYPE_COUNT || !rows[type].handle)
+		return 0;
+	memcpy(sizes, rows[type].sizes, sizeof(rows[type].sizes));
+	*reserved = rows[type].reserved;
+	return rows[type].fixed;
+}
+
 static uint32_t member(const char *body, uint16_t at)
 {
 	uint32_t v;

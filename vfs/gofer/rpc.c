@@ -413,11 +413,12 @@ static bool dirent_ok(const struct gofer_dirent *e, size_t left)
 static bool readdir_ok(const struct gconn_call *c)
 {
 	const struct gofer_readdir_reply *r = gconn_reply(c, sizeof(*r));
-	const char *p = (const char *)(r + 1);
+	const char *p;
 	size_t left;
 
 	if (!r || (r->count == 0 && !r->eof))
 		return false;
+	p = (const char *)(r + 1);
 	left = c->reply_size - sizeof(*r);
 	for (uint32_t i = 0; i < r->count; i++) {
 		const struct gofer_dirent *e = (const void *)p;
