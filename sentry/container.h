@@ -1,18 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * container.h: one container of the sandbox: what its first process is made from, and what its
- * tasks share beyond namespaces (limits).  The control server makes and frees them.
+ * container.h: the containers of a sandbox.
+ *
+ * A container is what config.json described: a root with mounts, namespaces, limits, and a first
+ * process.  It exists from `create` until it is destroyed (or the Sentry ends); its processes may be
+ * gone before.  containers.lock (LOCK_CONTROL) guards the table, states and the processes that the
+ * CLI may wait for.
  */
 #pragma once
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-struct container {
-	char id[256];
-	atomic_uint task_count;
-	uint32_t pids_limit; /* 0: none.  Tasks of this container at once (cgroup pids.max) */
-	uint64_t memory_limit; /* bytes, 0: none: what meminfo and cgroup files show */
-	uint64_t cpu_quota_us, cpu_period_us;
-	bool frozen;
+#include "lib/list.h"
+#include "sentry/control/control.h"
+#include "vfs/vfs.h"
+
+struct ns_set;
+struct pid_ns;
+struct process;
+struct task;
+
+/* A process that the CLI made, and may ask the end of. */
+struct owned_process {
+	struct list node;        /* (containers.lock) */
+	struct container *container;
+	struct process *process; /* counted */
+	int32_t nr;              /* as the container sees it */
+	bool ended;              /* (containers.lock) */
+	int wait_status;         /* (containers.lock) */
+	struct control_request *waiting; /* (containers.lock) one at a time */
 };
+
+/* (c) constant after creation, (a) atomic, (k) containers.lock */
+struct container {
+	char id[256];            /* (c) */
+	atomic_uint task_count;  /* (a) */
+	uint32_t pids_limit;     /* (a) 0: none.  Tasks of this container at once (cgroup pids.max) */
+	uint64_t memory_limit;   /* (a) bytes, 0: none: what meminfo and cgroup files show */
+	unsigned int cpu_count;  /* (a) what its tasks see, at least 1 */
+	char *cgroups_path;      /* (c) owned */
+
+	struct list node;        /* (k) */
+	enum control_status status; /* (k) */
+	struct pid_ns *pid_ns;   /* (c) owned */
+	struct ns_set *ns;       /* (c) owned */
+	struct path root;        /* (c) owned */
+	struct task *init;       /* (k) before start: owned */
+	struct list owned;       /* (k) struct owned_process; the first made is init */
+	struct owned_process *init_owned; /* (k) */
+};
+
+void containers_init(void);
+extern const struct control_ops container_control_ops;
+
+/* The container's root, mounts and devices: fills k->ns->mnt and k->root.  *why: what failed. */
+int container_mount_all(struct container *k, struct vfs_ctx *c, struct container_config *config,
+			char why[static 256]);

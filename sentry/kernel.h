@@ -13,6 +13,9 @@ struct container;
 #define KERNEL_RELEASE "6.6.0-runsc-c"
 #define KERNEL_VERSION "#1 SMP PREEMPT_DYNAMIC"
 
+/* At boot: the sandbox's CPUs and memory.  0 or -ENOMEM. */
+int kernel_machine_init(unsigned int cpu_count, uint64_t memory_size);
+
 int64_t kernel_uptime_ns(void); /* since the sandbox was booted */
 int64_t kernel_boot_real_ns(void); /* CLOCK_REALTIME of boot: btime in /proc/stat */
 

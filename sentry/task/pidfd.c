@@ -44,7 +44,7 @@ static const struct file_ops pidfd_ops = {
 
 int pidfd_new(struct pid *pid, int flags, const struct cred *cred, struct file **out)
 {
-	int err = file_new_anon("[pidfd]", &pidfd_ops, pid, O_RDWR | flags, FILE_STREAM, cred, out);
+	int err = file_new_anon("pidfd", &pidfd_ops, pid, O_RDWR | flags, FILE_STREAM, cred, out);
 
 	if (!err)
 		pid_get(pid);

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hostfile.c: standard streams.
+ *
+ * The host's file description is shared with whoever gave it to us (a shell, a shim), so it is never
+ * made non-blocking.  Pipes and sockets are moved with RWF_NOWAIT, which leaves the description
+ * alone; what the host can't move that way (terminals) is read only after it was ready, and in the
+ * worker's blocking mode, because somebody outside may read it first.  A fiber that has to wait
+ * stands in one of two queues, which the event worker wakes.
+ *
+ * Lock order: h->latch is a leaf.
+ */
+#include "sentry/hostfile.h"
+
+#include <asm/ioctls.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include "lib/mem.h"
+#include "lib/timer.h"
+#include "platform/host.h"
+#include "sentry/task/task.h"
+
+#define CHUNK 65536
+#define CHUNK_TTY 4096
+
+struct hostfile {
+	int fd;               /* (c) */
+	uint32_t mode;        /* (c) st_mode of the host's file */
+	bool watchable;       /* (c) epoll can watch it: not a regular file */
+	struct hostfd watch;
+	struct wq readable, writable;
+};
+
+static void hostfile_ready(struct hostfd *w, uint32_t events)
+{
+	struct hostfile *h = container_of(w, struct hostfile, watch);
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))
+		wq_wake(&h->readable, 0);
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		wq_wake(&h->writable, 0);
+}
+
+static uint32_t hostfile_poll_now(struct hostfile *h, short events)
+{
+	struct pollfd p = { .fd = h->fd, .events = events };
+
+	const struct timespec now = { 0 };
+
+	return host_ppoll(&p, 1, &now) > 0 ? (uint32_t)p.revents : 0;
+}
+
+/* Asks the event worker each time: hostfd_watch() is one-shot. */
+static uint32_t hostfile_poll(struct file *f, struct poller *p)
+{
+	struct hostfile *h = file_priv(f);
+	uint32_t now;
+
+	if (!h->watchable)
+		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+	poller_add(p, &h->readable);
+	poller_add(p, &h->writable);
+	now = hostfile_poll_now(h, POLLIN | POLLOUT | POLLRDHUP);
+	if (p)
+		hostfd_watch(&h->watch, (EPOLLIN | EPOLLOUT | EPOLLRDHUP) & ~now);
+	return now | ((now & POLLIN) ? POLLRDNORM : 0) | ((now & POLLOUT) ? POLLWRNORM : 0);
+}
+
+static int hostfile_wait(struct vfs_ctx *c, struct hostfile *h, bool write)
+{
+	hostfd_watch(&h->watch, write ? EPOLLOUT : EPOLLIN);
+	if (hostfile_poll_now(h, write ? POLLOUT : POLLIN))
+		return 0;
+	return wq_wait(write ? &h->writable : &h->readable, NULL, c->waiter);
+}
+
+/* One host read or write that does not wait; -EAGAIN when it would. */
+static ssize_t hostfile_move(struct hostfile *h, void *buf, size_t size, bool write)
+{
+	struct iovec iov = { buf, size };
+	ssize_t n;
+
+	if (h->watchable) {
+		n = write ? host_pwritev2(h->fd, &iov, 1, -1, RWF_NOWAIT)
+			  : host_preadv2(h->fd, &iov, 1, -1, RWF_NOWAIT);
+		if (n != -EOPNOTSUPP)
+			return n;
+		if (!hostfile_poll_now(h, write ? POLLOUT : POLLIN))
+			return -EAGAIN;
+		iov.iov_len = MIN(iov.iov_len, (size_t)CHUNK_TTY);
+	}
+	worker_block_begin();
+	n = write ? host_write(h->fd, buf, iov.iov_len) : host_read(h->fd, buf, iov.iov_len);
+	worker_block_end();
+	return n;
+}
+
+static ssize_t hostfile_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int64_t *pos, int rwf)
+{
+	struct hostfile *h = file_priv(f);
+	size_t size = MIN(uio_left(dst), (size_t)CHUNK);
+	ssize_t n;
+	void *buf;
+	int err;
+
+	(void)pos;
+	if (!size)
+		return 0;
+	buf = mem_alloc(size);
+	if (!buf)
+		return -ENOMEM;
+	for (;;) {
+		n = hostfile_move(h, buf, size, false);
+		if (n != -EAGAIN || (rwf & O_NONBLOCK))
+			break;
+		err = hostfile_wait(c, h, false);
+		if (err) {
+			n = err;
+			break;
+		}
+	}
+	if (n > 0)
+		n = uio_put(dst, buf, (size_t)n);
+	mem_free(buf);
+	return n;
+}
+
+static ssize_t hostfile_write(struct vfs_ctx *c, struct file *f, struct uio *src, int64_t *pos, int rwf)
+{
+	struct hostfile *h = file_priv(f);
+	size_t capacity = MIN(uio_left(src), (size_t)CHUNK), have = 0, at = 0;
+	ssize_t done = 0, n = 0;
+	char *buf;
+
+	(void)pos;
+	if (!capacity)
+		return 0;
+	buf = mem_alloc(capacity);
+	if (!buf)
+		return -ENOMEM;
+	for (;;) {
+		if (at == have) {
+			if (!uio_left(src))
+				break;
+			n = uio_get(src, buf, capacity);
+			if (n <= 0)
+				break;
+			have = (size_t)n;
+			at = 0;
+		}
+		n = hostfile_move(h, buf + at, have - at, true);
+		if (n == -EAGAIN && !(rwf & O_NONBLOCK)) {
+			n = hostfile_wait(c, h, true);
+			if (n)
+				break;
+			continue;
+		}
+		if (n < 0)
+			break;
+		at += (size_t)n;
+		done += n;
+	}
+	mem_free(buf);
+	return done ? done : n;
+}
+
+static long hostfile_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t arg)
+{
+	struct hostfile *h = file_priv(f);
+	union {
+		struct termios t;
+		struct winsize w;
+		int n;
+	} u;
+	size_t size;
+	long r;
+
+	switch (cmd) {
+	case TCGETS:
+		size = 36; /* the kernel's struct termios */
+		break;
+	case TIOCGWINSZ:
+		size = sizeof(u.w);
+		break;
+	case FIONREAD:
+		size = sizeof(u.n);
+		break;
+	default:
+		return -ENOTTY;
+	}
+	memset(&u, 0, sizeof(u));
+	r = host_ioctl(h->fd, cmd, &u);
+	if (r < 0)
+		return r;
+	return c->space && c->space->write(c->space, arg, &u, size) == (ssize_t)size ? 0 : -EFAULT;
+}
+
+static void hostfile_release(struct file *f)
+{
+	struct hostfile *h = file_priv(f);
+
+	if (h->watchable)
+		hostfd_fini(&h->watch);
+	host_close(h->fd);
+	mem_free(h);
+}
+
+static const struct file_ops hostfile_ops = {
+	.read = hostfile_read,
+	.write = hostfile_write,
+	.poll = hostfile_poll,
+	.ioctl = hostfile_ioctl,
+	.release = hostfile_release,
+};
+
+int hostfile_new(int host_fd, const struct cred *cred, struct file **out)
+{
+	struct hostfile *h = mem_new(struct hostfile);
+	struct stat st;
+	long flags;
+	int err;
+
+	if (!h)
+		return -ENOMEM;
+	err = host_fstat(host_fd, &st);
+	if (err)
+		goto free_hostfile;
+	flags = host_fcntl(host_fd, F_GETFL, 0);
+	err = (int)MIN(flags, 0l);
+	if (err)
+		goto free_hostfile;
+	h->fd = host_fd;
+	h->mode = st.st_mode;
+	wq_init(&h->readable);
+	wq_init(&h->writable);
+	h->watchable = hostfd_init(&h->watch, host_fd, hostfile_ready) == 0;
+	err = file_new_anon(S_ISSOCK(st.st_mode) ? "socket" : "pipe", &hostfile_ops, h,
+			    (int)flags & (O_ACCMODE | O_APPEND), FILE_STREAM | FILE_SIGPIPE, cred, out);
+	if (err)
+		goto fini_watch;
+	return 0;
+
+fini_watch:
+	if (h->watchable)
+		hostfd_fini(&h->watch);
+free_hostfile:
+	mem_free(h);
+	return err;
+}

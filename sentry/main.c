@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c: the Sentry's start: `runsc-c sentry`.
+ *
+ *     boot message ─▶ platform (zygote) ─▶ kernel tables ─▶ control thread ─▶ filter ─▶ workers
+ *
+ * The CLI has put this process into its namespaces, with an empty root and no capabilities
+ * (runsc-c/launch.c).  The filter comes last, before the first byte of any container's data; what
+ * runs afterwards is fibers.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "lib/fiber.h"
+#include "lib/log.h"
+#include "lib/timer.h"
+#include "platform/jail.h"
+#include "platform/platform.h"
+#include "sentry/container.h"
+#include "sentry/control/boot.h"
+#include "sentry/control/control.h"
+#include "sentry/fs.h"
+#include "sentry/kernel.h"
+#include "sentry/sentry.h"
+#include "sentry/signal/signal.h"
+#include "sentry/task/task_impl.h"
+#include "sentry/trace/trace.h"
+
+#define WORKERS_MAX 16
+
+static void hook_raise(struct vfs_ctx *c, int signo)
+{
+	if (c->task)
+		sig_send_task(c->task, signo, NULL);
+}
+
+static const struct vfs_hooks sentry_vfs_hooks = {
+	.raise = hook_raise,
+};
+
+/* One line to the CLI and the log, and the exit status. */
+static int boot_fail(const char *what, int err)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "sandbox: %s: %s", what, strerror(-err));
+	log_error("%s", line);
+	boot_failed(SENTRY_FD_CONTROL, err, line);
+	return 1;
+}
+
+static int boot_platform(const struct boot_config *b)
+{
+	struct plat_config c = {
+		.name = b->platform == PLATFORM_PTRACE ? "ptrace" : "notify",
+		.proc_fd = SENTRY_FD_PROC,
+		.huge_pages = true,
+	};
+
+	/* Credentials do not change any more: stubs, which inherit it, must be readable by us. */
+	if (prctl(PR_SET_DUMPABLE, 1))
+		return -errno;
+	return plat_init(&c);
+}
+
+static int boot_kernel(const struct boot_config *b)
+{
+	int err;
+
+	task_init();
+	containers_init();
+	err = vfs_init();
+	if (!err)
+		err = kernel_machine_init(b->cpu_count, b->memory_size);
+	if (!err)
+		err = sentry_fs_init();
+	if (err)
+		return err;
+	vfs_set_hooks(&sentry_vfs_hooks);
+	if (b->strace)
+		trace_tasks(true);
+	return events_start();
+}
+
+int sentry_main(int argc, char **argv)
+{
+	struct control_server *server;
+	struct boot_config *b;
+	const char *why = "";
+	int err;
+
+	(void)argc, (void)argv;
+	signal(SIGPIPE, SIG_IGN);
+	err = boot_receive(SENTRY_FD_CONTROL, &b, &why);
+	if (err)
+		return boot_fail(why, err);
+	log_open(SENTRY_FD_LOG, "sentry", b->log_level, b->log_format);
+
+	err = boot_platform(b);
+	if (err)
+		return boot_fail("the platform can't start", err);
+	err = boot_kernel(b);
+	if (err)
+		return boot_fail("the kernel can't start", err);
+	err = control_server_start(&container_control_ops, NULL, SENTRY_FD_CONTROL, SENTRY_FD_LISTEN,
+				   &server);
+	if (err)
+		return boot_fail("the control server can't start", err);
+	err = jail_sentry_filter(SENTRY_FD_PROC, SENTRY_FD_LOG, b->platform == PLATFORM_PTRACE);
+	if (err)
+		return boot_fail("the system call filter can't be installed", err);
+	err = boot_done(SENTRY_FD_CONTROL);
+	if (err)
+		return 1; /* the CLI has gone: nobody will ever need us */
+	boot_config_free(b);
+
+	workers_start(plat_worker_hooks(), WORKERS_MAX);
+	return 0;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fd.c: calls on descriptors themselves: close, dup, fcntl, ioctl. */
+#include <asm/ioctls.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/ioctl.h>
+
+#include "lib/mem.h"
+#include "sentry/task/task_impl.h"
+#include "sys_calls.h"
+#include "vfs/lock.h"
+#include "vfs/pipe.h"
+
+/* Flags that F_SETFL may change; O_SYNC and kin are kept from open. */
+#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+
+long sys_close(struct task *t, int fd)
+{
+	int err = fdt_close(task_vfs(t), t->fdt, fd);
+
+	/* The number is free whatever flush said: a restarted close would close another's file. */
+	return err <= -ERESTARTSYS ? -EINTR : err;
+}
+
+long sys_close_range(struct task *t, unsigned int first, unsigned int last, unsigned int flags)
+{
+	if ((flags & ~(unsigned int)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) || first > last)
+		return -EINVAL;
+	if ((flags & CLOSE_RANGE_UNSHARE) && fdt_shared(t->fdt)) {
+		struct fdtable *own = fdt_dup(t->fdt, ~0u), *old = t->fdt;
+
+		if (!own)
+			return -ENOMEM;
+		latch_lock(&t->latch);
+		t->fdt = own;
+		latch_unlock(&t->latch);
+		fdt_put(task_vfs(t), old);
+	}
+	fdt_close_range(task_vfs(t), t->fdt, first, last, flags & CLOSE_RANGE_CLOEXEC);
+	return 0;
+}
+
+long sys_dup(struct task *t, int fd)
+{
+	struct file *f = fdt_file(t->fdt, fd);
+
+	return f ? fdt_add(t->fdt, f, 0, task_rlimit(t, RLIMIT_NOFILE)) : -EBADF;
+}
+
+long sys_dup3(struct task *t, int oldfd, int newfd, int flags)
+{
+	if ((flags & ~O_CLOEXEC) || oldfd == newfd)
+		return -EINVAL;
+	return fdt_dup_to(task_vfs(t), t->fdt, oldfd, newfd, flags, task_rlimit(t, RLIMIT_NOFILE));
+}
+
+long sys_dup2(struct task *t, int oldfd, int newfd)
+{
+	if (oldfd == newfd) {
+		int err = fdt_cloexec_get(t->fdt, oldfd);
+
+		return err < 0 ? err : newfd;
+	}
+	return fdt_dup_to(task_vfs(t), t->fdt, oldfd, newfd, 0, task_rlimit(t, RLIMIT_NOFILE));
+}
+
+/* ---- fcntl ---------------------------------------------------------------------------------------- */
+
+static long fcntl_dup(struct task *t, struct file *f, unsigned long min, int flags)
+{
+	int fd;
+
+	if (min > INT32_MAX)
+		return -EINVAL;
+	fd = fdt_reserve_from(t->fdt, (int)min, task_rlimit(t, RLIMIT_NOFILE));
+	if (fd >= 0)
+		fdt_install(t->fdt, fd, file_get(f), flags);
+	return fd;
+}
+
+static long fcntl_setfl(struct task *t, struct file *f, int flags)
+{
+	int old = atomic_load_explicit(&f->flags, memory_order_relaxed);
+
+	if ((flags & O_NOATIME) && !(old & O_NOATIME) &&
+	    !inode_owner_or_capable(task_vfs(t), f->inode))
+		return -EPERM;
+	return file_set_flags(task_vfs(t), f, (old & ~SETFL_MASK) | (flags & SETFL_MASK));
+}
+
+static long fcntl_lock(struct task *t, struct file *f, unsigned int cmd, uaddr_t arg)
+{
+	struct flock fl;
+	int err;
+
+	err = uaccess_get(t, &fl, arg, sizeof(fl));
+	if (err)
+		return err;
+	err = vfs_lock_fcntl(task_vfs(t), f, (int)cmd, &fl);
+	if (!err && (cmd == F_GETLK || cmd == F_OFD_GETLK))
+		err = uaccess_put(t, arg, &fl, sizeof(fl));
+	return err;
+}
+
+/* What an O_PATH descriptor allows too (open(2)). */
+static bool fcntl_path_ok(unsigned int cmd)
+{
+	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC || cmd == F_GETFD || cmd == F_SETFD ||
+	       cmd == F_GETFL;
+}
+
+static long fcntl_file(struct task *t, int fd, struct file *f, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case F_DUPFD:
+		return fcntl_dup(t, f, arg, 0);
+	case F_DUPFD_CLOEXEC:
+		return fcntl_dup(t, f, arg, O_CLOEXEC);
+	case F_GETFD:
+		return fdt_cloexec_get(t->fdt, fd);
+	case F_SETFD:
+		return fdt_cloexec_set(t->fdt, fd, arg & FD_CLOEXEC);
+	case F_GETFL:
+		return atomic_load_explicit(&f->flags, memory_order_relaxed) | 0100000 /* O_LARGEFILE */;
+	case F_SETFL:
+		return fcntl_setfl(t, f, (int)arg);
+	case F_GETLK:
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return fcntl_lock(t, f, cmd, uaddr(arg));
+	case F_GETPIPE_SZ:
+		return pipe_get_size(f);
+	case F_SETPIPE_SZ:
+		return pipe_set_size(task_vfs(t), f, arg);
+	default:
+		return vfs_fcntl(task_vfs(t), f, cmd, arg);
+	}
+}
+
+long sys_fcntl(struct task *t, int fd, unsigned int cmd, unsigned long arg)
+{
+	struct file *f = fdt_file(t->fdt, fd);
+	long r = -EBADF;
+
+	if (!f)
+		return -EBADF;
+	if (!(f->kind & FILE_PATH) || fcntl_path_ok(cmd))
+		r = fcntl_file(t, fd, f, cmd, arg);
+	file_put(f);
+	return r;
+}
+
+/* ---- ioctl ---------------------------------------------------------------------------------------- */
+
+static long ioctl_set_flag(struct task *t, struct file *f, uaddr_t arg, int flag)
+{
+	int on, old = atomic_load_explicit(&f->flags, memory_order_relaxed);
+
+	if (uaccess_get(t, &on, arg, sizeof(on)))
+		return -EFAULT;
+	return file_set_flags(task_vfs(t), f, on ? old | flag : old & ~flag);
+}
+
+long sys_ioctl(struct task *t, int fd, unsigned int cmd, unsigned long arg)
+{
+	struct file *f = fdt_file_nopath(t->fdt, fd);
+	long r;
+
+	if (!f)
+		return -EBADF;
+	switch (cmd) {
+	case FIOCLEX:
+	case FIONCLEX:
+		r = fdt_cloexec_set(t->fdt, fd, cmd == FIOCLEX);
+		break;
+	case FIONBIO:
+		r = ioctl_set_flag(t, f, uaddr(arg), O_NONBLOCK);
+		break;
+	case FIOASYNC:
+		r = ioctl_set_flag(t, f, uaddr(arg), O_ASYNC);
+		break;
+	default:
+		r = file_ioctl(task_vfs(t), f, cmd, arg);
+	}
+	file_put(f);
+	return r;
+}
