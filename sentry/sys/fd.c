@@ -9,7 +9,6 @@
 #include "lib/mem.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
-#include "vfs/lock.h"
 #include "vfs/pipe.h"
 
 /* Flags that F_SETFL may change; O_SYNC and kin are kept from open. */
@@ -89,20 +88,6 @@ static long fcntl_setfl(struct task *t, struct file *f, int flags)
 	return file_set_flags(task_vfs(t), f, (old & ~SETFL_MASK) | (flags & SETFL_MASK));
 }
 
-static long fcntl_lock(struct task *t, struct file *f, unsigned int cmd, uaddr_t arg)
-{
-	struct flock fl;
-	int err;
-
-	err = uaccess_get(t, &fl, arg, sizeof(fl));
-	if (err)
-		return err;
-	err = vfs_lock_fcntl(task_vfs(t), f, (int)cmd, &fl);
-	if (!err && (cmd == F_GETLK || cmd == F_OFD_GETLK))
-		err = uaccess_put(t, arg, &fl, sizeof(fl));
-	return err;
-}
-
 /* What an O_PATH descriptor allows too (open(2)). */
 static bool fcntl_path_ok(unsigned int cmd)
 {
@@ -125,19 +110,12 @@ static long fcntl_file(struct task *t, int fd, struct file *f, unsigned int cmd,
 		return atomic_load_explicit(&f->flags, memory_order_relaxed) | 0100000 /* O_LARGEFILE */;
 	case F_SETFL:
 		return fcntl_setfl(t, f, (int)arg);
-	case F_GETLK:
-	case F_SETLK:
-	case F_SETLKW:
-	case F_OFD_GETLK:
-	case F_OFD_SETLK:
-	case F_OFD_SETLKW:
-		return fcntl_lock(t, f, cmd, uaddr(arg));
 	case F_GETPIPE_SZ:
 		return pipe_get_size(f);
 	case F_SETPIPE_SZ:
 		return pipe_set_size(task_vfs(t), f, arg);
 	default:
-		return vfs_fcntl(task_vfs(t), f, cmd, arg);
+		return -EINVAL;
 	}
 }
 

@@ -1,0 +1,4 @@
+# rootfs: busybox
+echo hello
+echo err >&2
+exit 7

@@ -1,0 +1,1 @@
+perl -e 'my %h; $h{$_ % 7}++ for 1..10000; print join(",", map {"$_=$h{$_}"} sort keys %h), "\n"; open(P, "-|", "echo from perl"); print <P>; my $p = fork; if (!$p) { exit 9 } waitpid($p, 0); print $? >> 8, "\n"; $SIG{USR1} = sub { print "usr1\n" }; kill USR1 => $$; print -s "/etc/passwd" ? "ok\n" : "no\n";'
