@@ -6,3 +6,10 @@ $(FAKE): $(B)/obj/tests/oci/fake_sentry.o $(B)/obj/runsc-c/main.o $(B)/librunsc.
 	$(say) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK_EXE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# The kernel without jail, gofer and OCI: for work on it (tests/kernel/minirun.c).
+.PHONY: minirun
+minirun: $(B)/minirun
+$(B)/minirun: $(B)/obj/tests/kernel/minirun.o $(ARCHIVE)
+	$(say) LINK $@
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< $(ARCHIVE) $(LDLIBS)

@@ -99,7 +99,6 @@ int exec_open(struct task *t, const struct path *at, const char *name, int at_fl
 {
 	struct vfs_ctx *c = task_vfs(t);
 	unsigned int walk = (at_flags & AT_SYMLINK_NOFOLLOW) ? 0 : WALK_FOLLOW;
-	struct inode *i;
 	struct path p;
 	int err;
 
@@ -108,15 +107,7 @@ int exec_open(struct task *t, const struct path *at, const char *name, int at_fl
 	err = vfs_walk(c, at, name, walk, &p);
 	if (err)
 		return err;
-	i = dentry_inode(p.dentry);
-	if (S_ISLNK(i->mode))
-		err = -ELOOP;
-	else if (!S_ISREG(i->mode) || (mount_flags(p.mnt) & 8 /* MS_NOEXEC */))
-		err = -EACCES;
-	else
-		err = inode_permission(c, i, MAY_EXEC);
-	if (!err)
-		err = vfs_open_path(c, &p, VFS_O_EXEC, out);
+	err = S_ISLNK(dentry_inode(p.dentry)->mode) ? -ELOOP : vfs_open_exec_path(c, &p, out);
 	path_put(&p);
 	return err;
 }

@@ -16,9 +16,6 @@
 #define EXEC_ARG_LEN_MAX     (32 * PAGE_SIZE) /* MAX_ARG_STRLEN */
 #define EXEC_SCRIPT_DEPTH    5
 
-/* open flag inside the kernel: for execution (fs.h: __FMODE_EXEC); read access is not needed */
-#define VFS_O_EXEC 0x20
-
 /* One ELF file, headers read and checked. */
 struct elf_image {
 	struct file *file; /* owned */
