@@ -43,3 +43,4 @@ SRCS += vfs/tmpfs/tmpfs_file.c
 UNIT_TESTS += tests/unit/vfs/test_tmpfs.c
 UNIT_TESTS += tests/unit/vfs/test_walk.c
 UNIT_TESTS += tests/unit/vfs/test_pipe.c
+SRCS += vfs/lock.c
