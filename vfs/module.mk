@@ -44,3 +44,4 @@ UNIT_TESTS += tests/unit/vfs/test_tmpfs.c
 UNIT_TESTS += tests/unit/vfs/test_walk.c
 UNIT_TESTS += tests/unit/vfs/test_pipe.c
 SRCS += vfs/lock.c
+UNIT_TESTS += tests/unit/vfs/test_epoll.c
