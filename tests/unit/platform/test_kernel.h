@@ -540,6 +540,9 @@ static void kernel_init(const char *platform)
 	static pthread_t th;
 	int err;
 
+	static char out[4096];
+
+	setvbuf(stdout, out, _IOLBF, sizeof(out)); /* else it would ask what stdout is, in the jail */
 	mutex_init(&kernel.lock, LOCK_NONE);
 	wq_init(&kernel.exits);
 	list_init(&kernel.procs);
