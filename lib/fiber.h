@@ -130,7 +130,10 @@ void workers_stop(void);
 void worker_block_begin(void);
 void worker_block_end(void);
 
-/* Run fn(arg) soon on a service fiber; for timers and readiness callbacks that need to sleep. */
+/*
+ * Run fn(arg) soon on a service fiber; for timers and readiness callbacks that need to sleep.  Queued
+ * again while it runs, it runs once more after that, never at the same time.  fn may free the work.
+ */
 struct work {
 	struct list node;
 	fiber_fn *fn;

@@ -26,8 +26,9 @@ static struct {
 	atomic_int fd;
 	atomic_int max;
 	atomic_int format;
+	atomic_int pid; /* no host call per line */
 	_Atomic(const char *) name;
-} log_state = { STDERR_FILENO, LOG_ERROR, LOG_TEXT, NULL };
+} log_state = { STDERR_FILENO, LOG_ERROR, LOG_TEXT, 0, NULL };
 
 static const char *const log_words[] = { "error", "warning", "info", "debug" };
 
@@ -35,6 +36,7 @@ void log_open(int fd, const char *name, enum log_level max, enum log_format form
 {
 	atomic_store_explicit(&log_state.fd, fd, memory_order_relaxed);
 	atomic_store_explicit(&log_state.name, name, memory_order_relaxed);
+	atomic_store_explicit(&log_state.pid, getpid(), memory_order_relaxed);
 	atomic_store_explicit(&log_state.format, (int)format, memory_order_relaxed);
 	atomic_store_explicit(&log_state.max, (int)max, memory_order_relaxed);
 }
@@ -136,8 +138,11 @@ static size_t log_format_line(char *line, enum log_level level, const char *msg)
 		at = log_escape(at, msg, true);
 		at += sprintf(at, "\",\"time\":\"%s\"}\n", when);
 	} else {
-		at += sprintf(at, "%s %.32s[%d] %s: ", when, name ? name : "runsc-c", (int)getpid(),
-			      log_words[level]);
+		int pid = atomic_load_explicit(&log_state.pid, memory_order_relaxed);
+
+		at += sprintf(at, "%s %.32s", when, name ? name : "runsc-c");
+		at += pid ? sprintf(at, "[%d]", pid) : 0;
+		at += sprintf(at, " %s: ", log_words[level]);
 		at = log_escape(at, msg, false);
 		*at++ = '\n';
 	}

@@ -13,7 +13,10 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON }; /* JSON: {level,msg,time} as runc's --log-format=json */
 
-/* Log to fd from now on; name ("sentry", "gofer", …) is put in front of each text line. */
+/*
+ * Log to fd from now on; name ("sentry", "gofer", …; borrowed for good) and the pid of the caller go
+ * in front of each text line.  Again after a fork.
+ */
 void log_open(int fd, const char *name, enum log_level max, enum log_format format);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *fmt, ...) printf_like(2, 3);

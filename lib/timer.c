@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * timer.c: the event worker: a host thread that sleeps in epoll_pwait2(2) until the nearest
- * deadline or until a watched descriptor is ready.
+ * timer.c: the event worker: a host thread that sleeps until the nearest deadline or until a
+ * watched descriptor is ready.  It sleeps in ppoll(2) on an epoll instance, because that takes
+ * nanoseconds on every kernel (epoll_pwait2(2) is one more host call to allow, and from 5.11 only).
  *
  * Others change the timers and descriptors under events.latch.  Its sleep must be cut short only
  * when a deadline comes nearer than the one that it sleeps for (wake_at); a cancelled timer just
@@ -22,6 +23,7 @@
 #include "lib/timer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -52,7 +54,6 @@ static struct {
 	bool started;         /* (latch) */
 	int epfd;             /* (c) while started */
 	int wakefd;           /* (c) likewise */
-	bool no_pwait2;       /* event worker only */
 	pthread_t thread;
 } events = {
 	.timers = TREE_INIT(timer_cmp),
@@ -271,43 +272,39 @@ static void hostfd_run_locked(uint64_t id, uint32_t got) REQUIRES(events.latch)
 
 /* ---- the event worker ---- */
 
-/* For kernels before 5.11: milliseconds, rounded up. */
-static int events_wait_ms(struct epoll_event *ev, int64_t timeout_ns)
-{
-	int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
-
-	return epoll_pwait(events.epfd, ev, EVENTS_BATCH, (int)MIN(ms, (int64_t)INT32_MAX), NULL);
-}
-
-static int events_wait(struct epoll_event *ev, int64_t deadline_ns)
-{
-	struct timespec ts;
-	int64_t timeout_ns = -1;
-	int n;
-
-	if (deadline_ns != INT64_MAX) {
-		int64_t now = clock_mono_ns();
-
-		timeout_ns = deadline_ns > now ? deadline_ns - now : 0;
-		ts.tv_sec = timeout_ns / NSEC_PER_SEC;
-		ts.tv_nsec = timeout_ns % NSEC_PER_SEC;
-	}
-	if (events.no_pwait2)
-		return events_wait_ms(ev, timeout_ns);
-	n = epoll_pwait2(events.epfd, ev, EVENTS_BATCH, timeout_ns < 0 ? NULL : &ts, NULL);
-	if (n < 0 && errno == ENOSYS) {
-		events.no_pwait2 = true;
-		return events_wait_ms(ev, timeout_ns);
-	}
-	return n;
-}
-
 static void events_drain_wakefd(void)
 {
 	uint64_t count;
 
 	if (read(events.wakefd, &count, sizeof(count)) < 0)
 		ASSERT(errno == EAGAIN || errno == EINTR);
+}
+
+/* Sleep; returns how many events of descriptors there are. */
+static int events_wait(struct epoll_event *ev, int64_t deadline_ns)
+{
+	struct pollfd fds[] = {
+		{ .fd = events.epfd, .events = POLLIN },
+		{ .fd = events.wakefd, .events = POLLIN },
+	};
+	struct timespec ts;
+	int n;
+
+	if (deadline_ns != INT64_MAX) {
+		int64_t now = clock_mono_ns();
+		int64_t timeout_ns = deadline_ns > now ? deadline_ns - now : 0;
+
+		ts.tv_sec = timeout_ns / NSEC_PER_SEC;
+		ts.tv_nsec = timeout_ns % NSEC_PER_SEC;
+	}
+	if (ppoll(fds, ARRAY_SIZE(fds), deadline_ns == INT64_MAX ? NULL : &ts, NULL) <= 0)
+		return 0;
+	if (fds[1].revents)
+		events_drain_wakefd();
+	if (!fds[0].revents)
+		return 0;
+	n = epoll_pwait(events.epfd, ev, EVENTS_BATCH, 0, NULL);
+	return n > 0 ? n : 0;
 }
 
 static void *events_main(void *arg)
@@ -327,12 +324,8 @@ static void *events_main(void *arg)
 		n = events_wait(ev, next);
 		latch_lock(&events.latch);
 		events.wake_at = INT64_MIN;
-		for (int i = 0; i < n && !events.stopping; i++) {
-			if (ev[i].data.u64 == 0)
-				events_drain_wakefd();
-			else
-				hostfd_run_locked(ev[i].data.u64, ev[i].events);
-		}
+		for (int i = 0; i < n && !events.stopping; i++)
+			hostfd_run_locked(ev[i].data.u64, ev[i].events);
 	}
 	latch_unlock(&events.latch);
 	return NULL;
@@ -375,15 +368,13 @@ static int events_spawn(void)
 
 int events_start(void)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 0 };
 	int err;
 
 	ASSERT(!events.started);
 	events.stopping = false;
 	events.epfd = epoll_create1(EPOLL_CLOEXEC);
 	events.wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (events.epfd < 0 || events.wakefd < 0 ||
-	    epoll_ctl(events.epfd, EPOLL_CTL_ADD, events.wakefd, &ev) < 0) {
+	if (events.epfd < 0 || events.wakefd < 0) {
 		err = -errno;
 		events_close();
 		return err;

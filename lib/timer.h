@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * timer.h: one-shot timers on CLOCK_MONOTONIC, and readiness of host descriptors.  Both are served
- * by one host thread, the "event worker", which sleeps in epoll_pwait2 until the nearest deadline;
- * an idle sandbox makes no host call at all.
+ * by one host thread, the "event worker", which sleeps in the host until the nearest deadline; an
+ * idle sandbox makes no host call at all.
  */
 #pragma once
 
@@ -57,6 +57,6 @@ void hostfd_watch(struct hostfd *h, uint32_t events);
 /* Afterwards fn is not running (unless this is fn) and will not be called; may wait for it (host). */
 void hostfd_fini(struct hostfd *h);
 
-/* Start the event worker (a thread of its own).  0 or -errno. */
+/* Start the event worker (a thread of its own), before the jail closes.  0 or -errno. */
 int events_start(void) must_check;
 void events_stop(void);

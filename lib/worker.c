@@ -25,7 +25,8 @@
  *
  * Work items run on service fibers.  At most one of these is on its way to the list at any time;
  * the one that takes an item sends for the next when there is more, so an item that sleeps holds
- * up nobody.
+ * up nobody.  An item that was queued again while it runs goes to the service that runs it, so it
+ * never runs twice at a time.  It may have been freed by then, so only its address counts.
  *
  * Locks: workers.latch guards everything here, and is a leaf.
  */
@@ -48,7 +49,7 @@ enum {
 	SERVICES_IDLE_MAX = 4,
 };
 
-/* All under latch, but for hooks and max (constant while workers run). */
+/* All under latch, but for hooks (constant while workers run) and cpus (constant). */
 static struct {
 	struct latch latch;
 	struct worker_hooks hooks;
@@ -68,6 +69,7 @@ static struct {
 	struct list threads; /* struct worker_thread, all but the first worker */
 
 	struct list work;
+	struct list services_busy; /* struct service */
 	struct list services_idle; /* fibers, suspended */
 	unsigned int service_count;
 	unsigned int service_idle_count;
@@ -78,8 +80,16 @@ static struct {
 	.parked = LIST_INIT(workers.parked),
 	.threads = LIST_INIT(workers.threads),
 	.work = LIST_INIT(workers.work),
+	.services_busy = LIST_INIT(workers.services_busy),
 	.services_idle = LIST_INIT(workers.services_idle),
 	.cpus = 1,
+};
+
+/* A service fiber at work, on its own stack. */
+struct service {
+	struct list node;         /* (latch) */
+	const struct work *runs;  /* (latch) maybe freed: an address only */
+	struct list again;        /* (latch) that item, queued meanwhile */
 };
 
 struct worker_thread {
@@ -336,19 +346,24 @@ static void *worker_thread_main(void *arg)
 	return NULL;
 }
 
+/* Before main: the jail need not allow it. */
+__attribute__((constructor)) static void workers_count_cpus(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		workers.cpus = (unsigned int)CPU_COUNT(&set);
+}
+
 void workers_start(const struct worker_hooks *hooks, int max)
 {
 	struct worker first = { .active = true };
 	struct list *n;
-	cpu_set_t set;
-	unsigned int cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ?
-				    (unsigned int)CPU_COUNT(&set) : 1;
 
 	latch_lock(&workers.latch);
 	ASSERT(!workers.running);
 	workers.hooks = hooks ? *hooks : (struct worker_hooks){ NULL, NULL };
 	workers.max = max > 1 ? (unsigned int)max : 1;
-	workers.cpus = cpus;
 	workers.thread_count = workers.active_count = 1;
 	workers.running = true;
 	latch_unlock(&workers.latch);
@@ -481,32 +496,62 @@ static bool service_rest_locked(struct fiber *f) REQUIRES(workers.latch)
 	return true;
 }
 
+/* The next item that no other service runs already, or NULL. */
+static struct work *service_take_locked(struct service *self) REQUIRES(workers.latch)
+{
+	struct list *n;
+
+	while ((n = list_shift(&self->again)) || (n = list_shift(&workers.work))) {
+		struct work *w = list_entry(n, struct work, node);
+		struct service *s, *runner = NULL;
+
+		list_for_each_entry(s, &workers.services_busy, node)
+			if (s->runs == w)
+				runner = s;
+		if (!runner)
+			return w;
+		list_append(&runner->again, &w->node);
+	}
+	return NULL;
+}
+
+static void service_run_locked(struct service *self, struct work *w) REQUIRES(workers.latch)
+{
+	fiber_fn *fn = w->fn;
+	void *arg = w->arg;
+	struct worker_kick k;
+
+	self->runs = w;
+	list_append(&workers.services_busy, &self->node);
+	service_send_locked();
+	k = workers_need_locked();
+	latch_unlock(&workers.latch);
+	workers_kick(k);
+
+	/* release: pairs with work_queue(); from here on it may be queued again, or freed by fn */
+	atomic_store_explicit(&w->queued, false, memory_order_release);
+	fn(arg);
+
+	latch_lock(&workers.latch);
+	list_remove(&self->node);
+	self->runs = NULL;
+}
+
 static void service_main(void *arg)
 {
-	struct fiber *self = fiber_self();
+	struct fiber *fiber = fiber_self();
+	struct service self = { .runs = NULL };
 
 	(void)arg;
+	list_init(&self.again);
 	latch_lock(&workers.latch);
 	workers.service_coming = false;
 	do {
-		struct list *n;
+		struct work *w;
 
-		while ((n = list_shift(&workers.work))) {
-			struct work *w = list_entry(n, struct work, node);
-			fiber_fn *fn = w->fn;
-			void *work_arg = w->arg;
-			struct worker_kick k;
-
-			service_send_locked();
-			k = workers_need_locked();
-			latch_unlock(&workers.latch);
-			workers_kick(k);
-			/* release: from here on it may be queued again, or freed by fn */
-			atomic_store_explicit(&w->queued, false, memory_order_release);
-			fn(work_arg);
-			latch_lock(&workers.latch);
-		}
-	} while (service_rest_locked(self));
+		while ((w = service_take_locked(&self)))
+			service_run_locked(&self, w);
+	} while (service_rest_locked(fiber));
 	workers.service_count--;
 	latch_unlock(&workers.latch);
 }
@@ -543,7 +588,7 @@ void work_queue(struct work *w)
 {
 	struct worker_kick k;
 
-	/* acquire: pairs with the release in service_main() */
+	/* acquire: pairs with the release in service_run_locked() */
 	if (atomic_exchange_explicit(&w->queued, true, memory_order_acq_rel))
 		return;
 	latch_lock(&workers.latch);
