@@ -28,7 +28,12 @@ static int send(struct state *s, int sig, bool all, struct err *e)
 	o = json_pack("{s:s,s:i,s:i,s:b}", "op", "signal", "pid", 0, "signal", sig, "all", all);
 	if (control_once(s, o, CONTROL_TIMEOUT_MS, NULL, e) == 0)
 		return 0;
-	if (e->error == -ESRCH || e->error == -EPIPE || e->error == -ENOENT) {
+	/* The signal has ended the container, and the sandbox was gone before it could say so. */
+	if (e->error == -EPIPE) {
+		err_clear(e);
+		return 0;
+	}
+	if (e->error == -ESRCH || e->error == -ENOENT) {
 		err_clear(e);
 		return all ? 0 : err_set(e, ESRCH, "container not running: \"%s\"", s->id);
 	}

@@ -26,7 +26,8 @@ static void one_line(char *s)
 			*s = '?';
 }
 
-static void set(struct err *e, int error, const char *fmt, va_list ap, const char *reason)
+static void printf_like(3, 0) set(struct err *e, int error, const char *fmt, va_list ap,
+				  const char *reason)
 {
 	size_t n;
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,7 +317,13 @@ static void remove_files(int dir)
 	unlinkat(dir, "state.json", 0);
 }
 
-/* Prepared and half-removed directories whose process died: those that nobody has locked. */
+/* ",tmp.123" belongs to process 123; between its mkdir and its flock only the name says so. */
+static bool temporary_is_stale(const char *name)
+{
+	return strncmp(name, ",tmp.", 5) == 0 && kill(atoi(name + 5), 0) < 0 && errno == ESRCH;
+}
+
+/* Prepared and half-removed directories whose process died. */
 static void sweep(int root_fd)
 {
 	int copy = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -326,7 +333,7 @@ static void sweep(int root_fd)
 	while (d != NULL && (de = readdir(d)) != NULL) {
 		int fd;
 
-		if (strncmp(de->d_name, ",tmp.", 5) != 0)
+		if (!temporary_is_stale(de->d_name))
 			continue;
 		fd = openat(root_fd, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {

@@ -155,7 +155,7 @@ static void left_over_temporaries_are_swept(void **state)
 	char **ids;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/,tmp.1", root);
+	snprintf(path, sizeof(path), "%s/,tmp.999999999", root);
 	assert_int_equal(mkdir(path, 0700), 0);
 	state_free(make("b"));
 	assert_int_equal(state_list(root, &ids, &e), 0);
