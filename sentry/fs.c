@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fs.c: which file systems there are. */
+/* fs.c: which file systems, devices and socket families there are. */
 #include "sentry/fs.h"
 
+#include "sentry/socket/socket.h"
 #include "vfs/gofer/gofer_fs.h"
+#include "vfs/tmpfs/tmpfs.h"
 #include "vfs/vfs.h"
 
 int sentry_fs_init(void)
 {
-	return 0;
+	int err = tmpfs_init();
+
+	if (!err)
+		err = socket_module_init();
+	return err;
 }

@@ -219,6 +219,17 @@ static const struct file_ops hostfile_ops = {
 	.release = hostfile_release,
 };
 
+static unsigned int hostfile_kind(int flags)
+{
+	unsigned int kind = FILE_STREAM | FILE_SIGPIPE;
+
+	if ((flags & O_ACCMODE) != O_WRONLY)
+		kind |= FILE_READ;
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		kind |= FILE_WRITE;
+	return kind;
+}
+
 int hostfile_new(int host_fd, const struct cred *cred, struct file **out)
 {
 	struct hostfile *h = mem_new(struct hostfile);
@@ -241,9 +252,12 @@ int hostfile_new(int host_fd, const struct cred *cred, struct file **out)
 	wq_init(&h->writable);
 	h->watchable = hostfd_init(&h->watch, host_fd, hostfile_ready) == 0;
 	err = file_new_anon(S_ISSOCK(st.st_mode) ? "socket" : "pipe", &hostfile_ops, h,
-			    (int)flags & (O_ACCMODE | O_APPEND), FILE_STREAM | FILE_SIGPIPE, cred, out);
+			    (int)flags & (O_ACCMODE | O_APPEND), hostfile_kind((int)flags), cred, out);
 	if (err)
 		goto fini_watch;
+	/* What fstat shows: the inode is this file's alone and nobody knows it yet. */
+	(*out)->inode->mode = st.st_mode;
+	(*out)->inode->rdev = st.st_rdev;
 	return 0;
 
 fini_watch:

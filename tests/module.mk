@@ -10,6 +10,6 @@ $(FAKE): $(B)/obj/tests/oci/fake_sentry.o $(B)/obj/runsc-c/main.o $(B)/librunsc.
 # The kernel without jail, gofer and OCI: for work on it (tests/kernel/minirun.c).
 .PHONY: minirun
 minirun: $(B)/minirun
-$(B)/minirun: $(B)/obj/tests/kernel/minirun.o $(ARCHIVE)
+$(B)/minirun: $(B)/obj/tests/kernel/minirun.o $(B)/librunsc.a
 	$(say) LINK $@
-	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< $(ARCHIVE) $(LDLIBS)
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $^ $(LDLIBS)

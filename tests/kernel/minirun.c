@@ -74,7 +74,8 @@ static void boot(void *arg)
 {
 	struct vfs_ctx c = { .fsize_limit = UINT64_MAX };
 	static struct rlimit rlimits[RLIM_NLIMITS];
-	char *envp[] = { "PATH=/bin:/usr/bin", "HOME=/", NULL };
+	static char path[] = "PATH=/bin:/usr/bin", home[] = "HOME=/";
+	char *envp[] = { path, home, NULL };
 	struct process_spec s = { .container = &box, .rlimits = rlimits, .exe = "/bin/prog", .envp = envp,
 				  .on_exit = on_exit_ };
 	const struct fs_type *t = fs_type_find("tmpfs");
