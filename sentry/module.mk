@@ -69,3 +69,4 @@ SRCS += sentry/hostfile.c
 SRCS += sentry/main.c
 SRCS += sentry/sys/fd.c
 SRCS += sentry/kernel.c
+UNIT_TESTS += tests/unit/sentry/test_unix.c

@@ -38,7 +38,7 @@ void socket_family_register(const struct socket_family *f)
 
 int socket_module_init(void)
 {
-	return unix_init();
+	return sockets.family[AF_UNIX] ? 0 : unix_init();
 }
 
 /* ---- life -------------------------------------------------------------------------------------- */

@@ -44,7 +44,6 @@ void unix_put(struct unix_sock *u)
 	if (!u || !ref_put(&u->ref))
 		return;
 	ASSERT(list_empty(&u->queue) && list_empty(&u->embryos) && !u->peer);
-	path_put(&u->path);
 	mem_free(atomic_load_explicit(&u->addr, memory_order_relaxed));
 	if (u->peer_pid)
 		pid_put(u->peer_pid);
@@ -174,6 +173,10 @@ static void unix_close(struct unix_sock *u, bool embryo)
 	list_splice(&embryos, &u->embryos);
 	unix_store(&u->embryo_count, 0);
 	latch_unlock(&u->latch);
+
+	/* The inode holds us: the path has to go before we can. */
+	path_put(&u->path);
+	u->path = (struct path){ NULL, NULL };
 
 	wq_wake(&u->room, 0);
 	wq_wake(&u->s.wq, POLL_ALL);

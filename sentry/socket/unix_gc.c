@@ -21,7 +21,8 @@
  * Dropped files go through unix_defer_files(): a socket's release drops its queue, which may release
  * sockets that have queues …; a chain of any length is so freed in a loop, not by recursion.
  *
- * gc.lock is a mutex (LOCK_SOCKET), taken with nothing held; queues' latches below it.
+ * gc.lock is a mutex (LOCK_LEAF): a reader holds its read_lock when it takes it; queues' latches are
+ * below it.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -265,7 +266,7 @@ static void gc_run(void *arg)
 
 void unix_gc_init(void)
 {
-	mutex_init(&gc.lock, LOCK_SOCKET);
+	mutex_init(&gc.lock, LOCK_LEAF);
 	list_init(&gc.inflight);
 	work_init(&gc.collect, gc_run, NULL);
 	latch_init(&gc.drop_latch);

@@ -22,7 +22,7 @@
  * that of two sockets in order of address.  u->read_lock (mutex, LOCK_SOCKET) makes readers take
  * turns while they copy to the application.  Order:
  *
- *     gc.lock → read_lock → u->latch (two by address) → module latch → wait queues
+ *     read_lock → gc.lock → u->latch (two by address) → module latch → wait queues
  *
  * Nothing that may release a file or a socket is called with a latch held.
  */
@@ -82,7 +82,7 @@ struct unix_sock {
 	struct wq room;           /* others wait here for that */
 	atomic_int charged;       /* (a) of our messages that were not read yet */
 	struct unix_addr *_Atomic addr; /* set once, then constant; owned */
-	struct path path;         /* (c) once addr is set: the name in the file system */
+	struct path path;         /* the name in the file system: bind(2) sets it, release drops it */
 	struct hash_node name_node; /* (m) abstract names */
 	struct list all_node;     /* (m) */
 

@@ -141,8 +141,6 @@ int unix_name_inherit(struct unix_sock *child, struct unix_sock *listener)
 	copy = mem_dup(a, sizeof(*a));
 	if (!copy)
 		return -ENOMEM;
-	child->path = listener->path;
-	path_get(&child->path);
 	atomic_store_explicit(&child->addr, copy, memory_order_release);
 	return 0;
 }
@@ -282,6 +280,17 @@ int unix_bind(struct vfs_ctx *c, struct socket *s, const struct sock_addr *a)
 
 /* ---- finding ----------------------------------------------------------------------------------- */
 
+/* The inode outlives who was bound to it. */
+static bool unix_is_dead(struct unix_sock *u)
+{
+	bool dead;
+
+	latch_lock(&u->latch);
+	dead = u->dead;
+	latch_unlock(&u->latch);
+	return dead;
+}
+
 static int find_path(struct vfs_ctx *c, const struct sock_addr *a, int type, struct unix_sock **out)
 {
 	char path[sizeof(a->un.sun_path) + 1];
@@ -307,15 +316,14 @@ static int find_path(struct vfs_ctx *c, const struct sock_addr *a, int type, str
 	mutex_unlock(&i->lock);
 	if (!u)
 		goto put_path;
-	err = 0;
-	if (u->s.type != type) {
+	if (!unix_is_dead(u))
+		err = u->s.type == type ? 0 : -EPROTOTYPE;
+	if (err < 0)
 		unix_put(u);
-		err = -EPROTOTYPE;
-	}
+	else
+		*out = u;
 put_path:
 	path_put(&p);
-	if (err == 0)
-		*out = u;
 	return err;
 }
 
