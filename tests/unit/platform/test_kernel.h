@@ -554,9 +554,7 @@ static void kernel_init(const char *platform)
 		exit(1);
 	}
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	/* TODO(plat): always, when lib/worker.c makes no other host calls (715e4a8) again. */
-	if (getenv("TEST_JAIL"))
-		ASSERT(jail_sentry_filter(config.proc_fd, 2, false) == 0);
+	ASSERT(jail_sentry_filter(config.proc_fd, 2, false) == 0);
 #endif
 	ASSERT(pthread_create(&th, NULL, workers_main, NULL) == 0);
 }
