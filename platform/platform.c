@@ -50,12 +50,14 @@ static void layout_line(char *line)
 	plat.vdso_max = MAX(plat.vdso_max, to);
 }
 
-static int layout_read_maps(void)
+/* In the jail the only procfs is the one that was handed over; elsewhere (tests) there may be none. */
+static int layout_read_maps(int proc_fd)
 {
 	char buf[8192], *line, *nl;
 	size_t have = 0;
 	ssize_t n;
-	int fd = host_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY, 0);
+	int fd = proc_fd >= 0 ? host_openat(proc_fd, "self/maps", O_RDONLY, 0)
+			      : host_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY, 0);
 
 	if (fd < 0)
 		return fd;
@@ -73,10 +75,10 @@ static int layout_read_maps(void)
 	return n < 0 ? (int)n : 0;
 }
 
-int layout_init(void)
+int layout_init(int proc_fd)
 {
 	struct rlimit stack;
-	int err = layout_read_maps();
+	int err = layout_read_maps(proc_fd);
 
 	if (err < 0)
 		return err;
@@ -131,7 +133,7 @@ int plat_init(const struct plat_config *c)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(platforms); i++) {
 		if (strcmp(platforms[i]->name, c->name) == 0) {
-			int err = layout_init();
+			int err = layout_init(c->proc_fd);
 
 			if (err < 0)
 				return err;

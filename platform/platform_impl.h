@@ -54,7 +54,7 @@ struct platform_ops {
 extern const struct platform_ops notify_ops;
 
 /* platform.c: the layout of the host's address spaces, found once by layout_init(). */
-int layout_init(void) must_check;
+int layout_init(int proc_fd) must_check;
 /* The vDSO's mappings [min, max), data included; equal: none. */
 void layout_vdso(uint64_t *min, uint64_t *max);
 /* Whether [addr, addr+size) meets what is not the application's (stub, vDSO). */
