@@ -63,7 +63,7 @@ int control_call(int fd, json_t *request, const int *fds, size_t fd_count, int t
 	if (err == 0)
 		err = control_recv(fd, &r, NULL, 0, NULL, timeout_ms);
 	if (err == -EPIPE)
-		return err_set(e, EPIPE, "container not running: its sandbox has ended");
+		return err_set(e, EPIPE, "container not running: its sandbox has ended (--debug-log FILE tells why)");
 	if (err == -ETIMEDOUT)
 		return err_set(e, ETIMEDOUT, "the sandbox does not answer");
 	if (err < 0)

@@ -7,13 +7,16 @@
  * died, a signal arrives (which it hands to init).  At the end it kills what is left, reaps it, and
  * exits with init's status: nothing of the container outlives its pid.
  *
- * What it reads from the sandbox is one JSON reply, of which it takes one number.
+ * What it reads from the sandbox is JSON replies, of which it takes one number.  As it has the host's
+ * namespaces, it waits behind a filter that lets it do little more than that
+ * (platform/host_monitor.tbl).
  */
 #include "runsc-c/monitor.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -23,12 +26,14 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "platform/host.h"
+#include "platform/host_filter.h"
 #include "runsc-c/attach.h"
 #include "runsc-c/spawn.h"
 #include "sentry/control/control.h"
@@ -167,6 +172,19 @@ static pid_t start_sentry(struct monitor *m, int null, struct err *e)
 	return spawn_jailed(&s, m->sync, e);
 }
 
+/* A second connection, for signals; the socket listens already, though nobody does yet. */
+static int connect_control(struct monitor *m, struct err *e)
+{
+	int fd = host_socket(AF_UNIX, SOCK_STREAM, 0), err;
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/control.sock", m->state_dir);
+	err = fd < 0 ? fd : host_connect(fd, &a, sizeof(a));
+	if (err < 0 && fd >= 0)
+		close(fd);
+	return err < 0 ? err_errno(e, err, "control socket") : fd;
+}
+
 /* ---- waiting -------------------------------------------------------------------------------- */
 
 struct watch {
@@ -226,18 +244,13 @@ static void ask_for_status(struct watch *w)
 /* On a connection of its own: the other one is waiting. */
 static void forward_signal(struct watch *w, int sig)
 {
-	int fd = host_socket(AF_UNIX, SOCK_STREAM, 0);
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	json_t *o;
+	json_t *o = json_pack("{s:s,s:s,s:i,s:i}", "op", "signal", "id", w->m->spec->container->id,
+			      "pid", 0, "signal", sig), *reply = NULL;
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/control.sock", w->m->state_dir);
-	o = json_pack("{s:s,s:s,s:i,s:i}", "op", "signal", "id", w->m->spec->container->id, "pid", 0,
-		      "signal", sig);
-	if (fd >= 0 && host_connect(fd, &a, sizeof(a)) == 0 && o != NULL)
-		control_send(fd, o, NULL, 0);
+	if (o != NULL && control_send(w->m->signals, o, NULL, 0) == 0)
+		control_recv(w->m->signals, &reply, NULL, 0, NULL, 2000);
+	json_decref(reply);
 	json_decref(o);
-	if (fd >= 0)
-		close(fd);
 }
 
 static void on_signal(struct watch *w)
@@ -295,14 +308,12 @@ _Noreturn static void watch(struct watch *w)
 	}
 }
 
-/* Keep sync, control, the log and the state directory; 0 to 2 become /dev/null. */
+/* Keep sync, the control connections and the log; 0 to 2 become /dev/null. */
 static void close_others(struct monitor *m, int null)
 {
-	int *keep[] = { &m->sync, &m->control, &m->state_dir, &m->log };
+	int *keep[] = { &m->sync, &m->control, &m->signals, &m->log };
 	int base = 3 + (int)ARRAY_SIZE(keep);
 
-	/* Of the directory a new description: the creator's one has its lock. */
-	m->state_dir = open(m->state_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
 		*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, base + 64);
 	for (int fd = 0; fd < 3; fd++)
@@ -314,12 +325,28 @@ static void close_others(struct monitor *m, int null)
 	host_close_range((unsigned int)base, ~0u, 0);
 }
 
+/* Nothing is needed any more but to wait, to kill two processes, and to say how it ended. */
+static int enter_jail(const struct watch *w)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct caps[2] = { { 1u << CAP_KILL, 1u << CAP_KILL, 0 }, { 0, 0, 0 } };
+	pid_t sentry_pid = w->sentry, gofer_pid = w->gofer;
+	const struct host_rule rules[] = {
+#include "platform/host_monitor.tbl"
+	};
+
+	if (syscall(SYS_capset, &h, caps) < 0)
+		return -errno;
+	host_filter_explain("monitor", w->m->log);
+	return host_filter_install(rules, ARRAY_SIZE(rules), 0);
+}
+
 _Noreturn void monitor_main(struct monitor *m)
 {
 	struct err e = ERR_INIT;
 	struct watch w = { .m = m };
 	struct sync_ready ready = { .kind = SYNC_READY };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), err;
 	sigset_t all;
 
 	sigfillset(&all);
@@ -331,7 +358,8 @@ _Noreturn void monitor_main(struct monitor *m)
 	if (err_is(&e) || cgroup_join_self(m->cgroup, m->g->rootless, &e) < 0 ||
 	    enter_namespaces(m, &e) < 0)
 		fail(m, &e);
-	w.gofer = start_gofer(m, null, &e);
+	m->signals = connect_control(m, &e);
+	w.gofer = m->signals < 0 ? -1 : start_gofer(m, null, &e);
 	if (w.gofer > 0)
 		w.sentry = start_sentry(m, null, &e);
 	if (err_is(&e)) {
@@ -345,6 +373,12 @@ _Noreturn void monitor_main(struct monitor *m)
 	w.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	ready.sentry = w.sentry;
 	ready.gofer = w.gofer;
+	err = enter_jail(&w);
+	if (err < 0) {
+		err_errno(&e, err, "monitor: jail");
+		host_write(m->sync, e.text, strlen(e.text));
+		finish(&w, 126);
+	}
 	if (host_write(m->sync, &ready, sizeof(ready)) != sizeof(ready))
 		finish(&w, 126);
 	watch(&w);

@@ -29,7 +29,8 @@ struct monitor {
 	const struct oci_spec *spec;
 	const struct cgroup *cgroup;
 	const char *state_path; /* the container's directory */
-	int state_dir;
+	int state_dir;          /* the creator's, to connect by */
+	int signals;            /* control connection for signals; monitor_main() makes it */
 	int sync, control, sentry_control, listen, gofer_conn, log, exe;
 };
 
