@@ -43,5 +43,6 @@ SRCS += vfs/tmpfs/tmpfs_file.c
 UNIT_TESTS += tests/unit/vfs/test_tmpfs.c
 UNIT_TESTS += tests/unit/vfs/test_walk.c
 UNIT_TESTS += tests/unit/vfs/test_pipe.c
-SRCS += vfs/lock.c
 UNIT_TESTS += tests/unit/vfs/test_epoll.c
+UNIT_TESTS += tests/unit/vfs/test_mount.c
+SRCS += vfs/lock.c
