@@ -46,3 +46,5 @@ UNIT_TESTS += tests/unit/vfs/test_pipe.c
 UNIT_TESTS += tests/unit/vfs/test_epoll.c
 UNIT_TESTS += tests/unit/vfs/test_mount.c
 SRCS += vfs/lock.c
+SRCS += vfs/devtmpfs.c
+SRCS += vfs/memdev.c
