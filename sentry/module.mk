@@ -70,3 +70,4 @@ SRCS += sentry/main.c
 SRCS += sentry/sys/fd.c
 SRCS += sentry/kernel.c
 UNIT_TESTS += tests/unit/sentry/test_unix.c
+SRCS += sentry/sys/lock.c

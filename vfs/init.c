@@ -2,6 +2,9 @@
 /* init.c: bringing the vfs up, and what it asks of the Sentry (struct vfs_hooks). */
 #include <errno.h>
 
+#include "vfs/devtmpfs.h"
+#include "vfs/memdev.h"
+#include "vfs/tmpfs/tmpfs.h"
 #include "vfs/vfs_impl.h"
 
 static struct vfs_hooks hooks;
@@ -31,11 +34,21 @@ void vfs_chroot_refs(struct vfs_ctx *c, const struct path *old, const struct pat
 
 int vfs_init(void)
 {
+	static bool ready;
 	int err = dcache_init();
 
-	if (err == 0)
-		err = mount_init_module();
+	if (err < 0 || ready)
+		return err;
+	locks_init();
+	err = mount_init_module();
 	if (err == 0)
 		err = anon_init();
-	return err;
+	if (err == 0)
+		err = tmpfs_init();
+	if (err < 0)
+		return err;
+	memdev_init();
+	devtmpfs_init();
+	ready = true;
+	return 0;
 }

@@ -48,3 +48,4 @@ UNIT_TESTS += tests/unit/vfs/test_mount.c
 SRCS += vfs/lock.c
 SRCS += vfs/devtmpfs.c
 SRCS += vfs/memdev.c
+UNIT_TESTS += tests/unit/vfs/test_lock.c

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* notify.h: what the vfs tells inotify and the lock tables. */
+/* notify.h: what the vfs tells inotify. */
 #pragma once
 
 #include <stdint.h>
@@ -37,13 +37,4 @@ static inline void fsnotify_move(struct inode *old_dir, const char *old_name,
 	(void)new_dir;
 	(void)new_name;
 	(void)moved;
-}
-/* flock.c: all locks and leases of f (on release). */
-static inline void locks_release_file(struct file *f)
-{
-	(void)f;
-}
-static inline void locks_inode_free(struct inode *i)
-{
-	(void)i;
 }

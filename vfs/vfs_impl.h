@@ -7,6 +7,8 @@
 #include "lib/hash.h"
 #include "lib/latch.h"
 #include "lib/mutex.h"
+#include "vfs/lock.h"
+#include "vfs/notify.h"
 #include "vfs/vfs.h"
 
 /* ---- dentries (dcache.c) ---------------------------------------------------------------------- */
@@ -171,7 +173,6 @@ void vfs_chroot_refs(struct vfs_ctx *c, const struct path *old, const struct pat
 void vfs_raise(struct vfs_ctx *c, int signo);
 void vfs_sigio(struct file *f, int band, int code);
 
-#include "vfs/notify.h"
 
 /* devices (chrdev.c) and FIFOs (pipe.c): make f what its inode stands for. */
 int chrdev_open(struct vfs_ctx *c, struct inode *i, struct file *f) must_check;

@@ -7,9 +7,11 @@
 #include <sys/ioctl.h>
 
 #include "lib/mem.h"
+#include "sentry/sys/lock.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 #include "vfs/pipe.h"
+#include "vfs/tmpfs/tmpfs.h"
 
 /* Flags that F_SETFL may change; O_SYNC and kin are kept from open. */
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
@@ -114,8 +116,12 @@ static long fcntl_file(struct task *t, int fd, struct file *f, unsigned int cmd,
 		return pipe_get_size(f);
 	case F_SETPIPE_SZ:
 		return pipe_set_size(task_vfs(t), f, arg);
+	case F_GET_SEALS:
+		return tmpfs_get_seals(f);
+	case F_ADD_SEALS:
+		return tmpfs_add_seals(task_vfs(t), f, (unsigned int)arg);
 	default:
-		return -EINVAL;
+		return fcntl_is_lock(cmd) ? fcntl_lock(t, f, cmd, uaddr(arg)) : -EINVAL;
 	}
 }
 

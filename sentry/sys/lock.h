@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lock.h: the locking commands of fcntl(2), for fd.c. */
+#pragma once
+
+#include "lib/util.h"
+
+struct file;
+struct task;
+
+bool fcntl_is_lock(unsigned int cmd);
+long fcntl_lock(struct task *t, struct file *f, unsigned int cmd, uaddr_t arg);
