@@ -59,6 +59,7 @@ static int mounts_ensure(struct vfs_ctx *c, const char *path, bool is_dir)
 
 /* Attach points of one gofer connection. */
 struct mounts_source {
+	struct container *container;
 	struct gconn *conn;
 	bool root_exclusive;
 };
@@ -111,7 +112,9 @@ static int mounts_one(struct vfs_ctx *c, struct mounts_source *s, const struct m
 		err = vfs_mount_internal(c, gofer_fs_type(), m->source, &at, flags, NULL, &args);
 	} else {
 		t = fs_type_find(m->type);
-		err = t ? vfs_mount_internal(c, t, m->source, &at, flags, m->data, NULL) : -ENODEV;
+		err = t ? vfs_mount_internal(c, t, m->source, &at, flags, m->data,
+					     t->flags & FS_OF_CONTAINER ? s->container : NULL)
+			: -ENODEV;
 	}
 	path_put(&at);
 	if (!err && m->propagation)
@@ -257,7 +260,7 @@ static int mounts_all(struct container *k, struct vfs_ctx *c, struct mounts_sour
 int container_mount_all(struct container *k, struct vfs_ctx *c, struct container_config *config,
 			char why[static 256])
 {
-	struct mounts_source s = { 0 };
+	struct mounts_source s = { .container = k };
 	int err = gconn_new(config->gofer_fd, &s.conn);
 
 	if (err)

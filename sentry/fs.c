@@ -2,6 +2,7 @@
 /* fs.c: which file systems, devices and socket families there are. */
 #include "sentry/fs.h"
 
+#include "sentry/proc/proc.h"
 #include "sentry/socket/socket.h"
 #include "vfs/gofer/gofer_fs.h"
 #include "vfs/tmpfs/tmpfs.h"
@@ -13,5 +14,7 @@ int sentry_fs_init(void)
 
 	if (!err)
 		err = socket_module_init();
+	if (!err)
+		err = procfs_init();
 	return err;
 }

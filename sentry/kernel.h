@@ -30,5 +30,10 @@ void kernel_cpu_mask(const struct container *c, const uint64_t *mask, uint64_t *
 struct kernel_memory {
 	uint64_t total, used, free; /* bytes */
 };
+/* Resident memory of c's tasks by kind; what is shared counts once.  Cached for 100 ms. */
+struct kernel_memory_detail {
+	uint64_t anon, file, shmem; /* bytes */
+};
+void kernel_memory_detail(const struct container *c, struct kernel_memory_detail *out);
 /* What c's tasks may use and do use. */
 void kernel_memory(const struct container *c, struct kernel_memory *out);

@@ -162,7 +162,11 @@ struct super {
 
 struct fs_type {
 	const char *name;
-	enum { FS_NODEV = 1 << 0, FS_USERNS_MOUNT = 1 << 1 } flags;
+	enum {
+		FS_NODEV = 1 << 0,
+		FS_USERNS_MOUNT = 1 << 1,
+		FS_OF_CONTAINER = 1 << 2, /* fs_data: the container whose set-up mounts it */
+	} flags;
 	/*
 	 * Make (or find, with a new reference) a super for source and data (option string, may be
 	 * NULL).  fs_data is what a kernel-internal caller passes (gofer connection), else NULL.

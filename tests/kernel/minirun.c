@@ -70,6 +70,19 @@ static void put_program(struct vfs_ctx *c, const char *host, const char *name)
 	file_put(f);
 }
 
+/* A file system that asks whose it is, where it is registered. */
+static void mount_box(struct vfs_ctx *c, const char *type, const char *at)
+{
+	const struct fs_type *t = fs_type_find(type);
+	struct path p;
+
+	if (!t || vfs_mkdir(c, NULL, at, 0755) || vfs_walk(c, NULL, at, WALK_FOLLOW, &p))
+		return;
+	if (vfs_mount_internal(c, t, type, &p, 0, NULL, &box))
+		fprintf(stderr, "minirun: can't mount %s\n", type);
+	path_put(&p);
+}
+
 static void boot(void *arg)
 {
 	struct vfs_ctx c = { .fsize_limit = UINT64_MAX };
@@ -106,13 +119,12 @@ static void boot(void *arg)
 	vfs_mkdir(&c, NULL, "/bin", 0755);
 	vfs_mkdir(&c, NULL, "/tmp", 01777);
 	vfs_mkdir(&c, NULL, "/dev", 0755);
-	vfs_mkdir(&c, NULL, "/proc", 0755);
 	vfs_mknod(&c, NULL, "/dev/null", S_IFCHR | 0666, makedev(1, 3));
 	vfs_mknod(&c, NULL, "/dev/zero", S_IFCHR | 0666, makedev(1, 5));
 	put_program(&c, args[0], "/bin/prog");
 	vfs_symlink(&c, "prog", NULL, "/bin/sh");
-	if (fs_type_find("proc"))
-		vfs_mount(&c, "proc", "/proc", "proc", 0, NULL);
+	mount_box(&c, "proc", "/proc");
+	mount_box(&c, "sysfs", "/sys");
 	s.ns = ns;
 	s.pid_ns = box.pid_ns;
 	s.root = s.cwd = box.root;
