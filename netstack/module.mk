@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+
 SRCS += netstack/conf.c
 SRCS += netstack/csum.c
 SRCS += netstack/pkt.c
@@ -26,3 +27,17 @@ SRCS += netstack/transport/packet.c
 SRCS += netstack/transport/ports.c
 SRCS += netstack/transport/raw.c
 SRCS += netstack/transport/udp.c
+SRCS += netstack/tcp/api.c
+SRCS += netstack/tcp/options.c
+SRCS += netstack/tcp/conn.c
+SRCS += netstack/tcp/listen.c
+SRCS += netstack/tcp/tw.c
+SRCS += netstack/tcp/input.c
+SRCS += netstack/tcp/ack.c
+SRCS += netstack/tcp/rack.c
+SRCS += netstack/tcp/cong.c
+SRCS += netstack/tcp/cubic.c
+SRCS += netstack/tcp/output.c
+SRCS += netstack/tcp/recv.c
+SRCS += netstack/tcp/timer.c
+UNIT_TESTS += tests/unit/netstack/test_udp.c

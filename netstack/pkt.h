@@ -19,6 +19,7 @@
 
 #include "lib/list.h"
 #include "lib/ref.h"
+#include "lib/tree.h"
 #include "netstack/ipa.h"
 
 struct nic;
@@ -61,7 +62,10 @@ enum pkt_flags {
 enum pkt_gso { GSO_NONE, GSO_TCP4, GSO_TCP6, GSO_UDP };
 
 struct pkt {
-	struct list node;
+	union {
+		struct list node;
+		struct tree_node tnode; /* in TCP's out-of-order queue */
+	};
 	uint8_t *data;      /* first byte */
 	uint8_t *net;       /* IP header */
 	uint8_t *trans;     /* transport header */
