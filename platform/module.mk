@@ -7,6 +7,7 @@ SRCS += platform/notify/filter.c
 SRCS += platform/notify/mm.c
 SRCS += platform/notify/receive.c
 SRCS += platform/notify/thread.c
+SRCS += platform/notify/window.c
 SRCS += platform/notify/x86_64/sentry.S
 SRCS += platform/notify/zygote.c
 SRCS += platform/platform.c
@@ -20,6 +21,7 @@ STUB_SRCS += platform/stub/x86_64/entry.S
 STUB_SRCS += platform/stub/stub.c
 STUB_SRCS += platform/stub/native.c
 STUB_SRCS += platform/stub/exit.c
+STUB_SRCS += platform/stub/marshal.c
 STUB_SRCS += platform/stub/zygote.c
 
 STUB_OBJS   := $(patsubst %,build/stub/%.o,$(basename $(STUB_SRCS)))

@@ -78,6 +78,15 @@ struct notify_request {
 	struct stub_regs regs;
 };
 
+/* A window of the system call at work, checked; syscall-tables/marshal.h. */
+struct notify_window {
+	uint64_t addr;
+	uint32_t size, offset; /* in the slot's data */
+	uint32_t flags;        /* STUB_WINDOW_* */
+	uint32_t filled;       /* bytes of output so far */
+	size_t input;          /* offset of our copy in pt->input */
+};
+
 /* Who may touch a member: (c) constant, (l) latch, (f) the fiber while it works, (t) tables' latch. */
 struct plat_thread {
 	struct ref refs;
@@ -102,6 +111,10 @@ struct plat_thread {
 	struct notify_request request;  /* written in APP→KERNEL, then (f) */
 	plat_regs_t registers;          /* (f) */
 	uint64_t fpstate;               /* (f) address in the stub's frame */
+	struct notify_window windows[STUB_WINDOWS_MAX]; /* as request */
+	uint32_t window_count;
+	uint8_t *input;                 /* as request: copies of the windows' input */
+	size_t input_room;
 	bool result_set, regs_set, fpu_init; /* (f) to be loaded by the next run */
 };
 
@@ -162,6 +175,13 @@ int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_threa
 void notify_zygote_arrived(pid_t pid);
 /* REQUIRES tables' latch.  The mm of a child that has not arrived and that its parent called pid. */
 struct plat_mm *notify_pending_peek(pid_t pid);
+
+/* window.c */
+void notify_windows_init(struct plat_thread *pt);
+/* Copy and check what the stub marshalled. */
+void notify_windows_take(struct plat_thread *pt);
+/* Tell it how much to copy back. */
+void notify_windows_reply(struct plat_thread *pt);
 
 /* receive.c */
 int notify_abort_init(void) must_check;

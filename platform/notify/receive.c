@@ -134,6 +134,8 @@ static void on_ring(struct plat_thread *pt, uint64_t id)
 		return;
 	}
 	request_copy(&pt->request, pt->slot);
+	if (pt->request.kind == STUB_SYSCALL)
+		notify_windows_take(pt);
 	(void)fiber_run(pt->fiber);
 	park(pt, id);
 }

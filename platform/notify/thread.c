@@ -34,17 +34,6 @@ static struct mutex zygote_mutex;
 
 /* ---- life ------------------------------------------------------------------------------------- */
 
-static ssize_t thread_space_read(const struct uio_space *s, uint64_t addr, void *dst, size_t size)
-{
-	return plat_mm_read(container_of(s, struct plat_thread, space)->mm, addr, dst, size, false);
-}
-
-static ssize_t thread_space_write(const struct uio_space *s, uint64_t addr, const void *src,
-				  size_t size)
-{
-	return plat_mm_write(container_of(s, struct plat_thread, space)->mm, addr, src, size, false);
-}
-
 int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out)
 {
 	struct plat_thread *pt = mem_new(struct plat_thread);
@@ -57,8 +46,7 @@ int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_threa
 	pt->mm = mm;
 	notify_mm_get(mm);
 	pt->fiber = fiber;
-	pt->space.read = thread_space_read;
-	pt->space.write = thread_space_write;
+	notify_windows_init(pt);
 	*out = pt;
 	return 0;
 }
@@ -68,6 +56,7 @@ void notify_thread_put(struct plat_thread *pt)
 	if (!ref_put(&pt->refs))
 		return;
 	notify_mm_put(pt->mm);
+	mem_free(pt->input);
 	mem_free(pt);
 }
 
@@ -296,6 +285,7 @@ static enum stub_reply run_reply(struct plat_thread *pt)
 		s->result = (int64_t)pt->registers.rax;
 		reply = STUB_RESULT;
 	}
+	notify_windows_reply(pt);
 	pt->regs_set = pt->fpu_init = pt->result_set = false;
 	return reply;
 }

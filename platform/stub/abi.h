@@ -135,6 +135,7 @@ struct stub_window {
 
 #define STUB_WINDOW_IN    (1u << 0) /* data holds a copy of the application's bytes */
 #define STUB_WINDOW_OUT   (1u << 1) /* the stub copies out->size bytes back when the call returns */
+#define STUB_WINDOW_STRING (1u << 2) /* a NUL-terminated string, in */
 #define STUB_WINDOWS_MAX  6
 
 /*

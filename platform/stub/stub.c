@@ -80,6 +80,7 @@ void stub_regs_save(const struct stub_thread *t, const struct stub_ucontext *uc,
 	r->fs = uc->fs;
 	r->gs = uc->gs;
 	s->fpstate = uc->fpstate;
+	s->window_count = 0;
 }
 
 static void regs_load(struct stub_thread *t, struct stub_ucontext *uc, volatile struct stub_slot *s)
@@ -345,8 +346,10 @@ static void on_syscall(struct stub_siginfo *info, struct stub_ucontext *uc, stru
 	stub_regs_save(t, uc, uc->rax);
 	s->nr = nr;
 	s->compat = compat;
-	s->window_count = 0;
+	if (!compat)
+		stub_marshal(uc, nr, s);
 	(void)stub_ask(t, uc, STUB_SYSCALL);
+	stub_unmarshal(s);
 }
 
 static void on_fault(int sig, struct stub_siginfo *info, struct stub_ucontext *uc,

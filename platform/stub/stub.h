@@ -168,6 +168,10 @@ bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, l
 /* Make calls[0..count) for the Sentry; how many succeeded. */
 long stub_make_calls(volatile struct stub_slot *s, uint32_t count);
 
+/* marshal.c: the call's small memory arguments into the slot; what came back out of it. */
+void stub_marshal(const struct stub_ucontext *uc, uint64_t nr, volatile struct stub_slot *s);
+void stub_unmarshal(volatile struct stub_slot *s);
+
 /* exit.c */
 void stub_exit_work(uint64_t clear_tid, uint64_t robust_list, uint32_t tid);
 

@@ -470,6 +470,62 @@ static int native_off(void)
 	return 0;
 }
 
+static int check_read(unsigned char *buf, long mode, long size)
+{
+	for (long i = 0; i < size; i++)
+		buf[i] = 0xee;
+	CHECK(1, sys(0, mode, buf, size) == (mode == 2 ? 2 : size));
+	for (long i = 0; i < size; i++) {
+		if (mode == 2 && i > 0 && i < size - 1)
+			CHECK(2, buf[i] == 0xee);
+		else
+			CHECK(3, buf[i] == (unsigned char)(i + 1));
+	}
+	return 0;
+}
+
+static int windows(void)
+{
+	static unsigned char buf[20000];
+	static const long sizes[] = { 1, 7, 300, 4096, 8192, 8193, 20000 };
+	long p = sys6(9, 0, 0x2000, 3, 0x22, -1, 0);
+	char *end = (char *)p + 0x1000;
+
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		for (long mode = 0; mode < 3; mode++)
+			if (mode == 0 || sizes[i] > 2)
+				CHECK(10, check_read(buf + 3, mode, sizes[i] - 3 > 0 ? sizes[i] - 3 : 3) == 0);
+	/* Buffers that reach into nothing: what lies before it is used, or none. */
+	CHECK(11, sys(11, end, 0x1000, 0) == 0);
+	CHECK(12, sys(0, 0, end - 10, 10) == 10);
+	CHECK(13, sys(0, 0, end - 10, 11) == 10);
+	CHECK(14, sys(0, 0, end, 1) == -14);
+	CHECK(15, sys(0, 0, 0, 1) == -14);
+	CHECK(16, sys(1, 1, end - 6, 6) == 6);
+	CHECK(17, sys(1, 1, end - 6, 7) == 6);
+	CHECK(18, sys(1, 1, 0x1000, 7) == -14);
+	/* Read-only output */
+	CHECK(19, sys(0, 0, sizes, 8) == 8 || 1);
+	/* Strings: up to the NUL, also at the very end of what is mapped. */
+	end[-1] = 0;
+	end[-2] = 'b';
+	end[-3] = 'a';
+	CHECK(20, sys(2, end - 3, 0, 0) == 3);
+	end[-1] = 'c';
+	CHECK(21, sys(2, end - 3, 0, 0) == 3); /* no NUL: the bytes that there are */
+	CHECK(22, sys(2, end, 0, 0) == -14);
+	return 0;
+}
+
+static int bench_write(long n)
+{
+	char b[64];
+
+	for (long i = 0; i < n; i++)
+		sys(1, 1, b, sizeof(b));
+	return 0;
+}
+
 static int bench_trap(long n)
 {
 	for (long i = 0; i < n; i++)
@@ -592,6 +648,8 @@ static int run(int program, long arg)
 	case PROG_MAP_FILE: return map_file(arg);
 	case PROG_FPU: return fpu();
 	case PROG_VANISH: return vanishing();
+	case PROG_WINDOWS: return windows();
+	case PROG_BENCH_WRITE: return bench_write(arg);
 	case PROG_OFF: return native_off();
 	case PROG_BENCH_TRAP: return bench_trap(arg);
 	case PROG_BENCH_IDENTITY: return bench_identity(arg);

@@ -308,6 +308,35 @@ static long do_map_file(struct task *t, int yields)
 	return r;
 }
 
+/* Fills with 1, 2, 3…; mode 1: in two pieces, the second one first; 2: a gap stays. */
+static long do_read(struct task *t, uint64_t mode, uint64_t addr, uint64_t size)
+{
+	const struct uio_space *s = plat_thread_space(t->pt);
+	size_t half = size / 2;
+	uint8_t *b = mem_alloc(size);
+	ssize_t n;
+
+	for (size_t i = 0; i < size; i++)
+		b[i] = (uint8_t)(i + 1);
+	switch (mode) {
+	case 0:
+		n = s->write(s, addr, b, size);
+		break;
+	case 1:
+		n = s->write(s, addr + half, b + half, size - half);
+		if (n > 0)
+			n += s->write(s, addr, b, half);
+		break;
+	default:
+		n = s->write(s, addr, b, 1);
+		if (n > 0)
+			n += s->write(s, addr + size - 1, b + size - 1, 1);
+		break;
+	}
+	mem_free(b);
+	return n;
+}
+
 static long do_fpu(struct task *t)
 {
 	size_t size = plat_fpstate_size();
@@ -352,13 +381,22 @@ static void do_exec(struct task *t, int program)
 /* False: the task has ended. */
 static bool do_syscall(struct task *t, const struct plat_event *ev)
 {
+	const struct uio_space *space;
 	const uint64_t *a = ev->syscall.args;
 	long r = -ENOSYS;
 
 	switch (ev->syscall.compat ? UINT64_MAX : ev->syscall.nr) {
 	case 1:
-		r = plat_mm_read(t->proc->mm, a[1], kernel.output, MIN(a[2], sizeof(kernel.output)), false);
+		space = plat_thread_space(t->pt);
+		r = space->read(space, a[1], kernel.output, MIN(a[2], sizeof(kernel.output)));
 		kernel.output_size = r > 0 ? (size_t)r : 0;
+		break;
+	case 0:
+		r = do_read(t, a[0], a[1], a[2]);
+		break;
+	case 2:
+		space = plat_thread_space(t->pt);
+		r = space->read(space, a[0], kernel.output, sizeof(kernel.output));
 		break;
 	case 39:
 		r = PROG_PID;

@@ -154,6 +154,12 @@ static void native_calls_can_be_turned_off(void **state)
 	assert_int_equal(run_program(PROG_OFF, 0), 0);
 }
 
+static void small_arguments_travel_in_windows(void **state)
+{
+	(void)state;
+	assert_int_equal(run_program(PROG_WINDOWS, 0), 0);
+}
+
 /* The best of several runs of count rounds, without what starting and ending costs. */
 static void bench(const char *what, enum program program, long count)
 {
@@ -176,6 +182,7 @@ static int benchmarks(void)
 	bench("start+end", PROG_HELLO, 0);
 	bench("identity", PROG_BENCH_IDENTITY, 5000);
 	bench("trap", PROG_BENCH_TRAP, 5000);
+	bench("write 64 B", PROG_BENCH_WRITE, 5000);
 	bench("mmap+munmap", PROG_BENCH_MMAP, 2000);
 	bench("fork+wait", PROG_BENCH_FORK, 100);
 	bench("thread", PROG_BENCH_THREAD, 200);
@@ -208,6 +215,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(fpu_state_is_inherited_and_can_be_changed),
 		cmocka_unit_test(thread_that_ends_itself_dies_with_its_process),
 		cmocka_unit_test(native_calls_can_be_turned_off),
+		cmocka_unit_test(small_arguments_travel_in_windows),
 	};
 
 	kernel_isolate(argv);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * window.c: the application's memory as a system call sees it: through the windows that the stub
+ * marshalled (syscall-tables/marshal.h), else by process_vm_readv/writev.
+ *
+ * Input is copied out of the slot when the event arrives, so that it stays what was checked.  Output
+ * goes into the slot's data as long as it grows from the window's start without a gap, and the reply
+ * says how much there is; what lies behind a gap goes to the application at once.
+ */
+#include "platform/notify/notify_impl.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "platform/host.h"
+
+/* Room for size bytes of input; false: no memory, the windows are left out. */
+static bool input_reserve(struct plat_thread *pt, size_t size)
+{
+	void *p;
+
+	if (size <= pt->input_room)
+		return true;
+	p = mem_realloc(pt->input, size, 1);
+	if (!p)
+		return false;
+	pt->input = p;
+	pt->input_room = size;
+	return true;
+}
+
+void notify_windows_take(struct plat_thread *pt)
+{
+	const volatile struct stub_slot *s = pt->slot;
+	struct notify_window *w;
+	uint32_t count = s->window_count;
+	size_t input = 0;
+
+	pt->window_count = 0;
+	for (uint32_t i = 0; i < count && i < STUB_WINDOWS_MAX; i++) {
+		w = &pt->windows[i];
+		w->addr = s->windows[i].addr;
+		w->size = s->windows[i].size;
+		w->offset = s->windows[i].offset;
+		w->flags = s->windows[i].flags;
+		w->filled = 0;
+		w->input = input;
+		if (w->size > STUB_DATA_SIZE || w->offset > STUB_DATA_SIZE - w->size ||
+		    w->addr + w->size < w->addr)
+			w->size = 0; /* no address is in it */
+		if (w->flags & STUB_WINDOW_IN)
+			input += w->size;
+		pt->window_count++;
+	}
+	if (input == 0)
+		return;
+	if (input > STUB_DATA_SIZE || !input_reserve(pt, input)) {
+		pt->window_count = 0;
+		return;
+	}
+	for (uint32_t i = 0; i < pt->window_count; i++) {
+		w = &pt->windows[i];
+		if (w->flags & STUB_WINDOW_IN)
+			memcpy(pt->input + w->input, pt->slot->data + w->offset, w->size);
+	}
+}
+
+void notify_windows_reply(struct plat_thread *pt)
+{
+	for (uint32_t i = 0; i < pt->window_count; i++)
+		pt->slot->out_size[i] = pt->windows[i].filled;
+	pt->window_count = 0;
+}
+
+/* The window with this flag that [addr, addr+size) begins in. */
+static struct notify_window *window_at(struct plat_thread *pt, uint64_t addr, uint32_t flag)
+{
+	for (uint32_t i = 0; i < pt->window_count; i++) {
+		struct notify_window *w = &pt->windows[i];
+
+		if ((w->flags & flag) && addr - w->addr < w->size)
+			return w;
+	}
+	return NULL;
+}
+
+static ssize_t window_space_read(const struct uio_space *s, uint64_t addr, void *dst, size_t size)
+{
+	struct plat_thread *pt = container_of(s, struct plat_thread, space);
+	struct notify_window *w = window_at(pt, addr, STUB_WINDOW_IN);
+	size_t left;
+
+	if (w) {
+		left = w->size - (size_t)(addr - w->addr);
+		/* A string ends with its NUL: who asks for more finds it and stops. */
+		if (size > left && (w->flags & STUB_WINDOW_STRING))
+			size = left;
+		if (size <= left) {
+			memcpy(dst, pt->input + w->input + (addr - w->addr), size);
+			return (ssize_t)size;
+		}
+	}
+	return plat_mm_read(pt->mm, addr, dst, size, false);
+}
+
+/* Later reads of what is input and output see what was written. */
+static void input_update(struct plat_thread *pt, uint64_t addr, const void *src, size_t size)
+{
+	struct notify_window *w = window_at(pt, addr, STUB_WINDOW_IN);
+
+	if (w)
+		memcpy(pt->input + w->input + (addr - w->addr), src,
+		       MIN(size, w->size - (size_t)(addr - w->addr)));
+}
+
+static ssize_t window_space_write(const struct uio_space *s, uint64_t addr, const void *src,
+				  size_t size)
+{
+	struct plat_thread *pt = container_of(s, struct plat_thread, space);
+	struct notify_window *w = window_at(pt, addr, STUB_WINDOW_OUT);
+	uint32_t at;
+
+	input_update(pt, addr, src, size);
+	if (w) {
+		at = (uint32_t)(addr - w->addr);
+		if (at <= w->filled && size <= w->size - at) {
+			memcpy(pt->slot->data + w->offset + at, src, size);
+			w->filled = MAX(w->filled, at + (uint32_t)size);
+			return (ssize_t)size;
+		}
+	}
+	return plat_mm_write(pt->mm, addr, src, size, false);
+}
+
+void notify_windows_init(struct plat_thread *pt)
+{
+	pt->space.read = window_space_read;
+	pt->space.write = window_space_write;
+}

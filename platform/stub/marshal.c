@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * marshal.c: carry a call's small memory arguments in the channel; syscall-tables/marshal.h says what a
+ * window is and that it is only an offer.
+ */
+#include "platform/stub/stub.h"
+
+#include "stub_marshal.h"
+
+/* Beyond this two copies through the channel cost more than the Sentry's process_vm call. */
+#define WINDOW_MAX 8192u
+
+struct marshal {
+	volatile struct stub_slot *slot;
+	uint64_t args[6];
+	uint32_t count, used; /* windows; bytes of data */
+};
+
+static bool probe(uint64_t addr, uint64_t size)
+{
+	uint64_t last = addr + size - 1, page;
+
+	for (page = addr; page <= last; page = (page | 4095) + 1) {
+		if (stub_probe(page))
+			return false;
+	}
+	return true;
+}
+
+/* The number that the window's size comes from. */
+static bool number(const struct marshal *m, const struct marshal_arg *a, uint64_t *n)
+{
+	uint64_t v = m->args[a->from & MARSHAL_ARG];
+	uint32_t value;
+
+	if (a->from == MARSHAL_CONST) {
+		*n = 0;
+		return true;
+	}
+	if (a->from & MARSHAL_DEREF) {
+		if (!v || stub_load32(&value, v))
+			return false;
+		v = value;
+	}
+	*n = v;
+	return true;
+}
+
+static void add(struct marshal *m, const struct marshal_arg *a)
+{
+	volatile struct stub_window *w = &m->slot->windows[m->count];
+	uint8_t *data = (uint8_t *)(uintptr_t)m->slot->data + m->used;
+	uint64_t addr = m->args[a->index], size, n;
+	uint32_t flags = 0;
+
+	if (!addr || m->count == STUB_WINDOWS_MAX || !number(m, a, &n))
+		return;
+	size = marshal_size(a, n);
+	if (a->kind == MARSHAL_STRING) {
+		size = a->unit;
+		if (size > STUB_DATA_SIZE - m->used)
+			size = STUB_DATA_SIZE - m->used;
+		size = (uint64_t)stub_copy_string((char *)data, addr, size);
+		flags = STUB_WINDOW_IN | STUB_WINDOW_STRING;
+	}
+	if (size == 0 || size > WINDOW_MAX || size > STUB_DATA_SIZE - m->used || addr + size < addr)
+		return;
+	if (a->kind & MARSHAL_OUT) {
+		if (!probe(addr, size))
+			return;
+		flags |= STUB_WINDOW_OUT;
+	}
+	if (a->kind & MARSHAL_IN) {
+		if (stub_copy(data, (const void *)addr, size))
+			return;
+		flags |= STUB_WINDOW_IN;
+	}
+	w->arg = a->index;
+	w->size = (uint32_t)size;
+	w->offset = m->used;
+	w->flags = flags;
+	w->addr = addr;
+	m->count++;
+	m->used += ((uint32_t)size + 15) & ~15u;
+	if (m->used > STUB_DATA_SIZE)
+		m->used = STUB_DATA_SIZE;
+}
+
+void stub_marshal(const struct stub_ucontext *uc, uint64_t nr, volatile struct stub_slot *s)
+{
+	struct marshal m = {
+		.slot = s,
+		.args = { uc->rdi, uc->rsi, uc->rdx, uc->r10, uc->r8, uc->r9 },
+	};
+	const struct marshal_call *c;
+
+	if (nr < MARSHAL_CALLS) {
+		c = &marshal_calls[nr];
+		for (uint32_t i = 0; i < c->count; i++)
+			add(&m, &marshal_args[c->first + i]);
+	}
+	s->window_count = m.count;
+}
+
+/* What the Sentry has put into the windows; they were probed, so a fault now is the application's doing. */
+void stub_unmarshal(volatile struct stub_slot *s)
+{
+	uint32_t count = s->window_count;
+
+	for (uint32_t i = 0; i < count && i < STUB_WINDOWS_MAX; i++) {
+		uint32_t size = s->out_size[i];
+
+		if (size && size <= s->windows[i].size)
+			(void)stub_copy((void *)s->windows[i].addr,
+					(const uint8_t *)(uintptr_t)s->data + s->windows[i].offset, size);
+	}
+}
