@@ -102,30 +102,38 @@ static int dir_start(struct gofer_server *s, struct gofer_node *n, uint64_t cook
 /* One entry of the reply.  1: taken; 0: gone meanwhile; -ENOSPC: the reply is full. */
 static int put_dirent(struct gofer_request *r, int dir, const struct record *rec, uint32_t flags)
 {
-	size_t len = strlen(rec->name);
-	size_t need = sizeof(struct gofer_dirent) + ALIGN_UP(len, 8);
+	size_t len = strlen(rec->name), need;
+	char link[GOFER_LINK_MAX + 1];
 	struct gofer_dirent *e;
+	ssize_t link_len = 0;
 	struct statx sx;
 	int err = -ENODATA;
 
-	if (flags & GOFER_READDIR_ATTR)
-		need += sizeof(struct gofer_attr);
-	if (need > r->reply_room - r->reply_size)
-		return -ENOSPC;
 	if (flags & GOFER_READDIR_ATTR)
 		err = host_statx(dir, rec->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
 				 GOFER_STATX_MASK, &sx);
 	if (err == -ENOENT)
 		return 0;
+	if (err == 0 && S_ISLNK(sx.stx_mode))
+		link_len = host_readlinkat(dir, rec->name, link, sizeof(link));
+	if (link_len < 0 || link_len > (ssize_t)GOFER_LINK_MAX)
+		link_len = 0;
+	need = sizeof(struct gofer_dirent) + ALIGN_UP(len + (size_t)link_len, 8);
+	if (flags & GOFER_READDIR_ATTR)
+		need += sizeof(struct gofer_attr);
+	if (need > r->reply_room - r->reply_size)
+		return -ENOSPC;
 	e = gofer_put(r, sizeof(*e));
 	*e = (struct gofer_dirent){ .ino = err == 0 ? sx.stx_ino : rec->ino,
 				    .next = (uint64_t)rec->next,
 				    .name_size = (uint16_t)len,
 				    .type = err == 0 ? (uint8_t)IFTODT(sx.stx_mode) : rec->type,
-				    .has_attr = err == 0 };
+				    .has_attr = err == 0,
+				    .link_size = (uint32_t)link_len };
 	if (err == 0)
 		gofer_attr_fill(gofer_put(r, sizeof(struct gofer_attr)), &sx);
 	memcpy(gofer_put(r, len), rec->name, len);
+	memcpy(gofer_put(r, (size_t)link_len), link, (size_t)link_len);
 	gofer_pad(r);
 	return 1;
 }
@@ -159,7 +167,8 @@ int gofer_req_readdir(struct gofer_request *r)
 	int err;
 
 	if (q->flags & ~(uint32_t)GOFER_READDIR_ATTR || q->cookie > INT64_MAX ||
-	    q->max_size < 4096 || q->max_size > r->s->reply_max)
+	    q->max_size < (q->flags & GOFER_READDIR_ATTR ? GOFER_MSG_MIN : 4096u) ||
+	    q->max_size > r->s->reply_max)
 		return GOFER_MALFORMED;
 	err = gofer_node_dir(r->s, q->fid, &n);
 	if (err < 0)

@@ -231,18 +231,21 @@ struct gofer_data {
  * "..", at most max_size bytes of reply.
  */
 enum gofer_readdir_flags {
-	GOFER_READDIR_ATTR = 1 << 0, /* with attributes */
+	GOFER_READDIR_ATTR = 1 << 0, /* with attributes, and symlinks with their texts */
 };
 
 struct gofer_readdir {
 	uint32_t fid;
 	uint32_t flags;
-	uint32_t max_size; /* 4096 to msg_max */
+	uint32_t max_size; /* 4096 (ATTR: GOFER_MSG_MIN) to msg_max */
 	uint32_t reserved;
 	uint64_t cookie;
 };
 
-/* An entry: struct gofer_dirent, struct gofer_attr if has_attr, the name padded with zeros to 8. */
+/*
+ * An entry: struct gofer_dirent, struct gofer_attr if has_attr, the name, and if it is a symlink its
+ * text, the two together padded with zeros to 8.
+ */
 struct gofer_readdir_reply {
 	uint32_t count;
 	uint32_t eof; /* nothing follows these */
@@ -254,7 +257,7 @@ struct gofer_dirent {
 	uint16_t name_size;
 	uint8_t type;      /* DT_* */
 	uint8_t has_attr;
-	uint32_t reserved;
+	uint32_t link_size; /* 0: no symlink, no attributes asked for, or it can't be read */
 };
 
 /*

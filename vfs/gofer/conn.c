@@ -299,7 +299,7 @@ int gconn_call(struct gconn *g, struct gconn_call *c)
 
 	err = send_call(g, c, f.tag);
 	if (err < 0) {
-		log_error("gofer: send failed: %d", err);
+		log_once(LOG_WARN, "gofer: can't send (%d); its files are lost", err);
 		conn_die(g); /* ends this flight too */
 	}
 	flight_wait(g, &f);
@@ -328,6 +328,11 @@ void gconn_fid_free(struct gconn *g, uint32_t fid)
 	latch_lock(&g->latch);
 	g->free_fids[g->free_count++] = fid;
 	latch_unlock(&g->latch);
+}
+
+uint32_t gconn_call_count(const struct gconn *g)
+{
+	return g->next_tag;
 }
 
 uint32_t gconn_fid_count(const struct gconn *g)

@@ -70,6 +70,8 @@ int gconn_broken(struct gconn *g, const char *what);
 int gconn_fid_alloc(struct gconn *g, uint32_t *fid) must_check;
 void gconn_fid_free(struct gconn *g, uint32_t fid);
 void gconn_fid_clunk(struct gconn *g, uint32_t fid); /* GOFER_NOFID: nothing */
+/* How many calls were made so far (tests, statistics). */
+uint32_t gconn_call_count(const struct gconn *g);
 /* Send those that wait to be clunked. */
 void gconn_clunk_flush(struct gconn *g);
 /* How many are bound or waiting to be clunked (a hint). */

@@ -9,15 +9,21 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <string.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
 
-#define DIR_FIRST 2            /* position of the host's cookie 0 */
-#define DIR_REPLY (32u * 1024) /* bytes asked for at once */
+#define DIR_FIRST    2               /* position of the host's cookie 0 */
+#define DIR_REPLY    (64u * 1024)    /* bytes asked for at once */
+#define DIR_SEEN_MAX 16384u          /* entries of one directory that are put into the cache */
+#define DIR_SEEN_NS  (2 * NSEC_PER_SEC) /* not again that soon */
 
 /* All under f->pos_lock. */
 struct gfs_dir {
 	bool loaded;        /* reply holds entries that follow position at */
+	bool fill;          /* put what is read into the cache */
+	unsigned int seen;  /* put there so far */
 	struct grpc_dir reply;
 	int64_t at;         /* position of the next entry in reply */
 };
@@ -39,16 +45,79 @@ static void dir_unload(struct gfs_super *gs, struct gfs_dir *dir)
 	dir->loaded = false;
 }
 
-static int dir_load(struct gfs_inode *gi, struct gfs_dir *dir, int64_t pos)
+/* One entry with attributes into the cache, below d, unless its name is there already. */
+static void cache_entry(struct gfs_super *gs, struct dentry *d, const struct gofer_dirent *ent,
+			const char *name, const struct gofer_attr *attr, uint64_t snapshot)
 {
+	struct dentry *child = dcache_lookup(d, name, ent->name_size);
+	char text[NAME_LEN_MAX + 1], *link = NULL;
+	struct inode *i;
+
+	if (child) {
+		dentry_put(child);
+		return;
+	}
+	memcpy(text, name, ent->name_size);
+	text[ent->name_size] = '\0';
+	if (ent->link_size > 0)
+		link = mem_strndup(name + ent->name_size, ent->link_size);
+	i = gfs_inode_seen(gs, attr, dentry_inode(d), text, link); /* consumes link */
+	if (i)
+		dentry_put(dcache_add_since(d, text, i, snapshot)); /* consumes i */
+}
+
+/*
+ * A program that reads a directory mostly looks at what is in it next.  So have the attributes sent
+ * along, and know all names without asking for each.
+ */
+static void dir_cache(struct gfs_super *gs, struct gfs_dir *dir, struct dentry *d, uint64_t snapshot)
+{
+	struct grpc_dir reply = dir->reply;
+	const struct gofer_dirent *ent;
+	const struct gofer_attr *attr;
+	const char *name;
+
+	while ((ent = grpc_dirent_next(&reply, &name, &attr)) && dir->seen < DIR_SEEN_MAX) {
+		dir->seen++;
+		if (attr)
+			cache_entry(gs, d, ent, name, attr, snapshot);
+	}
+}
+
+/* At the beginning: worth filling the cache this time? */
+static void dir_start(struct gfs_inode *gi, struct gfs_dir *dir)
+{
+	int64_t now = clock_mono_ns();
+	int64_t then = atomic_load_explicit(&gi->seen_ns, memory_order_relaxed);
+
+	dir->seen = 0;
+	dir->fill = gi->gs->exclusive && (then == 0 || now - then > DIR_SEEN_NS);
+	if (dir->fill)
+		atomic_store_explicit(&gi->seen_ns, now, memory_order_relaxed);
+}
+
+static int dir_load(struct file *f, struct gfs_dir *dir)
+{
+	struct gfs_inode *gi = gfs_inode(f->inode);
+	struct gfs_super *gs = gi->gs;
+	uint64_t snapshot = dcache_snapshot(gs->sb);
+	uint32_t fid, flags;
 	int err;
 
-	dir_unload(gi->gs, dir);
-	err = grpc_readdir(gi->gs->conn, gi->fid, cookie_of(pos), 0, DIR_REPLY, &dir->reply);
+	dir_unload(gs, dir);
+	if (f->pos == DIR_FIRST)
+		dir_start(gi, dir);
+	err = gfs_fid(gi, &fid);
+	if (err < 0)
+		return err;
+	flags = dir->fill && dir->seen < DIR_SEEN_MAX ? GOFER_READDIR_ATTR : 0;
+	err = grpc_readdir(gs->conn, fid, cookie_of(f->pos), flags, DIR_REPLY, &dir->reply);
 	if (err < 0)
 		return err;
 	dir->loaded = true;
-	dir->at = pos;
+	dir->at = f->pos;
+	if (flags)
+		dir_cache(gs, dir, f->path.dentry, snapshot);
 	return 0;
 }
 
@@ -108,7 +177,7 @@ static int gfs_readdir(struct vfs_ctx *c, struct file *f, struct dir_emit *e)
 		return 0;
 	while (f->pos != INT64_MAX) { /* ext4 names the end so, and refuses to go there */
 		if (!dir->loaded || dir->at != f->pos) {
-			err = dir_load(gi, dir, f->pos);
+			err = dir_load(f, dir);
 			if (err < 0)
 				return err;
 		}
@@ -139,9 +208,12 @@ static int64_t gfs_dir_llseek(struct vfs_ctx *c, struct file *f, int64_t off, in
 static int gfs_dir_fsync(struct vfs_ctx *c, struct file *f, bool datasync)
 {
 	struct gfs_inode *gi = gfs_inode(f->inode);
+	uint32_t fid;
+	int err;
 
 	(void)c;
-	return grpc_fsync(gi->gs->conn, gi->fid, datasync ? GOFER_FSYNC_DATA : 0);
+	err = gfs_fid(gi, &fid);
+	return err < 0 ? err : grpc_fsync(gi->gs->conn, fid, datasync ? GOFER_FSYNC_DATA : 0);
 }
 
 static void gfs_dir_release(struct file *f)

@@ -62,7 +62,9 @@ static int ask_fd_locked(struct gfs_inode *gi, uint32_t flags, atomic_int *slot)
 
 	if (fd_of(slot) >= 0)
 		return 0;
-	err = grpc_open(gi->gs->conn, gi->fid, flags, &attr, &fd);
+	/* An inode has one before it is opened: gfs_file_open(). */
+	err = grpc_open(gi->gs->conn, atomic_load_explicit(&gi->fid, memory_order_relaxed), flags, &attr,
+			&fd);
 	if (err == 0)
 		fd_install(slot, fd);
 	return err;
@@ -90,11 +92,15 @@ static int need_write_fd_locked(struct gfs_inode *gi)
 int gfs_file_open(struct vfs_ctx *c, struct inode *i, struct file *f)
 {
 	struct gfs_inode *gi = gfs_inode(i);
-	int err = 0;
+	uint32_t fid;
+	int err;
 
 	(void)c;
 	if (!S_ISREG(i->mode))
 		return -ENXIO;
+	err = gfs_fid(gi, &fid);
+	if (err < 0)
+		return err == -ESTALE ? -ENOENT : err;
 	mutex_lock(&gi->fd_lock);
 	if (f->kind & FILE_WRITE)
 		err = need_write_fd_locked(gi);

@@ -18,6 +18,9 @@
  * share one.  A bound fid keeps the host's inode alive, hence its number unused; the birth time tells
  * apart what was replaced behind our back.
  *
+ * Fids.  What readdir has seen has attributes but no fid (a descriptor in the Gofer): gfs_fid() walks
+ * to it from the directory, when one is needed.
+ *
  * Descriptors.  An inode has at most two donated ones: for reading, and for writing (and reading).
  * They stay while the inode is open, and for the IDLE_MAX inodes of a super that were closed last.
  *
@@ -66,7 +69,9 @@ struct gfs_inode {
 	struct hash_node node;     /* (l) */
 	bool hashed;               /* (l) */
 	uint64_t host_dev, host_ino; /* (c) */
-	uint32_t fid;              /* (c) */
+	_Atomic uint32_t fid;      /* (f) set once; GOFER_NOFID: see gfs_fid() */
+	struct inode *parent;      /* (f) without a fid: where it was seen; counted */
+	char *name;                /* (f) and as what; owned */
 	char *link;                /* (c) a symlink's text, or NULL: not known; owned */
 	struct mutex fd_lock;      /* LOCK_GOFER_CONN */
 	atomic_int ro_fd, rw_fd;   /* (f) to change; -1; don't go away while open_count > 0 */
@@ -76,6 +81,7 @@ struct gfs_inode {
 	atomic_bool stale;         /* (a) attributes have changed on the host through us */
 	atomic_bool mapped;        /* (a) was mapped shared and writable: mtime can change any time */
 	atomic_uint xattr_none;    /* (a) enum gfs_xattr_none; exclusive only */
+	_Atomic int64_t seen_ns;   /* (a) directories: when readdir last put its entries into the cache */
 	_Atomic int64_t fresh_ns;  /* (a) shared: when the attributes were last asked for */
 };
 
@@ -99,6 +105,11 @@ static inline struct gfs_inode *gfs_inode(const struct inode *i)
 struct inode *gfs_inode_lookup(struct gfs_super *gs, const struct gofer_attr *attr, uint32_t fid,
 			       char *link) must_check;
 /*
+ * As above, for what readdir saw as name in directory parent: fid is GOFER_NOFID.
+ */
+struct inode *gfs_inode_seen(struct gfs_super *gs, const struct gofer_attr *attr, struct inode *parent,
+			     const char *name, char *link) must_check;
+/*
  * In two steps, for inodes that are being made: allocate first; commit can't fail and consumes fid
  * and link.  An allocated one that is not needed: gfs_inode_discard().
  */
@@ -112,7 +123,18 @@ void gfs_inode_unhash(struct gfs_inode *gi);
 void gfs_idle_add(struct gfs_inode *gi);
 void gfs_idle_remove(struct gfs_inode *gi);
 
+/* gi is the file that attr is of. */
+bool gfs_same_file(const struct gfs_inode *gi, const struct gofer_attr *attr);
+
 /* ---- inode.c ----------------------------------------------------------------------------------- */
+
+/*
+ * gi's fid, made if it has none.  -ESTALE or -ENOENT when its name leads elsewhere by now.  Takes
+ * fd_lock.
+ */
+int gfs_fid(struct gfs_inode *gi, uint32_t *fid) must_check;
+/* gi, which another request has found again, may have use for fid (consumed). */
+void gfs_fid_offer(struct gfs_inode *gi, uint32_t fid);
 
 extern const struct inode_ops gfs_file_inode_ops; /* regular files, devices, FIFOs, sockets */
 extern const struct inode_ops gfs_link_inode_ops;
@@ -134,6 +156,13 @@ int gfs_removexattr(struct vfs_ctx *c, struct inode *i, const char *name);
 /* ---- tree.c, dir.c, file.c --------------------------------------------------------------------- */
 
 extern const struct inode_ops gfs_dir_inode_ops;
+/*
+ * Walk one name and bind *fid to it (not when `known` is what it is).  An error when it was not
+ * reached; -EMFILE, -ENFILE: try again while gfs_relieve() says so, which takes no locks but sleeps.
+ */
+int gfs_walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_t len, uint32_t known,
+		 uint32_t *fid, struct grpc_walk *out) must_check;
+bool gfs_relieve(struct gfs_super *gs, int err);
 extern const struct file_ops gfs_dir_ops;
 extern const struct file_ops gfs_file_ops;
 int gfs_dir_open(struct vfs_ctx *c, struct inode *i, struct file *f);

@@ -13,6 +13,95 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 
+/* ---- fids -------------------------------------------------------------------------------------- */
+
+/* Take fid for gi, which has none; what it was seen as is not needed any more.  fd_lock held. */
+static struct inode *fid_set_locked(struct gfs_inode *gi, uint32_t fid)
+{
+	struct inode *parent = gi->parent;
+
+	gi->parent = NULL;
+	mem_free(gi->name);
+	gi->name = NULL;
+	atomic_store_explicit(&gi->fid, fid, memory_order_release); /* gfs_fid */
+	return parent;
+}
+
+void gfs_fid_offer(struct gfs_inode *gi, uint32_t fid)
+{
+	struct inode *parent = NULL;
+
+	mutex_lock(&gi->fd_lock);
+	if (atomic_load_explicit(&gi->fid, memory_order_relaxed) == GOFER_NOFID && fid != GOFER_NOFID) {
+		parent = fid_set_locked(gi, fid); /* consumes fid */
+		fid = GOFER_NOFID;
+	}
+	mutex_unlock(&gi->fd_lock);
+	inode_put(parent);
+	gconn_fid_clunk(gi->gs->conn, fid);
+}
+
+/* Walk from the directory, whose fid is dir_fid.  *parent: to be put once fd_lock is free. */
+static int fid_walk_locked(struct gfs_inode *gi, uint32_t dir_fid, struct inode **parent)
+{
+	struct grpc_walk w;
+	uint32_t fid;
+	int err;
+
+	err = gfs_walk_one(gi->gs, dir_fid, gi->name, strlen(gi->name), GOFER_NOFID, &fid, &w);
+	if (err < 0)
+		return err;
+	mem_free(w.link);
+	if (!gfs_same_file(gi, &w.at[0].attr)) {
+		gconn_fid_clunk(gi->gs->conn, fid);
+		return -ESTALE;
+	}
+	*parent = fid_set_locked(gi, fid);
+	return 0;
+}
+
+/* One try.  *dir (new reference) when that directory needs a fid first; else left alone. */
+static int fid_try(struct gfs_inode *gi, struct inode **dir)
+{
+	struct inode *parent = NULL;
+	uint32_t dir_fid;
+	int err = 0;
+
+	mutex_lock(&gi->fd_lock);
+	if (gi->parent) {
+		dir_fid = atomic_load_explicit(&gfs_inode(gi->parent)->fid, memory_order_acquire);
+		if (dir_fid == GOFER_NOFID) {
+			*dir = inode_get(gi->parent);
+		} else {
+			err = fid_walk_locked(gi, dir_fid, &parent);
+		}
+	}
+	mutex_unlock(&gi->fd_lock);
+	inode_put(parent);
+	return err;
+}
+
+int gfs_fid(struct gfs_inode *gi, uint32_t *fid)
+{
+	struct inode *dir;
+	uint32_t dir_fid;
+	int err;
+
+	for (;;) {
+		dir = NULL;
+		*fid = atomic_load_explicit(&gi->fid, memory_order_acquire); /* fid_set_locked */
+		if (*fid != GOFER_NOFID)
+			return 0;
+		err = fid_try(gi, &dir);
+		if (dir) {
+			err = gfs_fid(gfs_inode(dir), &dir_fid);
+			inode_put(dir);
+		}
+		if (err < 0 && !gfs_relieve(gi->gs, err))
+			return err;
+	}
+}
+
 /* ---- caching ----------------------------------------------------------------------------------- */
 
 void gfs_attr_apply(struct gfs_inode *gi, const struct gofer_attr *a)
@@ -81,12 +170,17 @@ static bool refresh_by_fd(struct gfs_inode *gi)
 int gfs_refresh_locked(struct gfs_inode *gi)
 {
 	struct gofer_attr attr;
+	uint32_t fid;
 	int err;
 
 	if (gfs_attr_is_fresh(gi))
 		return 0;
 	if (!refresh_by_fd(gi)) {
-		err = grpc_getattr(gi->gs->conn, gi->fid, &attr);
+		err = gfs_fid(gi, &fid);
+		if (err < 0 && gi->vi.nlink == 0)
+			return 0; /* it is gone; what we know is all that there is */
+		if (err == 0)
+			err = grpc_getattr(gi->gs->conn, fid, &attr);
 		if (err < 0)
 			return err;
 		gfs_attr_apply(gi, &attr);
@@ -160,7 +254,6 @@ int gfs_setattr(struct vfs_ctx *c, struct inode *i, const struct setattr *a)
 {
 	struct gfs_inode *gi = gfs_inode(i);
 	struct gofer_setattr q = {
-		.fid = gi->fid,
 		.mask = wire_mask(a->mask),
 		.mode = a->mode & 07777,
 		.uid = a->uid,
@@ -191,7 +284,9 @@ int gfs_setattr(struct vfs_ctx *c, struct inode *i, const struct setattr *a)
 	    (q.mask & GOFER_SET_GID && q.gid == UINT32_MAX) || q.size > INT64_MAX ||
 	    q.atime_nsec >= NSEC_PER_SEC || q.mtime_nsec >= NSEC_PER_SEC)
 		return -EINVAL;
-	err = grpc_setattr(gi->gs->conn, &q, &attr);
+	err = gfs_fid(gi, &q.fid);
+	if (err == 0)
+		err = grpc_setattr(gi->gs->conn, &q, &attr);
 	if (err < 0) {
 		/* The owner may have changed before the rest failed. */
 		atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
@@ -220,6 +315,7 @@ ssize_t gfs_getxattr(struct vfs_ctx *c, struct inode *i, const char *name, void 
 {
 	struct gfs_inode *gi = gfs_inode(i);
 	bool cap = is_capability(name);
+	uint32_t fid;
 	ssize_t n;
 
 	(void)c;
@@ -227,7 +323,9 @@ ssize_t gfs_getxattr(struct vfs_ctx *c, struct inode *i, const char *name, void 
 		return -EOPNOTSUPP;
 	if (cap && atomic_load_explicit(&gi->xattr_none, memory_order_relaxed) & GFS_NO_CAPABILITY)
 		return -ENODATA;
-	n = grpc_getxattr(gi->gs->conn, gi->fid, name, buf, size);
+	n = gfs_fid(gi, &fid);
+	if (n == 0)
+		n = grpc_getxattr(gi->gs->conn, fid, name, buf, size);
 	if (n == -ENODATA && cap && gi->gs->exclusive)
 		atomic_fetch_or_explicit(&gi->xattr_none, GFS_NO_CAPABILITY, memory_order_relaxed);
 	return n;
@@ -237,12 +335,15 @@ int gfs_setxattr(struct vfs_ctx *c, struct inode *i, const char *name, const voi
 		 int flags)
 {
 	struct gfs_inode *gi = gfs_inode(i);
+	uint32_t fid;
 	int err;
 
 	(void)c;
 	if (!xattr_supported(name))
 		return -EOPNOTSUPP;
-	err = grpc_setxattr(gi->gs->conn, gi->fid, name, value, size, (uint32_t)flags);
+	err = gfs_fid(gi, &fid);
+	if (err == 0)
+		err = grpc_setxattr(gi->gs->conn, fid, name, value, size, (uint32_t)flags);
 	if (err == 0) {
 		atomic_store_explicit(&gi->xattr_none, 0, memory_order_relaxed);
 		atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
@@ -254,9 +355,12 @@ ssize_t gfs_listxattr(struct vfs_ctx *c, struct inode *i, char *buf, size_t size
 {
 	struct gfs_inode *gi = gfs_inode(i);
 	ssize_t n, kept = 0, len;
+	uint32_t fid;
 
 	(void)c;
-	n = grpc_listxattr(gi->gs->conn, gi->fid, buf, size);
+	n = gfs_fid(gi, &fid);
+	if (n == 0)
+		n = grpc_listxattr(gi->gs->conn, fid, buf, size);
 	if (n <= 0 || size == 0)
 		return n;
 	/* Only names that can be asked for. */
@@ -275,12 +379,15 @@ ssize_t gfs_listxattr(struct vfs_ctx *c, struct inode *i, char *buf, size_t size
 int gfs_removexattr(struct vfs_ctx *c, struct inode *i, const char *name)
 {
 	struct gfs_inode *gi = gfs_inode(i);
+	uint32_t fid;
 	int err;
 
 	(void)c;
 	if (!xattr_supported(name))
 		return -EOPNOTSUPP;
-	err = grpc_removexattr(gi->gs->conn, gi->fid, name);
+	err = gfs_fid(gi, &fid);
+	if (err == 0)
+		err = grpc_removexattr(gi->gs->conn, fid, name);
 	if (err == 0)
 		atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
 	return err;
@@ -291,10 +398,14 @@ int gfs_removexattr(struct vfs_ctx *c, struct inode *i, const char *name)
 static int gfs_readlink(struct vfs_ctx *c, struct inode *i, char **out)
 {
 	struct gfs_inode *gi = gfs_inode(i);
+	uint32_t fid;
+	int err;
 
 	(void)c;
-	if (!gi->link)
-		return grpc_readlink(gi->gs->conn, gi->fid, out);
+	if (!gi->link) {
+		err = gfs_fid(gi, &fid);
+		return err < 0 ? err : grpc_readlink(gi->gs->conn, fid, out);
+	}
 	*out = mem_strdup(gi->link);
 	return *out ? 0 : -ENOMEM;
 }

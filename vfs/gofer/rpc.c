@@ -393,7 +393,7 @@ int grpc_removexattr(struct gconn *g, uint32_t fid, const char *name)
 static size_t dirent_size(const struct gofer_dirent *e)
 {
 	return sizeof(*e) + (e->has_attr ? sizeof(struct gofer_attr) : 0) +
-	       ALIGN_UP((size_t)e->name_size, 8);
+	       ALIGN_UP((size_t)e->name_size + e->link_size, 8);
 }
 
 static bool dirent_ok(const struct gofer_dirent *e, size_t left)
@@ -402,7 +402,10 @@ static bool dirent_ok(const struct gofer_dirent *e, size_t left)
 	const char *name = (const char *)(e->has_attr ? (const void *)(a + 1) : (const void *)a);
 
 	if (e->has_attr > 1 || e->next > INT64_MAX || e->name_size == 0 ||
-	    e->name_size > GOFER_NAME_MAX || dirent_size(e) > left)
+	    e->name_size > GOFER_NAME_MAX || e->link_size > GOFER_LINK_MAX || dirent_size(e) > left)
+		return false;
+	if (e->link_size > 0 && (!e->has_attr || !S_ISLNK(a->mode) ||
+				 memchr(name + e->name_size, '\0', e->link_size)))
 		return false;
 	if (memchr(name, '/', e->name_size) || memchr(name, '\0', e->name_size) ||
 	    (name[0] == '.' && (e->name_size == 1 || (e->name_size == 2 && name[1] == '.'))))

@@ -65,7 +65,10 @@ struct grpc_dir {
 };
 int grpc_readdir(struct gconn *g, uint32_t fid, uint64_t cookie, uint32_t flags, uint32_t max_size,
 		 struct grpc_dir *out);
-/* The next entry, its name (not NUL-terminated) and attributes (NULL: none), or NULL at the end. */
+/*
+ * The next entry, or NULL at the end: its name (followed by link_size bytes of a symlink's text;
+ * neither is NUL-terminated), and its attributes (NULL: none).
+ */
 const struct gofer_dirent *grpc_dirent_next(struct grpc_dir *d, const char **name,
 					    const struct gofer_attr **attr);
 

@@ -15,7 +15,7 @@ static uint64_t key_hash(uint64_t dev, uint64_t ino)
 	return hash_u64(dev, ino);
 }
 
-static bool same_file(const struct gfs_inode *gi, const struct gofer_attr *a)
+bool gfs_same_file(const struct gfs_inode *gi, const struct gofer_attr *a)
 {
 	return gi->host_ino == a->ino && gi->host_dev == a->dev &&
 	       (gi->vi.mode & S_IFMT) == (a->mode & S_IFMT) &&
@@ -30,7 +30,7 @@ static struct gfs_inode *find_locked(struct gfs_super *gs, const struct gofer_at
 	for (n = hash_first(&gs->inodes, key_hash(a->dev, a->ino)); n; n = hash_next(n)) {
 		struct gfs_inode *gi = container_of(n, struct gfs_inode, node);
 
-		if (same_file(gi, a) && ref_try_get(&gi->vi.ref))
+		if (gfs_same_file(gi, a) && ref_try_get(&gi->vi.ref))
 			return gi;
 	}
 	return NULL;
@@ -69,7 +69,7 @@ static void inode_set_up(struct gfs_inode *gi, const struct gofer_attr *a, uint3
 	gi->vi.ino = a->dev == gs->root_dev ? a->ino : hash_u64(a->dev, a->ino);
 	gi->host_dev = a->dev;
 	gi->host_ino = a->ino;
-	gi->fid = fid;
+	atomic_init(&gi->fid, fid);
 	gi->link = link;
 	mutex_init(&gi->fd_lock, LOCK_GOFER_CONN);
 	atomic_init(&gi->ro_fd, -1);
@@ -77,13 +77,6 @@ static void inode_set_up(struct gfs_inode *gi, const struct gofer_attr *a, uint3
 	list_init(&gi->idle);
 	gfs_attr_apply(gi, a);
 	gfs_attr_fresh(gi);
-}
-
-/* What of two fids and texts for one inode is not needed. */
-static void drop_duplicate(struct gfs_super *gs, uint32_t fid, char *link)
-{
-	gconn_fid_clunk(gs->conn, fid);
-	mem_free(link);
 }
 
 struct inode *gfs_inode_commit(struct gfs_inode *gi, const struct gofer_attr *attr, uint32_t fid,
@@ -115,15 +108,41 @@ struct inode *gfs_inode_lookup(struct gfs_super *gs, const struct gofer_attr *at
 	gi = find_locked(gs, attr);
 	latch_unlock(&gs->latch);
 	if (gi) {
-		drop_duplicate(gs, fid, link);
+		gfs_fid_offer(gi, fid); /* consumes fid */
+		mem_free(link);
 		return &gi->vi;
 	}
 	gi = gfs_inode_alloc(gs);
 	if (!gi) {
-		drop_duplicate(gs, fid, link);
+		gconn_fid_clunk(gs->conn, fid);
+		mem_free(link);
 		return NULL;
 	}
 	return gfs_inode_commit(gi, attr, fid, link); /* consumes fid, link */
+}
+
+struct inode *gfs_inode_seen(struct gfs_super *gs, const struct gofer_attr *attr, struct inode *parent,
+			     const char *name, char *link)
+{
+	struct gfs_inode *gi;
+
+	latch_lock(&gs->latch);
+	gi = find_locked(gs, attr);
+	latch_unlock(&gs->latch);
+	if (gi) {
+		mem_free(link);
+		return &gi->vi;
+	}
+	gi = gfs_inode_alloc(gs);
+	if (gi)
+		gi->name = mem_strdup(name);
+	if (!gi || !gi->name) {
+		mem_free(gi);
+		mem_free(link);
+		return NULL;
+	}
+	gi->parent = inode_get(parent);
+	return gfs_inode_commit(gi, attr, GOFER_NOFID, link); /* consumes link */
 }
 
 void gfs_inode_unhash(struct gfs_inode *gi)
@@ -148,7 +167,9 @@ static void gfs_inode_free(struct inode *i)
 	host_close_fd(&fd);
 	fd = atomic_load_explicit(&gi->rw_fd, memory_order_relaxed);
 	host_close_fd(&fd);
-	gconn_fid_clunk(gi->gs->conn, gi->fid);
+	gconn_fid_clunk(gi->gs->conn, atomic_load_explicit(&gi->fid, memory_order_relaxed));
+	inode_put(gi->parent);
+	mem_free(gi->name);
 	mem_free(gi->link);
 	mem_free(gi);
 }
@@ -342,11 +363,14 @@ const struct fs_type *gofer_fs_type(void)
 int gofer_fs_connect(struct inode *i, int type)
 {
 	struct gfs_inode *gi;
+	uint32_t fid;
 	int err, fd;
 
 	if (i->sb->type != &gofer_type || !S_ISSOCK(i->mode))
 		return -ECONNREFUSED;
 	gi = gfs_inode(i);
-	err = grpc_connect(gi->gs->conn, gi->fid, (uint32_t)type, &fd);
+	err = gfs_fid(gi, &fid);
+	if (err == 0)
+		err = grpc_connect(gi->gs->conn, fid, (uint32_t)type, &fd);
 	return err < 0 ? err : fd;
 }

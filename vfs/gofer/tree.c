@@ -46,7 +46,7 @@ static bool dentry_is_fresh(const struct dentry *d)
 }
 
 /* The Gofer is out of descriptors: give some back.  True when it is worth trying again. */
-static bool relieve(struct gfs_super *gs, int err)
+bool gfs_relieve(struct gfs_super *gs, int err)
 {
 	if (err != -EMFILE && err != -ENFILE)
 		return false;
@@ -58,23 +58,20 @@ static bool relieve(struct gfs_super *gs, int err)
 
 /* ---- lookup ------------------------------------------------------------------------------------ */
 
-/* One name; 0 with out (out->error set when it was not reached), or an error. */
-static int walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_t len,
-		    uint32_t known, uint32_t *fid, struct grpc_walk *out)
+int gfs_walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_t len, uint32_t known,
+		 uint32_t *fid, struct grpc_walk *out)
 {
 	struct grpc_name n = { name, (uint32_t)len, GOFER_NOFID, known };
 	int err;
 
-	do {
-		err = gconn_fid_alloc(gs->conn, &n.fid);
-		if (err < 0)
-			continue;
-		err = grpc_walk(gs->conn, dir_fid, &n, 1, out);
-		if (err < 0 || out->reached == 0 || out->at[0].same)
-			gconn_fid_free(gs->conn, n.fid);
-		if (err == 0 && out->reached == 0)
-			err = out->error < 0 ? out->error : -EIO;
-	} while (err < 0 && relieve(gs, err));
+	err = gconn_fid_alloc(gs->conn, &n.fid);
+	if (err < 0)
+		return err;
+	err = grpc_walk(gs->conn, dir_fid, &n, 1, out);
+	if (err < 0 || out->reached == 0 || out->at[0].same)
+		gconn_fid_free(gs->conn, n.fid);
+	if (err == 0 && out->reached == 0)
+		err = out->error < 0 ? out->error : -EIO;
 	*fid = n.fid;
 	return err;
 }
@@ -83,14 +80,19 @@ static int gfs_lookup(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
 {
 	struct gfs_super *gs = gfs_super(dir->sb);
 	struct grpc_walk w;
+	uint32_t dir_fid, fid;
 	struct inode *i;
-	uint32_t fid;
 	int err;
 
 	(void)c;
 	dentry_fresh(gs, d);
-	err = walk_one(gs, gfs_inode(dir)->fid, dentry_name(d), dentry_name_len(d), GOFER_NOFID, &fid,
-		       &w);
+	err = gfs_fid(gfs_inode(dir), &dir_fid);
+	if (err < 0)
+		return err;
+	do
+		err = gfs_walk_one(gs, dir_fid, dentry_name(d), dentry_name_len(d), GOFER_NOFID, &fid,
+				   &w);
+	while (err < 0 && gfs_relieve(gs, err));
 	if (err < 0)
 		return err == -ENOENT ? 0 : err;
 	i = gfs_inode_lookup(gs, &w.at[0].attr, fid, w.link); /* consumes fid, link */
@@ -170,18 +172,18 @@ static void gfs_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *re
 	struct gfs_inode *gi = gfs_inode(dentry_inode(dir));
 	struct gfs_super *gs = gi->gs;
 	struct grpc_name names[GRPC_WALK_MAX];
-	uint32_t count = split(rest, names), got;
+	uint32_t count = split(rest, names), got, fid;
 	struct grpc_walk w;
 	uint64_t snapshot;
 
 	(void)c;
-	if (count < 2)
+	if (count < 2 || gfs_fid(gi, &fid) < 0)
 		return;
 	for (got = 0; got < count; got++)
 		if (gconn_fid_alloc(gs->conn, &names[got].fid) < 0)
 			break;
 	snapshot = dcache_snapshot(gs->sb);
-	if (got == count && grpc_walk(gs->conn, gi->fid, names, count, &w) == 0) {
+	if (got == count && grpc_walk(gs->conn, fid, names, count, &w) == 0) {
 		cache_walk(gs, dir, names, count, &w, snapshot);
 		return;
 	}
@@ -194,8 +196,8 @@ static int gfs_revalidate(struct vfs_ctx *c, struct dentry *d)
 	struct gfs_inode *gi;
 	struct gfs_super *gs;
 	struct dentry *parent;
+	uint32_t dir_fid, known, fid;
 	struct grpc_walk w;
-	uint32_t fid;
 	int err;
 
 	(void)c;
@@ -206,8 +208,11 @@ static int gfs_revalidate(struct vfs_ctx *c, struct dentry *d)
 	gi = gfs_inode(dentry_inode(d));
 	gs = gi->gs;
 	parent = dentry_parent(d);
-	err = walk_one(gs, gfs_inode(dentry_inode(parent))->fid, dentry_name(d), dentry_name_len(d),
-		       gi->fid, &fid, &w);
+	err = gfs_fid(gfs_inode(dentry_inode(parent)), &dir_fid);
+	if (err == 0) {
+		known = atomic_load_explicit(&gi->fid, memory_order_acquire);
+		err = gfs_walk_one(gs, dir_fid, dentry_name(d), dentry_name_len(d), known, &fid, &w);
+	}
 	dentry_put(parent);
 	if (err < 0)
 		return err == -ENOENT || err == -ENOTDIR || err == -ESTALE ? 0 : err;
@@ -246,7 +251,9 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 		if (!link)
 			goto discard;
 	}
-	m->dir = gfs_inode(dir)->fid;
+	err = gfs_fid(gfs_inode(dir), &m->dir);
+	if (err < 0)
+		goto discard;
 	do {
 		err = gconn_fid_alloc(gs->conn, &m->fid);
 		if (err < 0)
@@ -255,7 +262,7 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 				donated ? &fd : NULL);
 		if (err < 0)
 			gconn_fid_free(gs->conn, m->fid);
-	} while (err < 0 && relieve(gs, err));
+	} while (err < 0 && gfs_relieve(gs, err));
 	if (err < 0)
 		goto discard;
 
@@ -351,10 +358,15 @@ static int gfs_link(struct vfs_ctx *c, struct inode *dir, struct dentry *d, stru
 {
 	struct gfs_inode *gi = gfs_inode(target);
 	struct gofer_attr attr;
+	uint32_t fid, dir_fid;
 	int err;
 
 	(void)c;
-	err = grpc_link(gi->gs->conn, gi->fid, gfs_inode(dir)->fid, dentry_name(d), &attr);
+	err = gfs_fid(gi, &fid);
+	if (err == 0)
+		err = gfs_fid(gfs_inode(dir), &dir_fid);
+	if (err == 0)
+		err = grpc_link(gi->gs->conn, fid, dir_fid, dentry_name(d), &attr);
 	if (err < 0)
 		return err;
 	gfs_attr_apply(gi, &attr);
@@ -363,6 +375,14 @@ static int gfs_link(struct vfs_ctx *c, struct inode *dir, struct dentry *d, stru
 	dentry_set_inode(d, inode_get(target)); /* consumes the reference */
 	dir_changed(dir);
 	return 0;
+}
+
+/* A name of i will go away: if it has others, it must not be known by this one alone. */
+static int before_name_lost(const struct inode *i)
+{
+	uint32_t fid;
+
+	return S_ISDIR(i->mode) || i->nlink <= 1 ? 0 : gfs_fid(gfs_inode(i), &fid);
 }
 
 /* A name of i went away. */
@@ -381,9 +401,14 @@ static void name_lost(struct inode *i)
 static int remove_name(struct inode *dir, struct dentry *d, uint32_t flags)
 {
 	struct gfs_super *gs = gfs_super(dir->sb);
+	uint32_t dir_fid;
 	int err;
 
-	err = grpc_unlink(gs->conn, gfs_inode(dir)->fid, dentry_name(d), flags);
+	err = gfs_fid(gfs_inode(dir), &dir_fid);
+	if (err == 0)
+		err = before_name_lost(dentry_inode(d));
+	if (err == 0)
+		err = grpc_unlink(gs->conn, dir_fid, dentry_name(d), flags);
 	if (err < 0)
 		return err;
 	name_lost(dentry_inode(d));
@@ -413,11 +438,21 @@ static int gfs_rename(struct vfs_ctx *c, struct inode *old_dir, struct dentry *o
 {
 	struct gfs_super *gs = gfs_super(old_dir->sb);
 	struct inode *moved = dentry_inode(old_d), *replaced = dentry_inode(new_d);
+	uint32_t old_fid, new_fid, fid;
 	int err;
 
 	(void)c;
-	err = grpc_rename(gs->conn, gfs_inode(old_dir)->fid, dentry_name(old_d),
-			  gfs_inode(new_dir)->fid, dentry_name(new_d), flags);
+	err = gfs_fid(gfs_inode(moved), &fid); /* its name will be another one */
+	if (err == 0 && replaced)
+		err = flags & RENAME_EXCHANGE ? gfs_fid(gfs_inode(replaced), &fid)
+					      : before_name_lost(replaced);
+	if (err == 0)
+		err = gfs_fid(gfs_inode(old_dir), &old_fid);
+	if (err == 0)
+		err = gfs_fid(gfs_inode(new_dir), &new_fid);
+	if (err == 0)
+		err = grpc_rename(gs->conn, old_fid, dentry_name(old_d), new_fid, dentry_name(new_d),
+				  flags);
 	if (err < 0)
 		return err;
 	atomic_store_explicit(&gfs_inode(moved)->stale, true, memory_order_relaxed);

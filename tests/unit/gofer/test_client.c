@@ -227,6 +227,64 @@ static void directories_are_read_in_pieces(void **state)
 	file_put(f);
 }
 
+/* Requests are counted by the tag of the next one. */
+static void what_was_read_is_known_without_asking(void **state)
+{
+	struct client *cl = *state;
+	struct collect co = { .e = { collect_one }, .max = 10000 };
+	uint32_t before;
+	struct file *f;
+	struct attr a;
+	char name[16], text[8] = "";
+	struct stat st;
+
+	assert_int_equal(mkdirat(cl->fx.dir_fd, "d", 0755), 0);
+	assert_int_equal(mkdirat(cl->fx.dir_fd, "d/f999", 0700), 0);
+	assert_int_equal(symlinkat("f001", cl->fx.dir_fd, "d/f998"), 0);
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "d/f%03d", i);
+		host_file(&cl->fx, name, "abc");
+	}
+	assert_int_equal(linkat(cl->fx.dir_fd, "d/f007", cl->fx.dir_fd, "d/f997", 0), 0);
+	assert_int_equal(v_open(cl, "d", O_RDONLY | O_DIRECTORY, 0, &f), 0);
+	assert_int_equal(file_readdir(&cl->c, f, &co.e), 0);
+	assert_int_equal(co.count, 305);
+	before = gconn_call_count(cl->conn);
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "d/f%03d", i);
+		assert_int_equal(v_stat(cl, name, &a), 0);
+		assert_int_equal(a.size, 3);
+	}
+	assert_int_equal(v_stat(cl, "d/f999", &a), 0);
+	assert_int_equal(a.mode, S_IFDIR | 0700);
+	assert_int_equal(gconn_call_count(cl->conn), before);
+	file_put(f);
+
+	/* Each kind of use gets along without having been looked up. */
+	assert_int_equal(v_open(cl, "d/f998", O_RDONLY, 0, &f), 0); /* the link, to f001 */
+	assert_int_equal(v_read(cl, f, text, 3), 3);
+	file_put(f);
+	assert_int_equal(vfs_unlink(&cl->c, NULL, "d/f002"), 0);
+	assert_int_equal(vfs_rename(&cl->c, NULL, "d/f003", NULL, "d/f004", 0), 0);
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d/f999/sub", 0755), 0);
+	assert_int_equal(vfs_link(&cl->c, NULL, "d/f005", NULL, "d/f999/five", 0), 0);
+	assert_int_equal(v_setattr(cl, "d/f006", (struct setattr){ .mask = SETATTR_MODE,
+								    .mode = 0600 }),
+			 0);
+	assert_int_equal(vfs_unlink(&cl->c, NULL, "d/f007"), 0); /* f997 goes on */
+	assert_int_equal(v_open(cl, "d/f997", O_RDWR, 0, &f), 0);
+	assert_int_equal(file_getattr(&cl->c, f, STATX_BASIC_STATS, &a), 0);
+	assert_int_equal(a.nlink, 1);
+	file_put(f);
+	st = host_stat(&cl->fx, "d/f006");
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+	assert_int_equal(host_stat(&cl->fx, "d/f999/five").st_nlink, 2);
+	assert_true(host_has(&cl->fx, "d/f999/sub"));
+	assert_int_equal(vfs_rename(&cl->c, NULL, "d/f999", NULL, "moved", 0), 0);
+	assert_int_equal(v_open(cl, "moved/five", O_RDONLY, 0, &f), 0);
+	file_put(f);
+}
+
 static void mappings_get_just_the_rights_they_need(void **state)
 {
 	struct client *cl = *state;
@@ -412,6 +470,7 @@ int main(void)
 		EXCLUSIVE(attributes_can_be_set),
 		SHARED(attributes_can_be_set),
 		EXCLUSIVE(directories_are_read_in_pieces),
+		EXCLUSIVE(what_was_read_is_known_without_asking),
 		EXCLUSIVE(mappings_get_just_the_rights_they_need),
 		EXCLUSIVE(xattrs_reach_the_host),
 		EXCLUSIVE(exclusive_names_are_cached),

@@ -97,7 +97,7 @@ static unsigned int read_all(struct fixture *fx, uint32_t fid, uint32_t max, uin
 				seen[atoi(p + 1)]++;
 			else
 				(*others)++;
-			p += ALIGN_UP((size_t)e->name_size, 8);
+			p += ALIGN_UP((size_t)e->name_size + e->link_size, 8);
 			q.cookie = e->next;
 		}
 		assert_ptr_equal(p, fx->reply + fx->size);
@@ -135,6 +135,23 @@ static void readdir_gives_40000_files_with_attributes(void **state)
 	for (int i = 0; i < FILES; i++)
 		assert_int_equal(seen[i], 1);
 	free(seen);
+}
+
+static void readdir_gives_the_texts_of_symlinks(void **state)
+{
+	struct fixture *fx = *state;
+	struct gofer_readdir q = { .fid = 1, .flags = GOFER_READDIR_ATTR, .max_size = GOFER_MSG_MIN };
+	const struct gofer_dirent *e = (const void *)(fx->reply + sizeof(struct gofer_readdir_reply));
+
+	assert_int_equal(mkdirat(fx->dir_fd, "d", 0755), 0);
+	assert_int_equal(symlinkat("/some/where", fx->dir_fd, "d/link"), 0);
+	assert_int_equal(do_walk(fx, 0, "d", 1), 0);
+	assert_int_equal(CALL(fx, GOFER_REQ_READDIR, q), 0);
+	assert_int_equal(e->link_size, 11);
+	assert_memory_equal((const char *)(e + 1) + sizeof(struct gofer_attr), "link/some/where", 15);
+	q.max_size = 4096;
+	assert_int_equal(CALL(fx, GOFER_REQ_READDIR, q), -EPIPE);
+	assert_int_equal(fixture_end(fx), 201);
 }
 
 static void readdir_goes_on_from_any_cookie(void **state)
@@ -219,6 +236,7 @@ int main(void)
 		GOFER_TEST(an_attachment_may_be_a_file),
 		GOFER_TEST(readlink_gives_the_text),
 		GOFER_TEST(readdir_gives_40000_files_with_attributes),
+		GOFER_TEST(readdir_gives_the_texts_of_symlinks),
 		GOFER_TEST(readdir_goes_on_from_any_cookie),
 		GOFER_TEST(fsync_takes_files_and_directories),
 		GOFER_TEST(bound_sockets_can_be_connected_to),
