@@ -194,3 +194,11 @@ format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
 -include $(OBJS:.o=.d) $(MAINOBJS:.o=.d) $(patsubst tests/unit/%.c,$(B)/obj/tests/unit/%.d,$(UNIT_TESTS))
+
+# A script in a sandbox over this machine's own root; writes stay in memory.
+demo:
+	$(Q)RUNSC_C_NO_TEST_DEPS=python3 $(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory MODE=release all
+	$(Q)build/runsc-c do $(CURDIR)/mk/demo.sh
+	$(Q)echo; if [ -e /tmp/runsc-c-demo ]; then echo "the host has /tmp/runsc-c-demo: that is wrong"; exit 1; \
+		else echo "and on the host there is no /tmp/runsc-c-demo"; fi
