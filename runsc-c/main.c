@@ -148,6 +148,19 @@ static int default_root(struct globals *g, struct err *e)
 	return 0;
 }
 
+/* Root of a user namespace only (rootless podman): the host's cgroups are somebody else's. */
+static bool in_user_namespace(void)
+{
+	unsigned int inside, outside, count;
+	FILE *f = fopen("/proc/self/uid_map", "re");
+	bool all = f == NULL || (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3 &&
+				 inside == 0 && outside == 0 && count == UINT32_MAX);
+
+	if (f != NULL)
+		fclose(f);
+	return !all;
+}
+
 static int decode_globals(struct globals *g, struct err *e)
 {
 	static const char *const platforms[] = { "notify", "ptrace", NULL };
@@ -171,7 +184,7 @@ static int decode_globals(struct globals *g, struct err *e)
 	g->platform_forced = g->platform_name != NULL;
 	g->network = (enum network_choice)network;
 	g->overlay = (enum overlay_choice)overlay;
-	g->rootless = rootless == 1 || (rootless == 2 && geteuid() != 0);
+	g->rootless = rootless == 1 || (rootless == 2 && (geteuid() != 0 || in_user_namespace()));
 	g->systemd_cgroup = g->systemd_cgroup || manager == 1;
 	return default_root(g, e);
 }

@@ -46,6 +46,19 @@ _Noreturn static void fail(struct monitor *m, const struct err *e)
 	_exit(126);
 }
 
+/* A second connection, for signals; the socket listens already, though nobody does yet. */
+static int connect_control(struct monitor *m, struct err *e)
+{
+	int fd = host_socket(AF_UNIX, SOCK_STREAM, 0), err;
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/control.sock", m->state_dir);
+	err = fd < 0 ? fd : host_connect(fd, &a, sizeof(a));
+	if (err < 0 && fd >= 0)
+		close(fd);
+	return err < 0 ? err_errno(e, err, "control socket") : fd;
+}
+
 /* ---- namespaces ----------------------------------------------------------------------------- */
 
 /* Ask the creator to write our id maps, and take the ids of root in them. */
@@ -110,7 +123,7 @@ static int enter_namespaces(struct monitor *m, struct err *e)
 		}
 		close(fd);
 	}
-	if (m->g->rootless || m->spec->namespaces[OCI_NS_USER].present) {
+	if (geteuid() != 0 || m->spec->namespaces[OCI_NS_USER].present) {
 		if (enter_user_namespace(m, e) < 0)
 			return e->error;
 		fresh |= CLONE_NEWNS; /* in which we may copy mount trees */
@@ -170,19 +183,6 @@ static pid_t start_sentry(struct monitor *m, int null, struct err *e)
 	};
 
 	return spawn_jailed(&s, m->sync, e);
-}
-
-/* A second connection, for signals; the socket listens already, though nobody does yet. */
-static int connect_control(struct monitor *m, struct err *e)
-{
-	int fd = host_socket(AF_UNIX, SOCK_STREAM, 0), err;
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/control.sock", m->state_dir);
-	err = fd < 0 ? fd : host_connect(fd, &a, sizeof(a));
-	if (err < 0 && fd >= 0)
-		close(fd);
-	return err < 0 ? err_errno(e, err, "control socket") : fd;
 }
 
 /* ---- waiting -------------------------------------------------------------------------------- */
@@ -355,11 +355,11 @@ _Noreturn void monitor_main(struct monitor *m)
 	setsid();
 	if (null < 0)
 		err_errno(&e, errno, "/dev/null");
+	m->signals = err_is(&e) ? -1 : connect_control(m, &e); /* while we may */
 	if (err_is(&e) || cgroup_join_self(m->cgroup, m->g->rootless, &e) < 0 ||
 	    enter_namespaces(m, &e) < 0)
 		fail(m, &e);
-	m->signals = connect_control(m, &e);
-	w.gofer = m->signals < 0 ? -1 : start_gofer(m, null, &e);
+	w.gofer = start_gofer(m, null, &e);
 	if (w.gofer > 0)
 		w.sentry = start_sentry(m, null, &e);
 	if (err_is(&e)) {

@@ -129,11 +129,16 @@ static const struct {
 	const char *name;
 	enum oci_namespace_kind kind;
 	int sentry_kind; /* enum ns_kind, or -1 */
+	bool by_path;    /* may be one that exists */
 } namespace_names[] = {
-	{ "pid", OCI_NS_PID, NS_PID },         { "network", OCI_NS_NETWORK, NS_NET },
-	{ "mount", OCI_NS_MOUNT, -1 },         { "ipc", OCI_NS_IPC, NS_IPC },
-	{ "uts", OCI_NS_UTS, NS_UTS },         { "user", OCI_NS_USER, NS_USER },
-	{ "cgroup", OCI_NS_CGROUP, NS_CGROUP }, { "time", OCI_NS_TIME, NS_TIME },
+	{ "pid", OCI_NS_PID, NS_PID, false },
+	{ "network", OCI_NS_NETWORK, NS_NET, true },
+	{ "mount", OCI_NS_MOUNT, -1, false },
+	{ "ipc", OCI_NS_IPC, NS_IPC, true },
+	{ "uts", OCI_NS_UTS, NS_UTS, true },
+	{ "user", OCI_NS_USER, NS_USER, false },
+	{ "cgroup", OCI_NS_CGROUP, NS_CGROUP, true },
+	{ "time", OCI_NS_TIME, NS_TIME, false },
 };
 
 static void parse_namespace(struct jsonw *w, const json_t *o, struct oci_spec *s)
@@ -150,6 +155,8 @@ static void parse_namespace(struct jsonw *w, const json_t *o, struct oci_spec *s
 			jsonw_error(w, "type", "\"%s\" is there twice", type);
 		if (path != NULL && path[0] != '\0' && path[0] != '/')
 			jsonw_error(w, "path", "\"%s\" is not an absolute path", path);
+		if (path != NULL && path[0] != '\0' && !namespace_names[i].by_path)
+			jsonw_error(w, "path", "joining a %s namespace is not supported yet", type);
 		if (!ns->present && path != NULL && path[0] != '\0')
 			ns->path = oci_dup(w, path);
 		ns->present = true;

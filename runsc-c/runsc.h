@@ -22,7 +22,7 @@ struct globals {
 	bool platform_forced;
 	enum network_choice network;
 	enum overlay_choice overlay;
-	bool rootless; /* no real root: the effective uid is not 0, or --rootless=true */
+	bool rootless; /* not the host's root, or --rootless=true: cgroups are optional */
 };
 
 /*

@@ -120,6 +120,8 @@ static const struct {
 	{ "linux.namespaces", "{}", "linux.namespaces: expected an array" },
 	{ "linux.namespaces[2].type", NULL, "linux.namespaces[2].type: missing" },
 	{ "linux.namespaces[2].path", "\"x\"", "linux.namespaces[2].path: \"x\" is not an absolute" },
+	{ "linux.namespaces[0].path", "\"/proc/1/ns/pid\"",
+	  "linux.namespaces[0].path: joining a pid namespace is not supported yet" },
 	{ "linux.uidMappings", "[{\"containerID\":-1}]", "linux.uidMappings[0].containerID: -1 is out" },
 	{ "linux.uidMappings", "[{\"containerID\":0}]", "linux.uidMappings[0].size: missing" },
 	{ "linux.devices", "[{\"path\":\"/dev/a\",\"type\":\"c\",\"major\":99999}]",
