@@ -4,6 +4,7 @@
 
 #include "sentry/proc/proc.h"
 #include "sentry/socket/socket.h"
+#include "sentry/sysfs/sysfs.h"
 #include "vfs/gofer/gofer_fs.h"
 #include "vfs/tmpfs/tmpfs.h"
 #include "vfs/vfs.h"
@@ -16,5 +17,7 @@ int sentry_fs_init(void)
 		err = socket_module_init();
 	if (!err)
 		err = procfs_init();
+	if (!err)
+		err = sysfs_init();
 	return err;
 }

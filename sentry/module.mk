@@ -89,3 +89,5 @@ SRCS += sentry/proc/sysctl.c
 SRCS += sentry/proc/sysctl_kernel.c
 SRCS += sentry/proc/sysctl_net.c
 SRCS += sentry/proc/x86_64/cpuinfo.c
+SRCS += sentry/sysfs/cgroupfs.c
+SRCS += sentry/sysfs/sysfs.c
