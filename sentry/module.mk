@@ -91,3 +91,7 @@ SRCS += sentry/proc/sysctl_net.c
 SRCS += sentry/proc/x86_64/cpuinfo.c
 SRCS += sentry/sysfs/cgroupfs.c
 SRCS += sentry/sysfs/sysfs.c
+SRCS += sentry/sys/posix_timer.c
+SRCS += sentry/sys/time.c
+SRCS += sentry/time/clock.c
+SRCS += sentry/time/posix_timer.c

@@ -53,10 +53,11 @@ static int sig_take_locked(struct process *p, struct sig_pending *pending, sig_s
 		return sig;
 	list_remove(&found->node);
 	found->queued = false;
-	*info = found->info;
 	if (found->gone) {
-		found->gone(found);
+		found->gone(found); /* may still amend the info: a timer's overruns */
+		*info = found->info;
 	} else {
+		*info = found->info;
 		p->queued_count--;
 		mem_free(found);
 	}

@@ -47,7 +47,9 @@ _Static_assert(sizeof(struct sig_altstack) == 24, "x86-64 ABI");
 struct sig_queued {
 	struct list node;
 	siginfo_t info;
-	void (*gone)(struct sig_queued *q); /* NULL: freed; POSIX timers reuse theirs */
+	/* NULL: freed.  Else it stays its owner's, who is told, under siglock, just before its info is
+	 * delivered or when it is dropped (POSIX timers reuse theirs). */
+	void (*gone)(struct sig_queued *q);
 	bool queued;
 };
 
