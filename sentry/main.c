@@ -28,6 +28,7 @@
 #include "sentry/kernel.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
+#include "sentry/socket/socket.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/trace/trace.h"
 
@@ -79,6 +80,8 @@ static int boot_kernel(const struct boot_config *b)
 		err = kernel_machine_init(b->cpu_count, b->memory_size);
 	if (!err)
 		err = sentry_fs_init();
+	if (!err)
+		err = socket_module_init();
 	if (err)
 		return err;
 	vfs_set_hooks(&sentry_vfs_hooks);
