@@ -329,17 +329,22 @@ static int attend(pid_t agent, int master)
 
 static int start_agent(struct agent *a, struct console *c, pid_t *pid, struct err *e)
 {
-	int sync[2], err = host_socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sync);
+	int sync[2], into, err = host_socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sync);
+	struct cgroup cgroup;
 
 	if (err < 0)
 		return err_errno(e, err, "socketpair");
-	*pid = spawn_fork(-1, 0);
+	cgroup_from_json(a->s->cgroup, &cgroup);
+	into = cgroup_clone_fd(&cgroup);
+	*pid = spawn_fork(into, 0);
 	if (*pid == 0) {
 		close(sync[0]);
 		host_close_fd(&c->master);
 		a->sync = sync[1];
 		agent_main(a);
 	}
+	host_close_fd(&into);
+	cgroup_fini(&cgroup);
 	close(sync[1]);
 	host_close_fd(&c->slave);
 	a->sync = sync[0];

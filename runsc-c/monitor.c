@@ -223,9 +223,9 @@ static int read_status(struct watch *w)
 		if (json_is_integer(status))
 			code = exit_code((int)json_integer_value(status));
 		else
-			log_error("monitor: the sandbox lost the container's status");
+			log_error("the sandbox lost the container's status");
 	} else {
-		log_error("monitor: the sandbox has ended unexpectedly");
+		log_info("the sandbox has ended before the container's init");
 	}
 	return code;
 }
@@ -271,7 +271,7 @@ static void on_signal(struct watch *w)
 			w->sentry = 0;
 		if (pid == w->gofer) {
 			w->gofer = 0;
-			log_info("monitor: the gofer has ended, status %#x", (unsigned int)status);
+			log_info("the gofer has ended, status %#x", (unsigned int)status);
 		}
 	}
 	/* Init's status may be on its way already; else the container is lost. */
