@@ -41,3 +41,4 @@ SRCS += netstack/tcp/output.c
 SRCS += netstack/tcp/recv.c
 SRCS += netstack/tcp/timer.c
 UNIT_TESTS += tests/unit/netstack/test_udp.c
+UNIT_TESTS += tests/unit/netstack/test_tcp_sim.c

@@ -144,6 +144,7 @@ static bool addrs_overlap(struct ipa a, bool a_v6only, struct ipa b, bool b_v6on
 	return any_a || any_b || ipa_eq(a, b);
 }
 
+/* May a be claimed while b is there? */
 static bool claims_conflict(const struct port_claim *a, const struct port_claim *b)
 {
 	if (a == b || a->port != b->port)
@@ -154,7 +155,7 @@ static bool claims_conflict(const struct port_claim *a, const struct port_claim 
 		return false;
 	if (!addrs_overlap(a->addr, a->v6only, b->addr, b->v6only))
 		return false;
-	if (a->reuse && b->reuse && (a->table != PORTS_TCP || (!a->listening && !b->listening)))
+	if (a->reuse && b->reuse && (a->table != PORTS_TCP || !b->listening))
 		return false;
 	if (a->reuseport && b->reuseport && (!a->ep || !b->ep || a->ep->uid == b->ep->uid))
 		return false;

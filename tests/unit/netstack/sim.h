@@ -24,6 +24,7 @@
 #include "netstack/lock.h"
 #include "netstack/pkt.h"
 #include "netstack/stack.h"
+#include "netstack/wire.h"
 
 #define SIM_HOSTS 4
 
@@ -118,6 +119,45 @@ static inline struct pkt *sim_copy(const struct pkt *p)
 	return c;
 }
 
+/* NETSIM_TRACE: a line for each TCP segment over IPv4 or IPv6. */
+static inline void sim_trace(struct sim *s, unsigned int from, const struct pkt *p, const char *what)
+{
+	static const char names[] = "FSRPAUEC";
+	uint8_t b[200] = { 0 }, *h, flags[9] = { 0 };
+	size_t n = 0;
+
+	if (!getenv("NETSIM_TRACE"))
+		return;
+	pkt_copy(p, 0, b, MIN(sizeof(b), (size_t)p->len));
+	h = b;
+	if (h[12] == 8 || h[12] == 0x86)
+		h += 14;
+	if ((h[0] >> 4 == 4 && h[9] != 6) || (h[0] >> 4 == 6 && h[6] != 6))
+		return;
+	h += h[0] >> 4 == 4 ? 20 : 40;
+	for (unsigned int i = 0; i < 8; i++)
+		if (h[13] >> i & 1)
+			flags[n++] = (uint8_t)names[i];
+	fprintf(stderr, "%.6f %u %s seq %u:%u ack %u win %u", (double)(s->now_ns - 1000 * NSEC_PER_SEC) / 1e9,
+		from, flags, rd32(h + 4),
+		(uint32_t)(rd32(h + 4) + p->len - (size_t)(h - b) - (h[12] >> 4) * 4U),
+		rd32(h + 8), (unsigned int)(h[14] << 8 | h[15]));
+	for (size_t o = 20; o + 1 < (size_t)(h[12] >> 4) * 4;) {
+		if (h[o] == 1) {
+			o++;
+			continue;
+		}
+		if (h[o] == 0 || h[o + 1] < 2)
+			break;
+		if (h[o] == 5)
+			for (size_t k = o + 2; k + 8 <= o + h[o + 1]; k += 8)
+				fprintf(stderr, " sack %u:%u", rd32(h + k),
+					rd32(h + k + 4));
+		o += h[o + 1];
+	}
+	fprintf(stderr, " %s\n", what);
+}
+
 static inline void sim_transmit(void *ctx, struct pkt *p)
 {
 	struct sim_host *h = ctx;
@@ -126,10 +166,12 @@ static inline void sim_transmit(void *ctx, struct pkt *p)
 
 	s->sent++;
 	if ((s->filter && !s->filter(s, h->index, p)) || sim_chance(s, s->loss)) {
+		sim_trace(s, h->index, p, "LOST");
 		s->lost++;
 		pkt_free(p);
 		return;
 	}
+	sim_trace(s, h->index, p, "");
 	if (s->rate_bps) {
 		if (s->busy_ns[h->index] < at)
 			s->busy_ns[h->index] = at;
@@ -325,11 +367,17 @@ static inline ssize_t sim_recv(struct ep *e, void *data, size_t size)
 	return sim_recv_flags(e, data, size, 0);
 }
 
+static inline int sim_opt(struct ep *e, int level, int name, int v)
+{
+	return ep_setopt(e, level, name, &v, sizeof(v));
+}
+
 static inline struct ep *sim_listen(struct sim_host *h, struct ipa ip, uint16_t port, int backlog)
 {
 	struct ep *e = sim_ep(h, ipa_is4(ip) ? AF_INET : AF_INET6, SOCK_STREAM);
 	struct net_addr a = sim_addr(ip, port);
 
+	assert_int_equal(sim_opt(e, SOL_SOCKET, SO_REUSEADDR, 1), 0);
 	assert_int_equal(ep_bind(e, &a), 0);
 	assert_int_equal(ep_listen(e, backlog), 0);
 	return e;
@@ -342,11 +390,6 @@ static inline struct ep *sim_connect(struct sim_host *h, struct ipa ip, uint16_t
 
 	assert_int_equal(ep_connect(e, &a), -EINPROGRESS);
 	return e;
-}
-
-static inline int sim_opt(struct ep *e, int level, int name, int v)
-{
-	return ep_setopt(e, level, name, &v, sizeof(v));
 }
 
 static inline int sim_getopt(struct ep *e, int level, int name)
