@@ -10,6 +10,10 @@ enum lock_rank {
 	LOCK_CONTROL,          /* control requests, container table */
 	LOCK_FILE,             /* an open file's position */
 	LOCK_NAMESPACE,        /* mount namespace tree (rwlock), pid namespaces */
+	LOCK_STACKED_RENAME,   /* the same of a file system stacked on others (overlay) … */
+	LOCK_STACKED_DIR,      /* … its directories */
+	LOCK_STACKED_INODE,    /* … its other inodes */
+	LOCK_STACKED_COPY,     /* … copying up */
 	LOCK_RENAME,           /* one per super block: directory moves */
 	LOCK_INODE_DIR,        /* directory inodes; parent before child, then by address */
 	LOCK_INODE,            /* other inodes: content, size, attributes; two by address */

@@ -4,6 +4,7 @@
 
 #include "vfs/devtmpfs.h"
 #include "vfs/memdev.h"
+#include "vfs/overlay/overlay.h"
 #include "vfs/tmpfs/tmpfs.h"
 #include "vfs/vfs_impl.h"
 
@@ -49,6 +50,7 @@ int vfs_init(void)
 		return err;
 	memdev_init();
 	devtmpfs_init();
+	overlay_init();
 	ready = true;
 	return 0;
 }
