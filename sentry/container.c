@@ -16,11 +16,13 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "platform/host.h"
 #include "sentry/hostfile.h"
 #include "sentry/kernel.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
+#include "sentry/tty/tty.h"
 
 static struct {
 	struct mutex lock; /* LOCK_CONTROL */
@@ -43,6 +45,7 @@ struct job {
 	struct process_config *process;
 	int pid, sig;
 	bool group, all;
+	unsigned short rows, columns;
 	uint64_t memory_limit, pids_limit;
 	unsigned int cpu_count;
 };
@@ -215,18 +218,47 @@ static struct cred *process_cred(const struct process_config *p)
 	return c;
 }
 
-/* The standard streams: host descriptors become files; taken out of the config. */
-static int process_files(struct process_config *p, const struct cred *cred, struct fdtable **out)
+/* process.terminal: the first three descriptors, one pty of the host, become a terminal of ours. */
+static int process_terminal(struct vfs_ctx *c, struct process_config *p, struct fdtable *fdt,
+			    struct tty **tty)
+{
+	struct file *f;
+	int err = console_new(c, p->fds[0], p->rows, p->columns, tty, &f);
+
+	if (err)
+		return err;
+	p->fds[0] = -1; /* consumed */
+	for (int i = 0; i < 3; i++) {
+		host_close_fd(&p->fds[i]);
+		if (err >= 0)
+			err = fdt_add(fdt, file_get(f), 0, 1024);
+		if (err < 0)
+			file_put(f);
+	}
+	file_put(f);
+	return MIN(err, 0);
+}
+
+/*
+ * The standard streams and further descriptors: those of the host become files; taken out of the
+ * config.  *tty: a terminal that was made for them, referenced, or NULL.
+ */
+static int process_files(struct vfs_ctx *c, struct process_config *p, struct fdtable **out,
+			 struct tty **tty)
 {
 	struct fdtable *fdt = fdt_new();
+	bool terminal = p->terminal && p->fd_count >= 3;
 	int err = 0;
 
+	*tty = NULL;
 	if (!fdt)
 		return -ENOMEM;
-	for (size_t i = 0; i < p->fd_count && !err; i++) {
+	if (terminal)
+		err = process_terminal(c, p, fdt, tty);
+	for (size_t i = terminal ? 3 : 0; i < p->fd_count && !err; i++) {
 		struct file *f;
 
-		err = hostfile_new(p->fds[i], cred, &f);
+		err = hostfile_new(p->fds[i], c->cred, &f);
 		if (!err) {
 			p->fds[i] = -1;
 			err = MIN(fdt_add(fdt, f, 0, 1024), 0);
@@ -234,10 +266,25 @@ static int process_files(struct process_config *p, const struct cred *cred, stru
 	}
 	if (err) {
 		fdt_put(NULL, fdt);
+		tty_put(*tty);
+		*tty = NULL;
 		return err;
 	}
 	*out = fdt;
 	return 0;
+}
+
+/* As runc: a container's own terminal is /dev/console too. */
+static void container_bind_console(struct container *k, struct tty *tty)
+{
+	struct cred *root = cred_new_root();
+	struct vfs_ctx c = { .cred = root, .mnt_ns = k->ns->mnt, .fsize_limit = UINT64_MAX,
+			     .root = k->root, .cwd = k->root };
+	int err = root ? console_bind(&c, tty) : -ENOMEM;
+
+	if (err)
+		log_warn("container %s: no /dev/console: %s", k->id, strerror(-err));
+	cred_put(root);
 }
 
 /* As execvp: a name without '/' is looked for in PATH of the process's own environment. */
@@ -311,11 +358,13 @@ static int container_new_process(struct container *k, struct process_config *p, 
 		snprintf(why, 256, "exec: \"%s\": permission denied", p->args[0]);
 	if (err)
 		goto put_cwd;
-	err = process_files(p, cred, &spec.fdt);
+	err = process_files(&c, p, &spec.fdt, &spec.tty);
 	if (err) {
 		snprintf(why, 256, "standard streams: %s", strerror(-err));
 		goto put_cwd;
 	}
+	if (spec.tty && !k->init_owned)
+		container_bind_console(k, spec.tty);
 	err = task_new_init(&spec, task);
 	if (err) {
 		snprintf(why, 256, "exec: \"%s\": %s", p->args[0],
@@ -330,6 +379,7 @@ static int container_new_process(struct container *k, struct process_config *p, 
 	*owned = o;
 	o = NULL;
 put_cwd:
+	tty_put(spec.tty); /* the session and the files hold it */
 	path_put(&spec.cwd);
 out:
 	mem_free(o);
@@ -788,6 +838,43 @@ static void control_stats(void *kernel, struct control_request *req, const char 
 		job_start(j);
 }
 
+static void job_resize(struct job *j)
+{
+	struct container *k = container_lock(j);
+	struct process *p = NULL;
+	int err = -ESRCH;
+
+	if (!k)
+		return;
+	if (!j->pid && k->init_owned)
+		p = process_get(k->init_owned->process);
+	mutex_unlock(&containers.lock);
+	if (j->pid)
+		p = process_lookup(k->pid_ns, j->pid);
+	if (p)
+		err = console_resize(p, j->rows, j->columns);
+	process_put(p);
+	if (err)
+		control_reply_error(j->req, err, err == -ENOTTY ? "the process has no terminal"
+								: "container not running");
+	else
+		control_reply_ok(j->req);
+}
+
+static void control_resize(void *kernel, struct control_request *req, const char *id, int pid,
+			   unsigned short rows, unsigned short columns)
+{
+	struct job *j = job_new(job_resize, req, id);
+
+	(void)kernel;
+	if (!j)
+		return;
+	j->pid = pid;
+	j->rows = rows;
+	j->columns = columns;
+	job_start(j);
+}
+
 static void job_update(struct job *j)
 {
 	struct container *k = container_lock(j);
@@ -856,6 +943,7 @@ const struct control_ops container_control_ops = {
 	.ps = control_ps,
 	.state = control_state,
 	.stats = control_stats,
+	.resize = control_resize,
 	.update = control_update,
 	.destroy = control_destroy,
 };

@@ -5,6 +5,7 @@
 #include "sentry/proc/proc.h"
 #include "sentry/socket/socket.h"
 #include "sentry/sysfs/sysfs.h"
+#include "sentry/tty/tty.h"
 #include "vfs/gofer/gofer_fs.h"
 #include "vfs/tmpfs/tmpfs.h"
 #include "vfs/vfs.h"
@@ -19,5 +20,7 @@ int sentry_fs_init(void)
 		err = procfs_init();
 	if (!err)
 		err = sysfs_init();
+	if (!err)
+		tty_init();
 	return err;
 }

@@ -119,7 +119,7 @@ int file_open_path(struct vfs_ctx *c, const struct path *p, int flags, unsigned 
 		*out = f;
 		return 0;
 	}
-	f->kind |= kind;
+	f->kind |= kind | (flags & O_NOCTTY ? FILE_NOCTTY : 0);
 	f->holds |= FILE_HALF_OPEN;
 	err = open_take_counts(f, kind);
 	if (err == 0)

@@ -626,6 +626,7 @@ long sys_setsid(struct task *t)
 		goto unlock;
 	process_set_pgrp_locked(p, g);
 	pgrp_put_locked(g);
+	p->no_tty = false;
 	err = pid_nr_in(p->pid, task_pid_ns(t));
 unlock:
 	mutex_unlock(&tasklist.lock);

@@ -212,6 +212,7 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 		list_append(&pp->children, &p->sibling_node);
 	}
 	process_set_pgrp_locked(p, parent->process->pgrp);
+	p->no_tty = parent->process->no_tty;
 	if (!p->pid_ns->init) {
 		p->pid_ns->init = p;
 		p->flags |= PROCESS_SIG_UNKILLABLE;

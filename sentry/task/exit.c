@@ -35,8 +35,8 @@ bool pgrp_orphaned_locked(struct pgrp *g, struct process *ignore)
 	struct process *p;
 
 	list_for_each_entry(p, &g->members, pgrp_node) {
-		if (p == ignore || p->state != PROCESS_ALIVE || !p->parent ||
-		    (p->parent->flags & PROCESS_SIG_UNKILLABLE))
+		/* A container's init counts as a parent: Linux leaves out only the machine's. */
+		if (p == ignore || p->state != PROCESS_ALIVE || !p->parent)
 			continue;
 		if (p->parent->pgrp && p->parent->pgrp != g && p->parent->pgrp->session == g->session)
 			return false;

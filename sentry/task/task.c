@@ -176,6 +176,7 @@ void session_put_locked(struct session *s)
 	if (!s || !ref_put(&s->ref))
 		return;
 	s->pid->session = NULL;
+	pid_put(s->tty_old_pgrp);
 	pid_release_locked(s->pid);
 	pid_put(s->pid);
 	mem_free(s);

@@ -101,6 +101,7 @@ struct session {
 	struct ref ref;
 	struct pid *pid;    /* (c) counted */
 	struct tty *tty;    /* (t) controlling terminal, counted by the tty layer */
+	struct pid *tty_old_pgrp; /* (t) its foreground group when it hung up; counted */
 	struct list pgrps;  /* (t) */
 };
 
@@ -174,6 +175,7 @@ struct process {
 	struct list sibling_node;    /* (t) */
 	struct pgrp *pgrp;           /* (t) counted */
 	struct list pgrp_node;       /* (t) */
+	bool no_tty;                 /* (t) gave its session's terminal up (TIOCNOTTY); inherited */
 	int exit_signal;             /* (t) to the parent: SIGCHLD as a rule; 0: none */
 	struct wq child_wq;          /* the parent waits here (wait4): woken on child state changes */
 	enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_DEAD } state; /* (t) */
