@@ -49,3 +49,4 @@ endif
 UNIT_TESTS += tests/unit/runsc-c/test_flags.c
 UNIT_TESTS += tests/unit/runsc-c/test_oci_spec.c
 UNIT_TESTS += tests/unit/runsc-c/test_state.c
+FUZZ_TESTS += tests/fuzz/fuzz_config.c
