@@ -103,3 +103,4 @@ SRCS += sentry/sys/posix_timer.c
 SRCS += sentry/sys/time.c
 SRCS += sentry/time/clock.c
 SRCS += sentry/time/posix_timer.c
+UNIT_TESTS += tests/unit/sentry/test_proc.c

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "sentry/proc/proc_impl.h"
+#include "sentry/socket/socket.h"
 
 static struct pfs_node net_root = PFS_NODE_ROOT(net_root, 0555);
 
@@ -30,7 +31,20 @@ static int net_next(const struct pfs_req *r, int64_t from, struct pfs_child *out
 
 const struct pfs_dir proc_net_dir = { .lookup = net_lookup, .next = net_next };
 
+static int show_unix(const struct pfs_req *r, struct buf *b)
+{
+	struct ns_set *set = proc_ns_get(r);
+
+	if (!set)
+		return -EINVAL;
+	unix_show(set->net, b);
+	ns_set_put(set);
+	return 0;
+}
+
 int proc_net_init(void)
 {
-	return 0;
+	static const struct pfs_entry unix_entry = { .mode = S_IFREG | 0444, .show = show_unix };
+
+	return proc_net_add("unix", &unix_entry);
 }
