@@ -321,7 +321,7 @@ static int get_offset(struct task *t, uaddr_t src, int64_t *buf, int64_t **p)
 static long copy_range(struct task *t, struct file *in, uaddr_t in_off, struct file *out,
 		       uaddr_t out_off, size_t size)
 {
-	int64_t in_buf, out_buf, *in_pos, *out_pos;
+	int64_t in_buf, out_buf, *in_pos, *out_pos = NULL;
 	long r;
 
 	r = get_offset(t, in_off, &in_buf, &in_pos);

@@ -62,8 +62,12 @@ static void cache_entry(struct gfs_super *gs, struct dentry *d, const struct gof
 	if (ent->link_size > 0)
 		link = mem_strndup(name + ent->name_size, ent->link_size);
 	i = gfs_inode_seen(gs, attr, dentry_inode(d), text, link); /* consumes link */
-	if (i)
-		dentry_put(dcache_add_since(d, text, i, snapshot)); /* consumes i */
+	if (!i)
+		return;
+	child = dcache_add_since(d, text, i, snapshot); /* consumes i */
+	if (child)
+		gfs_dentry_fresh(gfs_inode(dentry_inode(d)), child);
+	dentry_put(child);
 }
 
 /*

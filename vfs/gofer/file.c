@@ -109,9 +109,11 @@ int gfs_file_open(struct vfs_ctx *c, struct inode *i, struct file *f)
 	if (err == 0)
 		gi->open_count++;
 	mutex_unlock(&gi->fd_lock);
-	if (err == 0)
-		gfs_idle_remove(gi);
-	return err;
+	if (err < 0)
+		return err;
+	gfs_idle_remove(gi);
+	(void)gfs_refresh_old(gi); /* by the descriptor, without asking the Gofer */
+	return 0;
 }
 
 static void gfs_file_release(struct file *f)

@@ -17,9 +17,10 @@ struct inode;
 
 enum gofer_fs_flags {
 	/*
-	 * Nobody else changes these files while the sandbox lives (the container's own root): names,
-	 * also those that do not exist, and attributes are cached until we change them.  Without it
-	 * names are looked up again on each use and attributes asked for again.
+	 * Nobody else changes these files while the sandbox lives (the container's own root) but
+	 * perhaps a tool on the host now and then: names, also those that do not exist, and attributes
+	 * are cached until we change them, and changes of names on the host show after 0.1 s.  Without
+	 * it names are looked up again on each use and attributes asked for again.
 	 */
 	GOFER_FS_EXCLUSIVE = 1 << 0,
 };

@@ -14,6 +14,12 @@
  * dentries are revalidated and attributes refreshed on each use; an answer counts for FRESH_NS, so
  * that one system call does not ask twice.
  *
+ * Exclusive is a promise that the host's tools break now and then ("docker cp").  So the times of a
+ * directory whose cached names are used are looked at again, at most every NAMES_NS: one request for
+ * all its names.  When they have changed and not through us, names_gen goes up, and each cached name
+ * of an older generation is looked up again before it counts.  A file's size is looked at when it is
+ * opened.  Not noticed: attributes of an unopened file that are changed in place.
+ *
  * Identity.  Host (dev, ino) names an inode; the super's table maps it to the struct, so hard links
  * share one.  A bound fid keeps the host's inode alive, hence its number unused; the birth time tells
  * apart what was replaced behind our back.
@@ -42,6 +48,7 @@
 enum {
 	GFS_IDLE_MAX = 256,
 	GFS_FRESH_NS = 100000,
+	GFS_NAMES_NS = 100000000,
 };
 
 /* (c) constant, (l) latch */
@@ -81,8 +88,12 @@ struct gfs_inode {
 	atomic_bool stale;         /* (a) attributes have changed on the host through us */
 	atomic_bool mapped;        /* (a) was mapped shared and writable: mtime can change any time */
 	atomic_uint xattr_none;    /* (a) enum gfs_xattr_none; exclusive only */
+	_Atomic uint32_t names_gen; /* (a) directories, exclusive: generation of its cached names */
+	_Atomic int64_t names_ns;  /* (a) when they were last known to be true */
+	atomic_bool names_ours;    /* (a) we have changed them since */
+	struct timespec names_mtime, names_ctime; /* (f) the directory's times then */
 	_Atomic int64_t seen_ns;   /* (a) directories: when readdir last put its entries into the cache */
-	_Atomic int64_t fresh_ns;  /* (a) shared: when the attributes were last asked for */
+	_Atomic int64_t fresh_ns;  /* (a) when the attributes were last asked for */
 };
 
 static inline struct gfs_super *gfs_super(const struct super *sb)
@@ -145,6 +156,8 @@ void gfs_attr_fresh(struct gfs_inode *gi);
 bool gfs_attr_is_fresh(const struct gfs_inode *gi);
 /* Bring vi's fields up to date if they may not be.  vi.lock held. */
 int gfs_refresh_locked(struct gfs_inode *gi);
+/* Also when they should be, but have not been looked at for NAMES_NS.  Takes vi.lock. */
+int gfs_refresh_old(struct gfs_inode *gi);
 int gfs_getattr(struct vfs_ctx *c, struct inode *i, uint32_t query, struct attr *out);
 int gfs_setattr(struct vfs_ctx *c, struct inode *i, const struct setattr *a);
 ssize_t gfs_getxattr(struct vfs_ctx *c, struct inode *i, const char *name, void *buf, size_t size);
@@ -163,6 +176,10 @@ extern const struct inode_ops gfs_dir_inode_ops;
 int gfs_walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_t len, uint32_t known,
 		 uint32_t *fid, struct grpc_walk *out) must_check;
 bool gfs_relieve(struct gfs_super *gs, int err);
+/* attr, new, is of directory gi: are its cached names still true?  Takes fd_lock. */
+void gfs_names_check(struct gfs_inode *gi, const struct gofer_attr *attr);
+/* d has just been found to be true; dir is the directory it is in. */
+void gfs_dentry_fresh(struct gfs_inode *dir, struct dentry *d);
 extern const struct file_ops gfs_dir_ops;
 extern const struct file_ops gfs_file_ops;
 int gfs_dir_open(struct vfs_ctx *c, struct inode *i, struct file *f);

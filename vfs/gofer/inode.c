@@ -123,8 +123,7 @@ void gfs_attr_apply(struct gfs_inode *gi, const struct gofer_attr *a)
 void gfs_attr_fresh(struct gfs_inode *gi)
 {
 	atomic_store_explicit(&gi->stale, false, memory_order_relaxed);
-	if (!gi->gs->exclusive)
-		atomic_store_explicit(&gi->fresh_ns, clock_mono_ns(), memory_order_relaxed);
+	atomic_store_explicit(&gi->fresh_ns, clock_mono_ns(), memory_order_relaxed);
 }
 
 bool gfs_attr_is_fresh(const struct gfs_inode *gi)
@@ -187,6 +186,19 @@ int gfs_refresh_locked(struct gfs_inode *gi)
 	}
 	gfs_attr_fresh(gi);
 	return 0;
+}
+
+int gfs_refresh_old(struct gfs_inode *gi)
+{
+	int err;
+
+	if (clock_mono_ns() - atomic_load_explicit(&gi->fresh_ns, memory_order_relaxed) < GFS_NAMES_NS)
+		return 0;
+	mutex_lock(&gi->vi.lock);
+	atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
+	err = gfs_refresh_locked(gi);
+	mutex_unlock(&gi->vi.lock);
+	return err;
 }
 
 int gfs_getattr(struct vfs_ctx *c, struct inode *i, uint32_t query, struct attr *out)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/buf.h"
+#include "lib/clock.h"
 #include "lib/mem.h"
 
 /* ---- inodes ------------------------------------------------------------------------------------ */
@@ -77,6 +78,10 @@ static void inode_set_up(struct gfs_inode *gi, const struct gofer_attr *a, uint3
 	list_init(&gi->idle);
 	gfs_attr_apply(gi, a);
 	gfs_attr_fresh(gi);
+	gi->names_mtime = gi->vi.mtime;
+	gi->names_ctime = gi->vi.ctime;
+	if (S_ISDIR(a->mode) && gs->exclusive)
+		atomic_init(&gi->names_ns, clock_mono_ns());
 }
 
 struct inode *gfs_inode_commit(struct gfs_inode *gi, const struct gofer_attr *attr, uint32_t fid,
@@ -109,6 +114,7 @@ struct inode *gfs_inode_lookup(struct gfs_super *gs, const struct gofer_attr *at
 	latch_unlock(&gs->latch);
 	if (gi) {
 		gfs_fid_offer(gi, fid); /* consumes fid */
+		gfs_names_check(gi, attr);
 		mem_free(link);
 		return &gi->vi;
 	}
@@ -335,8 +341,7 @@ static int gfs_mount(struct vfs_ctx *c, const struct fs_type *t, const char *sou
 		return -ENOMEM;
 	}
 	gs->sb = sb;
-	if (!gs->exclusive)
-		sb->flags |= SUPER_REVALIDATE | SUPER_NOCACHE_NEG;
+	sb->flags |= SUPER_REVALIDATE | (gs->exclusive ? 0 : SUPER_NOCACHE_NEG);
 	sb->source = mem_strdup(source ? source : "none");
 	err = sb->source ? root_attach(gs, args->index) : -ENOMEM;
 	if (err == 0 && gs->attach_flags & GOFER_ATTACH_RDONLY)

@@ -26,23 +26,78 @@ static void dir_changed(struct inode *dir)
 {
 	dir->mtime = dir->ctime = vfs_now();
 	atomic_store_explicit(&gfs_inode(dir)->stale, true, memory_order_relaxed);
+	atomic_store_explicit(&gfs_inode(dir)->names_ours, true, memory_order_relaxed);
+}
+
+static bool time_equal(const struct timespec *t, int64_t sec, uint32_t nsec)
+{
+	return t->tv_sec == sec && t->tv_nsec == (long)nsec;
 }
 
 /*
- * A dentry of a shared super remembers when it was last known to be true, in microseconds (a
- * pointer's worth of a number, not a pointer).
+ * With a change of ours in between one cannot tell whether there was another, too: what somebody
+ * else changed at the same time goes unnoticed until the next change.
  */
-static void dentry_fresh(struct gfs_super *gs, struct dentry *d)
+void gfs_names_check(struct gfs_inode *gi, const struct gofer_attr *a)
 {
-	if (!gs->exclusive)
-		dentry_set_priv(d, (void *)(uintptr_t)(clock_mono_ns() / NSEC_PER_USEC));
+	bool ours;
+
+	if (!gi->gs->exclusive || !S_ISDIR(gi->vi.mode))
+		return;
+	mutex_lock(&gi->fd_lock);
+	ours = atomic_exchange_explicit(&gi->names_ours, false, memory_order_relaxed);
+	if (!ours && !(time_equal(&gi->names_mtime, a->mtime_sec, a->mtime_nsec) &&
+		       time_equal(&gi->names_ctime, a->ctime_sec, a->ctime_nsec)))
+		atomic_fetch_add_explicit(&gi->names_gen, 1, memory_order_relaxed);
+	gi->names_mtime = (struct timespec){ a->mtime_sec, a->mtime_nsec };
+	gi->names_ctime = (struct timespec){ a->ctime_sec, a->ctime_nsec };
+	atomic_store_explicit(&gi->names_ns, clock_mono_ns(), memory_order_relaxed);
+	mutex_unlock(&gi->fd_lock);
 }
 
-static bool dentry_is_fresh(const struct dentry *d)
+/* The names of dir were true not long ago, or the host is asked now. */
+static int names_validate(struct gfs_inode *dir)
 {
-	int64_t then = (int64_t)(uintptr_t)dentry_priv(d);
+	int64_t then = atomic_load_explicit(&dir->names_ns, memory_order_relaxed);
+	struct gofer_attr attr;
+	uint32_t fid;
+	int err;
 
-	return clock_mono_ns() / NSEC_PER_USEC - then < GFS_FRESH_NS / NSEC_PER_USEC;
+	if (clock_mono_ns() - then < GFS_NAMES_NS)
+		return 0;
+	err = gfs_fid(dir, &fid);
+	if (err == 0)
+		err = grpc_getattr(dir->gs->conn, fid, &attr);
+	if (err == 0)
+		gfs_names_check(dir, &attr);
+	return err;
+}
+
+/*
+ * A dentry remembers (as a number in its private pointer) in an exclusive super the generation of the
+ * directory's names that it belongs to, in a shared one when it was last known to be true, in us.
+ */
+void gfs_dentry_fresh(struct gfs_inode *dir, struct dentry *d)
+{
+	uint64_t mark = dir->gs->exclusive ?
+				atomic_load_explicit(&dir->names_gen, memory_order_relaxed) :
+				(uint64_t)(clock_mono_ns() / NSEC_PER_USEC);
+
+	dentry_set_priv(d, (void *)(uintptr_t)mark);
+}
+
+/* 1: true without asking; 0: the name must be looked up; or an error. */
+static int dentry_is_fresh(struct gfs_inode *dir, const struct dentry *d)
+{
+	uint64_t mark = (uintptr_t)dentry_priv(d);
+	int err;
+
+	if (!dir->gs->exclusive)
+		return clock_mono_ns() / NSEC_PER_USEC - (int64_t)mark < GFS_FRESH_NS / NSEC_PER_USEC;
+	err = names_validate(dir);
+	if (err < 0)
+		return err;
+	return mark == atomic_load_explicit(&dir->names_gen, memory_order_relaxed);
 }
 
 /* The Gofer is out of descriptors: give some back.  True when it is worth trying again. */
@@ -85,7 +140,7 @@ static int gfs_lookup(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
 	int err;
 
 	(void)c;
-	dentry_fresh(gs, d);
+	gfs_dentry_fresh(gfs_inode(dir), d);
 	err = gfs_fid(gfs_inode(dir), &dir_fid);
 	if (err < 0)
 		return err;
@@ -122,8 +177,8 @@ static uint32_t split(const char *rest, struct grpc_name *names)
 }
 
 /* Cache name below at (consumed) as i (consumed; NULL: negative).  The dentry if positive, or NULL. */
-static struct dentry *cache_name(struct gfs_super *gs, struct dentry *at, const struct grpc_name *n,
-				 struct inode *i, uint64_t snapshot)
+static struct dentry *cache_name(struct dentry *at, const struct grpc_name *n, struct inode *i,
+				 uint64_t snapshot)
 {
 	char name[NAME_LEN_MAX + 1];
 	struct dentry *d;
@@ -131,11 +186,10 @@ static struct dentry *cache_name(struct gfs_super *gs, struct dentry *at, const 
 	memcpy(name, n->name, n->len);
 	name[n->len] = '\0';
 	d = dcache_add_since(at, name, i, snapshot); /* consumes i */
+	if (d)
+		gfs_dentry_fresh(gfs_inode(dentry_inode(at)), d);
 	dentry_put(at);
-	if (!d)
-		return NULL;
-	dentry_fresh(gs, d);
-	if (dentry_inode(d))
+	if (!d || dentry_inode(d))
 		return d;
 	dentry_put(d);
 	return NULL;
@@ -153,7 +207,7 @@ static void cache_walk(struct gfs_super *gs, struct dentry *dir, const struct gr
 
 		i = gfs_inode_lookup(gs, &w->at[k].attr, names[k].fid, link); /* consumes both */
 		if (at && i) {
-			at = cache_name(gs, at, &names[k], i, snapshot); /* consumes at, i */
+			at = cache_name(at, &names[k], i, snapshot); /* consumes at, i */
 			continue;
 		}
 		inode_put(i);
@@ -163,7 +217,7 @@ static void cache_walk(struct gfs_super *gs, struct dentry *dir, const struct gr
 	for (uint32_t k = w->reached; k < count; k++)
 		gconn_fid_free(gs->conn, names[k].fid);
 	if (at && w->reached < count && w->error == -ENOENT && gs->exclusive)
-		at = cache_name(gs, at, &names[w->reached], NULL, snapshot); /* consumes at */
+		at = cache_name(at, &names[w->reached], NULL, snapshot); /* consumes at */
 	dentry_put(at);
 }
 
@@ -191,42 +245,57 @@ static void gfs_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *re
 		gconn_fid_free(gs->conn, names[--got].fid);
 }
 
-static int gfs_revalidate(struct vfs_ctx *c, struct dentry *d)
+/* Look d's name up again: 1 if it is what d says, 0 if not, or an error. */
+static int name_check(struct gfs_inode *dir, struct dentry *d)
 {
-	struct gfs_inode *gi;
-	struct gfs_super *gs;
-	struct dentry *parent;
-	uint32_t dir_fid, known, fid;
+	struct gfs_inode *gi = dentry_inode(d) ? gfs_inode(dentry_inode(d)) : NULL;
+	struct gfs_super *gs = dir->gs;
+	uint32_t dir_fid, fid, known = GOFER_NOFID;
 	struct grpc_walk w;
 	int err;
 
-	(void)c;
-	if (!dentry_inode(d))
-		return 0;
-	if (dentry_is_fresh(d))
-		return 1;
-	gi = gfs_inode(dentry_inode(d));
-	gs = gi->gs;
-	parent = dentry_parent(d);
-	err = gfs_fid(gfs_inode(dentry_inode(parent)), &dir_fid);
-	if (err == 0) {
-		known = atomic_load_explicit(&gi->fid, memory_order_acquire);
-		err = gfs_walk_one(gs, dir_fid, dentry_name(d), dentry_name_len(d), known, &fid, &w);
-	}
-	dentry_put(parent);
+	err = gfs_fid(dir, &dir_fid);
 	if (err < 0)
-		return err == -ENOENT || err == -ENOTDIR || err == -ESTALE ? 0 : err;
+		return err;
+	if (gi)
+		known = atomic_load_explicit(&gi->fid, memory_order_acquire); /* fid_set_locked */
+	err = gfs_walk_one(gs, dir_fid, dentry_name(d), dentry_name_len(d), known, &fid, &w);
+	if (err == -ENOENT || err == -ENOTDIR || err == -ESTALE)
+		return !gi;
+	if (err < 0)
+		return err;
 	mem_free(w.link);
-	if (!w.at[0].same) {
-		gconn_fid_clunk(gs->conn, fid);
+	if (!gi || !gfs_same_file(gi, &w.at[0].attr)) {
+		if (!w.at[0].same)
+			gconn_fid_clunk(gs->conn, fid);
 		return 0;
 	}
-	dentry_fresh(gs, d);
+	if (!w.at[0].same)
+		gfs_fid_offer(gi, fid); /* consumes fid */
+	gfs_names_check(gi, &w.at[0].attr);
 	mutex_lock_nested(&gi->vi.lock);
 	gfs_attr_apply(gi, &w.at[0].attr);
 	gfs_attr_fresh(gi);
 	mutex_unlock(&gi->vi.lock);
 	return 1;
+}
+
+static int gfs_revalidate(struct vfs_ctx *c, struct dentry *d)
+{
+	struct dentry *parent = dentry_parent(d);
+	struct gfs_inode *dir = gfs_inode(dentry_inode(parent));
+	int r = dentry_is_fresh(dir, d);
+
+	(void)c;
+	if (r == 0) {
+		uint32_t gen = atomic_load_explicit(&dir->names_gen, memory_order_relaxed);
+
+		r = name_check(dir, d);
+		if (r == 1 && gen == atomic_load_explicit(&dir->names_gen, memory_order_relaxed))
+			gfs_dentry_fresh(dir, d);
+	}
+	dentry_put(parent);
+	return r;
 }
 
 /* ---- making ------------------------------------------------------------------------------------ */
@@ -278,7 +347,7 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 		host_close_fd(&fd);
 	}
 	if (d) {
-		dentry_fresh(gs, d);
+		gfs_dentry_fresh(gfs_inode(dir), d);
 		dentry_set_inode(d, i); /* consumes i */
 		dir_changed(dir);
 	} else {
@@ -371,7 +440,7 @@ static int gfs_link(struct vfs_ctx *c, struct inode *dir, struct dentry *d, stru
 		return err;
 	gfs_attr_apply(gi, &attr);
 	gfs_attr_fresh(gi);
-	dentry_fresh(gi->gs, d);
+	gfs_dentry_fresh(gfs_inode(dir), d);
 	dentry_set_inode(d, inode_get(target)); /* consumes the reference */
 	dir_changed(dir);
 	return 0;
@@ -462,6 +531,9 @@ static int gfs_rename(struct vfs_ctx *c, struct inode *old_dir, struct dentry *o
 		atomic_store_explicit(&gfs_inode(replaced)->stale, true, memory_order_relaxed);
 	dir_changed(old_dir);
 	dir_changed(new_dir);
+	gfs_dentry_fresh(gfs_inode(new_dir), old_d); /* where the caller puts it now */
+	if (flags & RENAME_EXCHANGE)
+		gfs_dentry_fresh(gfs_inode(old_dir), new_d);
 	return 0;
 }
 

@@ -339,6 +339,49 @@ static void exclusive_names_are_cached(void **state)
 	assert_int_equal(v_stat(cl, "bound", &a), 0);
 }
 
+/* docker cp into a running container, among others. */
+static void what_the_host_changes_shows_before_long(void **state)
+{
+	struct client *cl = *state;
+	struct timespec wait = { .tv_nsec = 120 * NSEC_PER_MSEC };
+	uint32_t before;
+	struct attr a;
+	struct file *f;
+
+	assert_int_equal(mkdirat(cl->fx.dir_fd, "d", 0755), 0);
+	host_file(&cl->fx, "d/old", "1");
+	host_file(&cl->fx, "d/stays", "1");
+	assert_int_equal(v_stat(cl, "d/old", &a), 0);
+	assert_int_equal(v_stat(cl, "d/stays", &a), 0);
+	assert_int_equal(v_stat(cl, "d/new", &a), -ENOENT);
+	host_file(&cl->fx, "d/new", "22");
+	assert_int_equal(unlinkat(cl->fx.dir_fd, "d/old", 0), 0);
+	host_file(&cl->fx, "d/old", "333");
+	nanosleep(&wait, NULL);
+	assert_int_equal(v_stat(cl, "d/new", &a), 0);
+	assert_int_equal(a.size, 2);
+	assert_int_equal(v_stat(cl, "d/old", &a), 0);
+	assert_int_equal(a.size, 3);
+	assert_int_equal(v_stat(cl, "d/stays", &a), 0);
+	/* Nothing changed: one question a directory, then none. */
+	nanosleep(&wait, NULL);
+	before = gconn_call_count(cl->conn);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(v_stat(cl, "d/stays", &a), 0);
+	assert_in_range(gconn_call_count(cl->conn) - before, 0, 4);
+	/* Changes of our own do not make the rest doubtful. */
+	v_create(cl, "d/ours", "4");
+	nanosleep(&wait, NULL);
+	before = gconn_call_count(cl->conn);
+	assert_int_equal(v_stat(cl, "d/stays", &a), 0);
+	assert_int_equal(v_stat(cl, "d/new", &a), 0);
+	assert_int_equal(v_stat(cl, "d/old", &a), 0);
+	assert_int_equal(v_stat(cl, "d/none", &a), -ENOENT);
+	assert_in_range(gconn_call_count(cl->conn) - before, 0, 4);
+	assert_int_equal(v_open(cl, "d/old", O_RDONLY, 0, &f), 0);
+	file_put(f);
+}
+
 static void shared_names_are_asked_for_again(void **state)
 {
 	struct client *cl = *state;
@@ -474,6 +517,7 @@ int main(void)
 		EXCLUSIVE(mappings_get_just_the_rights_they_need),
 		EXCLUSIVE(xattrs_reach_the_host),
 		EXCLUSIVE(exclusive_names_are_cached),
+		EXCLUSIVE(what_the_host_changes_shows_before_long),
 		SHARED(shared_names_are_asked_for_again),
 		cmocka_unit_test_setup_teardown(read_only_attachments_are_read_only, read_only,
 						client_end),
