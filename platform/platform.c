@@ -316,5 +316,5 @@ int plat_mm_usage(struct plat_mm *mm, struct plat_mem_usage *out)
 {
 	pid_t tid = plat.ops->mm_tid(mm);
 
-	return tid < 0 ? (int)tid : proc_mem_usage(tid, out);
+	return tid < 0 ? (int)tid : proc_mem_usage(tid, plat.ops->mm_hidden_bytes(mm), out);
 }

@@ -40,10 +40,11 @@ enum plat_event_kind {
 	PLAT_SYSCALL, /* the result is set with plat_set_result() or plat_regs_mut() before the next run */
 	PLAT_FAULT,   /* a synchronous host signal; registers are those of the faulting instruction */
 	/*
-	 * plat_kick() reached it in application code, or in a native futex wait.  In a wait orig_rax is
-	 * SYS_futex and rax is -ERESTARTSYS (no timeout) or -ERESTART_RESTARTBLOCK, as inside Linux.
-	 * Running on with registers untouched resumes the wait (to the same moment): do that unless
-	 * there is a handler to call.
+	 * plat_kick() reached it.  In application code orig_rax is -1.  In a native futex wait it is
+	 * SYS_futex, and rax is -ERESTARTSYS (no timeout) or -ERESTART_RESTARTBLOCK: to be treated as an
+	 * interrupted system call with that result.  Running on with registers untouched, or set to make
+	 * the call again (rip - 2, rax SYS_futex or SYS_restart_syscall), resumes the wait, to the same
+	 * moment.
 	 */
 	PLAT_KICKED,
 	PLAT_DEAD,    /* the host thread is gone; only plat_thread_free() may follow */

@@ -29,6 +29,8 @@ struct platform_ops {
 	 */
 	pid_t (*mm_tid)(struct plat_mm *mm);
 	const struct uio_space *(*mm_space)(struct plat_mm *mm);
+	/* Size of the mappings that are the platform's own. */
+	uint64_t (*mm_hidden_bytes)(struct plat_mm *mm);
 
 	int (*thread_new)(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out);
 	void (*thread_free)(struct plat_thread *pt);
@@ -67,4 +69,4 @@ ssize_t proc_vm_write(pid_t tid, uint64_t addr, const void *src, size_t size);
 ssize_t proc_mem_read(pid_t tid, uint64_t addr, void *dst, size_t size);
 int proc_maps(pid_t tid, bool smaps, plat_map_fn *fn, void *arg);
 int proc_thread_usage(pid_t tid, struct plat_usage *out);
-int proc_mem_usage(pid_t tid, struct plat_mem_usage *out);
+int proc_mem_usage(pid_t tid, uint64_t hidden_bytes, struct plat_mem_usage *out);

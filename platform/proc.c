@@ -265,10 +265,7 @@ int proc_thread_usage(pid_t tid, struct plat_usage *out)
 	return 0;
 }
 
-/* What the stub's own mappings add to the sizes: most is never touched. */
-#define STUB_VM_BYTES ((uint64_t)STUB_CHANNEL_SIZE + STUB_TEXT_MAX + PAGE_SIZE + STUB_AREA_SIZE)
-
-int proc_mem_usage(pid_t tid, struct plat_mem_usage *out)
+int proc_mem_usage(pid_t tid, uint64_t hidden_bytes, struct plat_mem_usage *out)
 {
 	static const struct { const char *name; size_t at; } fields[] = {
 		{ "VmPeak:", offsetof(struct plat_mem_usage, vm_peak) },
@@ -293,7 +290,8 @@ int proc_mem_usage(pid_t tid, struct plat_mem_usage *out)
 			*(uint64_t *)((char *)out + fields[i].at) =
 				strtoull(p + strlen(fields[i].name), NULL, 10) * 1024;
 	}
-	out->vm_bytes -= MIN(out->vm_bytes, STUB_VM_BYTES);
-	out->vm_peak -= MIN(out->vm_peak, STUB_VM_BYTES);
+	/* Address space of the stub's own, most of it never touched. */
+	out->vm_bytes -= MIN(out->vm_bytes, hidden_bytes);
+	out->vm_peak -= MIN(out->vm_peak, hidden_bytes);
 	return 0;
 }

@@ -225,6 +225,19 @@ int notify_slot_alloc(struct plat_mm *mm, bool *mapped)
 	return r;
 }
 
+uint64_t notify_mm_hidden_bytes(struct plat_mm *mm)
+{
+	uint64_t bytes = STUB_CHANNEL_SIZE + STUB_TEXT_MAX + PAGE_SIZE;
+
+	latch_lock(&mm->latch);
+	for (uint32_t i = 0; i < mm->slot_count; i++) {
+		if (mm->slots[i] != NOTIFY_SLOT_NONE)
+			bytes += STUB_AREA_SIZE - PAGE_SIZE;
+	}
+	latch_unlock(&mm->latch);
+	return bytes;
+}
+
 /* ---- arrival ---------------------------------------------------------------------------------- */
 
 /* REQUIRES mm->latch */

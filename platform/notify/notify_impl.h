@@ -156,6 +156,7 @@ void notify_mm_undo(struct plat_mm *mm);
 /* A free slot: its index, *mapped says whether its area exists; or -EAGAIN. */
 int notify_slot_alloc(struct plat_mm *mm, bool *mapped) must_check;
 struct stub_slot *notify_slot_at(struct plat_mm *mm, uint32_t index);
+uint64_t notify_mm_hidden_bytes(struct plat_mm *mm);
 /* The first process to arrive in mm: pid is its leader.  False: kill it. */
 bool notify_mm_arrived(struct plat_mm *mm, pid_t pid);
 /* Process pid (a child of ours) is gone. */

@@ -272,12 +272,34 @@ static void event_decode(struct plat_thread *pt, struct plat_event *ev)
 	event_dead(pt, ev);
 }
 
+/*
+ * Whether the registers say no more than "make the interrupted futex wait again": then the stub, which
+ * still stands in it, goes on, to the same moment.
+ */
+static bool futex_goes_on(const struct plat_thread *pt)
+{
+	struct stub_regs now;
+
+	if (pt->request.kind != STUB_KICKED_FUTEX || pt->fpu_init)
+		return false;
+	memcpy(&now, &pt->registers, sizeof(now));
+	if (now.rip != pt->request.regs.rip - 2 ||
+	    (now.rax != SYS_futex && now.rax != SYS_restart_syscall))
+		return false;
+	now.rip = pt->request.regs.rip;
+	now.rax = pt->request.regs.rax;
+	now.orig_rax = pt->request.regs.orig_rax;
+	return memcmp(&now, &pt->request.regs, sizeof(now)) == 0;
+}
+
 static enum stub_reply run_reply(struct plat_thread *pt)
 {
 	struct stub_slot *s = pt->slot;
 	enum stub_reply reply = STUB_CONTINUE;
 
-	if (pt->regs_set || pt->fpu_init) {
+	if (futex_goes_on(pt)) {
+		reply = STUB_CONTINUE;
+	} else if (pt->regs_set || pt->fpu_init) {
 		memcpy(&s->regs, &pt->registers, sizeof(s->regs));
 		s->flags = pt->fpu_init ? STUB_LOAD_FPU_INIT : 0;
 		reply = STUB_LOAD;
@@ -304,6 +326,9 @@ static void notify_run(struct plat_thread *pt, struct plat_event *ev)
 		return;
 	}
 	if (kicked) {
+		/* Not in a system call any more, but for a wait that nobody has ended. */
+		if (pt->request.kind != STUB_KICKED_FUTEX || pt->regs_set || pt->result_set)
+			pt->registers.orig_rax = (unsigned long long)-1;
 		*ev = (struct plat_event){ .kind = PLAT_KICKED };
 		return;
 	}
@@ -850,6 +875,7 @@ const struct platform_ops notify_ops = {
 	.mm_set_native = notify_mm_set_native,
 	.mm_tid = notify_mm_tid,
 	.mm_space = notify_mm_space,
+	.mm_hidden_bytes = notify_mm_hidden_bytes,
 	.thread_new = notify_thread_new,
 	.thread_free = notify_thread_free,
 	.thread_mm = notify_thread_mm,

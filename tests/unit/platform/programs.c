@@ -246,6 +246,56 @@ static int kick_storm(void)
 	return 0;
 }
 
+/* A timed wait that is interrupted and "restarted", or stopped from outside, ends when it should. */
+static int wait_through(int how)
+{
+	static const long ms300[2] = { 0, 300000000 };
+
+	flag = 0;
+	sys(how, 200, 0, 0);
+	CHECK(1, futex(&flag, 128, 0, ms300) == -110);
+	return 0;
+}
+
+static void stress_thread(long n)
+{
+	static const long us[2] = { 0, 20000 };
+	int status;
+
+	for (long i = 0; i < n; i++) {
+		sys(39, 0, 0, 0);
+		if (i % 4 == 0)
+			futex(&counter, 128, counter, us);
+		if (i % 16 == 3) {
+			int pid = do_fork();
+
+			if (pid == 0)
+				sys(231, (long)i & 63, 0, 0);
+			if (pid < 0 || wait_for(pid, &status) != pid || status != (i & 63))
+				sys(PROG_SYS_KILL_ME, 0, 0, 0);
+		}
+		if (i % 8 == 5) {
+			long p = sys6(9, 0, 0x3000, 3, 0x22, -1, 0);
+
+			*(volatile char *)p = 1;
+			sys(11, p, 0x3000, 0);
+		}
+	}
+}
+
+/* Threads that trap, wait, fork and map, under kicks all the time. */
+static int stress(long n)
+{
+	sys(PROG_SYS_KICK_ALWAYS, 0, 0, 0);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 4; i++)
+			CHECK(1, spawn(i, stress_thread, n) > 0);
+		for (int i = 0; i < 4; i++)
+			join(i);
+	}
+	return 0;
+}
+
 static int faults(void)
 {
 	/* The kernel looks at each fault, and steps over the instruction (its length is in rdi). */
@@ -650,6 +700,10 @@ static int run(int program, long arg)
 	case PROG_VANISH: return vanishing();
 	case PROG_WINDOWS: return windows();
 	case PROG_BENCH_WRITE: return bench_write(arg);
+	case PROG_KICK_RESTART: return wait_through(PROG_SYS_KICK_RESTART);
+	case PROG_STOPPED: return wait_through(PROG_SYS_STOP);
+	case PROG_LOOK: return (int)sys(PROG_SYS_LOOK, 0, 0, 0);
+	case PROG_STRESS: return stress(arg);
 	case PROG_OFF: return native_off();
 	case PROG_BENCH_TRAP: return bench_trap(arg);
 	case PROG_BENCH_IDENTITY: return bench_identity(arg);

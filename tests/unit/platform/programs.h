@@ -16,6 +16,7 @@ enum program {
 	PROG_HOSTILE_KILL, PROG_HOSTILE_SCRIBBLE, PROG_ROBUST, PROG_IDENTITY, PROG_BENCH_TRAP,
 	PROG_BENCH_MMAP, PROG_BENCH_FORK, PROG_BENCH_THREAD, PROG_BENCH_IDENTITY,
 	PROG_MAP_FILE, PROG_FPU, PROG_VANISH, PROG_OFF, PROG_WINDOWS, PROG_BENCH_WRITE,
+	PROG_KICK_RESTART, PROG_STOPPED, PROG_LOOK, PROG_STRESS,
 };
 
 /* The test kernel's own calls. */
@@ -26,6 +27,10 @@ enum {
 	PROG_SYS_KILL_ME,       /* (ms): SIGKILL from the host then */
 	PROG_SYS_IDENTITY,      /* fill in the identity page */
 	PROG_SYS_MAP_FILE,      /* (yields): file mappings of a page each, from PROG_FILE_AT on */
+	PROG_SYS_KICK_RESTART,  /* a kick soon; the interrupted wait is made again, as by a signal */
+	PROG_SYS_STOP,          /* soon the host stops the process, and lets it go on */
+	PROG_SYS_LOOK,          /* what the host says of the process */
+	PROG_SYS_KICK_ALWAYS,   /* kicks in the background, to the end of the process */
 	PROG_SYS_FPU,           /* xmm5 is 5; make it 6 */
 	PROG_SYS_NATIVE_OFF,    /* then mmap gives 0x777 */
 };

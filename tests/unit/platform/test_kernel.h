@@ -55,12 +55,14 @@ struct proc {
 };
 
 struct task {
+	struct list node; /* in kernel.tasks */
 	struct proc *proc;
 	struct plat_thread *pt;
 	struct fiber *fiber;
 	int tid;
 	uint64_t clear_tid, robust_list;
 	uint64_t kick_flag; /* what a kick writes 1 to */
+	bool kick_restarts; /* a kick in a wait makes it again */
 	atomic_int kicks;   /* seen */
 	int fault_count;
 	int program;
@@ -71,6 +73,8 @@ static struct {
 	struct mutex lock;
 	struct wq exits;
 	struct list procs;
+	struct latch tasks_latch;
+	struct list tasks; /* those that run or will */
 	int next_pid;
 	char output[256];
 	size_t output_size;
@@ -105,6 +109,7 @@ static struct task *task_new(struct proc *p)
 
 	ASSERT(t);
 	t->proc = p;
+	list_init(&t->node);
 	t->fiber = fiber_new(task_main, t);
 	ASSERT(t->fiber && plat_thread_new(p->mm, t->fiber, &t->pt) == 0);
 	mutex_lock(&kernel.lock);
@@ -120,6 +125,9 @@ static void task_end(struct task *t)
 	struct proc *p = t->proc;
 	bool last;
 
+	latch_lock(&kernel.tasks_latch);
+	list_remove(&t->node);
+	latch_unlock(&kernel.tasks_latch);
 	plat_thread_free(t->pt);
 	mutex_lock(&kernel.lock);
 	kernel.kicks += t->kicks;
@@ -228,9 +236,87 @@ static void *kicker(void *arg)
 {
 	struct task *t = arg;
 
-	sleep_us(20000);
+	sleep_us(t->kick_restarts ? 200000 : 20000);
 	plat_kick(t->pt);
 	return NULL;
+}
+
+static void *stopper(void *arg)
+{
+	pid_t pid = (pid_t)(intptr_t)arg;
+
+	sleep_us(20000);
+	(void)host_kill(pid, SIGSTOP);
+	sleep_us(20000);
+	(void)host_kill(pid, SIGCONT);
+	return NULL;
+}
+
+/* Kick every task of a process, until it has ended. */
+static void *kick_always(void *arg)
+{
+	struct plat_mm *mm = arg;
+
+	for (int i = 0; i < 1000000; i++) {
+		struct task *t;
+		bool any = false;
+
+		latch_lock(&kernel.tasks_latch);
+		list_for_each_entry(t, &kernel.tasks, node) {
+			if (plat_thread_mm(t->pt) != mm)
+				continue;
+			plat_kick(t->pt);
+			any = true;
+		}
+		latch_unlock(&kernel.tasks_latch);
+		if (!any)
+			break;
+		sleep_us(100);
+	}
+	plat_mm_put(mm);
+	return NULL;
+}
+
+struct look {
+	int maps, ours, text;
+	uint64_t bytes;
+};
+
+static int look_at_map(void *arg, const struct plat_map *m)
+{
+	const struct plat_layout *l = plat_layout();
+	struct look *k = arg;
+
+	k->maps++;
+	if (m->start < l->stub_max && m->end > l->stub_min)
+		k->ours++;
+	if (m->start == PROGRAMS_BASE && strcmp(m->prot, "rwxp") == 0 &&
+	    (!m->detail || strstr(m->detail, "Rss:")))
+		k->text++;
+	k->bytes += m->end - m->start;
+	return 0;
+}
+
+/* 0, or the number of what is wrong. */
+static long do_look(struct task *t)
+{
+	struct look k = { 0 }, s = { 0 };
+	struct plat_mem_usage mu;
+	struct plat_usage u;
+	char b[16];
+
+	if (plat_mm_maps(t->proc->mm, false, look_at_map, &k) || k.ours || k.text != 1)
+		return 1;
+	if (plat_mm_maps(t->proc->mm, true, look_at_map, &s) || s.ours || s.text != 1 || s.maps != k.maps)
+		return 2;
+	if (plat_thread_usage(t->pt, &u) || u.utime_ns + u.stime_ns <= 0 || u.min_faults == 0)
+		return 3;
+	if (plat_mm_usage(t->proc->mm, &mu) || mu.vm_bytes != k.bytes || mu.rss_bytes == 0)
+		return 4;
+	if (plat_mm_read(t->proc->mm, PROGRAMS_BASE, b, sizeof(b), true) != sizeof(b) ||
+	    memcmp(b, programs, sizeof(b)) != 0)
+		return 5;
+	return 0;
 }
 
 static void *kick_storm(void *arg)
@@ -435,6 +521,9 @@ static bool do_syscall(struct task *t, const struct plat_event *ev)
 		in_thread(kicker, t);
 		r = 0;
 		break;
+	case PROG_SYS_KICK_RESTART:
+		t->kick_restarts = true;
+		__attribute__((fallthrough));
 	case PROG_SYS_KICK_IGNORED:
 		t->kick_flag = 0;
 		in_thread(kicker, t);
@@ -444,6 +533,18 @@ static bool do_syscall(struct task *t, const struct plat_event *ev)
 		t->kick_flag = a[0];
 		in_thread(kick_storm, t);
 		r = 0;
+		break;
+	case PROG_SYS_STOP:
+		in_thread(stopper, (void *)(intptr_t)plat_thread_host_tid(t->pt));
+		r = 0;
+		break;
+	case PROG_SYS_KICK_ALWAYS:
+		plat_mm_get(t->proc->mm);
+		in_thread(kick_always, t->proc->mm);
+		r = 0;
+		break;
+	case PROG_SYS_LOOK:
+		r = do_look(t);
 		break;
 	case PROG_SYS_KILL_ME:
 		kill_later(t->proc->mm, a[0]);
@@ -478,6 +579,12 @@ static void do_kicked(struct task *t)
 	uint32_t one = 1;
 
 	t->kicks++;
+	if (t->kick_restarts && r->orig_rax == SYS_futex) {
+		plat_regs_t *w = plat_regs_mut(t->pt);
+
+		w->rax = SYS_restart_syscall;
+		w->rip -= 2;
+	}
 	if (!t->kick_flag)
 		return;
 	(void)plat_mm_write(t->proc->mm, t->kick_flag, &one, 4, false);
@@ -503,6 +610,9 @@ static void task_main(void *arg)
 	struct task *t = arg;
 	struct plat_event ev;
 
+	latch_lock(&kernel.tasks_latch);
+	list_append(&kernel.tasks, &t->node);
+	latch_unlock(&kernel.tasks_latch);
 	if (t->program) {
 		ASSERT(plat_start(t->pt) == 0);
 		do_exec(t, t->program);
@@ -584,6 +694,7 @@ static void kernel_init(const char *platform)
 	mutex_init(&kernel.lock, LOCK_NONE);
 	wq_init(&kernel.exits);
 	list_init(&kernel.procs);
+	list_init(&kernel.tasks);
 	kernel.next_pid = 100;
 	log_open(2, "test", LOG_INFO, LOG_TEXT);
 	err = plat_init(&config);

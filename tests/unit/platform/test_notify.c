@@ -160,6 +160,36 @@ static void small_arguments_travel_in_windows(void **state)
 	assert_int_equal(run_program(PROG_WINDOWS, 0), 0);
 }
 
+static void restarted_wait_ends_at_its_moment(void **state)
+{
+	int64_t from = clock_mono_ns(), took;
+
+	(void)state;
+	assert_int_equal(run_program(PROG_KICK_RESTART, 0), 0);
+	took = clock_mono_ns() - from;
+	assert_in_range(took, 300 * NSEC_PER_MSEC, 450 * NSEC_PER_MSEC);
+	assert_true(kernel.kicks > 0);
+}
+
+static void host_stop_is_not_noticed_by_a_wait(void **state)
+{
+	(void)state;
+	assert_int_equal(run_program(PROG_STOPPED, 0), 0);
+}
+
+static void host_view_hides_the_stub(void **state)
+{
+	(void)state;
+	assert_int_equal(run_program(PROG_LOOK, 0), 0);
+}
+
+static void stress_under_kicks(void **state)
+{
+	(void)state;
+	assert_int_equal(run_program(PROG_STRESS, 200), 0);
+	assert_true(kernel.kicks > 0);
+}
+
 /* The best of several runs of count rounds, without what starting and ending costs. */
 static void bench(const char *what, enum program program, long count)
 {
@@ -215,6 +245,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(fpu_state_is_inherited_and_can_be_changed),
 		cmocka_unit_test(thread_that_ends_itself_dies_with_its_process),
 		cmocka_unit_test(native_calls_can_be_turned_off),
+		cmocka_unit_test(restarted_wait_ends_at_its_moment),
+		cmocka_unit_test(host_stop_is_not_noticed_by_a_wait),
+		cmocka_unit_test(host_view_hides_the_stub),
+		cmocka_unit_test(stress_under_kicks),
 		cmocka_unit_test(small_arguments_travel_in_windows),
 	};
 
