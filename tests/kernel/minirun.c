@@ -26,6 +26,7 @@
 #include "sentry/fs.h"
 #include "sentry/hostfile.h"
 #include "sentry/kernel.h"
+#include "sentry/socket/socket.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/trace/trace.h"
@@ -144,6 +145,14 @@ static void boot(void *arg)
 	task_start(task);
 }
 
+static void raise_(struct vfs_ctx *c, int signo)
+{
+	if (c->task)
+		sig_send_task(c->task, signo, NULL);
+}
+
+static const struct vfs_hooks hooks = { .raise = raise_ };
+
 int main(int argc, char **argv)
 {
 	struct rlimit stack;
@@ -176,6 +185,9 @@ int main(int argc, char **argv)
 		err = kernel_machine_init(2, 1ull << 30);
 	if (!err)
 		err = sentry_fs_init();
+	if (!err)
+		err = socket_module_init();
+	vfs_set_hooks(&hooks);
 	if (!err)
 		err = events_start();
 	if (err)

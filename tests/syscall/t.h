@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * t.h: included first by every test of a system call.  A test is a plain program: it must pass on
+ * Linux (the oracle) and then in the sandbox.  It prints each failed check and exits 1; 77: skipped.
+ *
+ *     T_MAIN
+ *     {
+ *             CHECK(pipe(fd) == 0);
+ *             FAILS(EINVAL, pipe2(fd, 1));
+ *     }
+ */
+#pragma once
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int t_failures;
+
+#define CHECK(cond)                                                                         \
+	do {                                                                                \
+		if (!(cond)) {                                                              \
+			printf("%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #cond, errno); \
+			t_failures++;                                                       \
+		}                                                                           \
+	} while (0)
+
+#define EQUAL(expr, want)                                                                        \
+	do {                                                                                     \
+		long long got_ = (long long)(expr), want_ = (long long)(want);                   \
+		if (got_ != want_) {                                                             \
+			printf("%s:%d: %s is %lld, not %lld (errno %d)\n", __FILE__, __LINE__,   \
+			       #expr, got_, want_, errno);                                       \
+			t_failures++;                                                            \
+		}                                                                                \
+	} while (0)
+
+#define FAILS(error, expr)                                                                       \
+	do {                                                                                     \
+		errno = 0;                                                                       \
+		long long got_ = (long long)(expr);                                              \
+		if (got_ != -1 || errno != (error)) {                                            \
+			printf("%s:%d: %s is %lld, errno %d, not %s\n", __FILE__, __LINE__,      \
+			       #expr, got_, errno, #error);                                      \
+			t_failures++;                                                            \
+		}                                                                                \
+	} while (0)
+
+static void t_test(void);
+#define T_MAIN                                      \
+	int main(void)                              \
+	{                                           \
+		setvbuf(stdout, NULL, _IONBF, 0);   \
+		t_test();                           \
+		return t_failures ? 1 : 0;          \
+	}                                           \
+	static void t_test(void)
+
+static void *volatile t_bad __attribute__((unused)) = (void *)16; /* volatile: gcc must not know */
+#define BAD_PTR t_bad
+
+static inline int64_t t_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+static inline void t_sleep_ms(int ms)
+{
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
+
+	nanosleep(&ts, NULL);
+}
+
+/* A child that runs fn and exits with what it returns. */
+static inline pid_t t_fork(int (*fn)(void))
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(fn());
+	return pid;
+}
+
+static inline int t_wait(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static volatile sig_atomic_t t_signals;
+
+static inline void t_count_signal(int sig)
+{
+	(void)sig;
+	t_signals++;
+}
+
+static inline void t_handle(int sig, int flags)
+{
+	struct sigaction sa = { .sa_handler = t_count_signal, .sa_flags = flags };
+
+	sigaction(sig, &sa, NULL);
+}
+
+/* SIGALRM after so many ms, without a handler of ours. */
+static inline void t_alarm_ms(int ms)
+{
+	struct itimerval it = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
+
+	setitimer(ITIMER_REAL, &it, NULL);
+}
