@@ -170,7 +170,8 @@ int tcp_route(struct tcp *t)
 
 void tcp_sync_mss(struct tcp *t)
 {
-	uint32_t hdr = (ipa_is4(t->ep.raddr) ? IP4_HLEN : IP6_HLEN) + TCP_HLEN, mss, cap;
+	uint32_t hdr = (ipa_is4(t->ep.raddr) ? IP4_HLEN + t->ep.ip_opts_len : IP6_HLEN) + TCP_HLEN;
+	uint32_t mss, cap;
 
 	if (tcp_route(t) < 0)
 		return;
@@ -188,6 +189,21 @@ void tcp_sync_mss(struct tcp *t)
 	if (t->ts_ok)
 		mss -= MIN(mss / 2, 12U);
 	t->mss = MAX(mss, 16U);
+}
+
+static unsigned int sack_blocks(const struct tcp *t)
+{
+	unsigned int n = t->nsacks + (t->dsack ? 1U : 0U);
+
+	return MIN(n, t->ts_ok ? 3U : 4U);
+}
+
+/* Payload of a full segment sent now: SACK blocks take room. */
+static uint32_t cur_mss(const struct tcp *t)
+{
+	unsigned int blocks = sack_blocks(t);
+
+	return t->mss - MIN(t->mss / 2, blocks ? 4 + 8 * blocks : 0U);
 }
 
 /* ---- headers ---- */
@@ -226,13 +242,6 @@ static size_t syn_opts(struct tcp *t, uint8_t *o)
 		at += 4;
 	}
 	return (size_t)(at - o);
-}
-
-static unsigned int sack_blocks(const struct tcp *t)
-{
-	unsigned int n = t->nsacks + (t->dsack ? 1U : 0U);
-
-	return MIN(n, t->ts_ok ? 3U : 4U);
 }
 
 static size_t data_opts(struct tcp *t, uint8_t *o)
@@ -303,6 +312,7 @@ static int tcp_transmit(struct txq *q, struct tcp *t, uint32_t seq, const struct
 {
 	struct ep *e = &t->ep;
 	struct tcp_hdr *h;
+	uint32_t mss;
 	struct ip_out o;
 	struct pkt *p;
 	int err;
@@ -329,6 +339,7 @@ static int tcp_transmit(struct txq *q, struct tcp *t, uint32_t seq, const struct
 	} else if ((flags & (TH_SYN | TH_ACK)) == TH_SYN && t->ecn_ok) {
 		flags |= TH_ECE | TH_CWR;
 	}
+	mss = cur_mss(t); /* before the header: it takes the D-SACK away */
 	tcp_fill_header(t, p, seq, flags);
 	for (unsigned int i = 0; s && i < s->nfrags; i++)
 		pkt_add_frag(p, s->frags[i].buf, s->frags[i].off, s->frags[i].len);
@@ -336,8 +347,8 @@ static int tcp_transmit(struct txq *q, struct tcp *t, uint32_t seq, const struct
 	p->dst = e->raddr;
 	p->proto = PROTO_TCP;
 	p->mark = (uint32_t)e->mark;
-	if (s && s->len > t->mss) {
-		p->gso_size = (uint16_t)t->mss;
+	if (s && s->len > mss) {
+		p->gso_size = (uint16_t)mss;
 		p->gso_type = ipa_is4(p->dst) ? GSO_TCP4 : GSO_TCP6;
 	}
 	h = (void *)p->trans;
@@ -452,9 +463,7 @@ static void pacing_sent(struct tcp *t, uint32_t len)
 /* How much of the unsent data may go now in one segment; 0: none.  *limited: by cwnd. */
 static uint32_t push_size(struct tcp *t, bool one, bool *limited)
 {
-	unsigned int blocks = sack_blocks(t);
-	uint32_t mss = t->mss - MIN(t->mss / 2, blocks ? 4 + 8 * blocks : 0U);
-	uint32_t flight = tcp_in_flight(t), quota, wnd, len;
+	uint32_t mss = cur_mss(t), flight = tcp_in_flight(t), quota, wnd, len;
 
 	quota = t->cwnd > flight ? t->cwnd - flight : 0;
 	if (one)

@@ -259,6 +259,15 @@ static void no_seed_gets_stuck(void **state)
 	}
 }
 
-UNIT_MAIN(UNIT(a_clean_wire_carries_both_ways), UNIT(loopback_carries_both_ways),
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		UNIT(a_clean_wire_carries_both_ways), UNIT(loopback_carries_both_ways),
 	  UNIT(links_that_cut_segments_get_large_ones), UNIT(bad_wires_lose_no_byte),
-	  UNIT(a_limited_link_is_filled), UNIT(no_seed_gets_stuck))
+	  UNIT(a_limited_link_is_filled), UNIT(no_seed_gets_stuck),
+	};
+
+	if (getenv("NETSIM_TEST"))
+		cmocka_set_test_filter(getenv("NETSIM_TEST"));
+	return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}
