@@ -199,10 +199,31 @@ static int exit_code(int wait_status)
 	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
+/* Say so to the log, and to a creator that still waits for the container. */
+static void child_ended(struct watch *w, pid_t pid, int status)
+{
+	const char *name = pid == w->sentry ? "sentry" : pid == w->gofer ? "gofer" : NULL;
+	char line[128];
+
+	if (name == NULL)
+		return;
+	snprintf(line, sizeof(line), "the container's %s process has ended unexpectedly (%s %d); "
+		 "--debug-log FILE tells more", name, WIFSIGNALED(status) ? "signal" : "status",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	log_info("%s", line);
+	if (w->m->sync >= 0)
+		host_write(w->m->sync, line, strlen(line));
+	*(pid == w->sentry ? &w->sentry : &w->gofer) = 0;
+}
+
 /* Kill and reap the children, then end.  The Sentry is its pid namespace's init: it takes all along. */
 _Noreturn static void finish(struct watch *w, int code)
 {
-	/* The Gofer goes by itself when its connection closes; it may be writing. */
+	int status;
+
+	/* One that has gone before tells how. */
+	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+		child_ended(w, pid, status);
 	if (w->sentry > 0)
 		kill(w->sentry, SIGKILL);
 	if (w->gofer > 0)
@@ -266,14 +287,8 @@ static void on_signal(struct watch *w)
 			forward_signal(w, (int)info.ssi_signo);
 		return;
 	}
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid == w->sentry)
-			w->sentry = 0;
-		if (pid == w->gofer) {
-			w->gofer = 0;
-			log_info("the gofer has ended, status %#x", (unsigned int)status);
-		}
-	}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		child_ended(w, pid, status);
 	/* Init's status may be on its way already; else the container is lost. */
 	if (w->sentry == 0 || w->gofer == 0) {
 		struct pollfd p = { .fd = w->m->control, .events = POLLIN };
