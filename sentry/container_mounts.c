@@ -20,6 +20,7 @@
 #include "lib/mem.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/gofer/gofer_fs.h"
+#include "vfs/overlay/overlay.h"
 
 static int mounts_error(char why[static 256], int err, const char *what, const char *path)
 {
@@ -68,7 +69,7 @@ static int mounts_root(struct container *k, struct vfs_ctx *c, struct mounts_sou
 		       const struct container_config *config, char why[static 256])
 {
 	struct gofer_mount_args args = { .conn = s->conn, .index = 0, .flags = GOFER_FS_EXCLUSIVE };
-	const struct fs_type *t = gofer_fs_type(), *overlay;
+	const struct fs_type *t = gofer_fs_type();
 	struct super *lower, *sb;
 	int err;
 
@@ -77,13 +78,12 @@ static int mounts_root(struct container *k, struct vfs_ctx *c, struct mounts_sou
 		return mounts_error(why, err, "root.path: can't serve", "/");
 	sb = lower;
 	if (config->root_overlay == OVERLAY_MEMORY) {
-		overlay = fs_type_find("overlay");
-		err = overlay ? overlay->mount(c, overlay, "overlay", NULL, lower, &sb) : -ENODEV;
-		super_put(lower);
+		err = overlay_in_memory(c, lower, NULL, &sb);
+		super_put(lower); /* the overlay has its own */
 		if (err)
 			return mounts_error(why, err, "root: can't make a memory overlay over", "/");
 	}
-	err = mnt_ns_new(c, sb, 0, &k->ns->mnt, &k->root);
+	err = mnt_ns_new(c, sb, MS_RELATIME, &k->ns->mnt, &k->root);
 	super_put(sb);
 	if (err)
 		return mounts_error(why, err, "root: can't mount", "/");

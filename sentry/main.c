@@ -31,6 +31,7 @@
 #include "sentry/socket/socket.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/trace/trace.h"
+#include "vfs/tmpfs/tmpfs.h"
 
 #define WORKERS_MAX 16
 
@@ -75,6 +76,8 @@ static int boot_kernel(const struct boot_config *b)
 
 	task_init();
 	containers_init();
+	tmpfs_set_total_memory(b->memory_size);
+	tmpfs_set_host_proc(SENTRY_FD_PROC);
 	err = vfs_init();
 	if (!err)
 		err = kernel_machine_init(b->cpu_count, b->memory_size);
