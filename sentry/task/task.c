@@ -577,6 +577,22 @@ static void task_fault(struct task *t, const struct plat_event *ev)
 	sig_force(t, &info);
 }
 
+/* In application code, or in a native futex wait: then a signal interrupts a system call (platform.h). */
+static void task_kicked(struct task *t)
+{
+	const plat_regs_t *r = plat_regs(t->pt);
+
+	if (!sig_pending_work(t))
+		return;
+	if (r->orig_rax == ~0ull) {
+		sig_deliver(t, false, 0);
+		return;
+	}
+	t->syscall_nr = r->orig_rax;
+	sig_deliver(t, true, (long)r->rax);
+	t->syscall_nr = ~0ull;
+}
+
 void task_main(void *arg)
 {
 	struct task *t = arg;
@@ -594,7 +610,8 @@ void task_main(void *arg)
 			task_fault(t, &ev);
 			break;
 		case PLAT_KICKED:
-			break;
+			task_kicked(t);
+			continue;
 		case PLAT_DEAD:
 			log_debug("task %d: host thread is gone, status %#x", task_tid(t),
 				  ev.dead.wait_status);
