@@ -103,6 +103,17 @@ static void add_volumes(json_t *mounts, struct err *e)
 	}
 }
 
+/* Message queues and cgroups belong to containers that last. */
+static void drop_mounts(json_t *mounts)
+{
+	for (size_t i = json_array_size(mounts); i-- > 0;) {
+		const char *type = json_string_value(json_object_get(json_array_get(mounts, i), "type"));
+
+		if (strcmp(type, "mqueue") == 0 || strcmp(type, "cgroup") == 0)
+			json_array_remove(mounts, i);
+	}
+}
+
 static json_t *make_config(char **args, struct err *e)
 {
 	json_t *o = default_spec(), *l = json_object_get(o, "linux");
@@ -113,6 +124,7 @@ static json_t *make_config(char **args, struct err *e)
 	json_object_set_new(o, "root", json_pack("{s:s,s:b}", "path", f.root ? f.root : "/",
 						 "readonly", 0));
 	json_object_set_new(o, "hostname", json_string(host));
+	drop_mounts(json_object_get(o, "mounts"));
 	add_volumes(json_object_get(o, "mounts"), e);
 	json_object_del(l, "maskedPaths");
 	json_object_del(l, "readonlyPaths");
@@ -152,7 +164,6 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 	json_decref(doc);
 	if (err_is(e))
 		return e->error;
-	spec->container->root_overlay = OVERLAY_MEMORY;
 	if (creation_make(&c, &mine, &create, spec, true, e) == 0) {
 		if (creation_start(&c, e) == 0)
 			status = creation_run_attached(&c, e);

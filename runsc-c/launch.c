@@ -323,6 +323,7 @@ int launch_create(struct launch *l, struct err *e)
 	l->monitor = 0;
 	l->sync = l->control = -1;
 	memset(&l->cgroup, 0, sizeof(l->cgroup));
+	l->spec->container->root_overlay = l->g->overlay;
 	if (attach_describe(l->spec, e) < 0 ||
 	    state_create(l->g->root, l->spec->container->id, &l->state, e) < 0)
 		return e->error;
