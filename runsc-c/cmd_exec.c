@@ -176,6 +176,7 @@ struct agent {
 	json_t *request;
 	int *fds;
 	size_t fd_count;
+	bool terminal; /* fds[0] is a pty made for it */
 };
 
 /* Its cgroup and namespaces are the container's, as far as they can be. */
@@ -194,12 +195,13 @@ static void join_container(const struct state *s)
 		close(pidfd);
 }
 
-static void agent_forward(struct agent *a, int sig)
+static void agent_forward(struct agent *a, const struct signalfd_siginfo *info)
 {
 	struct err ignored = ERR_INIT;
+	json_t *o = console_forward(info, a->s->id, a->pid);
 
-	control_once(a->s, json_pack("{s:s,s:i,s:i}", "op", "signal", "pid", a->pid, "signal", sig),
-		     2000, NULL, &ignored);
+	if (o != NULL)
+		control_once(a->s, o, 2000, NULL, &ignored);
 }
 
 _Noreturn static void agent_exit(struct agent *a)
@@ -240,7 +242,7 @@ _Noreturn static void agent_wait(struct agent *a, int signals)
 		}
 		if (p[1].revents != 0 && host_read(signals, &info, sizeof(info)) == sizeof(info) &&
 		    info.ssi_signo != SIGCHLD && info.ssi_signo < 32)
-			agent_forward(a, (int)info.ssi_signo);
+			agent_forward(a, &info);
 	}
 }
 
@@ -254,6 +256,8 @@ _Noreturn static void agent_main(struct agent *a)
 
 	prctl(PR_SET_NAME, "runsc-exec");
 	setsid();
+	if (a->terminal)
+		console_adopt(a->fds[0]);
 	join_container(a->s);
 	a->control = control_connect(a->s, &e);
 	if (a->control < 0 || control_call(a->control, a->request, a->fds, a->fd_count,
@@ -367,7 +371,7 @@ static int collect_fds(struct agent *a, const struct console *c, bool terminal, 
 static int run_process(struct state *s, const struct process_config *p, struct err *e)
 {
 	struct console c = { -1, -1 };
-	struct agent a = { .s = s, .sync = -1, .control = -1 };
+	struct agent a = { .s = s, .sync = -1, .control = -1, .terminal = p->terminal };
 	pid_t pid = 0;
 	char commit = 1;
 	int status = 0;

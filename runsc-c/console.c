@@ -74,6 +74,24 @@ int console_send(const struct console *c, const char *path, struct err *e)
 	return err < 0 ? err_errno(e, err, "--console-socket: \"%s\"", path) : 0;
 }
 
+/* ---- signals -------------------------------------------------------------------------------- */
+
+void console_adopt(int slave)
+{
+	(void)ioctl(slave, TIOCSCTTY, 0);
+}
+
+json_t *console_forward(const struct signalfd_siginfo *info, const char *id, int pid)
+{
+	if (info->ssi_code != SI_KERNEL)
+		return json_pack("{s:s,s:s,s:i,s:i}", "op", "signal", "id", id, "pid", pid, "signal",
+				 (int)info->ssi_signo);
+	if (info->ssi_signo != SIGWINCH)
+		return NULL; /* hang-ups: the Sentry sees them itself */
+	return json_pack("{s:s,s:s,s:i,s:i,s:i}", "op", "resize", "id", id, "pid", pid, "rows", 0,
+			 "columns", 0);
+}
+
 /* ---- relay ---------------------------------------------------------------------------------- */
 
 static bool write_all(int fd, const char *p, size_t size)

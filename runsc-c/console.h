@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <jansson.h>
+#include <sys/signalfd.h>
+
 #include "runsc-c/err.h"
 
 struct console {
@@ -22,3 +25,14 @@ void console_close(struct console *c);
  * socket) becomes readable; our terminal is raw meanwhile and its size follows.
  */
 void console_relay(int master, int done_fd);
+
+/*
+ * Become, as a session leader without a terminal, the one that hears of the pty's changes of size:
+ * the Sentry, which holds the slave, is in no session that could.  Nothing if that fails.
+ */
+void console_adopt(int slave);
+/*
+ * The request that passes a signal of ours on to process pid (0: init) of container id; NULL: none.
+ * What the pty's own kernel sends becomes "resize", or is known to the Sentry already (hang-ups).
+ */
+json_t *console_forward(const struct signalfd_siginfo *info, const char *id, int pid);

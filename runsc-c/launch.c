@@ -96,6 +96,7 @@ static int start_monitor(struct start *s, struct err *e)
 		.state_dir = l->state->dir, .sync = s->sync_peer, .sentry_control = s->control_peer,
 		.control = l->control, .listen = s->listen, .gofer_conn = s->gofer[1], .log = s->log,
 		.exe = s->exe,
+		.console = l->spec->container->process->terminal ? l->fds[0] : -1,
 	};
 	int into = cgroup_clone_fd(&l->cgroup);
 	pid_t pid = spawn_fork(into, 0);

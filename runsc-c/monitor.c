@@ -35,6 +35,7 @@
 #include "platform/host.h"
 #include "platform/host_filter.h"
 #include "runsc-c/attach.h"
+#include "runsc-c/console.h"
 #include "runsc-c/spawn.h"
 #include "sentry/control/control.h"
 
@@ -263,10 +264,9 @@ static void ask_for_status(struct watch *w)
 }
 
 /* On a connection of its own: the other one is waiting. */
-static void forward_signal(struct watch *w, int sig)
+static void forward_signal(struct watch *w, const struct signalfd_siginfo *info)
 {
-	json_t *o = json_pack("{s:s,s:s,s:i,s:i}", "op", "signal", "id", w->m->spec->container->id,
-			      "pid", 0, "signal", sig), *reply = NULL;
+	json_t *o = console_forward(info, w->m->spec->container->id, 0), *reply = NULL;
 
 	if (o != NULL && control_send(w->m->signals, o, NULL, 0) == 0)
 		control_recv(w->m->signals, &reply, NULL, 0, NULL, 2000);
@@ -284,7 +284,7 @@ static void on_signal(struct watch *w)
 		return;
 	if (info.ssi_signo != SIGCHLD) {
 		if (w->asked && info.ssi_signo < 32)
-			forward_signal(w, (int)info.ssi_signo);
+			forward_signal(w, &info);
 		return;
 	}
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
@@ -368,6 +368,8 @@ _Noreturn void monitor_main(struct monitor *m)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_NAME, "runsc-monitor");
 	setsid();
+	if (m->console >= 0)
+		console_adopt(m->console);
 	if (null < 0)
 		err_errno(&e, errno, "/dev/null");
 	m->signals = err_is(&e) ? -1 : connect_control(m, &e); /* while we may */

@@ -31,6 +31,7 @@ struct monitor {
 	const char *state_path; /* the container's directory */
 	int state_dir;          /* the creator's, to connect by */
 	int signals;            /* control connection for signals; monitor_main() makes it */
+	int console;            /* the slave of process.terminal's pty, or -1 */
 	int sync, control, sentry_control, listen, gofer_conn, log, exe;
 };
 
