@@ -19,6 +19,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "sentry/task/task_impl.h"
+#include "vfs/devtmpfs.h"
 #include "vfs/gofer/gofer_fs.h"
 #include "vfs/overlay/overlay.h"
 
@@ -122,6 +123,21 @@ static int mounts_one(struct vfs_ctx *c, struct mounts_source *s, const struct m
 	return err;
 }
 
+/* /dev/null and the others that every container has (runtime-spec, "Default Devices"). */
+static int mounts_default_devices(struct vfs_ctx *c)
+{
+	struct path dev;
+	int err = vfs_walk(c, NULL, "/dev", WALK_FOLLOW | WALK_DIRECTORY, &dev);
+
+	if (err)
+		return 0; /* an image without /dev, read-only */
+	err = devtmpfs_populate(c, &dev);
+	path_put(&dev);
+	if (err)
+		log_warn("can't make the default devices: %s", strerror(-err));
+	return 0;
+}
+
 static int mounts_devices(struct vfs_ctx *c, const struct container_config *config, char why[static 256])
 {
 	static const char *const links[][2] = {
@@ -162,7 +178,7 @@ static int mounts_devices(struct vfs_ctx *c, const struct container_config *conf
 		if (err && err != -EEXIST && err != -ENOENT)
 			log_warn("can't make %s: %s", links[i][1], strerror(-err));
 	}
-	return 0;
+	return mounts_default_devices(c);
 }
 
 static int mounts_mask(struct vfs_ctx *c, const char *path)

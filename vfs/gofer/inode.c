@@ -155,8 +155,7 @@ static bool refresh_by_fd(struct gfs_inode *gi)
 	if (err < 0)
 		return false;
 	i->mode = (i->mode & S_IFMT) | (st.st_mode & 07777);
-	i->uid = st.st_uid;
-	i->gid = st.st_gid;
+	/* Owner and group as we know them: our user namespace does not map the host's ids. */
 	i->nlink = (uint32_t)st.st_nlink;
 	i->size = (uint64_t)st.st_size;
 	i->blocks = (uint64_t)st.st_blocks;
