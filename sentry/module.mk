@@ -12,6 +12,7 @@ UNIT_TESTS += tests/unit/sentry/test_control.c
 UNIT_TESTS += tests/unit/sentry/test_dispatch.c
 UNIT_TESTS += tests/unit/sentry/test_trace.c
 UNIT_TESTS += tests/unit/sentry/test_tty_ldisc.c
+UNIT_TESTS += tests/unit/sentry/test_tty_pty.c
 SRCS += sentry/sys/epoll.c
 SRCS += sentry/sys/eventfd.c
 SRCS += sentry/sys/pipe.c
