@@ -732,10 +732,15 @@ static void job_ps(struct job *j)
 		if (!p)
 			break;
 		if (p->container == k) {
+			struct plat_thread *pt;
+
 			mutex_lock(&tasklist.lock);
 			e->pid = nr;
 			e->ppid = process_nr_in(p->parent, k->pid_ns);
-			e->stub_pid = p->leader->pt ? plat_thread_host_tid(p->leader->pt) : 0;
+			pt = task_pt_pin(p->leader);
+			e->stub_pid = pt ? plat_thread_host_tid(pt) : 0;
+			if (pt)
+				task_pt_unpin(p->leader);
 			e->uid = p->leader->cred->uid;
 			task_get_comm(p->leader, names[count]);
 			mutex_unlock(&tasklist.lock);

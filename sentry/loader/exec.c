@@ -309,6 +309,7 @@ static int exec_new_mm(struct task *t)
 	latch_unlock(&t->latch);
 	latch_unlock(&t->process->siglock);
 	vfork_complete(t);
+	task_pt_drain(t);
 	plat_thread_free(old_pt);
 	mm_put(old);
 	return 0;

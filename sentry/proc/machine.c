@@ -29,7 +29,7 @@
 /* Under latch. */
 static struct {
 	struct latch latch;
-	int64_t load_at_ns;      /* 0: no sample yet */
+	int64_t load_at_ns;      /* of the last sample */
 	unsigned long loads[3];  /* fixed point, LOAD_BITS */
 } machine;
 
@@ -144,8 +144,6 @@ static void load_sample(unsigned int active, unsigned long out[3])
 	int64_t now = clock_mono_ns(), periods;
 
 	latch_lock(&machine.latch);
-	if (!machine.load_at_ns)
-		machine.load_at_ns = now;
 	periods = (now - machine.load_at_ns) / LOAD_PERIOD_NS;
 	machine.load_at_ns += periods * LOAD_PERIOD_NS;
 	for (int64_t n = MIN(periods, (int64_t)LOAD_PERIODS_MAX); n > 0; n--)
@@ -260,6 +258,7 @@ static const struct {
 int proc_machine_init(void)
 {
 	latch_init(&machine.latch);
+	machine.load_at_ns = clock_mono_ns();
 	cpuinfo_init();
 	for (size_t i = 0; i < ARRAY_SIZE(rows_machine); i++) {
 		int err = proc_add(rows_machine[i].path, &rows_machine[i].entry);

@@ -122,7 +122,7 @@ static bool pfs_capable(struct vfs_ctx *c, uint32_t uid, uint32_t gid, int cap)
 }
 
 /* Mode bits and capabilities, as generic_permission() with the computed owner. */
-static int pfs_mode_permission(const struct pfs_req *r, unsigned int may)
+int pfs_mode_permission(const struct pfs_req *r, unsigned int may)
 {
 	const struct cred *cred = r->c->cred;
 	uint32_t mode = r->i->inode.mode, uid, gid;

@@ -122,6 +122,8 @@ void pfs_file_release(struct file *f);
  */
 int pfs_req_init(struct pfs_req *r, struct vfs_ctx *c, struct inode *i) must_check;
 void pfs_req_fini(struct pfs_req *r);
+/* Mode bits and capabilities alone, for permission_only slots: 0 or -EACCES. */
+int pfs_mode_permission(const struct pfs_req *r, unsigned int may);
 
 /* ---- trees of registered rows ----------------------------------------------------------------- */
 

@@ -195,15 +195,18 @@ static int show_syscall(const struct pfs_req *r, struct buf *b)
 {
 	struct task *t = r->target;
 	uint64_t nr = __atomic_load_n(&t->syscall_nr, __ATOMIC_RELAXED);
+	struct plat_thread *pt;
 
 	if (may_attach(r))
 		return -EPERM;
-	if (proc_task_state(r, t) == 'R' || !t->pt) {
+	pt = proc_task_state(r, t) == 'R' ? NULL : task_pt_pin(t);
+	if (!pt) {
 		buf_puts(b, "running\n");
 		return 0;
 	}
 	if (nr == ~0ull) {
 		/* Asleep in application code: a native wait, whose registers we do not have. */
+		task_pt_unpin(t);
 		buf_puts(b, "-1 0x0 0x0\n");
 		return 0;
 	}
@@ -211,8 +214,9 @@ static int show_syscall(const struct pfs_req *r, struct buf *b)
 	for (int i = 0; i < 6; i++)
 		buf_printf(b, " 0x%llx",
 			   (unsigned long long)__atomic_load_n(&t->syscall_args[i], __ATOMIC_RELAXED));
-	buf_printf(b, " 0x%llx 0x%llx\n", (unsigned long long)plat_regs(t->pt)->rsp,
-		   (unsigned long long)plat_regs(t->pt)->rip);
+	buf_printf(b, " 0x%llx 0x%llx\n", (unsigned long long)plat_regs(pt)->rsp,
+		   (unsigned long long)plat_regs(pt)->rip);
+	task_pt_unpin(t);
 	return 0;
 }
 
@@ -325,20 +329,9 @@ static int pid_permission(const struct pfs_req *r, unsigned int may)
 /* Threads of the process itself always may; their files are shared anyhow. */
 static int fd_permission(const struct pfs_req *r, unsigned int may)
 {
-	const struct cred *cred;
-	uint32_t uid;
-	bool owner;
+	int err = pfs_mode_permission(r, may);
 
-	(void)may;
-	if (!r->reader || r->reader->process == r->target->process)
-		return 0;
-	cred = task_cred_get(r->target);
-	uid = cred->euid;
-	cred_put(cred);
-	owner = r->c->cred->fsuid == uid && proc_may_access(r, PTRACE_READ);
-	return owner || cred_capable(r->c->cred, CAP_DAC_READ_SEARCH) ||
-			       cred_capable(r->c->cred, CAP_DAC_OVERRIDE)
-		       ? 0 : -EACCES;
+	return !r->reader || r->reader->process == r->target->process ? 0 : err;
 }
 
 static int fdinfo_permission(const struct pfs_req *r, unsigned int may)

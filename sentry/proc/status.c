@@ -32,17 +32,11 @@ static void usage_add_task(struct task *t, struct proc_usage *u)
 {
 	struct plat_usage pu;
 
-	if (t->state != 'Z' && t->state != 'X' && t->pt && plat_thread_usage(t->pt, &pu) == 0) {
-		u->utime_ns += pu.utime_ns;
-		u->stime_ns += pu.stime_ns;
-		u->min_faults += pu.min_faults;
-		u->maj_faults += pu.maj_faults;
-	} else {
-		u->utime_ns += t->last_utime_ns;
-		u->stime_ns += t->last_stime_ns;
-		u->min_faults += t->last_min_faults;
-		u->maj_faults += t->last_maj_faults;
-	}
+	task_usage(t, &pu);
+	u->utime_ns += pu.utime_ns;
+	u->stime_ns += pu.stime_ns;
+	u->min_faults += pu.min_faults;
+	u->maj_faults += pu.maj_faults;
 }
 
 /* What the tree says.  Numbers are 0 where the instance can't see them. */
@@ -86,7 +80,7 @@ static void tree_gather(const struct pfs_req *r, bool whole, struct proc_tree *o
 	out->start_ns = whole ? p->start_ns : t->start_ns;
 	list_for_each_entry(o, &p->tasks, process_node) {
 		out->threads++;
-		if (whole)
+		if (whole && o->state != 'Z' && o->state != 'X') /* those were added at their end */
 			usage_add_task(o, &out->self);
 	}
 	if (whole) {
@@ -139,8 +133,7 @@ char proc_task_state(const struct pfs_req *r, struct task *t)
 
 	if (s != 'R' || t == r->reader)
 		return s;
-	if (!t->pt || plat_thread_usage(t->pt, &u) != 0)
-		return 'S';
+	task_usage(t, &u);
 	return u.state == 'R' || u.state == 'D' ? u.state : 'S';
 }
 

@@ -227,21 +227,25 @@ static void task_record_usage(struct task *t)
 static void task_leave_mm(struct task *t, bool last, bool group_exit)
 {
 	struct mm *mm = t->mm;
+	struct plat_thread *pt = t->pt;
 	bool others = atomic_load_explicit(&mm->processes, memory_order_relaxed) > 1;
 
 	if (!others && (group_exit || last))
 		plat_mm_kill(mm->plat);
 	else
-		plat_thread_exit(t->pt, t->clear_child_tid, t->robust_list, task_tid(t));
+		plat_thread_exit(pt, t->clear_child_tid, t->robust_list, task_tid(t));
 	if (last)
 		atomic_fetch_sub_explicit(&mm->processes, 1, memory_order_relaxed);
 	vfork_complete(t);
 
+	latch_lock(&t->process->siglock); /* task_poke() looks at pt under it */
 	latch_lock(&t->latch);
 	t->mm = NULL;
-	latch_unlock(&t->latch);
-	plat_thread_free(t->pt);
 	t->pt = NULL;
+	latch_unlock(&t->latch);
+	latch_unlock(&t->process->siglock);
+	task_pt_drain(t);
+	plat_thread_free(pt);
 	mm_put(mm);
 }
 

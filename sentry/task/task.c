@@ -479,17 +479,64 @@ bool task_may_access(struct task *t, struct task *target, unsigned int mode)
 	return ok;
 }
 
+struct plat_thread *task_pt_pin(struct task *t)
+{
+	struct plat_thread *pt;
+
+	latch_lock(&t->latch);
+	pt = t->pt;
+	if (pt)
+		t->pt_pins++;
+	latch_unlock(&t->latch);
+	return pt;
+}
+
+void task_pt_unpin(struct task *t)
+{
+	latch_lock(&t->latch);
+	if (--t->pt_pins == 0 && t->pt_waiter)
+		waiter_wake(t->pt_waiter);
+	latch_unlock(&t->latch);
+}
+
+void task_pt_drain(struct task *t)
+{
+	struct waiter w;
+	bool busy;
+
+	waiter_init(&w, fiber_self());
+	for (;;) {
+		waiter_prepare(&w);
+		latch_lock(&t->latch);
+		busy = t->pt_pins > 0;
+		t->pt_waiter = busy ? &w : NULL;
+		latch_unlock(&t->latch);
+		if (!busy)
+			break;
+		waiter_sleep(&w, WAITER_UNINTERRUPTIBLE, INT64_MAX);
+	}
+	waiter_cancel(&w);
+}
+
+void task_usage(struct task *t, struct plat_usage *out)
+{
+	struct plat_thread *pt = task_pt_pin(t);
+	int err = pt ? plat_thread_usage(pt, out) : -ESRCH;
+
+	if (pt)
+		task_pt_unpin(t);
+	if (err)
+		*out = (struct plat_usage){ t->last_utime_ns, t->last_stime_ns, t->last_min_faults,
+					    t->last_maj_faults, 'S' };
+}
+
 void task_cpu_time(struct task *t, int64_t *utime_ns, int64_t *stime_ns)
 {
 	struct plat_usage u;
 
-	if (t->state != 'Z' && t->state != 'X' && t->pt && plat_thread_usage(t->pt, &u) == 0) {
-		*utime_ns = u.utime_ns;
-		*stime_ns = u.stime_ns;
-	} else {
-		*utime_ns = t->last_utime_ns;
-		*stime_ns = t->last_stime_ns;
-	}
+	task_usage(t, &u);
+	*utime_ns = u.utime_ns;
+	*stime_ns = u.stime_ns;
 }
 
 void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns)
@@ -501,6 +548,8 @@ void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns)
 	*utime_ns = p->utime_ns;
 	*stime_ns = p->stime_ns;
 	list_for_each_entry(t, &p->tasks, process_node) {
+		if (t->state == 'Z' || t->state == 'X')
+			continue; /* added when it ended */
 		task_cpu_time(t, &u, &s);
 		*utime_ns += u;
 		*stime_ns += s;

@@ -228,7 +228,9 @@ struct task {
 	struct list process_node;
 	struct fiber *fiber;         /* (c) */
 	struct waiter waiter;        /* (o) for interruptible sleeps */
-	struct plat_thread *pt;      /* (l) owned */
+	struct plat_thread *pt;      /* (l)+(s) to change, owned; others use it by task_pt_pin() */
+	unsigned int pt_pins;        /* (l) */
+	struct waiter *pt_waiter;    /* (l) its own fiber, waiting for pt_pins to be 0 */
 	atomic_uint flags;           /* (a) TASK_* */
 	char state;                  /* (a) as /proc shows it when asleep in the kernel: S, D, T, t, Z, X */
 
@@ -381,6 +383,16 @@ bool task_exiting(struct task *t);
 long task_exec(struct task *t, const struct path *at, const char *name, char *const *argv,
 	       char *const *envp, int at_flags);
 
+/*
+ * Another task's platform thread: it stays until unpinned, so be quick.  NULL: it has none (any
+ * more).  task_pt_drain(), on its own fiber after a change of t->pt: nobody uses the old one.
+ */
+struct plat_thread *task_pt_pin(struct task *t) must_check;
+void task_pt_unpin(struct task *t);
+void task_pt_drain(struct task *t);
+/* What t's host thread has used, or had at its end. */
+struct plat_usage;
+void task_usage(struct task *t, struct plat_usage *out);
 /* CPU time used so far, running tasks included. */
 void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns);
 void task_cpu_time(struct task *t, int64_t *utime_ns, int64_t *stime_ns);
