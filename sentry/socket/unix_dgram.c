@@ -142,64 +142,70 @@ static int unix_dgram_deliver(struct vfs_ctx *c, struct unix_sock *u, struct uni
 	}
 }
 
+/* Whom to send to, with a reference: the peer that was there when the call began, or a name. */
 static int unix_dgram_target(struct vfs_ctx *c, struct unix_sock *u, struct sock_msg *m,
-			     struct unix_sock **out)
+			     struct unix_sock **to)
 {
+	return *to ? 0 : unix_find(c, u->s.net, &m->addr, u->s.type, to);
+}
+
+/* All that can fail before somebody is looked up; Linux' order. */
+static int unix_dgram_prepare(struct vfs_ctx *c, struct unix_sock *u, struct sock_msg *m,
+			      int64_t deadline_ns, struct unix_msg **msg)
+{
+	size_t size = uio_left(m->data);
 	int err;
 
-	if (!m->addr.size) {
-		*out = unix_peer_get(u);
-		return *out ? 0 : -ENOTCONN;
+	if (socket_has(&u->s, SOCK_OPT_PASSCRED | SOCK_OPT_PASSPIDFD)) {
+		err = unix_autobind(c, u);
+		if (err < 0)
+			return err;
 	}
-	err = unix_check_addr(&m->addr);
-	return err < 0 ? err : unix_find(c, u->s.net, &m->addr, u->s.type, out);
+	if (size > (size_t)atomic_load_explicit(&u->s.sndbuf, memory_order_relaxed) - MSG_HEADROOM)
+		return -EMSGSIZE;
+	err = unix_wait_sndbuf(c, u, deadline_ns);
+	return err < 0 ? err : unix_msg_new(u, m->data, size, msg);
 }
 
 ssize_t unix_dgram_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
 {
 	int64_t deadline_ns = socket_snd_deadline(s, m->flags & MSG_DONTWAIT);
-	struct unix_sock *u = unix_sk(s), *to;
-	size_t size = uio_left(m->data);
+	struct unix_sock *u = unix_sk(s), *to = NULL;
 	struct unix_msg *msg;
-	int err;
+	ssize_t size;
+	int err = 0;
 
 	if (m->flags & MSG_OOB)
 		return -EOPNOTSUPP;
+	if (m->addr.size)
+		err = unix_check_addr(&m->addr);
+	else if (!(to = unix_peer_get(u)))
+		err = -ENOTCONN;
+	if (err == 0)
+		err = unix_dgram_prepare(c, u, m, deadline_ns, &msg);
+	if (err < 0)
+		goto put_target;
+	size = (ssize_t)msg->size;
 	err = unix_dgram_target(c, u, m, &to);
-	if (err < 0)
-		return err;
-	if (socket_has(s, SOCK_OPT_PASSCRED | SOCK_OPT_PASSPIDFD)) {
-		err = unix_autobind(c, u);
-		if (err < 0)
-			goto put_target;
-	}
-	err = -EMSGSIZE;
-	if (size > (size_t)atomic_load_explicit(&s->sndbuf, memory_order_relaxed) - MSG_HEADROOM)
-		goto put_target;
-	err = unix_wait_sndbuf(c, u, deadline_ns);
-	if (err < 0)
-		goto put_target;
-	err = unix_msg_new(u, m->data, size, &msg);
-	if (err < 0)
-		goto put_target;
-	err = unix_msg_attach(c, msg, &m->scm, to);
+	if (err == 0)
+		err = unix_msg_attach(c, msg, &m->scm, to);
 	if (err == 0)
 		err = unix_dgram_deliver(c, u, to, msg, deadline_ns);
 	if (err < 0) {
 		unix_msg_free(msg);
-		if (err == -ECONNREFUSED && !m->addr.size) {
-			if (s->type == SOCK_SEQPACKET)
-				err = -EPIPE;
-			else
-				unix_dgram_disconnect(u, to);
-		}
+		if (err == -ECONNREFUSED && !m->addr.size && s->type == SOCK_SEQPACKET)
+			err = -EPIPE;
+		else if (err == -ECONNREFUSED && !m->addr.size)
+			unix_dgram_disconnect(u, to);
 		goto put_target;
 	}
 	wq_wake_count(&to->s.wq, POLLIN | POLLRDNORM, 1);
-	err = 0;
+	unix_put(to);
+	return size;
+
 put_target:
 	unix_put(to);
-	return err < 0 ? err : (ssize_t)size;
+	return err;
 }
 
 ssize_t unix_seqpacket_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)

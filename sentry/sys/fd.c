@@ -10,6 +10,7 @@
 #include "sentry/sys/lock.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
+#include "vfs/file.h"
 #include "vfs/pipe.h"
 #include "vfs/tmpfs/tmpfs.h"
 
@@ -109,7 +110,9 @@ static long fcntl_file(struct task *t, int fd, struct file *f, unsigned int cmd,
 	case F_SETFD:
 		return fdt_cloexec_set(t->fdt, fd, arg & FD_CLOEXEC);
 	case F_GETFL:
-		return atomic_load_explicit(&f->flags, memory_order_relaxed) | 0100000 /* O_LARGEFILE */;
+		/* open(2) adds O_LARGEFILE; pipes, sockets and their like don't have it. */
+		return atomic_load_explicit(&f->flags, memory_order_relaxed) |
+		       (f->holds & FILE_HOLDS_OPEN ? 0100000 : 0);
 	case F_SETFL:
 		return fcntl_setfl(t, f, (int)arg);
 	case F_GETPIPE_SZ:

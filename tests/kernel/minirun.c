@@ -101,7 +101,7 @@ static void boot(void *arg)
 	(void)arg;
 	for (int i = 0; i < RLIM_NLIMITS; i++)
 		rlimits[i] = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
-	rlimits[RLIMIT_NOFILE].rlim_cur = 1024;
+	rlimits[RLIMIT_NOFILE] = (struct rlimit){ 1024, 1 << 20 };
 	rlimits[RLIMIT_STACK].rlim_cur = 8 << 20;
 	list_init(&box.owned);
 	s.cred = c.cred = cred_new_root();
