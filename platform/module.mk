@@ -58,6 +58,7 @@ CPPFLAGS += -DSTUB_BIN='"$(STUB_BIN)"'
 # ---- the platform's tests: freestanding applications --------------------------------------------
 
 UNIT_TESTS += tests/unit/platform/test_notify.c
+UNIT_TESTS += tests/unit/platform/test_stub_filter.c
 
 build/test/programs.elf: tests/unit/platform/programs.c tests/unit/platform/programs.h \
 		tests/unit/platform/programs.ld

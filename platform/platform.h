@@ -116,7 +116,8 @@ enum plat_clone_flags {
  * On parent's fiber: the stub makes child's host thread (same registers as parent, FPU state
  * included, with whatever plat_regs_mut(child) changes before child's fiber first calls plat_run).
  * Without PLAT_CLONE_VM child's plat_mm must be an empty one that was never started.
- * On failure (-EAGAIN, -ENOMEM) child is as before.
+ * On failure (-EAGAIN, -ENOMEM) child is not running; without PLAT_CLONE_VM its plat_mm is only good
+ * to be put.
  */
 int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags) must_check;
 
@@ -181,7 +182,7 @@ struct plat_hostcall {
 	long nr;
 	uint64_t args[6];
 	int host_fd; /* mmap of a file: the Sentry's descriptor, lent for this call; else -1 */
-	long result; /* out: result or -errno; -ECANCELED when not reached */
+	long result; /* out: result or -errno; -ECANCELED when not reached; as the stub says, so untrusted */
 };
 /* Count of calls made with success, or -ESRCH. */
 int plat_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls, size_t count);

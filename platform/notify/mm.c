@@ -78,6 +78,18 @@ static void mm_forget_pid(struct plat_mm *mm)
 	latch_unlock(&notify.tables);
 }
 
+static void mm_close(struct plat_mm *mm)
+{
+	if (mm->channel)
+		(void)host_munmap(mm->channel, STUB_CHANNEL_SIZE);
+	host_close_fd(&mm->memfd);
+	mem_free(mm->slots);
+	mm->slots = NULL;
+	mm->channel = NULL;
+	mm->process = NULL;
+	mm->slot_count = 0;
+}
+
 void notify_mm_put(struct plat_mm *mm)
 {
 	bool kill;
@@ -90,16 +102,18 @@ void notify_mm_put(struct plat_mm *mm)
 	if (kill)
 		(void)host_kill(mm->pid, SIGKILL);
 	mm_forget_pid(mm);
-	notify_mm_close(mm);
+	mm_close(mm);
 	mem_free(mm);
 }
 
 int notify_mm_open(struct plat_mm *mm, uint32_t index)
 {
-	uint8_t *slots = mem_zalloc(index + 1);
-	uint8_t *channel;
+	uint8_t *slots, *channel;
 	int fd, err;
 
+	if (mm->channel || mm->killed)
+		return -EAGAIN;
+	slots = mem_zalloc(index + 1);
 	if (!slots)
 		return -ENOMEM;
 	fd = host_memfd_create("runsc-c-channel", MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
@@ -138,18 +152,10 @@ free_slots:
 	return err;
 }
 
-void notify_mm_close(struct plat_mm *mm)
-{
-	if (mm->channel)
-		(void)host_munmap(mm->channel, STUB_CHANNEL_SIZE);
-	host_close_fd(&mm->memfd);
-	mem_free(mm->slots);
-	mm->slots = NULL;
-	mm->channel = NULL;
-	mm->process = NULL;
-	mm->slot_count = 0;
-}
-
+/*
+ * The channel stays until mm is freed: the receiver may be about to hand it to the child (it holds a
+ * reference, and the number must not come to mean another file).  So this mm can't be opened again.
+ */
 void notify_mm_undo(struct plat_mm *mm)
 {
 	pid_t pid;
@@ -158,11 +164,10 @@ void notify_mm_undo(struct plat_mm *mm)
 	latch_lock(&mm->latch);
 	pid = mm->pid;
 	mm->pid = mm->pid_hint = 0;
-	mm->dead = false;
+	mm->killed = true; /* one that arrives now is sent away */
 	latch_unlock(&mm->latch);
 	if (pid)
 		(void)host_kill(pid, SIGKILL);
-	notify_mm_close(mm);
 }
 
 /* ---- slots ------------------------------------------------------------------------------------ */

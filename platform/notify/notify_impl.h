@@ -150,8 +150,7 @@ pid_t notify_mm_tid(struct plat_mm *mm);
 bool notify_pid_is_known(pid_t pid);
 /* Make the channel, with slot index in use. */
 int notify_mm_open(struct plat_mm *mm, uint32_t index) must_check;
-void notify_mm_close(struct plat_mm *mm);
-/* As before notify_mm_open(): a clone that failed.  A process that did arrive is killed. */
+/* A clone that failed: a process that did arrive is killed, and mm can't be opened again. */
 void notify_mm_undo(struct plat_mm *mm);
 /* A free slot: its index, *mapped says whether its area exists; or -EAGAIN. */
 int notify_slot_alloc(struct plat_mm *mm, bool *mapped) must_check;
