@@ -100,6 +100,7 @@ struct plat_thread {
 	pid_t tid;                      /* (l) 0 until arrived */
 	uint32_t seq;                   /* (l) number of the request that is, or was last, worked on */
 	uint64_t notif_id;              /* (l) the doorbell the stub waits in; 0: parked */
+	bool hold_doorbell;             /* (l) do not park: descriptors are about to be handed over */
 	bool kicked;                    /* (l) since the last event */
 	bool ordering;                  /* (l) the stub carries out an order; kicks wait */
 	uint32_t clone_flags;           /* (l) clone granted with these; 0: none */

@@ -103,7 +103,7 @@ static void park(struct plat_thread *pt, uint64_t id)
 	bool mine;
 
 	latch_lock(&pt->latch);
-	mine = pt->notif_id == id;
+	mine = pt->notif_id == id && !pt->hold_doorbell;
 	if (mine)
 		pt->notif_id = 0;
 	latch_unlock(&pt->latch);

@@ -407,6 +407,17 @@ static int hand_over(struct plat_thread *pt, struct plat_hostcall *calls, size_t
 	return 0;
 }
 
+/*
+ * The fiber may run on another worker than the receiver, which then would park the stub as soon as it
+ * has rung: it must not while hold is set.
+ */
+static void hold_doorbell(struct plat_thread *pt, bool hold)
+{
+	latch_lock(&pt->latch);
+	pt->hold_doorbell = hold;
+	latch_unlock(&pt->latch);
+}
+
 /* At most STUB_CALLS_MAX calls, STUB_FDS_MAX of them with a descriptor. */
 static int hostcalls_batch(struct plat_thread *pt, struct plat_hostcall *calls, size_t count)
 {
@@ -425,15 +436,21 @@ static int hostcalls_batch(struct plat_thread *pt, struct plat_hostcall *calls, 
 		err = hand_over(pt, calls, count, &mask);
 		if (err == 0)
 			break;
-		if (err != -ENOENT || tries == 16)
+		if (err != -ENOENT || tries == 16) {
+			hold_doorbell(pt, false);
 			return err == -ENOENT ? -ESRCH : err;
+		}
 		/* Nothing to do, but come back and ring: an empty batch. */
 		s->count = 0;
 		s->fd_mask = mask;
+		hold_doorbell(pt, true);
 		err = order(pt, STUB_CALLS);
-		if (err < 0)
+		if (err < 0) {
+			hold_doorbell(pt, false);
 			return err;
+		}
 	}
+	hold_doorbell(pt, false);
 	s->count = (uint32_t)count;
 	s->fd_mask = mask;
 	err = order(pt, STUB_CALLS);
