@@ -48,7 +48,6 @@ struct console {
 	bool watched;          /* (c) watch was set up */
 	struct work work;
 	atomic_bool pending;   /* (a) work is queued and holds a reference */
-	bool gone;             /* (l) the host's master was closed */
 	struct winsize host_size; /* (l) as last seen on the host */
 	struct devpts *devpts; /* (c) NULL: anonymous */
 	unsigned int index;    /* (c) */
@@ -63,7 +62,7 @@ static struct console *console_of(struct tty *t)
 
 static void console_arm_locked(struct console *k)
 {
-	if (!k->gone)
+	if (!k->tty.gone)
 		hostfd_watch(&k->watch, (k->tty.in.count == 0 ? EPOLLIN : 0u) |
 						(k->tty.ld.out.count > 0 ? EPOLLOUT : 0u));
 }
@@ -78,7 +77,7 @@ static void console_write_locked(struct console *k)
 		size_t size;
 		const uint8_t *p = byteq_front(&ld->out, &size);
 
-		n = k->gone ? -EIO : host_write(k->fd, p, size);
+		n = k->tty.gone ? -EIO : host_write(k->fd, p, size);
 		if (n == -EINTR)
 			n = 1;
 		else if (n > 0)
@@ -95,7 +94,7 @@ static void console_read_locked(struct console *k)
 {
 	struct tty *t = &k->tty;
 
-	for (int i = 0; i < CHUNKS_AT_ONCE && t->in.count == 0 && !k->gone; i++) {
+	for (int i = 0; i < CHUNKS_AT_ONCE && t->in.count == 0 && !k->tty.gone; i++) {
 		uint8_t buf[CHUNK];
 		size_t done;
 		ssize_t n = host_read(k->fd, buf, sizeof(buf));
@@ -103,7 +102,7 @@ static void console_read_locked(struct console *k)
 		if (n == -EAGAIN || n == -EINTR)
 			break;
 		if (n <= 0) {
-			k->gone = true;
+			k->tty.gone = true;
 			break;
 		}
 		done = ldisc_receive(&t->ld, buf, (size_t)n);
@@ -118,10 +117,10 @@ static void console_work(void *arg)
 
 	atomic_store_explicit(&k->pending, false, memory_order_seq_cst);
 	mutex_lock(&k->tty.lock);
-	gone = k->gone;
+	gone = k->tty.gone;
 	console_write_locked(k);
 	console_read_locked(k);
-	gone = k->gone && !gone;
+	gone = k->tty.gone && !gone;
 	console_arm_locked(k);
 	tty_unlock(&k->tty);
 	if (gone)
@@ -142,11 +141,6 @@ static void console_ready(struct hostfd *h, uint32_t events)
 }
 
 /* ---- the hardware ---------------------------------------------------------------------------------------- */
-
-static int console_open(struct tty *t)
-{
-	return console_of(t)->gone ? -EIO : 0;
-}
 
 static void console_events(struct tty *t, unsigned int events)
 {
@@ -178,7 +172,7 @@ static bool console_update_size(struct tty *t)
 	struct console *k = console_of(t);
 	struct winsize now;
 
-	if (k->gone || host_ioctl(k->fd, TIOCGWINSZ, &now) < 0 ||
+	if (k->tty.gone || host_ioctl(k->fd, TIOCGWINSZ, &now) < 0 ||
 	    !memcmp(&now, &k->host_size, sizeof(now)))
 		return false;
 	k->host_size = t->size = now;
@@ -187,7 +181,7 @@ static bool console_update_size(struct tty *t)
 
 static size_t console_unsent(struct tty *t)
 {
-	return console_of(t)->gone ? 0 : t->ld.out.count;
+	return t->gone ? 0 : t->ld.out.count;
 }
 
 static void console_send_urgent(struct tty *t, uint8_t byte)
@@ -213,7 +207,6 @@ static void console_free(struct tty *t)
 }
 
 static const struct tty_hw console_hw = {
-	.open = console_open,
 	.events = console_events,
 	.input_room = console_input_room,
 	.set_size = console_set_size,

@@ -459,6 +459,8 @@ static long tty_ioctl_misc(struct vfs_ctx *c, struct tty *t, unsigned int cmd, u
 			return -EPERM;
 		tty_hangup(t);
 		return 0;
+	case TIOCGPTPEER: /* a master's */
+		return -EIO;
 	case TIOCCONS: /* there is no system console to redirect */
 		return -EPERM;
 	default:

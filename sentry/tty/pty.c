@@ -41,9 +41,8 @@
 struct pty {
 	struct tty tty;
 	unsigned int index;       /* (c) */
-	struct devpts *devpts;    /* (c) the master's; gone when master_closed */
+	struct devpts *devpts;    /* (c) the master's; NULL when that was closed */
 	bool locked;              /* (l) TIOCSPTLCK: the terminal can't be opened yet */
-	bool master_closed;       /* (l) */
 	bool terminal_closed;     /* (l) it was open and is not now */
 	bool packet;              /* (l) TIOCPKT */
 	uint8_t status;           /* (l) TIOCPKT_*: not yet read by the master */
@@ -61,7 +60,7 @@ static int pty_terminal_open(struct tty *t)
 {
 	struct pty *p = pty_of(t);
 
-	if (p->master_closed || p->locked)
+	if (p->locked)
 		return -EIO;
 	p->terminal_closed = false;
 	return 0;
@@ -394,7 +393,7 @@ static void master_release(struct file *f)
 
 	devpts_remove(devpts, p->index);
 	mutex_lock(&p->tty.lock);
-	p->master_closed = true;
+	p->tty.gone = true;
 	p->devpts = NULL;
 	mutex_unlock(&p->tty.lock);
 	tty_hangup(&p->tty);

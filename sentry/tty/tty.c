@@ -143,7 +143,7 @@ void tty_pump_locked(struct tty *t)
 
 static int tty_open_locked(struct vfs_ctx *c, struct tty *t)
 {
-	int err = t->hw->open ? t->hw->open(t) : 0;
+	int err = t->gone ? -EIO : t->hw->open ? t->hw->open(t) : 0;
 
 	if (err)
 		return err;
@@ -279,12 +279,13 @@ static bool reading_take(struct tty_reading *r, struct tty *t)
 static int reading_run_locked(struct vfs_ctx *c, struct tty_file *tf, struct tty_reading *r, int rwf)
 {
 	struct tty *t = tf->tty;
+	bool slept = false;
 	int err;
 
 	reading_begin(r, &t->ld);
 	for (;;) {
-		if (tty_hung_up_locked(tf))
-			return 0;
+		if (tty_hung_up_locked(tf)) /* who slept when the other side closed is told so */
+			return slept && t->gone ? -EIO : 0;
 		tty_pump_locked(t);
 		if (tty_settle(t))
 			continue;
@@ -297,6 +298,7 @@ static int reading_run_locked(struct vfs_ctx *c, struct tty_file *tf, struct tty
 		if (rwf & O_NONBLOCK)
 			return -EAGAIN;
 		err = wq_wait_until(&t->readers, &t->lock, c->waiter, r->deadline_ns);
+		slept = true;
 		if (err == -ETIMEDOUT && !ldisc_readable(&t->ld, false))
 			return 0;
 		if (err < 0 && err != -ETIMEDOUT)

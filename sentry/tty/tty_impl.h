@@ -77,6 +77,7 @@ struct tty {
 	struct ktermios locked;  /* (l) bits and characters that TCSETS leaves alone */
 	unsigned int files;      /* (l) open and not hung up */
 	unsigned int hangups;    /* (l) */
+	bool gone;               /* (l) the other side was closed for good: never to be opened again */
 	bool exclusive;          /* (l) TIOCEXCL */
 	bool writing;            /* (l) one write(2) at a time */
 	struct wq readers, writers;
