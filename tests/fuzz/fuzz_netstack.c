@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_netstack.c: hostile packets, and a hostile sequence of calls, into a stack with open sockets.
+ *
+ * The input is a list of actions: raw frames; segments and datagrams made plausible (addresses,
+ * ports, numbers near those that the stack sent last, checksums taken as right); time that passes;
+ * calls on sockets.  Afterwards everything is closed, time runs out, and the stack must hold no
+ * memory.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/uio.h"
+#include "netstack/ep.h"
+#include "netstack/lock.h"
+#include "netstack/pkt.h"
+#include "netstack/stack.h"
+#include "netstack/wire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define EPS 12
+
+struct world {
+	const uint8_t *in;
+	size_t left;
+	int64_t now_ns;
+	uint64_t rng;
+	struct stack *s;
+	uint32_t ifindex;
+	struct ep *eps[EPS];
+	/* of the last TCP segment that came out */
+	uint32_t seq, ack;
+	uint16_t sport, dport;
+	bool v6;
+};
+
+static uint8_t take(struct world *w)
+{
+	if (!w->left)
+		return 0;
+	w->left--;
+	return *w->in++;
+}
+
+static uint16_t take16(struct world *w)
+{
+	uint16_t hi = take(w);
+
+	return (uint16_t)(hi << 8 | take(w));
+}
+
+static int64_t world_now(void *ctx)
+{
+	return ((struct world *)ctx)->now_ns;
+}
+
+static void world_random(void *ctx, void *p, size_t size)
+{
+	struct world *w = ctx;
+
+	for (size_t i = 0; i < size; i++) {
+		w->rng = w->rng * 6364136223846793005ULL + 1442695040888963407ULL;
+		((uint8_t *)p)[i] = (uint8_t)(w->rng >> 56);
+	}
+}
+
+static void world_transmit(void *ctx, struct pkt *p)
+{
+	struct world *w = ctx;
+	uint8_t b[128] = { 0 }, *h = b + ETH_HLEN;
+
+	pkt_copy(p, 0, b, p->len < sizeof(b) ? p->len : sizeof(b));
+	if ((h[0] >> 4 == 4 && h[9] == PROTO_TCP) || (h[0] >> 4 == 6 && h[6] == PROTO_TCP)) {
+		w->v6 = h[0] >> 4 == 6;
+		h += w->v6 ? IP6_HLEN : IP4_HLEN;
+		w->sport = rd16(h);
+		w->dport = rd16(h + 2);
+		w->seq = rd32(h + 4);
+		w->ack = rd32(h + 8);
+	}
+	pkt_free(p);
+}
+
+static const struct stack_ops ops = { .now_ns = world_now, .real_ns = world_now, .random = world_random };
+static const struct link_ops link_ops = { .transmit = world_transmit };
+
+static struct ipa ours(bool v6)
+{
+	return v6 ? (struct ipa){ .b = { 0xfd, [15] = 1 } } : ipa_v4(htonl(0x0a000001));
+}
+
+static struct ipa theirs(bool v6)
+{
+	return v6 ? (struct ipa){ .b = { 0xfd, [15] = 2 } } : ipa_v4(htonl(0x0a000002));
+}
+
+static struct net_addr addr(bool v6, struct ipa ip, uint16_t port)
+{
+	return (struct net_addr){ .family = v6 ? AF_INET6 : AF_INET, .ip = ip, .port = port };
+}
+
+static void world_start(struct world *w)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
+	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = &link_ops,
+				.ctx = w };
+	struct addr_info a = { .ifindex = 1, .addr = ipa_v4(htonl(0x7f000001)), .plen = 8 };
+
+	net_single_threaded();
+	w->now_ns = 1000 * NSEC_PER_SEC;
+	w->s = stack_new(&ops, w);
+	if (!w->s)
+		abort();
+	memcpy(c.mac, mac, 6);
+	nic_set_flags(w->s, 1, IFF_UP, IFF_UP);
+	addr_add(w->s, &a);
+	if (nic_add(w->s, &c, &w->ifindex) < 0)
+		abort();
+	nic_set_flags(w->s, w->ifindex, IFF_UP, IFF_UP);
+	a = (struct addr_info){ .ifindex = w->ifindex, .addr = ours(false), .plen = 24,
+				.broadcast = ipa_v4(htonl(0x0a0000ff)) };
+	addr_add(w->s, &a);
+	a = (struct addr_info){ .ifindex = w->ifindex, .addr = ours(true), .plen = 64, .nodad = 1 };
+	addr_add(w->s, &a);
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct neigh_info n = { .ifindex = w->ifindex, .addr = theirs(v6), .mac = { 2, 0, 0, 0, 0, 2 } };
+
+		neigh_add(w->s, &n);
+	}
+}
+
+static void world_sockets(struct world *w)
+{
+	static const struct {
+		int family, type, proto;
+	} kinds[] = {
+		{ AF_INET6, SOCK_STREAM, 0 }, { AF_INET6, SOCK_DGRAM, 0 }, { AF_INET, SOCK_DGRAM, IPPROTO_ICMP },
+		{ AF_INET, SOCK_RAW, IPPROTO_UDP }, { AF_INET6, SOCK_RAW, IPPROTO_ICMPV6 },
+		{ AF_PACKET, SOCK_RAW, ETHERTYPE_ALL },
+	};
+	struct net_addr a = addr(true, ipa_any6(), 80);
+	int on = 1;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (ep_new(w->s, kinds[i].family, kinds[i].type, kinds[i].proto, &w->eps[i]) < 0)
+			abort();
+	ep_bind(w->eps[0], &a);
+	ep_listen(w->eps[0], 4);
+	ep_bind(w->eps[1], &a);
+	ep_setopt(w->eps[1], IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+}
+
+static void input(struct world *w, const uint8_t *l3, size_t size, uint16_t type)
+{
+	struct pkt *p = pkt_new(PKT_HEADROOM, ETH_HLEN + size);
+	static const uint8_t eth[ETH_HLEN] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
+
+	if (!p)
+		abort();
+	memcpy(pkt_append(p, ETH_HLEN), eth, ETH_HLEN);
+	wr16(p->data + 12, type);
+	memcpy(pkt_append(p, size), l3, size);
+	p->flags = PKT_CSUM_OK;
+	nic_input(w->s, w->ifindex, p);
+}
+
+static void raw_frame(struct world *w)
+{
+	size_t n = take(w);
+	struct pkt *p;
+
+	if (n > w->left)
+		n = w->left;
+	p = pkt_new(PKT_HEADROOM, n);
+	if (!p)
+		abort();
+	memcpy(pkt_append(p, n), w->in, n);
+	w->in += n;
+	w->left -= n;
+	nic_input(w->s, w->ifindex, p);
+}
+
+/* An IP packet around `size` bytes of transport header and payload. */
+static void ip_packet(struct world *w, bool v6, uint8_t proto, uint8_t *buf, size_t size, uint16_t frag)
+{
+	uint8_t *p = buf - (v6 ? IP6_HLEN : IP4_HLEN);
+
+	if (v6) {
+		memset(p, 0, IP6_HLEN);
+		p[0] = 0x60;
+		wr16(p + 4, (uint16_t)size);
+		p[6] = proto;
+		p[7] = 255;
+		memcpy(p + 8, theirs(true).b, 16);
+		memcpy(p + 24, ours(true).b, 16);
+		input(w, p, IP6_HLEN + size, ETHERTYPE_IP6);
+		return;
+	}
+	memset(p, 0, IP4_HLEN);
+	p[0] = 0x45;
+	wr16(p + 2, (uint16_t)(IP4_HLEN + size));
+	wr16(p + 4, 77);
+	wr16(p + 6, frag);
+	p[8] = 64;
+	p[9] = proto;
+	memcpy(p + 12, &theirs(false).b[12], 4);
+	memcpy(p + 16, &ours(false).b[12], 4);
+	{
+		uint32_t sum = 0;
+
+		for (int i = 0; i < IP4_HLEN; i += 2)
+			sum += rd16(p + i);
+		sum = (sum & 0xffff) + (sum >> 16);
+		sum = (sum & 0xffff) + (sum >> 16);
+		wr16(p + 10, (uint16_t)~sum);
+	}
+	input(w, p, IP4_HLEN + size, ETHERTYPE_IP4);
+}
+
+static void tcp_segment(struct world *w)
+{
+	uint8_t buf[64 + 60 + 1600] = { 0 }, *h = buf + 64;
+	uint8_t how = take(w), olen = take(w) % 41;
+	size_t plen = (how & 1) ? take16(w) % 1400 : 0, n;
+	bool v6 = how & 2 ? w->v6 : how & 4;
+
+	olen = (uint8_t)(olen & ~3U);
+	wr16(h, how & 8 ? w->dport : (uint16_t)(40000 + (how >> 5)));
+	wr16(h + 2, how & 8 ? w->sport : 80);
+	wr32(h + 4, w->ack + (uint32_t)(int8_t)take(w) * (how & 16 ? 100U : 1U));
+	wr32(h + 8, w->seq + (uint32_t)(int8_t)take(w) * (how & 32 ? 100U : 1U));
+	h[12] = (uint8_t)((TCP_HLEN + olen) / 4 << 4);
+	h[13] = take(w);
+	wr16(h + 14, take16(w));
+	wr16(h + 18, take(w));
+	for (n = 0; n < olen; n++)
+		h[TCP_HLEN + n] = take(w);
+	/* SACK blocks near what is in flight. */
+	if (olen >= 12 && (how & 64)) {
+		h[TCP_HLEN] = h[TCP_HLEN + 1] = 1;
+		h[TCP_HLEN + 2] = 5;
+		h[TCP_HLEN + 3] = 10;
+		wr32(h + TCP_HLEN + 4, w->seq + (uint32_t)(int8_t)h[TCP_HLEN + 4] * 300U);
+		wr32(h + TCP_HLEN + 8, w->seq + (uint32_t)(int8_t)h[TCP_HLEN + 8] * 300U);
+	}
+	memset(h + TCP_HLEN + olen, 'd', plen);
+	ip_packet(w, v6, PROTO_TCP, h, TCP_HLEN + olen + plen, 0);
+}
+
+static void other_packet(struct world *w)
+{
+	uint8_t buf[64 + 256], *h = buf + 64, proto = take(w);
+	size_t n = take(w);
+	uint16_t frag = proto & 0x80 ? take16(w) : 0;
+
+	static const uint8_t protos[] = { PROTO_UDP, PROTO_ICMP, PROTO_ICMP6, PROTO_IGMP, PROTO_FRAGMENT,
+					  PROTO_HOPOPTS, PROTO_DSTOPTS, PROTO_ROUTING, PROTO_TCP, 200 };
+
+	if (n > w->left)
+		n = w->left;
+	memcpy(h, w->in, n);
+	w->in += n;
+	w->left -= n;
+	ip_packet(w, proto & 0x40, protos[(proto & 0x3f) % sizeof(protos)], h, n, frag);
+}
+
+static void call(struct world *w)
+{
+	static char data[70000];
+	uint8_t what = take(w), i = take(w) % EPS, k = take(w) % EPS;
+	struct ep *e = w->eps[i], *n;
+	struct ep_msg m = { .flags = 0 };
+	struct net_addr a;
+	struct uio u;
+	int v;
+
+	if (!e) {
+		if (what & 1)
+			(void)!ep_new(w->s, what & 2 ? AF_INET : AF_INET6, what & 4 ? SOCK_DGRAM : SOCK_STREAM, 0,
+				      &w->eps[i]);
+		return;
+	}
+	switch (what % 12) {
+	case 0:
+		if (!w->eps[k] && ep_accept(e, &n, &a) == 0)
+			w->eps[k] = n;
+		break;
+	case 1:
+		a = addr(ep_family(e) == AF_INET6, what & 64 ? ours(ep_family(e) == AF_INET6) :
+			 theirs(ep_family(e) == AF_INET6), (uint16_t)(what & 32 ? 80 : 40000));
+		ep_connect(e, &a);
+		break;
+	case 2:
+	case 3:
+		uio_init_kernel(&u, data, take16(w));
+		m.flags = take(w) & (MSG_OOB | MSG_MORE);
+		if (what & 128) {
+			m.has_addr = true;
+			m.addr = addr(ep_family(e) == AF_INET6, theirs(ep_family(e) == AF_INET6), 53);
+		}
+		ep_send(e, &u, &m);
+		break;
+	case 4:
+	case 5:
+		uio_init_kernel(&u, data, take16(w));
+		m.flags = take16(w) & (MSG_PEEK | MSG_OOB | MSG_TRUNC | MSG_ERRQUEUE);
+		ep_recv(e, &u, &m);
+		break;
+	case 6:
+		ep_shutdown(e, what >> 4);
+		break;
+	case 7:
+		ep_close(e);
+		w->eps[i] = NULL;
+		break;
+	case 8:
+		ep_poll(e);
+		ep_take_error(e);
+		break;
+	case 9: {
+		uint8_t level = take(w), name = take(w);
+
+		v = (int8_t)take(w);
+		ep_setopt(e, level % 4 == 0 ? SOL_SOCKET : level % 4 == 1 ? IPPROTO_IP :
+			  level % 4 == 2 ? IPPROTO_IPV6 : IPPROTO_TCP, name, &v, sizeof(v));
+		break;
+	}
+	case 10: {
+		struct linger l = { 1, 0 };
+
+		ep_setopt(e, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+		break;
+	}
+	default:
+		ep_listen(e, what >> 5);
+	}
+}
+
+static void pass(struct world *w, int64_t ns)
+{
+	int64_t until = w->now_ns + ns, next;
+
+	while ((next = stack_next_deadline(w->s)) <= until) {
+		if (next > w->now_ns)
+			w->now_ns = next;
+		stack_run_timers(w->s);
+	}
+	w->now_ns = until;
+}
+
+static void world_end(struct world *w)
+{
+	for (int i = 0; i < EPS; i++)
+		if (w->eps[i])
+			ep_close(w->eps[i]);
+	pass(w, 4000 * NSEC_PER_SEC);
+	if (stack_memory(w->s) != 0) {
+		fprintf(stderr, "%llu bytes still charged\n", (unsigned long long)stack_memory(w->s));
+		abort();
+	}
+	stack_put(w->s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct world w = { .in = data, .left = size, .rng = 1 };
+
+	world_start(&w);
+	world_sockets(&w);
+	while (w.left) {
+		uint8_t what = take(&w);
+
+		switch (what % 8) {
+		case 0:
+			raw_frame(&w);
+			break;
+		case 1:
+		case 2:
+		case 3:
+			tcp_segment(&w);
+			break;
+		case 4:
+			other_packet(&w);
+			break;
+		case 5:
+			pass(&w, (int64_t)take(&w) * (what & 128 ? 10 : 1) * 10 * NSEC_PER_MSEC);
+			break;
+		default:
+			call(&w);
+		}
+	}
+	world_end(&w);
+	return 0;
+}
