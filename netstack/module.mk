@@ -43,3 +43,4 @@ SRCS += netstack/tcp/timer.c
 UNIT_TESTS += tests/unit/netstack/test_udp.c
 UNIT_TESTS += tests/unit/netstack/test_tcp_sim.c
 FUZZ_TESTS += tests/fuzz/fuzz_netstack.c
+UNIT_TESTS += tests/unit/netstack/test_tcp_script.c
