@@ -217,6 +217,7 @@ static void open_passive(struct fx *f)
 	f->irs = g.seq; /* was relative to 0 */
 	assert_int_equal(g.ack, 1);
 	assert_true(g.mss == 1460 && g.sack_ok && g.ws && !g.ts);
+	sim_run(&f->sim, 20 * MS); /* the round trip */
 	inject(f, TH_ACK, 1, 1, 512, 0);
 	assert_int_equal(ep_accept(f->l, &f->e, NULL), 0);
 	nothing(f);
