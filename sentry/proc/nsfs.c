@@ -6,7 +6,8 @@
  * namespace; its number is the namespace's id, so two files of one namespace compare equal by
  * (st_dev, st_ino), though they may be two inodes.
  *
- * The kinds that other folders own (ipc, net, cgroup, time) appear once they are registered.
+ * The kinds that other folders own (ipc, net, cgroup, time) are one for all until their owners
+ * register them, after procfs_init().
  *
  * Linux: fs/nsfs.c, fs/proc/namespaces.c.
  */
@@ -127,6 +128,45 @@ static const struct ns_type_ops user_ops = {
 	"user", "user", CLONE_NEWUSER, user_of, userns_get, userns_put, userns_id, userns_owner,
 	userns_parent,
 };
+
+/*
+ * Kinds of which there is one for the whole sandbox until somebody registers better: they can be
+ * compared and shown, and hold nothing.
+ */
+struct only_ns {
+	uint64_t id;
+};
+
+static struct only_ns only_ipc = { 4026531839u }, only_cgroup = { 4026531835u },
+		      only_time = { 4026531834u }, only_net = { 4026531833u };
+
+static void *only_get(void *ns) { return ns; }
+static void only_put(void *ns) { (void)ns; }
+static uint64_t only_id(const void *ns) { return ((const struct only_ns *)ns)->id; }
+static struct user_ns *only_owner(const void *ns)
+{
+	(void)ns;
+	return user_ns_init;
+}
+
+static void *only_of(struct task *t, struct only_ns *ns)
+{
+	return t->state == 'Z' || t->state == 'X' ? NULL : ns;
+}
+
+static void *ipc_of(struct task *t) { return only_of(t, &only_ipc); }
+static void *cgroup_of(struct task *t) { return only_of(t, &only_cgroup); }
+static void *time_of(struct task *t) { return only_of(t, &only_time); }
+static void *net_of(struct task *t) { return only_of(t, &only_net); }
+
+#define ONLY(name_, text_, flag_, of_) \
+	{ name_, text_, flag_, of_, only_get, only_put, only_id, only_owner, NULL }
+static const struct ns_type_ops ipc_ops = ONLY("ipc", "ipc", CLONE_NEWIPC, ipc_of);
+static const struct ns_type_ops net_ops = ONLY("net", "net", CLONE_NEWNET, net_of);
+static const struct ns_type_ops cgroup_ops = ONLY("cgroup", "cgroup", CLONE_NEWCGROUP, cgroup_of);
+static const struct ns_type_ops time_ops = ONLY("time", "time", CLONE_NEWTIME, time_of);
+static const struct ns_type_ops time_children_ops =
+	ONLY("time_for_children", "time", CLONE_NEWTIME, time_of);
 
 /* ---- files ------------------------------------------------------------------------------------ */
 
@@ -345,6 +385,11 @@ int nsfs_init(void)
 	proc_ns_register(NS_TYPE_PID, &pid_ops);
 	proc_ns_register(NS_TYPE_PID_CHILDREN, &pid_children_ops);
 	proc_ns_register(NS_TYPE_USER, &user_ops);
+	proc_ns_register(NS_TYPE_IPC, &ipc_ops);
+	proc_ns_register(NS_TYPE_NET, &net_ops);
+	proc_ns_register(NS_TYPE_CGROUP, &cgroup_ops);
+	proc_ns_register(NS_TYPE_TIME, &time_ops);
+	proc_ns_register(NS_TYPE_TIME_CHILDREN, &time_children_ops);
 	nsfs.sb = super_new(&nsfs_type, &nsfs_super_ops, NULL);
 	if (!nsfs.sb)
 		return -ENOMEM;
