@@ -106,3 +106,4 @@ SRCS += sentry/sys/time.c
 SRCS += sentry/time/clock.c
 SRCS += sentry/time/posix_timer.c
 UNIT_TESTS += tests/unit/sentry/test_proc.c
+SRCS += sentry/sys/inotify.c

@@ -176,6 +176,8 @@ static struct dentry *dentry_release(struct dentry *d)
 	if (d->name != d->inline_name)
 		mem_free(d->name);
 	mem_free(d);
+	if (i && i->nlink == 0)
+		fsnotify_deleted(i);
 	inode_put(i);
 	return parent;
 }

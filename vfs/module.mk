@@ -55,3 +55,5 @@ SRCS += vfs/overlay/ovl_dir.c
 SRCS += vfs/overlay/ovl_file.c
 SRCS += vfs/overlay/readdir.c
 UNIT_TESTS += tests/unit/vfs/test_overlay.c
+SRCS += vfs/inotify.c
+UNIT_TESTS += tests/unit/vfs/test_inotify.c

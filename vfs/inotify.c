@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inotify.c: inotify(7).
+ *
+ * A watch connects an inode and an instance (group) and hangs on a list of each.  It holds the
+ * inode; the group's file holds the group, the group its watches.  One latch guards all lists and
+ * queues: events are rare next to what they report, and adding one is a few stores.  Memory for an
+ * event is allocated before the latch is taken.
+ *
+ * While there is no watch at all (a global count) nothing here does anything.
+ *
+ * A queue holds EVENTS_MAX events; then one IN_Q_OVERFLOW (which every group has in reserve).  An
+ * event like the last one in the queue is dropped, as on Linux.
+ *
+ * Events carry what changed through this vfs; what the host changes behind a gofer's back is
+ * reported by the gofer client through the same functions.
+ *
+ * Linux: fs/notify/inotify/.
+ */
+#include "vfs/inotify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+
+#include "lib/buf.h"
+#include "lib/mem.h"
+#include "vfs/file.h"
+#include "vfs/poll.h"
+#include "vfs/vfs_impl.h"
+
+#define EVENTS_MAX  16384 /* /proc/sys/fs/inotify/max_queued_events */
+#define WATCHES_MAX 65536 /* of one instance */
+#define EVENT_ALIGN 16    /* names are padded to the size of struct inotify_event */
+
+/* (n) notify.latch */
+struct in_event {
+	struct list node;
+	int32_t wd;
+	uint32_t mask, cookie;
+	uint32_t len;       /* of name with its NUL, 0: none */
+	char name[];
+};
+
+struct in_group {
+	struct list events;   /* (n) struct in_event */
+	unsigned int count;   /* (n) */
+	struct list watches;  /* (n) struct in_watch by group_node */
+	unsigned int watch_count; /* (n) */
+	int32_t last_wd;      /* (n) */
+	struct in_event overflow; /* (n) on the list or not */
+	struct wq wq;
+	struct mutex read_lock; /* LOCK_EPOLL: one reader at a time takes events */
+};
+
+struct in_watch {
+	struct list group_node; /* (n) */
+	struct list inode_node; /* (n) in inode->watches */
+	struct in_group *group; /* (c) borrowed */
+	struct inode *inode;    /* (c) counted */
+	int32_t wd;             /* (c) */
+	uint32_t mask;          /* (n) */
+};
+
+static struct {
+	struct latch latch;
+	atomic_uint watch_count;
+	atomic_uint next_cookie;
+} notify = { .next_cookie = 1 };
+
+/* ---- queueing --------------------------------------------------------------------------------- */
+
+static struct in_event *event_new(const char *name)
+{
+	size_t len = name ? strlen(name) + 1 : 0;
+	struct in_event *e = mem_alloc(sizeof(*e) + len);
+
+	if (!e)
+		return NULL;
+	e->len = (uint32_t)len;
+	if (len)
+		memcpy(e->name, name, len);
+	return e;
+}
+
+static bool same_event(const struct in_event *a, const struct in_event *b)
+{
+	return a->wd == b->wd && a->mask == b->mask && a->cookie == b->cookie && a->len == b->len &&
+	       !memcmp(a->name, b->name, a->len);
+}
+
+/* Latch held.  Takes e (true) or leaves it to the caller. */
+static bool group_queue(struct in_group *g, struct in_event *e)
+{
+	struct in_event *last = list_empty(&g->events) ? NULL :
+				list_entry(g->events.prev, struct in_event, node);
+
+	if (last && same_event(last, e))
+		return false;
+	if (g->count >= EVENTS_MAX) {
+		if (!list_linked(&g->overflow.node)) {
+			list_append(&g->events, &g->overflow.node);
+			g->count++;
+		}
+		return false;
+	}
+	list_append(&g->events, &e->node);
+	g->count++;
+	wq_wake(&g->wq, POLLIN | POLLRDNORM);
+	return true;
+}
+
+/* Latch held: take w off both lists; the caller frees it. */
+static void watch_unlink(struct in_watch *w)
+{
+	list_remove(&w->group_node);
+	list_remove(&w->inode_node);
+	w->group->watch_count--;
+	atomic_fetch_sub_explicit(&notify.watch_count, 1, memory_order_relaxed);
+}
+
+static void watch_free(struct in_watch *w)
+{
+	inode_put(w->inode);
+	mem_free(w);
+}
+
+/*
+ * Tell all who watch i.  Each watch needs an event of its own; they are made outside the latch, as
+ * many as there were watches, and the list is walked again from the start if that was too few.
+ */
+static void notify_inode(struct inode *i, uint32_t mask, uint32_t cookie, const char *name)
+{
+	const uint32_t what = mask & IN_ALL_EVENTS;
+	struct list done = LIST_INIT(done), spare = LIST_INIT(spare);
+	unsigned int need = 0;
+	struct in_watch *w, *tmp;
+	struct list *n;
+
+	latch_lock(&notify.latch);
+	list_for_each_entry(w, &i->watches, inode_node)
+		if (w->mask & what)
+			need++;
+	latch_unlock(&notify.latch);
+	while (need-- > 0) {
+		struct in_event *e = event_new(name);
+
+		if (!e)
+			break;
+		list_append(&spare, &e->node);
+	}
+	if (list_empty(&spare))
+		return;
+	latch_lock(&notify.latch);
+	list_for_each_entry_safe(w, tmp, &i->watches, inode_node) {
+		struct in_event *e;
+
+		if (!(w->mask & what) || list_empty(&spare))
+			continue;
+		e = list_entry(list_shift(&spare), struct in_event, node);
+		e->wd = w->wd;
+		e->mask = mask & (IN_ALL_EVENTS | IN_ISDIR | IN_UNMOUNT);
+		e->cookie = cookie;
+		if (!group_queue(w->group, e))
+			list_append(&spare, &e->node);
+		if (w->mask & IN_ONESHOT) {
+			watch_unlink(w);
+			list_append(&done, &w->group_node);
+		}
+	}
+	latch_unlock(&notify.latch);
+	while ((n = list_shift(&spare)))
+		mem_free(list_entry(n, struct in_event, node));
+	while ((n = list_shift(&done)))
+		watch_free(list_entry(n, struct in_watch, group_node));
+}
+
+static bool nobody_watches(void)
+{
+	return atomic_load_explicit(&notify.watch_count, memory_order_relaxed) == 0;
+}
+
+static bool watched(const struct inode *i)
+{
+	return i && !list_empty(&i->watches);
+}
+
+static uint32_t dir_bit(const struct inode *i)
+{
+	return S_ISDIR(i->mode) ? IN_ISDIR : 0;
+}
+
+/* ---- what the vfs calls ----------------------------------------------------------------------- */
+
+void fsnotify_inode(struct inode *i, uint32_t mask)
+{
+	if (!nobody_watches() && watched(i))
+		notify_inode(i, mask | dir_bit(i), 0, NULL);
+}
+
+void fsnotify_dentry(struct dentry *d, uint32_t mask)
+{
+	char name[NAME_LEN_MAX + 1];
+	struct inode *i = dentry_inode(d);
+	struct dentry *parent;
+
+	if (nobody_watches() || !i)
+		return;
+	mask |= dir_bit(i);
+	dentry_snapshot(d, name, &parent);
+	if (parent && watched(dentry_inode(parent)) && !dentry_unlinked(d))
+		notify_inode(dentry_inode(parent), mask, 0, name);
+	dentry_put(parent);
+	if (watched(i))
+		notify_inode(i, mask, 0, NULL);
+}
+
+void fsnotify_name(struct inode *dir, const char *name, uint32_t mask, uint32_t cookie)
+{
+	if (!nobody_watches() && watched(dir))
+		notify_inode(dir, mask, cookie, name);
+}
+
+void fsnotify_move(struct inode *old_dir, const char *old_name, struct inode *new_dir,
+		   const char *new_name, struct inode *moved)
+{
+	uint32_t cookie;
+
+	if (nobody_watches())
+		return;
+	cookie = atomic_fetch_add_explicit(&notify.next_cookie, 1, memory_order_relaxed);
+	fsnotify_name(old_dir, old_name, IN_MOVED_FROM | dir_bit(moved), cookie);
+	fsnotify_name(new_dir, new_name, IN_MOVED_TO | dir_bit(moved), cookie);
+	fsnotify_inode(moved, IN_MOVE_SELF);
+}
+
+/* Report IN_IGNORED for w, which is off its lists, and free it. */
+static void watch_end(struct in_watch *w)
+{
+	struct in_event *e = event_new(NULL);
+
+	if (e) {
+		e->wd = w->wd;
+		e->mask = IN_IGNORED;
+		e->cookie = 0;
+		latch_lock(&notify.latch);
+		if (group_queue(w->group, e))
+			e = NULL;
+		latch_unlock(&notify.latch);
+		mem_free(e);
+	}
+	watch_free(w);
+}
+
+void fsnotify_deleted(struct inode *i)
+{
+	struct in_watch *w;
+
+	if (nobody_watches() || !watched(i))
+		return;
+	notify_inode(i, IN_DELETE_SELF | dir_bit(i), 0, NULL);
+	for (;;) {
+		latch_lock(&notify.latch);
+		w = list_first(&i->watches, struct in_watch, inode_node);
+		if (w)
+			watch_unlink(w);
+		latch_unlock(&notify.latch);
+		if (!w)
+			return;
+		watch_end(w); /* the caller holds i */
+	}
+}
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+static size_t event_size(const struct in_event *e)
+{
+	return sizeof(struct inotify_event) + ALIGN_UP((size_t)e->len, EVENT_ALIGN);
+}
+
+static ssize_t event_put(struct uio *dst, const struct in_event *e)
+{
+	struct inotify_event h = {
+		.wd = e->wd,
+		.mask = e->mask,
+		.cookie = e->cookie,
+		.len = (uint32_t)ALIGN_UP((size_t)e->len, EVENT_ALIGN),
+	};
+	ssize_t n = uio_put(dst, &h, sizeof(h));
+
+	if (n == sizeof(h) && e->len)
+		n = uio_put(dst, e->name, e->len);
+	if (n > 0 && h.len > e->len)
+		n = uio_zero(dst, h.len - e->len);
+	return n < 0 ? n : (ssize_t)event_size(e);
+}
+
+/* The first event if it fits into size bytes, taken out; -EINVAL: it does not. */
+static int group_take(struct in_group *g, size_t size, struct in_event **out)
+{
+	struct in_event *e;
+	int err = 0;
+
+	latch_lock(&notify.latch);
+	e = list_first(&g->events, struct in_event, node);
+	if (e && event_size(e) > size) {
+		e = NULL;
+		err = -EINVAL;
+	}
+	if (e) {
+		list_remove(&e->node);
+		g->count--;
+	}
+	latch_unlock(&notify.latch);
+	*out = e;
+	return err;
+}
+
+static ssize_t group_read(struct in_group *g, struct uio *dst)
+{
+	ssize_t done = 0, n;
+	struct in_event *e;
+	int err;
+
+	for (;;) {
+		err = group_take(g, uio_left(dst), &e);
+		if (err < 0 || !e)
+			return done ? done : err;
+		n = event_put(dst, e);
+		if (e != &g->overflow)
+			mem_free(e);
+		if (n < 0)
+			return done ? done : n;
+		done += n;
+	}
+}
+
+static bool group_ready(struct in_group *g)
+{
+	bool ready;
+
+	latch_lock(&notify.latch);
+	ready = !list_empty(&g->events);
+	latch_unlock(&notify.latch);
+	return ready;
+}
+
+static ssize_t inotify_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int64_t *pos,
+			    int rwf)
+{
+	struct in_group *g = file_priv(f);
+	ssize_t n;
+
+	(void)pos;
+	mutex_lock(&g->read_lock);
+	for (;;) {
+		n = group_read(g, dst);
+		if (n != 0)
+			break;
+		n = -EAGAIN;
+		if (rwf & O_NONBLOCK)
+			break;
+		n = wq_wait(&g->wq, &g->read_lock, c->waiter);
+		if (n < 0)
+			break;
+	}
+	mutex_unlock(&g->read_lock);
+	return n;
+}
+
+static uint32_t inotify_poll(struct file *f, struct poller *p)
+{
+	struct in_group *g = file_priv(f);
+
+	poller_add(p, &g->wq);
+	return group_ready(g) ? POLLIN | POLLRDNORM : 0;
+}
+
+static long inotify_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t arg)
+{
+	struct in_group *g = file_priv(f);
+	struct in_event *e;
+	int bytes = 0;
+
+	if (cmd != FIONREAD)
+		return -ENOTTY;
+	latch_lock(&notify.latch);
+	list_for_each_entry(e, &g->events, node)
+		bytes += (int)event_size(e);
+	latch_unlock(&notify.latch);
+	return vfs_copy_out(c, arg, &bytes, sizeof(bytes));
+}
+
+/* ---- instances and watches -------------------------------------------------------------------- */
+
+static struct in_watch *group_pop(struct in_group *g, const struct inode *i, int wd)
+{
+	struct in_watch *w, *found = NULL;
+
+	latch_lock(&notify.latch);
+	list_for_each_entry(w, &g->watches, group_node) {
+		if ((!i || w->inode == i) && (wd < 0 || w->wd == wd)) {
+			found = w;
+			watch_unlink(w);
+			break;
+		}
+	}
+	latch_unlock(&notify.latch);
+	return found;
+}
+
+static void inotify_release(struct file *f)
+{
+	struct in_group *g = file_priv(f);
+	struct in_watch *w;
+	struct list *n;
+
+	while ((w = group_pop(g, NULL, -1)))
+		watch_free(w);
+	while ((n = list_shift(&g->events)))
+		if (n != &g->overflow.node)
+			mem_free(list_entry(n, struct in_event, node));
+	mem_free(g);
+}
+
+static void inotify_show(struct file *f, struct buf *b)
+{
+	struct in_group *g = file_priv(f);
+	struct in_watch *w;
+
+	latch_lock(&notify.latch);
+	list_for_each_entry(w, &g->watches, group_node)
+		buf_printf(b, "inotify wd:%d ino:%llx sdev:%llx mask:%x ignored_mask:0\n", w->wd,
+			   (unsigned long long)w->inode->ino, (unsigned long long)w->inode->sb->dev,
+			   w->mask & IN_ALL_EVENTS);
+	latch_unlock(&notify.latch);
+}
+
+static const struct file_ops inotify_fops = {
+	.read = inotify_read,
+	.poll = inotify_poll,
+	.ioctl = inotify_ioctl,
+	.release = inotify_release,
+	.show_fdinfo = inotify_show,
+};
+
+int inotify_new(struct vfs_ctx *c, int flags, struct file **out)
+{
+	struct in_group *g = mem_new(struct in_group);
+	int err;
+
+	if (!g)
+		return -ENOMEM;
+	list_init(&g->events);
+	list_init(&g->watches);
+	list_init(&g->overflow.node);
+	g->overflow.wd = -1;
+	g->overflow.mask = IN_Q_OVERFLOW;
+	wq_init(&g->wq);
+	mutex_init(&g->read_lock, LOCK_EPOLL);
+	err = file_new_anon("inotify", &inotify_fops, g, O_RDONLY | (flags & O_NONBLOCK),
+			    FILE_READ | FILE_STREAM, c->cred, out);
+	if (err < 0)
+		mem_free(g);
+	return err;
+}
+
+bool file_is_inotify(const struct file *f)
+{
+	return f->ops == &inotify_fops;
+}
+
+/* Latch held. */
+static struct in_watch *watch_find(struct in_group *g, const struct inode *i)
+{
+	struct in_watch *w;
+
+	list_for_each_entry(w, &i->watches, inode_node)
+		if (w->group == g)
+			return w;
+	return NULL;
+}
+
+/* Change an existing watch; its number, 0: there is none, or -EEXIST. */
+static int watch_update(struct in_group *g, const struct inode *i, uint32_t mask)
+{
+	struct in_watch *w;
+	int wd = 0;
+
+	latch_lock(&notify.latch);
+	w = watch_find(g, i);
+	if (w && (mask & IN_MASK_CREATE)) {
+		wd = -EEXIST;
+	} else if (w) {
+		w->mask = (mask & IN_MASK_ADD ? w->mask : 0) | mask;
+		wd = w->wd;
+	}
+	latch_unlock(&notify.latch);
+	return wd;
+}
+
+int inotify_add(struct vfs_ctx *c, struct file *f, const struct path *p, uint32_t mask)
+{
+	struct in_group *g = file_priv(f);
+	struct inode *i = dentry_inode(p->dentry);
+	struct in_watch *w;
+	int wd, err;
+
+	err = inode_permission(c, i, MAY_READ);
+	if (err < 0)
+		return err;
+	mask &= IN_ALL_EVENTS | IN_ONESHOT | IN_EXCL_UNLINK | IN_MASK_ADD | IN_MASK_CREATE;
+	wd = watch_update(g, i, mask);
+	if (wd != 0)
+		return wd;
+	w = mem_new(struct in_watch);
+	if (!w)
+		return -ENOMEM;
+	w->group = g;
+	w->inode = inode_get(i);
+	w->mask = mask;
+	latch_lock(&notify.latch);
+	wd = -ENOSPC;
+	if (g->watch_count < WATCHES_MAX) {
+		wd = w->wd = ++g->last_wd;
+		g->watch_count++;
+		list_append(&g->watches, &w->group_node);
+		list_append(&i->watches, &w->inode_node);
+		atomic_fetch_add_explicit(&notify.watch_count, 1, memory_order_relaxed);
+	}
+	latch_unlock(&notify.latch);
+	if (wd < 0)
+		watch_free(w);
+	return wd;
+}
+
+int inotify_remove(struct file *f, int wd)
+{
+	struct in_watch *w = wd > 0 ? group_pop(file_priv(f), NULL, wd) : NULL;
+
+	if (!w)
+		return -EINVAL;
+	watch_end(w);
+	return 0;
+}
