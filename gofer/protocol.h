@@ -179,20 +179,26 @@ struct gofer_link {
 	uint32_t reserved;
 };
 
-/* flags: 0 or AT_REMOVEDIR. */
+/*
+ * flags: 0 or AT_REMOVEDIR.  fid is clunked first, whatever comes of the rest (GOFER_NOFID: none): the
+ * host's file systems remove faster what nobody has open.
+ */
 struct gofer_unlink {
 	uint32_t dir;
 	uint32_t flags;
 	uint32_t name_size;
-	uint32_t reserved;
+	uint32_t fid;
 };
 
-/* flags: RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT.  The old name, then the new one. */
+/*
+ * flags: RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT.  The old name, then the new one.  fid as
+ * for UNLINK: what is replaced.
+ */
 struct gofer_rename {
 	uint32_t old_dir, new_dir;
 	uint32_t flags;
 	uint32_t old_size, new_size;
-	uint32_t reserved;
+	uint32_t fid;
 };
 
 enum gofer_setattr_mask {

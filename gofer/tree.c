@@ -439,6 +439,7 @@ int gofer_req_unlink(struct gofer_request *r)
 
 	if (q->flags & ~(uint32_t)AT_REMOVEDIR)
 		return GOFER_MALFORMED;
+	gofer_node_clunk(r->s, q->fid);
 	err = gofer_take_name(r, q->name_size, name);
 	if (err < 0)
 		return err;
@@ -457,6 +458,7 @@ int gofer_req_rename(struct gofer_request *r)
 
 	if (q->flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return GOFER_MALFORMED;
+	gofer_node_clunk(r->s, q->fid);
 	err = gofer_take_name(r, q->old_size, old_name);
 	if (err == GOFER_MALFORMED)
 		return err;

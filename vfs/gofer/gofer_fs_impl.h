@@ -144,6 +144,13 @@ bool gfs_same_file(const struct gfs_inode *gi, const struct gofer_attr *attr);
  * fd_lock.
  */
 int gfs_fid(struct gfs_inode *gi, uint32_t *fid) must_check;
+/*
+ * Before gi's last name, `name` in dir, is removed: let go of all that we hold of the host's inode,
+ * unless somebody uses it.  The fid to be clunked with the removal, or GOFER_NOFID.  gi is as if it
+ * had only been seen; after the removal gfs_fid_gone() makes that final (gfs_fid(): -ENOENT).
+ */
+uint32_t gfs_fid_give_up(struct gfs_inode *gi, struct inode *dir, const char *name);
+void gfs_fid_gone(struct gfs_inode *gi);
 /* gi, which another request has found again, may have use for fid (consumed). */
 void gfs_fid_offer(struct gfs_inode *gi, uint32_t fid);
 

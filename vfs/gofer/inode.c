@@ -41,6 +41,44 @@ void gfs_fid_offer(struct gfs_inode *gi, uint32_t fid)
 	gconn_fid_clunk(gi->gs->conn, fid);
 }
 
+uint32_t gfs_fid_give_up(struct gfs_inode *gi, struct inode *dir, const char *name)
+{
+	int ro = -1, rw = -1;
+	uint32_t fid;
+
+	gfs_idle_remove(gi);
+	mutex_lock(&gi->fd_lock);
+	fid = atomic_load_explicit(&gi->fid, memory_order_relaxed);
+	/* The one reference is that of the dentry; other users of the dentry see it removed. */
+	if (fid != GOFER_NOFID && gi->open_count == 0 && ref_count(&gi->vi.ref) == 1)
+		gi->name = mem_strdup(name);
+	if (gi->name && !gi->parent) {
+		gi->parent = inode_get(dir);
+		atomic_store_explicit(&gi->fid, GOFER_NOFID, memory_order_release); /* gfs_fid */
+		ro = atomic_exchange_explicit(&gi->ro_fd, -1, memory_order_relaxed);
+		rw = atomic_exchange_explicit(&gi->rw_fd, -1, memory_order_relaxed);
+	} else {
+		fid = GOFER_NOFID;
+	}
+	mutex_unlock(&gi->fd_lock);
+	host_close_fd(&ro);
+	host_close_fd(&rw);
+	return fid;
+}
+
+void gfs_fid_gone(struct gfs_inode *gi)
+{
+	struct inode *parent;
+
+	mutex_lock(&gi->fd_lock);
+	parent = gi->parent;
+	gi->parent = NULL;
+	mem_free(gi->name);
+	gi->name = NULL;
+	mutex_unlock(&gi->fd_lock);
+	inode_put(parent);
+}
+
 /* Walk from the directory, whose fid is dir_fid.  *parent: to be put once fd_lock is free. */
 static int fid_walk_locked(struct gfs_inode *gi, uint32_t dir_fid, struct inode **parent)
 {
@@ -68,7 +106,10 @@ static int fid_try(struct gfs_inode *gi, struct inode **dir)
 	int err = 0;
 
 	mutex_lock(&gi->fd_lock);
-	if (gi->parent) {
+	if (!gi->parent) {
+		if (atomic_load_explicit(&gi->fid, memory_order_relaxed) == GOFER_NOFID)
+			err = -ENOENT; /* removed */
+	} else {
 		dir_fid = atomic_load_explicit(&gfs_inode(gi->parent)->fid, memory_order_acquire);
 		if (dir_fid == GOFER_NOFID) {
 			*dir = inode_get(gi->parent);

@@ -224,17 +224,29 @@ int grpc_link(struct gconn *g, uint32_t fid, uint32_t dir, const char *name, str
 	return call_attr(g, &c, attr, NULL);
 }
 
-int grpc_unlink(struct gconn *g, uint32_t dir, const char *name, uint32_t flags)
+/* The server has let go of it. */
+static void victim_free(struct gconn *g, uint32_t victim)
 {
-	struct gofer_unlink q = { .dir = dir, .flags = flags, .name_size = (uint32_t)strlen(name) };
+	if (victim != GOFER_NOFID)
+		gconn_fid_free(g, victim);
+}
+
+int grpc_unlink(struct gconn *g, uint32_t dir, const char *name, uint32_t flags, uint32_t victim)
+{
+	struct gofer_unlink q = {
+		.dir = dir, .flags = flags, .name_size = (uint32_t)strlen(name), .fid = victim
+	};
 	struct gconn_call c = CALL(GOFER_REQ_UNLINK, q);
+	int err;
 
 	add_rest(&c, 0, name, q.name_size);
-	return call_empty(g, &c, NULL);
+	err = call_empty(g, &c, NULL);
+	victim_free(g, victim);
+	return err;
 }
 
 int grpc_rename(struct gconn *g, uint32_t old_dir, const char *old_name, uint32_t new_dir,
-		const char *new_name, uint32_t flags)
+		const char *new_name, uint32_t flags, uint32_t victim)
 {
 	struct gofer_rename q = {
 		.old_dir = old_dir,
@@ -242,12 +254,16 @@ int grpc_rename(struct gconn *g, uint32_t old_dir, const char *old_name, uint32_
 		.flags = flags,
 		.old_size = (uint32_t)strlen(old_name),
 		.new_size = (uint32_t)strlen(new_name),
+		.fid = victim,
 	};
 	struct gconn_call c = CALL(GOFER_REQ_RENAME, q);
+	int err;
 
 	add_rest(&c, 0, old_name, q.old_size);
 	add_rest(&c, 1, new_name, q.new_size);
-	return call_empty(g, &c, NULL);
+	err = call_empty(g, &c, NULL);
+	victim_free(g, victim);
+	return err;
 }
 
 /* ---- attributes -------------------------------------------------------------------------------- */

@@ -45,9 +45,10 @@ int grpc_open(struct gconn *g, uint32_t fid, uint32_t flags, struct gofer_attr *
 int grpc_make(struct gconn *g, uint16_t type, const struct gofer_make *q, const char *name,
 	      const char *text, struct gofer_attr *attr, int *fd);
 int grpc_link(struct gconn *g, uint32_t fid, uint32_t dir, const char *name, struct gofer_attr *attr);
-int grpc_unlink(struct gconn *g, uint32_t dir, const char *name, uint32_t flags);
+/* victim: a fid that is clunked first and then free, or GOFER_NOFID. */
+int grpc_unlink(struct gconn *g, uint32_t dir, const char *name, uint32_t flags, uint32_t victim);
 int grpc_rename(struct gconn *g, uint32_t old_dir, const char *old_name, uint32_t new_dir,
-		const char *new_name, uint32_t flags);
+		const char *new_name, uint32_t flags, uint32_t victim);
 int grpc_getattr(struct gconn *g, uint32_t fid, struct gofer_attr *attr);
 int grpc_setattr(struct gconn *g, const struct gofer_setattr *q, struct gofer_attr *attr);
 /* *text: a new string. */

@@ -446,12 +446,20 @@ static int gfs_link(struct vfs_ctx *c, struct inode *dir, struct dentry *d, stru
 	return 0;
 }
 
-/* A name of i will go away: if it has others, it must not be known by this one alone. */
-static int before_name_lost(const struct inode *i)
+/*
+ * d's name will go away.  If its inode has others, it must not be known by this one alone; if not,
+ * nobody should hold the inode.  *fid: to be clunked with it.
+ */
+static int before_name_lost(struct inode *dir, struct dentry *d, uint32_t *fid)
 {
-	uint32_t fid;
+	struct gfs_inode *gi = gfs_inode(dentry_inode(d));
+	uint32_t own;
 
-	return S_ISDIR(i->mode) || i->nlink <= 1 ? 0 : gfs_fid(gfs_inode(i), &fid);
+	*fid = GOFER_NOFID;
+	if (!S_ISDIR(gi->vi.mode) && gi->vi.nlink > 1)
+		return gfs_fid(gi, &own);
+	*fid = gfs_fid_give_up(gi, dir, dentry_name(d));
+	return 0;
 }
 
 /* A name of i went away. */
@@ -463,21 +471,23 @@ static void name_lost(struct inode *i)
 		i->nlink--;
 	i->ctime = vfs_now();
 	atomic_store_explicit(&gfs_inode(i)->stale, true, memory_order_relaxed);
-	if (i->nlink == 0)
+	if (i->nlink == 0) {
 		gfs_inode_unhash(gfs_inode(i));
+		gfs_fid_gone(gfs_inode(i));
+	}
 }
 
 static int remove_name(struct inode *dir, struct dentry *d, uint32_t flags)
 {
 	struct gfs_super *gs = gfs_super(dir->sb);
-	uint32_t dir_fid;
+	uint32_t dir_fid, victim;
 	int err;
 
 	err = gfs_fid(gfs_inode(dir), &dir_fid);
 	if (err == 0)
-		err = before_name_lost(dentry_inode(d));
+		err = before_name_lost(dir, d, &victim);
 	if (err == 0)
-		err = grpc_unlink(gs->conn, dir_fid, dentry_name(d), flags);
+		err = grpc_unlink(gs->conn, dir_fid, dentry_name(d), flags, victim);
 	if (err < 0)
 		return err;
 	name_lost(dentry_inode(d));
@@ -507,21 +517,21 @@ static int gfs_rename(struct vfs_ctx *c, struct inode *old_dir, struct dentry *o
 {
 	struct gfs_super *gs = gfs_super(old_dir->sb);
 	struct inode *moved = dentry_inode(old_d), *replaced = dentry_inode(new_d);
-	uint32_t old_fid, new_fid, fid;
+	uint32_t old_fid, new_fid, fid, victim = GOFER_NOFID;
 	int err;
 
 	(void)c;
 	err = gfs_fid(gfs_inode(moved), &fid); /* its name will be another one */
-	if (err == 0 && replaced)
-		err = flags & RENAME_EXCHANGE ? gfs_fid(gfs_inode(replaced), &fid)
-					      : before_name_lost(replaced);
 	if (err == 0)
 		err = gfs_fid(gfs_inode(old_dir), &old_fid);
 	if (err == 0)
 		err = gfs_fid(gfs_inode(new_dir), &new_fid);
+	if (err == 0 && replaced)
+		err = flags & RENAME_EXCHANGE ? gfs_fid(gfs_inode(replaced), &fid)
+					      : before_name_lost(new_dir, new_d, &victim);
 	if (err == 0)
 		err = grpc_rename(gs->conn, old_fid, dentry_name(old_d), new_fid, dentry_name(new_d),
-				  flags);
+				  flags, victim);
 	if (err < 0)
 		return err;
 	atomic_store_explicit(&gfs_inode(moved)->stale, true, memory_order_relaxed);

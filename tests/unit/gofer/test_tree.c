@@ -118,8 +118,8 @@ static void bad_names_are_refused_everywhere(void **state)
 		int error = i < ARRAY_SIZE(bad) ? bad[i].error : -ENAMETOOLONG;
 		struct gofer_make m = { .dir = 0, .fid = 9, .mode = 0644, .name_size = size };
 		struct gofer_link l = { 0, 0, size, 0 };
-		struct gofer_unlink u = { 0, 0, size, 0 };
-		struct gofer_rename rn = { .new_size = 1, .old_size = size };
+		struct gofer_unlink u = { 0, 0, size, GOFER_NOFID };
+		struct gofer_rename rn = { .new_size = 1, .old_size = size, .fid = GOFER_NOFID };
 		struct gofer_walk q = { 0, 1 };
 		struct gofer_walk_name n = { 9, GOFER_NOFID, size };
 		char two[260];
@@ -270,8 +270,8 @@ static void link_unlink_and_rename_change_names(void **state)
 {
 	struct fixture *fx = *state;
 	struct gofer_link l = { .fid = 1, .dir = 2, .name_size = 2 };
-	struct gofer_rename rn = { .old_dir = 0, .new_dir = 2, .old_size = 1, .new_size = 1 };
-	struct gofer_unlink u = { .dir = 2, .flags = 0, .name_size = 2 };
+	struct gofer_rename rn = { .old_dir = 0, .new_dir = 2, .old_size = 1, .new_size = 1, .fid = GOFER_NOFID };
+	struct gofer_unlink u = { .dir = 2, .flags = 0, .name_size = 2, .fid = GOFER_NOFID };
 
 	host_file(fx, "f", "x");
 	assert_int_equal(mkdirat(fx->dir_fd, "d", 0755), 0);
@@ -287,14 +287,17 @@ static void link_unlink_and_rename_change_names(void **state)
 	assert_int_equal(do_getattr(fx, 1), 0); /* the fid goes along */
 	assert_int_equal(reply_attr(fx)->nlink, 2);
 	rn = (struct gofer_rename){ .old_dir = 2, .new_dir = 2, .old_size = 1, .new_size = 2,
-				    .flags = RENAME_NOREPLACE };
+				    .flags = RENAME_NOREPLACE, .fid = GOFER_NOFID };
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_RENAME, "gf2", rn), -EEXIST);
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_UNLINK, "f2", u), 0);
 	assert_false(host_has(fx, "d/f2"));
-	u = (struct gofer_unlink){ .dir = 0, .flags = AT_REMOVEDIR, .name_size = 1 };
+	u = (struct gofer_unlink){ .dir = 0, .flags = AT_REMOVEDIR, .name_size = 1, .fid = GOFER_NOFID };
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_UNLINK, "d", u), -ENOTEMPTY);
 	u.flags = 0;
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_UNLINK, "d", u), -EISDIR);
+	u.fid = 1; /* is let go of, also when the rest fails */
+	assert_int_equal(CALL_NAME(fx, GOFER_REQ_UNLINK, "d", u), -EISDIR);
+	assert_int_equal(do_getattr(fx, 1), -EBADF);
 }
 
 static void symlinks_can_be_hard_linked(void **state)
@@ -311,7 +314,7 @@ static void symlinks_can_be_hard_linked(void **state)
 static void attachments_do_not_mix(void **state)
 {
 	struct fixture *fx = *state;
-	struct gofer_rename rn = { .old_dir = 0, .new_dir = 1, .old_size = 1, .new_size = 1 };
+	struct gofer_rename rn = { .old_dir = 0, .new_dir = 1, .old_size = 1, .new_size = 1, .fid = GOFER_NOFID };
 	struct gofer_link l = { .fid = 2, .dir = 1, .name_size = 1 };
 
 	host_file(fx, "f", "");
@@ -325,9 +328,9 @@ static void read_only_attachments_refuse_every_change(void **state)
 {
 	struct fixture *fx = *state;
 	struct gofer_make m = { .dir = 1, .fid = 9, .mode = 0644 };
-	struct gofer_unlink u = { .dir = 1, .name_size = 1 };
-	struct gofer_rename rn = { .old_dir = 1, .new_dir = 1, .old_size = 1, .new_size = 1 };
-	struct gofer_rename into = { .old_dir = 0, .new_dir = 1, .old_size = 1, .new_size = 1 };
+	struct gofer_unlink u = { .dir = 1, .name_size = 1, .fid = GOFER_NOFID };
+	struct gofer_rename rn = { .old_dir = 1, .new_dir = 1, .old_size = 1, .new_size = 1, .fid = GOFER_NOFID };
+	struct gofer_rename into = { .old_dir = 0, .new_dir = 1, .old_size = 1, .new_size = 1, .fid = GOFER_NOFID };
 	struct gofer_link l = { .fid = 2, .dir = 1, .name_size = 1 };
 	struct gofer_setattr sa = { .fid = 2, .mask = GOFER_SET_MODE, .mode = 0600 };
 	struct gofer_open o = { 2, O_WRONLY };
