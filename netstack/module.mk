@@ -2,6 +2,7 @@
 
 SRCS += netstack/conf.c
 SRCS += netstack/csum.c
+SRCS += netstack/drive.c
 SRCS += netstack/pkt.c
 SRCS += netstack/stack.c
 SRCS += netstack/link/arp.c
@@ -44,3 +45,4 @@ UNIT_TESTS += tests/unit/netstack/test_udp.c
 UNIT_TESTS += tests/unit/netstack/test_tcp_sim.c
 FUZZ_TESTS += tests/fuzz/fuzz_netstack.c
 UNIT_TESTS += tests/unit/netstack/test_tcp_script.c
+UNIT_TESTS += tests/unit/netstack/test_fibers.c
