@@ -240,7 +240,7 @@ static int select_fill_slots(struct task *t, struct select_work *w)
 	w->fds = mem_calloc(wanted, sizeof(*w->fds));
 	if (!w->slots || !w->fds)
 		return -ENOMEM;
-	for (unsigned int fd = 0; fd < w->nfds; fd++) {
+	for (unsigned int fd = 0; fd < w->nfds && w->count < wanted; fd++) {
 		struct poll_slot *s = &w->slots[w->count];
 
 		for (int k = 0; k < SEL_SETS; k++)
