@@ -232,8 +232,6 @@ static int process_terminal(struct vfs_ctx *c, struct process_config *p, struct 
 		host_close_fd(&p->fds[i]);
 		if (err >= 0)
 			err = fdt_add(fdt, file_get(f), 0, 1024);
-		if (err < 0)
-			file_put(f);
 	}
 	file_put(f);
 	return MIN(err, 0);

@@ -32,6 +32,7 @@ SRCS += sentry/signal/x86_64/frame.c
 SRCS += sentry/sys/cred.c
 SRCS += sentry/sys/mm.c
 SRCS += sentry/sys/process.c
+SRCS += sentry/sys/signalfd.c
 SRCS += sentry/sys/signal.c
 SRCS += sentry/sys/system.c
 SRCS += sentry/task/clone.c

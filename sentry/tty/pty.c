@@ -331,7 +331,7 @@ static long master_open_peer(struct vfs_ctx *c, struct file *f, struct pty *p, i
 	struct path dir, node;
 	struct file *peer;
 	struct buf name = BUF_INIT;
-	int err, fd;
+	int err;
 
 	if (!task)
 		return -ENOTTY;
@@ -350,10 +350,7 @@ static long master_open_peer(struct vfs_ctx *c, struct file *f, struct pty *p, i
 	path_put(&node);
 	if (err)
 		return err;
-	fd = fdt_add(task->fdt, peer, flags & O_CLOEXEC, task_rlimit(task, RLIMIT_NOFILE));
-	if (fd < 0)
-		file_put(peer);
-	return fd;
+	return fdt_add(task->fdt, peer, flags & O_CLOEXEC, task_rlimit(task, RLIMIT_NOFILE));
 }
 
 static long master_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t arg)
