@@ -749,7 +749,107 @@ FIBER_TEST(options_have_the_values_of_the_manual)
 	fx_fini(&x);
 }
 
-UNIT_MAIN(UNIT(streams_ignore_message_bounds), UNIT(closing_a_stream_is_seen_by_its_peer),
+/* ---- many at once ------------------------------------------------------------------------------ */
+
+enum { STRESS_PAIRS = 4, STRESS_BYTES = 300000 };
+
+static long stress_send(struct side *s)
+{
+	unsigned char buf[700];
+	size_t sent = 0;
+
+	while (sent < STRESS_BYTES) {
+		size_t size = MIN(1 + sent % sizeof(buf), STRESS_BYTES - sent);
+		ssize_t n;
+
+		for (size_t i = 0; i < size; i++)
+			buf[i] = (unsigned char)(sent + i);
+		n = un_send(&s->c, s->f, buf, size, 0);
+		if (n <= 0)
+			return -1;
+		sent += (size_t)n;
+	}
+	return (long)sent;
+}
+
+static long stress_recv(struct side *s)
+{
+	unsigned char buf[900];
+	size_t got = 0;
+
+	while (got < STRESS_BYTES) {
+		struct poll_slot slot = { .file = s->f, .events = POLLIN | POLL_ALWAYS };
+		ssize_t n;
+
+		if (got % 3 == 0 && poll_wait(&s->c, &slot, 1, INT64_MAX) != 1)
+			return -1;
+		n = un_recv(&s->c, s->f, buf, sizeof(buf), 0);
+		if (n <= 0)
+			return -1;
+		for (ssize_t i = 0; i < n; i++)
+			if (buf[i] != (unsigned char)(got + (size_t)i))
+				return -2;
+		got += (size_t)n;
+	}
+	return (long)got;
+}
+
+/* Sockets go around between pairs, some into themselves, while others come and go. */
+static long stress_pass(struct side *s)
+{
+	struct fx *x = s->arg;
+	struct file *f[2], *g[2];
+
+	for (int i = 0; i < 150; i++) {
+		un_pair(x, SOCK_STREAM | NB, f);
+		un_pair(x, SOCK_DGRAM | NB, g);
+		(void)un_send_file(x, f[0], file_get(g[i % 2]));
+		(void)un_send_file(x, g[0], file_get(f[1]));
+		if (i % 3 == 0)
+			file_put(un_recv_file(x, f[1], i % 2 ? MSG_PEEK : 0, 1));
+		for (int k = 0; k < 2; k++) {
+			file_put(f[k]);
+			file_put(g[k]);
+		}
+	}
+	return 0;
+}
+
+FIBER_TEST(many_fibers_talk_at_once)
+{
+	static struct side sides[STRESS_PAIRS * 2 + 2];
+	struct file *f[STRESS_PAIRS][2], *g;
+	struct fx x;
+	(void)state;
+
+	un_init(&x);
+	assert_int_equal(fx_put(&x, "file", "text"), 0);
+	assert_int_equal(fx_open(&x, "file", O_RDONLY, &g), 0);
+	for (int i = 0; i < STRESS_PAIRS; i++) {
+		un_pair(&x, SOCK_STREAM, f[i]);
+		side_start(&sides[2 * i], &x, stress_send, f[i][0]);
+		side_start(&sides[2 * i + 1], &x, stress_recv, f[i][1]);
+	}
+	for (int i = STRESS_PAIRS * 2; i < STRESS_PAIRS * 2 + 2; i++)
+		side_start_arg(&sides[i], &x, stress_pass, &x);
+	for (int i = 0; i < STRESS_PAIRS * 2; i++)
+		assert_int_equal(side_join(&sides[i]), STRESS_BYTES);
+	for (int i = STRESS_PAIRS * 2; i < STRESS_PAIRS * 2 + 2; i++)
+		assert_int_equal(side_join(&sides[i]), 0);
+	for (int i = 0; i < STRESS_PAIRS; i++) {
+		file_put(f[i][0]);
+		file_put(f[i][1]);
+	}
+	file_put(g);
+	/* Once more with nothing else going on: all garbage is found, or LeakSanitizer tells. */
+	un_pair(&x, SOCK_STREAM, f[0]);
+	file_put(f[0][0]);
+	file_put(f[0][1]);
+	side_pause(50);
+	fx_fini(&x);
+}
+
+UNIT_MAIN(UNIT(many_fibers_talk_at_once), UNIT(streams_ignore_message_bounds), UNIT(closing_a_stream_is_seen_by_its_peer),
 	  UNIT(halves_are_shut_down_apart), UNIT(senders_sleep_when_the_buffer_is_full),
 	  UNIT(receivers_wait_as_told), UNIT(connections_are_made_by_path),
 	  UNIT(abstract_names_are_looked_up_by_type), UNIT(datagrams_keep_their_bounds),

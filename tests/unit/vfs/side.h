@@ -35,14 +35,26 @@ static inline void side_main(void *arg)
 }
 
 /* Run fn on a fiber of its own. */
-static inline void side_start(struct side *s, struct fx *x, long (*fn)(struct side *s), struct file *f)
+static inline void side_start_full(struct side *s, struct fx *x, long (*fn)(struct side *s),
+				   struct file *f, void *arg)
 {
 	memset(s, 0, sizeof(*s));
 	s->c = x->c;
 	s->fn = fn;
 	s->f = f;
+	s->arg = arg;
 	wq_init(&s->wq);
 	fiber_start(fiber_new(side_main, s));
+}
+
+static inline void side_start(struct side *s, struct fx *x, long (*fn)(struct side *s), struct file *f)
+{
+	side_start_full(s, x, fn, f, NULL);
+}
+
+static inline void side_start_arg(struct side *s, struct fx *x, long (*fn)(struct side *s), void *arg)
+{
+	side_start_full(s, x, fn, NULL, arg);
 }
 
 static inline bool side_is_done(void *arg)
