@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fs.c: which file systems, devices and socket families there are. */
+/* fs.c: which file systems and socket families there are beyond those of vfs_init(). */
 #include "sentry/fs.h"
 
 #include "sentry/proc/proc.h"
 #include "sentry/socket/socket.h"
 #include "sentry/sysfs/sysfs.h"
 #include "sentry/tty/tty.h"
-#include "vfs/gofer/gofer_fs.h"
-#include "vfs/tmpfs/tmpfs.h"
-#include "vfs/vfs.h"
 
 int sentry_fs_init(void)
 {
-	int err = tmpfs_init();
+	int err = socket_module_init();
 
-	if (!err)
-		err = socket_module_init();
 	if (!err)
 		err = procfs_init();
 	if (!err)
