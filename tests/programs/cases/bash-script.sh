@@ -2,7 +2,7 @@ set -u
 f() { local x=$1; echo "f $x"; return 4; }
 f a || echo "rc $?"
 while read -r l; do echo "<$l>"; done < <(printf 'a\nb\nc\n')
-coproc cat; echo hi >&"${COPROC[1]}"; read -r x <&"${COPROC[0]}"; echo "$x"
+coproc cat; echo hi >&"${COPROC[1]}"; read -r x <&"${COPROC[0]}"; echo "$x"; kill $COPROC_PID; wait $COPROC_PID 2>/dev/null
 trap 'echo bye' EXIT
 (trap 'echo sub; exit 5' USR1; kill -USR1 $BASHPID; sleep 1); echo $?
 sleep 0.2 & sleep 0.1 & wait; jobs; echo done
