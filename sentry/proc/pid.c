@@ -290,6 +290,33 @@ static int show_timens_offsets(const struct pfs_req *r, struct buf *b)
 	return 0;
 }
 
+static int show_io(const struct pfs_req *r, struct buf *b)
+{
+	struct process *p = r->target->process;
+	struct task_io io = { 0 };
+	struct task *t;
+
+	if (!proc_may_access(r, PTRACE_READ))
+		return -EACCES;
+	mutex_lock(&tasklist.lock);
+	if (r->i->key == PROC_KEY_TID) {
+		task_io_add(&io, &r->target->io);
+	} else {
+		task_io_add(&io, &p->io);
+		list_for_each_entry(t, &p->tasks, process_node)
+			if (t->state != 'Z' && t->state != 'X') /* those were added at their end */
+				task_io_add(&io, &t->io);
+	}
+	mutex_unlock(&tasklist.lock);
+	/* What of it reaches a disk only the host knows. */
+	buf_printf(b,
+		   "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\nread_bytes: 0\n"
+		   "write_bytes: 0\ncancelled_write_bytes: 0\n",
+		   (unsigned long long)io.rchar, (unsigned long long)io.wchar,
+		   (unsigned long long)io.syscr, (unsigned long long)io.syscw);
+	return 0;
+}
+
 static int show_children(const struct pfs_req *r, struct buf *b)
 {
 	struct process *p = r->target->process, *c;
@@ -478,6 +505,7 @@ static const struct pfs_entry pid_rows[] = {
 	SHOW("oom_score", 0444, show_oom_score),
 	RW("oom_adj", 0644, show_oom_adj, write_oom_adj),
 	RW("oom_score_adj", 0644, show_oom_score_adj, write_oom_score_adj),
+	SHOW("io", 0400, show_io),
 	RW("loginuid", 0644, show_unset_id, write_loginuid),
 	SHOW("sessionid", 0444, show_unset_id),
 	{ .name = "coredump_filter", .mode = S_IFREG | 0444, .flags = PROC_TGID_ONLY,

@@ -5,7 +5,7 @@
  * disks) but read by tools which give up without them.
  *
  * Not present, because a sandbox has nothing to say there: kmsg, kcore, kallsyms, keys, kpage*,
- * iomem, ioports, acpi, bus, driver, fs, irq, scsi, tty.
+ * iomem, ioports, acpi, bus, driver, fs, irq, scsi.
  */
 #include <errno.h>
 
@@ -140,6 +140,12 @@ static const struct {
 	TEXT("sysvipc/shm",
 	     "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid "
 	     " cgid      atime      dtime      ctime                   rss                  swap\n"),
+	TEXT("tty/drivers",
+	     "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+	     "/dev/console         /dev/console    5       1 system:console\n"
+	     "/dev/ptmx            /dev/ptmx       5       2 system\n"
+	     "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"
+	     "pty_master           /dev/ptm      128 0-1048575 pty:master\n"),
 	FILE_("version", show_version),
 };
 

@@ -28,6 +28,7 @@ long sys_read(struct task *t, int fd, uaddr_t buf, size_t count)
 	if ((ssize_t)count >= 0) {
 		uaccess_uio(t, &u, buf, count);
 		r = file_read(task_vfs(t), f, &u);
+		task_count_read(t, r);
 	}
 	file_put(f);
 	return r;
@@ -45,6 +46,7 @@ long sys_write(struct task *t, int fd, uaddr_t buf, size_t count)
 	if ((ssize_t)count >= 0) {
 		uaccess_uio(t, &u, buf, count);
 		r = file_write(task_vfs(t), f, &u);
+		task_count_write(t, r);
 	}
 	file_put(f);
 	return r;
@@ -65,6 +67,7 @@ long sys_pread64(struct task *t, int fd, uaddr_t buf, size_t count, int64_t offs
 	if ((ssize_t)count >= 0) {
 		uaccess_uio(t, &u, buf, count);
 		r = file_pread(task_vfs(t), f, &u, &offset, 0);
+		task_count_read(t, r);
 	}
 	file_put(f);
 	return r;
@@ -85,6 +88,7 @@ long sys_pwrite64(struct task *t, int fd, uaddr_t buf, size_t count, int64_t off
 	if ((ssize_t)count >= 0) {
 		uaccess_uio(t, &u, buf, count);
 		r = file_pwrite(task_vfs(t), f, &u, &offset, 0);
+		task_count_write(t, r);
 	}
 	file_put(f);
 	return r;
@@ -119,6 +123,10 @@ static long rw_vector(struct task *t, int fd, uaddr_t iov, unsigned long count, 
 	else
 		r = pos ? file_pwrite(c, f, &v.uio, pos, rwf) :
 			  file_writev_flags(c, f, &v.uio, rwf);
+	if (kind == RW_READ)
+		task_count_read(t, r);
+	else
+		task_count_write(t, r);
 	uaccess_iov_fini(&v);
 put_file:
 	file_put(f);

@@ -156,6 +156,7 @@ void process_reap_locked(struct process *p)
 		parent->child_utime_ns += p->utime_ns + p->child_utime_ns;
 		parent->child_stime_ns += p->stime_ns + p->child_stime_ns;
 		parent->child_min_faults += p->min_faults + p->child_min_faults;
+		task_io_add(&parent->io, &p->io);
 		parent->child_maj_faults += p->maj_faults + p->child_maj_faults;
 		parent->child_maxrss = MAX(parent->child_maxrss, MAX(p->maxrss, p->child_maxrss));
 	}
@@ -273,6 +274,7 @@ static void process_add_usage_locked(struct process *p, const struct task *t)
 	p->utime_ns += t->last_utime_ns;
 	p->stime_ns += t->last_stime_ns;
 	p->min_faults += t->last_min_faults;
+	task_io_add(&p->io, &t->io);
 	p->maj_faults += t->last_maj_faults;
 }
 

@@ -147,6 +147,19 @@ struct ns_set {
 	struct pid_ns *pid_for_children;
 };
 
+/* What read and write calls moved, for /proc/PID/io. */
+struct task_io {
+	uint64_t rchar, wchar; /* bytes */
+	uint64_t syscr, syscw; /* calls */
+};
+static inline void task_io_add(struct task_io *sum, const struct task_io *io)
+{
+	sum->rchar += __atomic_load_n(&io->rchar, __ATOMIC_RELAXED);
+	sum->wchar += __atomic_load_n(&io->wchar, __ATOMIC_RELAXED);
+	sum->syscr += __atomic_load_n(&io->syscr, __ATOMIC_RELAXED);
+	sum->syscw += __atomic_load_n(&io->syscw, __ATOMIC_RELAXED);
+}
+
 /* ---- processes -------------------------------------------------------------------------------------- */
 
 enum process_flags {
@@ -202,6 +215,7 @@ struct process {
 	/* accounting of reaped children and ended threads; (t) */
 	int64_t utime_ns, stime_ns, child_utime_ns, child_stime_ns;
 	uint64_t min_faults, maj_faults, child_min_faults, child_maj_faults;
+	struct task_io io; /* of ended threads and reaped children, as Linux adds them up */
 	uint64_t maxrss, child_maxrss; /* KB */
 	int64_t start_ns;            /* (c) CLOCK_BOOTTIME */
 	int oom_score_adj;           /* (a) */
@@ -270,6 +284,7 @@ struct task {
 	int sched_policy, sched_priority; /* (a) virtual */
 	uint64_t cpu_mask[16];       /* (a) virtual affinity; all zero: every CPU of the container */
 	uint64_t nvcsw, nivcsw;
+	struct task_io io;           /* (a) */
 	struct task_boot *boot;      /* (o) a first task that has not loaded its program yet */
 	atomic_bool started;         /* (a) task_start() was called */
 	int64_t start_ns;            /* (c) */
@@ -393,6 +408,23 @@ void task_pt_drain(struct task *t);
 /* What t's host thread has used, or had at its end. */
 struct plat_usage;
 void task_usage(struct task *t, struct plat_usage *out);
+/* A read or write call of t's has ended with n.  Own fiber. */
+static inline void task_count_io(uint64_t *bytes, uint64_t *calls, long n)
+{
+	/* One writer; readers want no torn values, no order. */
+	__atomic_store_n(calls, *calls + 1, __ATOMIC_RELAXED);
+	if (n > 0)
+		__atomic_store_n(bytes, *bytes + (uint64_t)n, __ATOMIC_RELAXED);
+}
+static inline void task_count_read(struct task *t, long n)
+{
+	task_count_io(&t->io.rchar, &t->io.syscr, n);
+}
+static inline void task_count_write(struct task *t, long n)
+{
+	task_count_io(&t->io.wchar, &t->io.syscw, n);
+}
+
 /* CPU time used so far, running tasks included. */
 void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns);
 void task_cpu_time(struct task *t, int64_t *utime_ns, int64_t *stime_ns);

@@ -540,6 +540,26 @@ FIBER_TEST(oom_scores_go_down_only_with_a_capability)
 	px_fini(&p);
 }
 
+FIBER_TEST(io_counts_calls_and_bytes_of_all_threads)
+{
+	struct task *thread;
+	char text[256];
+	struct px p;
+	(void)state;
+
+	px_init(&p, NULL);
+	thread = px_task(&p, p.init, "thread");
+	task_count_read(p.init, 10);
+	task_count_read(thread, -EIO);
+	task_count_write(thread, 7);
+	assert_true(px_read(&p, "/proc/1/io", text, sizeof(text)) > 0);
+	px_starts(text, "rchar: 10\nwchar: 7\nsyscr: 2\nsyscw: 1\n");
+	assert_true(px_read(&p, "/proc/1/task/3/io", text, sizeof(text)) > 0);
+	px_starts(text, "rchar: 0\nwchar: 7\nsyscr: 1\nsyscw: 1\n");
+	px_gone(thread);
+	px_fini(&p);
+}
+
 /* ---- /proc/sys -------------------------------------------------------------------------------- */
 
 FIBER_TEST(sysctls_read_and_write_what_belongs_to_the_namespace)
@@ -654,6 +674,7 @@ UNIT_MAIN(UNIT(self_leads_to_the_reader), UNIT(processes_are_listed_and_their_th
 	  UNIT(subset_pid_shows_processes_alone), UNIT(descriptors_are_links_to_their_files),
 	  UNIT(namespaces_are_files_that_compare_equal), UNIT(mounts_are_told_of_changes),
 	  UNIT(oom_scores_go_down_only_with_a_capability),
+	  UNIT(io_counts_calls_and_bytes_of_all_threads),
 	  UNIT(sysctls_read_and_write_what_belongs_to_the_namespace),
 	  UNIT(numbers_are_parsed_as_sysctl_does), UNIT(the_container_s_limits_are_what_is_seen),
 	  UNIT(directories_can_be_read_one_name_at_a_time))
