@@ -175,7 +175,7 @@ int pipe_wait_room_locked(struct vfs_ctx *c, struct pipe *p, bool nonblock, bool
 /* ---- reading and writing ----------------------------------------------------------------------- */
 
 /* Move what is there into dst; stops after a packet.  Count, or -EFAULT with nothing moved. */
-static ssize_t pipe_take_locked(struct pipe *p, struct uio *dst)
+static ssize_t pipe_take_locked(struct pipe *p, struct uio *dst) REQUIRES(p->lock)
 {
 	ssize_t done = 0;
 
@@ -248,7 +248,7 @@ static int pipe_merge_locked(struct pipe *p, struct uio *src)
 }
 
 static ssize_t pipe_put_locked(struct vfs_ctx *c, struct pipe *p, struct uio *src, int rwf,
-			       bool packet, bool *slept)
+			       bool packet, bool *slept) REQUIRES(p->lock)
 {
 	size_t total = uio_left(src);
 	ssize_t err = p->putting ? 0 : pipe_merge_locked(p, src);

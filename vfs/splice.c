@@ -145,7 +145,7 @@ static ssize_t splice_pipe_to_file(struct vfs_ctx *c, struct pipe *p, struct fil
 
 /* ---- pipe and pipe ----------------------------------------------------------------------------- */
 
-static void pipes_lock(struct pipe *a, struct pipe *b)
+static void pipes_lock(struct pipe *a, struct pipe *b) NO_TSA /* by address */
 {
 	struct pipe *first = (uintptr_t)a < (uintptr_t)b ? a : b;
 
@@ -153,14 +153,14 @@ static void pipes_lock(struct pipe *a, struct pipe *b)
 	mutex_lock_nested(first == a ? &b->lock : &a->lock);
 }
 
-static void pipes_unlock(struct pipe *a, struct pipe *b)
+static void pipes_unlock(struct pipe *a, struct pipe *b) NO_TSA
 {
 	mutex_unlock(&a->lock);
 	mutex_unlock(&b->lock);
 }
 
 /* Copy slots of in, from its tail on, to out's head; both locked.  The count of bytes. */
-static size_t pipe_copy_slots_locked(struct pipe *in, struct pipe *out, size_t size)
+static size_t pipe_copy_slots_locked(struct pipe *in, struct pipe *out, size_t size) NO_TSA
 {
 	size_t done = 0;
 
@@ -209,7 +209,7 @@ static int pipe_pair_wait(struct vfs_ctx *c, struct pipe *in, struct pipe *out, 
 
 /* splice (consume) and tee between two pipes. */
 static ssize_t pipe_to_pipe(struct vfs_ctx *c, struct pipe *in, struct pipe *out, size_t size,
-			    bool nonblock, bool consume)
+			    bool nonblock, bool consume) NO_TSA
 {
 	size_t done = 0;
 	bool was_full = false;

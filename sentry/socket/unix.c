@@ -601,8 +601,15 @@ static long unix_ioctl(struct vfs_ctx *c, struct socket *s, unsigned int cmd, ui
 
 static void unix_show_fdinfo(struct socket *s, struct buf *b)
 {
-	(void)s;
-	buf_printf(b, "scm_fds: %u\n", 0u);
+	struct unix_sock *u = unix_sk(s);
+	unsigned int fds = 0;
+	struct unix_msg *m;
+
+	latch_lock(&u->latch);
+	list_for_each_entry(m, &u->queue, node)
+		fds += m->scm.files ? m->scm.files->count : 0;
+	latch_unlock(&u->latch);
+	buf_printf(b, "scm_fds: %u\n", fds);
 }
 
 /* ---- the tables -------------------------------------------------------------------------------- */

@@ -313,7 +313,8 @@ ssize_t unix_seqpacket_recv(struct vfs_ctx *c, struct socket *s, struct sock_msg
 /* ---- connecting, polling ----------------------------------------------------------------------- */
 
 /* A datagram socket's peer is only a default destination and a filter. */
-int unix_dgram_connect(struct vfs_ctx *c, struct socket *s, const struct sock_addr *a, bool nonblock)
+int unix_dgram_connect(struct vfs_ctx *c, struct socket *s, const struct sock_addr *a,
+		       bool nonblock) NO_TSA /* one latch or two */
 {
 	struct unix_sock *u = unix_sk(s), *to = NULL, *old;
 	int err = 0;

@@ -352,7 +352,7 @@ static void posix_timer_write_cpu(struct posix_timer *pt, bool absolute, int64_t
  * Find a timer, and the present time of its clock if that is a CPU clock, which can't be read under
  * timers_lock.  On success timers_lock is held.
  */
-static int posix_timer_lock(struct task *t, int id, struct posix_timer **out, int64_t *cpu_now)
+static int posix_timer_lock(struct task *t, int id, struct posix_timer **out, int64_t *cpu_now) NO_TSA
 {
 	struct process *p = t->process;
 	int64_t user, sys;
@@ -370,7 +370,7 @@ static int posix_timer_lock(struct task *t, int id, struct posix_timer **out, in
 	return 0;
 }
 
-int posix_timer_get(struct task *t, int id, struct timer_setting *out)
+int posix_timer_get(struct task *t, int id, struct timer_setting *out) NO_TSA
 {
 	struct posix_timer *pt;
 	int64_t cpu_now;
@@ -387,7 +387,7 @@ int posix_timer_get(struct task *t, int id, struct timer_setting *out)
 }
 
 int posix_timer_set(struct task *t, int id, bool absolute, const struct timer_setting *s,
-		    struct timer_setting *old)
+		    struct timer_setting *old) NO_TSA
 {
 	struct posix_timer *pt;
 	int64_t cpu_now;
