@@ -103,8 +103,9 @@ int inode_setattr_locked(struct vfs_ctx *c, struct inode *i, struct setattr *a)
 
 	if ((a->mask & SETATTR_SIZE) && !inode_capable(c, i, CAP_FSETID))
 		kill = true;
-	if ((a->mask & (SETATTR_UID | SETATTR_GID)) && !S_ISDIR(i->mode))
+	if ((a->mask & (SETATTR_UID | SETATTR_GID | SETATTR_KILL_SUID)) && !S_ISDIR(i->mode))
 		kill = true;
+	a->mask &= ~(uint32_t)SETATTR_KILL_SUID;
 	if (kill && !(a->mask & SETATTR_MODE) && mode != i->mode) {
 		a->mask |= SETATTR_MODE;
 		a->mode = mode & 07777;

@@ -364,13 +364,12 @@ int file_path_text(struct vfs_ctx *c, struct file *f, struct buf *b)
 
 static int copy_check(struct file *in, struct file *out)
 {
-	if (!(in->kind & FILE_READ) || !(out->kind & FILE_WRITE))
-		return -EBADF;
 	if (S_ISDIR(in->inode->mode) || S_ISDIR(out->inode->mode))
 		return -EISDIR;
 	if (!S_ISREG(in->inode->mode) || !S_ISREG(out->inode->mode))
 		return -EINVAL;
-	if (atomic_load_explicit(&out->flags, memory_order_relaxed) & O_APPEND)
+	if (!(in->kind & FILE_READ) || !(out->kind & FILE_WRITE) ||
+	    (atomic_load_explicit(&out->flags, memory_order_relaxed) & O_APPEND))
 		return -EBADF;
 	return 0;
 }
@@ -418,9 +417,12 @@ ssize_t file_copy_range(struct vfs_ctx *c, struct file *in, int64_t *in_off, str
 		return err;
 	from = in_off ? *in_off : file_llseek(c, in, 0, SEEK_CUR);
 	to = out_off ? *out_off : file_llseek(c, out, 0, SEEK_CUR);
+	size = MIN(size, (size_t)0x7ffff000);
+	/* Linux adds without sign here, so a small negative offset overflows. */
+	if ((uint64_t)from + size < (uint64_t)from || (uint64_t)to + size < (uint64_t)to)
+		return -EOVERFLOW;
 	if (from < 0 || to < 0)
 		return -EINVAL;
-	size = MIN(size, (size_t)0x7ffff000);
 	if (add_overflow(from, (int64_t)size, &end) || add_overflow(to, (int64_t)size, &end))
 		return -EOVERFLOW;
 	size = from < (int64_t)in->inode->size ?

@@ -260,6 +260,22 @@ int vfs_symlink(struct vfs_ctx *c, const char *target, const struct path *at, co
 
 /* ---- link ------------------------------------------------------------------------------------- */
 
+/*
+ * /proc/sys/fs/protected_hardlinks, on as in all distributions: files of others are linked only when
+ * they are plain and may be read and written.
+ */
+static int may_link(struct vfs_ctx *c, struct inode *i)
+{
+	const uint32_t sgid_exec = S_ISGID | S_IXGRP;
+
+	if (inode_owner_or_capable(c, i))
+		return 0;
+	if (!S_ISREG(i->mode) || (i->mode & S_ISUID) || (i->mode & sgid_exec) == sgid_exec ||
+	    inode_permission(c, i, MAY_READ | MAY_WRITE) < 0)
+		return -EPERM;
+	return 0;
+}
+
 static int link_locked(struct vfs_ctx *c, struct creation *cr, const struct path *old)
 {
 	struct inode *i = dentry_inode(old->dentry);
@@ -267,6 +283,9 @@ static int link_locked(struct vfs_ctx *c, struct creation *cr, const struct path
 
 	if (old->mnt != cr->w.cur.mnt)
 		return -EXDEV;
+	err = may_link(c, i);
+	if (err < 0)
+		return err;
 	if (S_ISDIR(i->mode) || !cr->di->ops->link)
 		return -EPERM;
 	if (user_ns_from_kernel(c->cred->user_ns, ID_UID, i->uid) == ID_INVALID)

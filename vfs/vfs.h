@@ -105,6 +105,7 @@ enum setattr_mask {
 	SETATTR_ATIME_NOW = 1 << 6, /* to the present */
 	SETATTR_MTIME_NOW = 1 << 7,
 	SETATTR_CTIME_NOW = 1 << 8, /* as a side effect */
+	SETATTR_KILL_SUID = 1 << 9, /* chown(2): setuid and setgid bits go; never reaches the slot */
 };
 
 struct setattr {

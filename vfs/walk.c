@@ -226,6 +226,8 @@ static int symlink_magic(struct walk *w, struct inode *i)
 		return -ELOOP;
 	if (w->flags & WALK_SCOPED)
 		return -EXDEV;
+	if (w->flags & WALK_CACHED)
+		return -EAGAIN;
 	err = i->ops->follow(w->c, i, &to);
 	if (err < 0)
 		return err;

@@ -63,6 +63,8 @@ static int xattr_may(struct vfs_ctx *c, struct inode *i, const char *name, unsig
 	if ((may & MAY_WRITE) && (i->sb->flags & SUPER_RDONLY))
 		return -EROFS;
 	if (has_prefix(name, "system.")) {
+		if (!has_prefix(name, "system.posix_acl_"))
+			return -EOPNOTSUPP;
 		/* POSIX ACLs: the owner's to change, everybody's to see. */
 		return (may & MAY_WRITE) && !inode_owner_or_capable(c, i) ? -EPERM : 0;
 	}

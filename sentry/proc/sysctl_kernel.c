@@ -268,7 +268,7 @@ static const struct sysctl rows[] = {
 	NUMBER("fs/mqueue/msg_default", 10),
 	NUMBER("fs/mqueue/msgsize_default", 8192),
 	NUMBER("fs/epoll/max_user_watches", 1000000),
-	NUMBER("fs/protected_hardlinks", 0),
+	NUMBER("fs/protected_hardlinks", 1),
 	NUMBER("fs/protected_symlinks", 0),
 	NUMBER("fs/protected_fifos", 0),
 	NUMBER("fs/protected_regular", 0),

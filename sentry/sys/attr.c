@@ -66,7 +66,7 @@ long sys_fchmod(struct task *t, int fd, uint32_t mode)
 /* -1 leaves an id alone. */
 static int setattr_owner(struct task *t, uint32_t uid, uint32_t gid, struct setattr *a)
 {
-	*a = (struct setattr){ .mask = SETATTR_CTIME_NOW };
+	*a = (struct setattr){ .mask = SETATTR_CTIME_NOW | SETATTR_KILL_SUID };
 	if (uid != ID_INVALID) {
 		a->uid = user_ns_to_kernel(t->cred->user_ns, ID_UID, uid);
 		a->mask |= SETATTR_UID;

@@ -25,6 +25,8 @@ long sys_flock(struct task *t, int fd, unsigned int op)
 	struct file *f;
 	long r;
 
+	if (op & 32) /* LOCK_MAND: has no effect since Linux 5.15 */
+		return 0;
 	if (mode != LOCK_SH && mode != LOCK_EX && mode != LOCK_UN)
 		return -EINVAL;
 	f = fdt_file_nopath(t->fdt, fd);

@@ -24,7 +24,8 @@ static long open_at(struct task *t, int dirfd, uaddr_t name, const struct open_h
 	struct file *f;
 	int fd, err;
 
-	err = path_in_get(t, &p, dirfd, name, 0);
+	err = path_in_get(t, &p, dirfd, name,
+			  how->walk & (WALK_BENEATH | WALK_IN_ROOT) ? PATH_IN_SCOPED : 0);
 	if (err < 0)
 		return err;
 	fd = fdt_reserve_from(t->fdt, 0, task_rlimit(t, RLIMIT_NOFILE));

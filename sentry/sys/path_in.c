@@ -14,7 +14,7 @@ int path_in_get(struct task *t, struct path_in *p, int dirfd, uaddr_t name, int 
 		return (int)n;
 	if (n == 0 && !(at_flags & AT_EMPTY_PATH))
 		return -ENOENT;
-	if (dirfd == AT_FDCWD || p->name.text[0] == '/')
+	if (dirfd == AT_FDCWD || (p->name.text[0] == '/' && !(at_flags & PATH_IN_SCOPED)))
 		return 0;
 	p->dir = fdt_file(t->fdt, dirfd);
 	if (!p->dir)

@@ -8,6 +8,7 @@
 #include "vfs/vfs.h"
 
 /* On the stack of the system call: some 4 KB. */
+#define PATH_IN_SCOPED (1 << 30) /* in at_flags: dirfd counts for absolute names too (openat2) */
 struct path_in {
 	struct path_buf name;
 	struct file *dir;      /* owned; NULL: AT_FDCWD, or an absolute name */

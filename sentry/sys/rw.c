@@ -24,7 +24,7 @@ long sys_read(struct task *t, int fd, uaddr_t buf, size_t count)
 
 	if (!f)
 		return -EBADF;
-	r = -EINVAL;
+	r = -EFAULT; /* no address range is that long */
 	if ((ssize_t)count >= 0) {
 		uaccess_uio(t, &u, buf, count);
 		r = file_read(task_vfs(t), f, &u);
@@ -42,7 +42,7 @@ long sys_write(struct task *t, int fd, uaddr_t buf, size_t count)
 
 	if (!f)
 		return -EBADF;
-	r = -EINVAL;
+	r = -EFAULT; /* no address range is that long */
 	if ((ssize_t)count >= 0) {
 		uaccess_uio(t, &u, buf, count);
 		r = file_write(task_vfs(t), f, &u);
@@ -63,7 +63,7 @@ long sys_pread64(struct task *t, int fd, uaddr_t buf, size_t count, int64_t offs
 	f = fdt_file_nopath(t->fdt, fd);
 	if (!f)
 		return -EBADF;
-	r = -EINVAL;
+	r = -EFAULT; /* no address range is that long */
 	if ((ssize_t)count >= 0) {
 		uaccess_uio(t, &u, buf, count);
 		r = file_pread(task_vfs(t), f, &u, &offset, 0);
@@ -84,7 +84,7 @@ long sys_pwrite64(struct task *t, int fd, uaddr_t buf, size_t count, int64_t off
 	f = fdt_file_nopath(t->fdt, fd);
 	if (!f)
 		return -EBADF;
-	r = -EINVAL;
+	r = -EFAULT; /* no address range is that long */
 	if ((ssize_t)count >= 0) {
 		uaccess_uio(t, &u, buf, count);
 		r = file_pwrite(task_vfs(t), f, &u, &offset, 0);
@@ -323,7 +323,7 @@ static int get_offset(struct task *t, uaddr_t src, int64_t *buf, int64_t **p)
 	if (err < 0)
 		return err;
 	*p = buf;
-	return *buf < 0 ? -EINVAL : 0;
+	return 0;
 }
 
 static long copy_range(struct task *t, struct file *in, uaddr_t in_off, struct file *out,

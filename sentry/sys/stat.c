@@ -52,7 +52,7 @@ long sys_newfstatat(struct task *t, int dirfd, uaddr_t path, uaddr_t buf, int fl
 	struct path p;
 	int err;
 
-	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
 	err = path_in_walk(t, dirfd, path, flags, walk_of_at(flags), &p);
 	if (err < 0)
