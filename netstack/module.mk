@@ -46,3 +46,4 @@ UNIT_TESTS += tests/unit/netstack/test_tcp_sim.c
 FUZZ_TESTS += tests/fuzz/fuzz_netstack.c
 UNIT_TESTS += tests/unit/netstack/test_tcp_script.c
 UNIT_TESTS += tests/unit/netstack/test_fibers.c
+SRCS += netstack/tcp/splice.c

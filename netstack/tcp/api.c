@@ -401,7 +401,8 @@ static int send_check(struct tcp *t)
 	return 0;
 }
 
-static ssize_t tcp_send_locked(struct tcp *t, struct txq *q, struct uio *u, struct ep_msg *m)
+static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, struct uio *u,
+			       struct ep_msg *m)
 {
 	struct stack *s = tcp_stack(t);
 	ssize_t done = 0, n;
@@ -412,6 +413,11 @@ static ssize_t tcp_send_locked(struct tcp *t, struct txq *q, struct uio *u, stru
 	if (m->flags & MSG_ZEROCOPY)
 		return -EINVAL;
 	t->more = m->flags & MSG_MORE;
+	if (peer && !(m->flags & MSG_OOB)) {
+		done = tcp_splice_send(t, peer, u);
+		if (done < 0 || uio_left(u) == 0)
+			return done;
+	}
 	while (uio_left(u)) {
 		uint32_t room = send_room(t);
 
@@ -447,11 +453,10 @@ static ssize_t tcp_send_locked(struct tcp *t, struct txq *q, struct uio *u, stru
 
 static ssize_t tcp_send(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 {
-	ssize_t n;
+	struct tcp *t = tcp_of(e), *peer = tcp_splice_lock(t);
+	ssize_t n = tcp_send_locked(t, peer, q, u, m);
 
-	nlock_lock(&e->lock);
-	n = tcp_send_locked(tcp_of(e), q, u, m);
-	nlock_unlock(&e->lock);
+	tcp_splice_unlock(t, peer);
 	return n;
 }
 

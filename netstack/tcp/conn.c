@@ -277,6 +277,7 @@ void tcp_init(struct tcp *t, struct stack *s)
 	t->ack_now = t->quick = t->pingpong = 0;
 	t->ts_recent = 0;
 	t->probe_since_ns = t->pace_next_ns = 0;
+	t->peer_sought = false;
 }
 
 struct tcp *tcp_alloc(struct stack *s, int family)

@@ -87,6 +87,10 @@ static bool seq_acceptable(struct tcp *t, const struct pkt *p)
 
 	if (seq_before(end, t->rcv_wup + t->rcv_wnd))
 		end = t->rcv_wup + t->rcv_wnd;
+	/* A spliced end may have moved on while this ACK was on its way (splice.c). */
+	if (t->peer && p->len == 0 && (p->flags & PKT_LOOPED) &&
+	    (p->cb.tcp.flags & (TH_SYN | TH_FIN | TH_RST)) == 0 && seq_before(p->cb.tcp.seq, end))
+		return true;
 	return !seq_before(p->cb.tcp.end_seq, t->rcv_wup) && !seq_after(p->cb.tcp.seq, end);
 }
 

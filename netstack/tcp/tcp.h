@@ -8,12 +8,13 @@
  *     output.c   building and sending segments  timer.c    all timers
  *     recv.c     receive queues, reassembly, windows, delayed ACKs
  *     rack.c     RACK-TLP                       cong.c     PRR, Reno; cubic.c
+ *     options.c  IPPROTO_TCP, TCP_INFO          splice.c   both ends in this stack
  *
  * A connection is found in the table of tcp_nodes by its four addresses.  Nodes are of three
  * kinds: a full endpoint, a SYN_RCVD request of a listener (small), a TIME_WAIT (small).
  *
  * Locks: struct tcp by ep.lock; a request by its listener's ep.lock; a TIME_WAIT by its own latch.
- * A listener's lock is taken before a child's.
+ * A listener's lock is taken before a child's; the two ends of a spliced connection by address.
  *
  * References to an endpoint: the socket's, the table's (while hashed), the timer's (while armed).
  */
@@ -279,6 +280,7 @@ struct tcp {
 		rcv_ooopack;
 	/* loopback splice */
 	struct tcp *peer;       /* reference */
+	bool peer_sought;
 };
 
 static inline struct tcp *tcp_of(struct ep *e)
@@ -441,6 +443,13 @@ void tcp_rcv_rtt_ts(struct tcp *t, const struct tcp_opts *o, const struct pkt *p
 void tcp_ack_sent(struct tcp *t);
 int tcp_ofo_cmp(const struct tree_node *a, const struct tree_node *b);
 uint32_t tcp_rcv_space(struct tcp *t);
+
+/* ---- splice.c ---- */
+/* Lock t and, when the other end is here, that too; which is returned with a reference. */
+struct tcp *tcp_splice_lock(struct tcp *t);
+void tcp_splice_unlock(struct tcp *t, struct tcp *p);
+/* Move what can be moved at once; 0: nothing, take the ordinary path. */
+ssize_t tcp_splice_send(struct tcp *t, struct tcp *p, struct uio *u);
 
 /* ---- options.c ---- */
 int tcp_setopt(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size);

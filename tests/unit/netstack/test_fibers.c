@@ -24,7 +24,7 @@
 static struct stack_drive drive;
 static struct stack *stack;
 static atomic_int running;
-static size_t bytes = 3000000;
+static size_t bytes = 3000000; /* each way of each pair */
 
 static void fill(void *p, size_t size)
 {
