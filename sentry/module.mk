@@ -108,3 +108,4 @@ SRCS += sentry/time/clock.c
 SRCS += sentry/time/posix_timer.c
 UNIT_TESTS += tests/unit/sentry/test_proc.c
 SRCS += sentry/sys/inotify.c
+SRCS += sentry/sys/setns.c

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * setns.c: setns(2): join namespaces, by a file of /proc/PID/ns or by a pidfd.
+ *
+ * All is checked and prepared first; the task then swaps its namespace set, and for a mount namespace
+ * its root and working directory, in one step.
+ *
+ * There is one ipc, net, cgroup and time namespace in a sandbox: joining it changes nothing.  User
+ * namespaces can't be made, so the only one there is the caller's own, which Linux refuses (EINVAL).
+ *
+ * Linux: kernel/nsproxy.c, mntns_install() in fs/namespace.c, pidns_install() in kernel/pid_namespace.c.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+
+#include "sentry/proc/proc.h"
+#include "sentry/task/pidfd.h"
+#include "sentry/task/task_impl.h"
+#include "sys_calls.h"
+
+#define SETNS_FLAGS                                                                           \
+	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWNET | \
+	 CLONE_NEWCGROUP | CLONE_NEWTIME)
+
+struct setns {
+	struct task *t;
+	struct ns_set *ns;  /* being made: nobody else sees it */
+	bool new_mnt;
+	struct path root;   /* with new_mnt; counted */
+};
+
+static bool may_admin(struct setns *s, const struct user_ns *owner)
+{
+	return cred_capable_ns(s->t->cred, owner, CAP_SYS_ADMIN) &&
+	       cred_capable_ns(s->t->cred, s->t->cred->user_ns, CAP_SYS_ADMIN);
+}
+
+static int setns_mnt(struct setns *s, struct mnt_ns *ns)
+{
+	if (!may_admin(s, mnt_ns_user_ns(ns)) ||
+	    !cred_capable_ns(s->t->cred, s->t->cred->user_ns, CAP_SYS_CHROOT))
+		return -EPERM;
+	if (ref_count(&s->t->fs->ref) > 1)
+		return -EINVAL; /* others share root and cwd */
+	mnt_ns_put(s->ns->mnt);
+	s->ns->mnt = mnt_ns_get(ns);
+	if (s->new_mnt)
+		path_put(&s->root);
+	mnt_ns_root(ns, &s->root);
+	s->new_mnt = true;
+	return 0;
+}
+
+static int setns_uts(struct setns *s, struct uts_ns *ns)
+{
+	if (!may_admin(s, ns->user_ns))
+		return -EPERM;
+	uts_ns_put(s->ns->uts);
+	s->ns->uts = uts_ns_get(ns);
+	return 0;
+}
+
+/* Only the caller's own namespace and those below: for its future children. */
+static int setns_pid(struct setns *s, struct pid_ns *ns)
+{
+	struct pid_ns *active = task_pid_ns(s->t), *up = ns;
+
+	if (!may_admin(s, ns->user_ns))
+		return -EPERM;
+	while (up && up->level > active->level)
+		up = up->parent;
+	if (up != active)
+		return -EINVAL;
+	pid_ns_put(s->ns->pid_for_children);
+	s->ns->pid_for_children = pid_ns_get(ns);
+	return 0;
+}
+
+static int setns_one(struct setns *s, enum ns_type type, void *ns)
+{
+	switch (type) {
+	case NS_TYPE_MNT:
+		return setns_mnt(s, ns);
+	case NS_TYPE_UTS:
+		return setns_uts(s, ns);
+	case NS_TYPE_PID:
+	case NS_TYPE_PID_CHILDREN:
+		return setns_pid(s, ns);
+	case NS_TYPE_USER:
+		return -EINVAL;
+	default:
+		return may_admin(s, user_ns_init) ? 0 : -EPERM;
+	}
+}
+
+static int setns_file(struct setns *s, enum ns_type type, void *ns, int flags)
+{
+	static const int flag_of[NS_TYPE_COUNT] = {
+		[NS_TYPE_MNT] = CLONE_NEWNS, [NS_TYPE_UTS] = CLONE_NEWUTS,
+		[NS_TYPE_PID] = CLONE_NEWPID, [NS_TYPE_PID_CHILDREN] = CLONE_NEWPID,
+		[NS_TYPE_USER] = CLONE_NEWUSER, [NS_TYPE_IPC] = CLONE_NEWIPC,
+		[NS_TYPE_NET] = CLONE_NEWNET, [NS_TYPE_CGROUP] = CLONE_NEWCGROUP,
+		[NS_TYPE_TIME] = CLONE_NEWTIME, [NS_TYPE_TIME_CHILDREN] = CLONE_NEWTIME,
+	};
+
+	if (flags && flags != flag_of[type])
+		return -EINVAL;
+	return setns_one(s, type, ns);
+}
+
+/* All namespaces named by flags, of the process that a pidfd stands for. */
+static int setns_process(struct setns *s, struct pid *pid, int flags)
+{
+	struct task *target = NULL;
+	struct ns_set *set;
+	int err;
+
+	mutex_lock(&tasklist.lock);
+	if (pid->process && pid->process->leader)
+		target = task_get(pid->process->leader);
+	mutex_unlock(&tasklist.lock);
+	set = target ? task_ns_get(target) : NULL;
+	err = !set ? -ESRCH
+	      : task_may_access(s->t, target, PTRACE_READ | PTRACE_REALCREDS) ? 0 : -EPERM;
+	if (!err && (flags & CLONE_NEWUSER))
+		err = -EINVAL;
+	if (!err && (flags & CLONE_NEWNS))
+		err = setns_mnt(s, set->mnt);
+	if (!err && (flags & CLONE_NEWUTS))
+		err = setns_uts(s, set->uts);
+	if (!err && (flags & CLONE_NEWPID))
+		err = setns_pid(s, task_pid_ns(target));
+	if (!err && (flags & (CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME)))
+		err = may_admin(s, user_ns_init) ? 0 : -EPERM;
+	ns_set_put(set);
+	task_put(target);
+	return err;
+}
+
+/* Nothing can fail any more. */
+static void setns_commit(struct setns *s)
+{
+	struct task *t = s->t;
+	struct ns_set *old;
+
+	if (s->new_mnt) {
+		struct path root, cwd;
+
+		mutex_lock(&t->fs->lock);
+		root = t->fs->root;
+		cwd = t->fs->cwd;
+		t->fs->root = t->fs->cwd = s->root;
+		path_get(&s->root);
+		mutex_unlock(&t->fs->lock);
+		path_put(&root);
+		path_put(&cwd);
+		s->new_mnt = false; /* its reference is the root's */
+	}
+	latch_lock(&t->latch);
+	old = t->ns;
+	t->ns = s->ns;
+	latch_unlock(&t->latch);
+	s->ns = old;
+}
+
+long sys_setns(struct task *t, int fd, int flags)
+{
+	struct file *f = fdt_file_nopath(t->fdt, fd);
+	struct setns s = { .t = t };
+	enum ns_type type;
+	struct pid *pid;
+	void *ns;
+	long err = -EINVAL;
+
+	if (!f)
+		return -EBADF;
+	ns = nsfs_file_ns(f, &type);
+	pid = ns ? NULL : pidfd_pid(f);
+	if ((!ns && !pid) || (pid && (!flags || (flags & ~SETNS_FLAGS))))
+		goto put_file;
+	s.ns = ns_set_dup(t->ns);
+	if (!s.ns) {
+		err = -ENOMEM;
+		goto put_file;
+	}
+	err = ns ? setns_file(&s, type, ns, flags) : setns_process(&s, pid, flags);
+	if (!err)
+		setns_commit(&s);
+	if (s.new_mnt)
+		path_put(&s.root);
+	ns_set_put(s.ns);
+put_file:
+	pid_put(pid);
+	file_put(f);
+	return err;
+}
