@@ -182,6 +182,11 @@ struct plat_mm *plat_thread_mm(struct plat_thread *pt)
 	return plat.ops->thread_mm(pt);
 }
 
+bool plat_thread_is_dead(struct plat_thread *pt)
+{
+	return plat.ops->thread_is_dead(pt);
+}
+
 pid_t plat_thread_host_tid(struct plat_thread *pt)
 {
 	return plat.ops->thread_host_tid(pt);

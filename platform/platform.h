@@ -82,6 +82,12 @@ struct plat_config {
 	int proc_fd;        /* O_PATH/O_RDONLY directory of the sandbox's own procfs; borrowed */
 	bool huge_pages;    /* MADV_HUGEPAGE on large anonymous mappings */
 	bool patch;         /* call-site patching */
+	/*
+	 * A host process was killed from outside while fibers of its threads were at work (asleep in a
+	 * system call, say): they will get PLAT_DEAD only at their next plat_run().  Called on a host
+	 * thread of the platform's own, must not sleep; find them with plat_thread_is_dead().  May be NULL.
+	 */
+	void (*lost)(void);
 };
 int plat_init(const struct plat_config *c) must_check;
 /* For workers_start(). */
@@ -101,6 +107,8 @@ int plat_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread 
 /* Thread must not be running (never started, exited, or PLAT_DEAD).  Accepts NULL. */
 void plat_thread_free(struct plat_thread *pt);
 struct plat_mm *plat_thread_mm(struct plat_thread *pt); /* borrowed */
+/* Its host thread is gone, whether the fiber has heard of it or not.  From any fiber. */
+bool plat_thread_is_dead(struct plat_thread *pt);
 pid_t plat_thread_host_tid(struct plat_thread *pt);     /* in the Sentry's pid namespace; 0: none */
 
 /*

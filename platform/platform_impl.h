@@ -36,6 +36,7 @@ struct platform_ops {
 	void (*thread_free)(struct plat_thread *pt);
 	struct plat_mm *(*thread_mm)(struct plat_thread *pt);
 	pid_t (*thread_host_tid)(struct plat_thread *pt);
+	bool (*thread_is_dead)(struct plat_thread *pt);
 	const struct uio_space *(*thread_space)(struct plat_thread *pt);
 
 	int (*start)(struct plat_thread *pt);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "lib/clock.h"
+#include "lib/fiber.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "platform/host.h"
@@ -27,12 +28,16 @@
 static struct {
 	struct mutex lock; /* LOCK_CONTROL */
 	struct list list;  /* (lock) */
+	struct work lost;  /* kill_lost() */
 } containers;
+
+static void kill_lost(void *arg);
 
 void containers_init(void)
 {
 	mutex_init(&containers.lock, LOCK_CONTROL);
 	list_init(&containers.list);
+	work_init(&containers.lost, kill_lost, NULL);
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------------ */
@@ -588,6 +593,61 @@ static int container_signal_all(struct container *k, int sig)
 			err = process_signal_outside(p, sig);
 		process_put(p);
 	}
+}
+
+/* Whether one of its tasks has lost its host thread: then it can't go on (a process dies as a whole). */
+static bool process_is_lost(struct process *p, struct pid_ns *ns)
+{
+	int32_t nr = 1;
+
+	for (;; nr++) {
+		struct task *t = process_next_task(p, ns, nr, &nr);
+		struct plat_thread *pt;
+		bool dead;
+
+		if (!t)
+			return false;
+		pt = task_pt_pin(t);
+		dead = pt && plat_thread_is_dead(pt);
+		if (pt)
+			task_pt_unpin(t);
+		task_put(t);
+		if (dead)
+			return true;
+	}
+}
+
+static void container_kill_lost(struct container *k)
+{
+	int32_t nr = 1;
+
+	for (;; nr++) {
+		struct process *p = process_next(k->pid_ns, nr, &nr);
+
+		if (!p)
+			return;
+		if (p->container == k && p->state == PROCESS_ALIVE && process_is_lost(p, k->pid_ns)) {
+			log_info("container %s: the host killed process %d", k->id, nr);
+			(void)sig_send_process_forced(p, SIGKILL);
+		}
+		process_put(p);
+	}
+}
+
+static void kill_lost(void *arg)
+{
+	struct container *k;
+
+	(void)arg;
+	mutex_lock(&containers.lock);
+	list_for_each_entry(k, &containers.list, node)
+		container_kill_lost(k);
+	mutex_unlock(&containers.lock);
+}
+
+void containers_look_for_lost(void)
+{
+	work_queue(&containers.lost);
 }
 
 static int container_signal_group(struct container *k, int pid, int sig)

@@ -52,6 +52,8 @@ struct container {
 };
 
 void containers_init(void);
+/* A host process died by a hand that is not ours: soon, kill those that it stood for.  Any thread. */
+void containers_look_for_lost(void);
 extern const struct control_ops container_control_ops;
 
 /* The container's root, mounts and devices: fills k->ns->mnt and k->root.  *why: what failed. */

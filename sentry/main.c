@@ -62,6 +62,7 @@ static int boot_platform(const struct boot_config *b)
 		.name = b->platform == PLATFORM_PTRACE ? "ptrace" : "notify",
 		.proc_fd = SENTRY_FD_PROC,
 		.huge_pages = true,
+		.lost = containers_look_for_lost,
 	};
 
 	/* Credentials do not change any more: stubs, which inherit it, must be readable by us. */

@@ -340,10 +340,12 @@ void notify_mm_died(struct plat_mm *mm, int wait_status)
 {
 	struct plat_thread *pt;
 	struct list *n;
+	bool lost;
 
 	notify_mm_get(mm);
 	mm_forget_pid(mm);
 	latch_lock(&mm->latch);
+	lost = !mm->killed && !list_empty(&mm->threads);
 	if (!mm->dead) {
 		mm->dead = true;
 		mm->wait_status = wait_status;
@@ -358,6 +360,8 @@ void notify_mm_died(struct plat_mm *mm, int wait_status)
 		latch_lock(&mm->latch);
 	}
 	latch_unlock(&mm->latch);
+	if (lost && notify.lost)
+		notify.lost();
 	notify_mm_put(mm);
 }
 

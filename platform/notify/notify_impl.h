@@ -129,6 +129,7 @@ struct notify {
 	struct plat_thread *zygote;
 	struct fpstate_info fpstate;
 	bool huge_pages;
+	void (*lost)(void); /* plat_config.lost */
 };
 extern struct notify notify;
 

@@ -897,6 +897,7 @@ const struct platform_ops notify_ops = {
 	.thread_free = notify_thread_free,
 	.thread_mm = notify_thread_mm,
 	.thread_host_tid = notify_thread_host_tid,
+	.thread_is_dead = is_dead,
 	.thread_space = notify_thread_space,
 	.start = notify_start,
 	.clone = notify_clone_checked,

@@ -394,6 +394,7 @@ int notify_init(const struct plat_config *c)
 	err = listener_setup();
 	if (err < 0)
 		return err;
+	notify.lost = c->lost;
 	z->fpstate = z->slot->fpstate;
 	frame_fpstate(z->tid, z->fpstate);
 	err = notify_abort_init();
