@@ -143,6 +143,14 @@ void process_notify_parent_locked(struct process *p, int code, int status)
 	wq_wake(&parent->child_wq, 0);
 }
 
+/* A pid is about to go: pid_ns_zap() waits for the count (and takes the lock to look at it). */
+static void pid_ns_wake_zap_locked(struct pid_ns *ns)
+{
+	for (; ns; ns = ns->parent)
+		if (ns->init)
+			wq_wake(&ns->init->child_wq, 0);
+}
+
 void process_reap_locked(struct process *p)
 {
 	struct process *parent = p->parent;
@@ -170,9 +178,7 @@ void process_reap_locked(struct process *p)
 	pid->process = NULL;
 	if (p->pid_ns->init == p)
 		p->pid_ns->init = NULL;
-	for (struct pid_ns *ns = p->pid_ns; ns; ns = ns->parent)
-		if (ns->init)
-			wq_wake(&ns->init->child_wq, 0); /* zap_pid_ns waits for the count */
+	pid_ns_wake_zap_locked(p->pid_ns);
 	pid_release_locked(pid);
 	tasklist.task_count--;
 	task_put(leader);
@@ -289,6 +295,7 @@ static void task_unlink_locked(struct task *t)
 	t->state = 'X';
 	process_add_usage_locked(p, t);
 	t->pid->task = NULL;
+	pid_ns_wake_zap_locked(p->pid_ns); /* init itself may be the process that this thread leaves late */
 	pid_release_locked(t->pid);
 	tasklist.task_count--;
 	task_put(t); /* the table's reference; the fiber still has its own */
