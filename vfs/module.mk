@@ -57,3 +57,4 @@ SRCS += vfs/overlay/readdir.c
 UNIT_TESTS += tests/unit/vfs/test_overlay.c
 SRCS += vfs/inotify.c
 UNIT_TESTS += tests/unit/vfs/test_inotify.c
+UNIT_TESTS += tests/unit/vfs/test_concurrent.c
