@@ -5,7 +5,7 @@
  *
  * CPU time is that of the processes of the instance's pid namespace and of all that they have
  * reaped, spread evenly over the CPUs: which host CPU ran them is nobody's business.  The rest of
- * the uptime is idle.  Times never go back, though processes that nobody waits for take theirs along.
+ * the uptime is idle.  Processes that nobody waits for take their times along.
  *
  * The load averages are computed when they are read, from the samples that readings give: an idle
  * sandbox has no timer for them.
@@ -41,18 +41,25 @@ struct machine_times {
 	int32_t last_pid;
 };
 
-static void count_threads(const struct pfs_req *r, struct process *p, struct machine_times *m)
+/* One question to the host for each thread: they take most of the time. */
+static void add_threads(const struct pfs_req *r, struct process *p, struct machine_times *m)
 {
 	struct pid_ns *ns = proc_pid_ns(r);
 	int32_t nr = 0;
 	struct task *t;
 
 	while ((t = process_next_task(p, ns, nr + 1, &nr)) != NULL) {
-		char state = proc_task_state(r, t);
+		char state = __atomic_load_n(&t->state, __ATOMIC_RELAXED);
+		struct plat_usage u;
 
 		m->threads++;
-		m->running += state == 'R';
-		m->blocked += state == 'D';
+		if (state != 'Z' && state != 'X') { /* those were added at their end */
+			task_usage(t, &u);
+			m->user_ns += u.utime_ns;
+			m->system_ns += u.stime_ns;
+			m->running += state == 'R' && (u.state == 'R' || t == r->reader);
+			m->blocked += state == 'R' && u.state == 'D' && t != r->reader;
+		}
 		task_put(t);
 	}
 }
@@ -65,16 +72,11 @@ static void machine_times(const struct pfs_req *r, struct machine_times *m)
 
 	*m = (struct machine_times){ 0 };
 	while ((p = process_next(ns, nr + 1, &nr)) != NULL) {
-		int64_t u, s;
-
-		process_cpu_time(p, &u, &s);
 		mutex_lock(&tasklist.lock);
-		u += p->child_utime_ns;
-		s += p->child_stime_ns;
+		m->user_ns += p->utime_ns + p->child_utime_ns;
+		m->system_ns += p->stime_ns + p->child_stime_ns;
 		mutex_unlock(&tasklist.lock);
-		m->user_ns += u;
-		m->system_ns += s;
-		count_threads(r, p, m);
+		add_threads(r, p, m);
 		process_put(p);
 	}
 	mutex_lock(&tasklist.lock);

@@ -25,6 +25,7 @@
 
 #define PFS_ROOT_INO 1
 #define PFS_TEXT_MAX (64u << 20) /* no file is longer: a hostile process can't make us eat more */
+#define PFS_KEPT_MAX (64u << 20) /* texts that open files keep, in all */
 /* Directory positions: "." and "..", then the table's rows, then what dir->next gives. */
 #define PFS_POS_TABLE 2
 #define PFS_POS_NEXT  0x1000
@@ -423,8 +424,16 @@ static int pfs_follow(struct vfs_ctx *c, struct inode *i, struct path *out)
 
 /* ---- text files ------------------------------------------------------------------------------- */
 
+/*
+ * A text is kept by its open file for the reads that follow, within PFS_KEPT_MAX for all files; what
+ * is not kept is made again by each read: slower, and not one moment's picture, but an application
+ * can't fill the Sentry's memory by opening files.  At the end of the file it is let go.
+ */
+static atomic_size_t pfs_kept;
+
 struct pfs_text {
 	struct ref ref;
+	bool kept; /* counted in pfs_kept */
 	size_t size;
 	char *data; /* owned */
 };
@@ -439,8 +448,33 @@ static void pfs_text_put(struct pfs_text *t)
 {
 	if (!t || !ref_put(&t->ref))
 		return;
+	if (t->kept)
+		atomic_fetch_sub_explicit(&pfs_kept, t->size, memory_order_relaxed);
 	mem_free(t->data);
 	mem_free(t);
+}
+
+/* May t be kept?  Then it is counted until it is freed. */
+static bool pfs_text_keep(struct pfs_text *t)
+{
+	size_t before = atomic_fetch_add_explicit(&pfs_kept, t->size, memory_order_relaxed);
+
+	t->kept = before + t->size <= PFS_KEPT_MAX;
+	if (!t->kept)
+		atomic_fetch_sub_explicit(&pfs_kept, t->size, memory_order_relaxed);
+	return t->kept;
+}
+
+/* Put t (may be NULL; consumed) in the place of what o keeps. */
+static void pfs_open_keep(struct pfs_open *o, struct pfs_text *t)
+{
+	struct pfs_text *old;
+
+	latch_lock(&o->latch);
+	old = o->text;
+	o->text = t;
+	latch_unlock(&o->latch);
+	pfs_text_put(old);
 }
 
 void *pfs_file_priv(struct file *f)
@@ -531,7 +565,7 @@ static int pfs_text_make(struct vfs_ctx *c, struct file *f, struct pfs_text **ou
 static int pfs_text_get(struct vfs_ctx *c, struct file *f, int64_t pos, struct pfs_text **out)
 {
 	struct pfs_open *o = file_priv(f);
-	struct pfs_text *t = NULL, *old;
+	struct pfs_text *t = NULL;
 	int err;
 
 	if (pos > 0) {
@@ -545,12 +579,10 @@ static int pfs_text_get(struct vfs_ctx *c, struct file *f, int64_t pos, struct p
 		err = pfs_text_make(c, f, &t);
 		if (err)
 			return err;
-		ref_get(&t->ref); /* the file's */
-		latch_lock(&o->latch);
-		old = o->text;
-		o->text = t;
-		latch_unlock(&o->latch);
-		pfs_text_put(old);
+		if (pfs_text_keep(t)) {
+			ref_get(&t->ref); /* the file's */
+			pfs_open_keep(o, t);
+		}
 	}
 	*out = t;
 	return 0;
@@ -570,6 +602,8 @@ static ssize_t pfs_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int6
 		return err;
 	if ((uint64_t)*pos < t->size)
 		n = uio_put(dst, t->data + *pos, MIN(t->size - (size_t)*pos, uio_left(dst)));
+	else if (*pos > 0)
+		pfs_open_keep(file_priv(f), NULL);
 	if (n > 0)
 		*pos += n;
 	pfs_text_put(t);

@@ -226,6 +226,7 @@ int proc_show_stat(const struct pfs_req *r, struct buf *b)
 	struct proc_signals s;
 	struct proc_tree tree;
 	bool see = proc_may_access(r, PTRACE_READ);
+	char state = proc_task_state(r, t);
 
 	memset(&mem, 0, sizeof(mem));
 	if (mm)
@@ -236,7 +237,7 @@ int proc_show_stat(const struct pfs_req *r, struct buf *b)
 
 	buf_printf(b, "%d (", is_whole(r) ? tree.tgid ? tree.tgid : tree.tid : tree.tid);
 	proc_put_comm(t, b, "");
-	buf_printf(b, ") %c %d %d %d %u %d", proc_task_state(r, t), tree.ppid, tree.pgid, tree.sid,
+	buf_printf(b, ") %c %d %d %d %u %d", state, tree.ppid, tree.pgid, tree.sid,
 		   tree.tty_nr, tree.tty_pgid);
 	put_ufield(b, mm ? 0x400000 : 0x40000c); /* flags: PF_RANDOMIZE; PF_EXITING */
 	stat_put_times(b, &tree);
@@ -256,7 +257,7 @@ int proc_show_stat(const struct pfs_req *r, struct buf *b)
 	put_ufield(b, s.blocked & 0x7fffffff);
 	put_ufield(b, s.ignored & 0x7fffffff);
 	put_ufield(b, s.caught & 0x7fffffff);
-	buf_puts(b, see && mm && proc_task_state(r, t) != 'R' ? " 1" : " 0"); /* wchan */
+	buf_puts(b, see && mm && state != 'R' ? " 1" : " 0"); /* wchan */
 	buf_puts(b, " 0 0");                                                /* nswap, cnswap */
 	put_field(b, tree.exit_signal);
 	put_field(b, 0); /* processor */

@@ -328,6 +328,37 @@ FIBER_TEST(a_text_stays_as_it_was_until_it_is_read_from_the_start)
 	px_fini(&p);
 }
 
+static int show_big(const struct pfs_req *r, struct buf *b)
+{
+	(void)r;
+	for (int i = 0; i < (9 << 20) / 8; i++)
+		buf_puts(b, "01234567");
+	return 0;
+}
+
+FIBER_TEST(open_files_keep_only_so_much_text)
+{
+	static const struct pfs_entry big = { .mode = S_IFREG | 0444, .show = show_big };
+	struct file *f[10];
+	char text[16];
+	struct px p;
+	(void)state;
+
+	px_init(&p, NULL);
+	assert_int_equal(proc_add("big", &big), 0);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(fx_open(&p.x, "/proc/big", O_RDONLY, &f[i]), 0);
+		assert_int_equal(fx_pread(&p.x, f[i], text, 8, 0), 8);
+	}
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(fx_pread(&p.x, f[i], text, 8, (9 << 20) - 8), 8);
+		assert_memory_equal(text, "01234567", 8);
+		assert_int_equal(fx_pread(&p.x, f[i], text, 8, 9 << 20), 0);
+		file_put(f[i]);
+	}
+	px_fini(&p);
+}
+
 FIBER_TEST(status_escapes_names_and_stat_does_not)
 {
 	char text[4096];
@@ -669,7 +700,8 @@ FIBER_TEST(directories_can_be_read_one_name_at_a_time)
 UNIT_MAIN(UNIT(self_leads_to_the_reader), UNIT(processes_are_listed_and_their_threads_are_not),
 	  UNIT(names_of_an_ended_process_are_gone), UNIT(a_reused_number_is_another_process),
 	  UNIT(a_text_stays_as_it_was_until_it_is_read_from_the_start),
-	  UNIT(status_escapes_names_and_stat_does_not), UNIT(only_the_process_itself_sets_its_name),
+	  UNIT(open_files_keep_only_so_much_text), UNIT(status_escapes_names_and_stat_does_not),
+	  UNIT(only_the_process_itself_sets_its_name),
 	  UNIT(what_is_private_needs_ptrace_access), UNIT(hidepid_hides_what_others_run),
 	  UNIT(subset_pid_shows_processes_alone), UNIT(descriptors_are_links_to_their_files),
 	  UNIT(namespaces_are_files_that_compare_equal), UNIT(mounts_are_told_of_changes),
