@@ -308,27 +308,11 @@ static int wait_agent(pid_t agent)
 
 static int attend(pid_t agent, int master)
 {
-	int pidfd = host_pidfd_open(agent, 0), fd;
-	sigset_t set;
+	int pidfd = host_pidfd_open(agent, 0);
 
-	if (master >= 0)
-		console_relay(master, pidfd);
-	sigfillset(&set);
-	for (int keep = 0; keep < 4; keep++)
-		sigdelset(&set, (int[]){ SIGCHLD, SIGTTIN, SIGTTOU, SIGTSTP }[keep]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	for (;;) {
-		struct pollfd p[2] = { { pidfd, POLLIN, 0 }, { fd, POLLIN, 0 } };
-		struct signalfd_siginfo info;
-
-		if (host_ppoll(p, 2, NULL) <= 0)
-			continue;
-		if (p[0].revents != 0)
-			return wait_agent(agent);
-		if (host_read(fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGPIPE)
-			kill(agent, (int)info.ssi_signo);
-	}
+	console_attend(master, pidfd, agent);
+	close(pidfd);
+	return wait_agent(agent);
 }
 
 static int start_agent(struct agent *a, struct console *c, pid_t *pid, struct err *e)

@@ -136,46 +136,82 @@ static void drain(int master)
 		;
 }
 
-void console_relay(int master, int done_fd)
+/* Not those that stop us, or that say that we are broken. */
+static void passed_on(sigset_t *set)
 {
-	struct termios saved, raw;
-	bool tty = tcgetattr(0, &saved) == 0, input = true;
-	char eof = 4; /* ^D */
-	sigset_t winch, old;
-	int signals;
+	static const int kept[] = { SIGCHLD, SIGTTIN, SIGTTOU, SIGTSTP, SIGPIPE, SIGSEGV, SIGBUS,
+				    SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
 
-	if (tty) {
+	sigfillset(set);
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		sigdelset(set, kept[i]);
+}
+
+void console_block_signals(void)
+{
+	sigset_t set;
+
+	passed_on(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static void on_signal(int signals, int master, pid_t pid)
+{
+	struct signalfd_siginfo info;
+
+	if (host_read(signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGWINCH && master >= 0)
+		copy_size(0, master);
+	else
+		kill(pid, (int)info.ssi_signo);
+}
+
+/* One round; false when it is over. */
+static bool attend_once(int *master, bool *input, int signals, int done_fd, pid_t pid)
+{
+	struct pollfd p[4] = { { *master, POLLIN, 0 },
+			       { *input ? 0 : -1, POLLIN, 0 },
+			       { signals, POLLIN, 0 },
+			       { done_fd, POLLIN, 0 } };
+	char eof = 4; /* ^D */
+
+	if (host_ppoll(p, 4, NULL) <= 0)
+		return true;
+	if (p[2].revents != 0)
+		on_signal(signals, *master, pid);
+	if (p[1].revents != 0 && !copy_some(0, *master)) {
+		*input = false;
+		write_all(*master, &eof, 1);
+	}
+	/* Nobody has the slave open any more: the end is near. */
+	if (p[0].revents != 0 && !copy_some(*master, 1)) {
+		*master = -1;
+		*input = false;
+	}
+	return p[3].revents == 0;
+}
+
+void console_attend(int master, int done_fd, pid_t pid)
+{
+	bool tty = master >= 0 && isatty(0), input = master >= 0;
+	struct termios saved, raw;
+	int signals, open_master = master;
+	sigset_t set;
+
+	if (tty && tcgetattr(0, &saved) == 0) {
 		raw = saved;
 		cfmakeraw(&raw);
 		tcsetattr(0, TCSANOW, &raw);
 	}
-	sigemptyset(&winch);
-	sigaddset(&winch, SIGWINCH);
-	sigprocmask(SIG_BLOCK, &winch, &old);
-	signals = signalfd(-1, &winch, SFD_CLOEXEC | SFD_NONBLOCK);
-	for (;;) {
-		struct pollfd p[4] = { { master, POLLIN, 0 },
-				       { input ? 0 : -1, POLLIN, 0 },
-				       { signals, POLLIN, 0 },
-				       { done_fd, POLLIN, 0 } };
-		struct signalfd_siginfo info;
-
-		if (host_ppoll(p, 4, NULL) <= 0)
-			continue;
-		if (p[2].revents != 0 && host_read(signals, &info, sizeof(info)) > 0)
-			copy_size(0, master);
-		if (p[1].revents != 0 && !copy_some(0, master)) {
-			input = false;
-			write_all(master, &eof, 1);
-		}
-		if (p[0].revents != 0 && !copy_some(master, 1) && done_fd < 0)
-			break;
-		if (p[3].revents != 0 || (p[0].revents & POLLHUP && !(p[0].revents & POLLIN)))
-			break;
-	}
-	drain(master);
+	console_block_signals();
+	passed_on(&set);
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	while (attend_once(&open_master, &input, signals, done_fd, pid))
+		;
+	if (open_master >= 0)
+		drain(open_master);
 	close(signals);
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (tty)
 		tcsetattr(0, TCSANOW, &saved);
 }

@@ -8,6 +8,8 @@
 #include <jansson.h>
 #include <sys/signalfd.h>
 
+#include <sys/types.h>
+
 #include "runsc-c/err.h"
 
 struct console {
@@ -21,10 +23,17 @@ int console_send(const struct console *c, const char *path, struct err *e);
 void console_close(struct console *c);
 
 /*
- * Copy between our stdin/stdout and a master until the other side is gone or done_fd (a pidfd, a
- * socket) becomes readable; our terminal is raw meanwhile and its size follows.
+ * Hold back the signals that a container's attached command passes on, from before the container is
+ * made: one that came earlier would end us and leave it half made.
  */
-void console_relay(int master, int done_fd);
+void console_block_signals(void);
+/*
+ * Wait until done_fd (a pidfd) becomes readable, passing the signals held back on to process pid.  With
+ * a master (else -1) copy between our stdin/stdout and it; our terminal is raw meanwhile and its size
+ * follows.
+ */
+void console_attend(int master, int done_fd, pid_t pid);
+
 
 /*
  * Become, as a session leader without a terminal, the one that hears of the pty's changes of size:

@@ -5,11 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "lib/mem.h"
@@ -76,6 +74,7 @@ int creation_make(struct creation *c, const struct globals *g, const struct crea
 	c->launch.spec = spec;
 	if (f->preserve_fds > 190)
 		return err_set(e, EINVAL, "--preserve-fds: at most 190");
+	console_block_signals();
 	if (check_console(f, p->terminal, attached, e) < 0 ||
 	    (p->terminal && console_open(&c->console, p->rows, p->columns, e) < 0) ||
 	    collect_fds(c, f, p->terminal, e) < 0 || launch_create(&c->launch, e) < 0)
@@ -125,32 +124,6 @@ int creation_start(struct creation *c, struct err *e)
 
 /* ---- attached ------------------------------------------------------------------------------- */
 
-/* Pass signals on until the monitor has ended. */
-static void forward_signals(pid_t monitor, int pidfd)
-{
-	sigset_t set, old;
-	int fd;
-
-	sigfillset(&set);
-	for (int keep = 0; keep < 4; keep++)
-		sigdelset(&set, (int[]){ SIGCHLD, SIGTTIN, SIGTTOU, SIGTSTP }[keep]);
-	sigprocmask(SIG_BLOCK, &set, &old);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	for (;;) {
-		struct pollfd p[2] = { { pidfd, POLLIN, 0 }, { fd, POLLIN, 0 } };
-		struct signalfd_siginfo info;
-
-		if (host_ppoll(p, 2, NULL) <= 0)
-			continue;
-		if (p[0].revents != 0)
-			break;
-		if (host_read(fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGPIPE)
-			kill(monitor, (int)info.ssi_signo);
-	}
-	close(fd);
-	sigprocmask(SIG_SETMASK, &old, NULL);
-}
-
 int creation_run_attached(struct creation *c, struct err *e)
 {
 	struct launch *l = &c->launch;
@@ -162,11 +135,8 @@ int creation_run_attached(struct creation *c, struct err *e)
 		return e->error;
 	}
 	/* Our copies of the terminal's or a pipe's other end must not keep it open. */
-	if (launch_commit(l, e) == 0) {
-		if (master >= 0)
-			console_relay(master, pidfd);
-		forward_signals(l->monitor, pidfd);
-	}
+	if (launch_commit(l, e) == 0)
+		console_attend(master, pidfd, l->monitor);
 	close(pidfd);
 	return err_is(e) ? e->error : launch_wait(l);
 }
