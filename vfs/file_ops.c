@@ -269,9 +269,6 @@ int file_fallocate(struct vfs_ctx *c, struct file *f, int mode, int64_t off, int
 		return err;
 	if (!(f->kind & FILE_WRITE))
 		return -EBADF;
-	if ((mode & ~FALLOC_FL_KEEP_SIZE) &&
-	    (atomic_load_explicit(&f->flags, memory_order_relaxed) & O_APPEND))
-		return -EPERM;
 	if (S_ISFIFO(f->inode->mode))
 		return -ESPIPE;
 	if (S_ISDIR(f->inode->mode))
@@ -287,7 +284,9 @@ int file_fallocate(struct vfs_ctx *c, struct file *f, int mode, int64_t off, int
 		vfs_raise(c, SIGXFSZ);
 		return -EFBIG;
 	}
-	err = f->ops->fallocate(c, f, mode, off, len);
+	err = inode_kill_suid(c, f->inode);
+	if (err == 0)
+		err = f->ops->fallocate(c, f, mode, off, len);
 	if (err == 0)
 		fsnotify_dentry(f->path.dentry, IN_MODIFY);
 	return err;

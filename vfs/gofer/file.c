@@ -405,12 +405,12 @@ static int gfs_fallocate(struct vfs_ctx *c, struct file *f, int mode, int64_t of
 	struct gfs_inode *gi = gfs_inode(i);
 	int err;
 
-	(void)c;
 	mutex_lock(&i->lock);
 	worker_block_begin();
 	err = host_fallocate(gfs_peek_rw_fd(gi), mode, off, len);
 	worker_block_end();
 	if (err == 0) {
+		restore_suid_locked(c, i);
 		atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
 		err = gfs_refresh_locked(gi);
 	}

@@ -278,7 +278,10 @@ static uint32_t wire_mask(uint32_t mask)
 	return wire;
 }
 
-/* Truncation alone, on a donated descriptor: no request.  False: do it the other way. */
+/*
+ * Truncation alone, on a donated descriptor: no request.  False: do it the other way.  Not with setuid
+ * bits, which the host would take away because it is the Sentry that truncates.
+ */
 static bool truncate_by_fd(struct gfs_inode *gi, const struct setattr *a, int *err)
 {
 	const uint32_t others = SETATTR_MODE | SETATTR_UID | SETATTR_GID | SETATTR_ATIME |
@@ -286,7 +289,8 @@ static bool truncate_by_fd(struct gfs_inode *gi, const struct setattr *a, int *e
 	bool done = false;
 	int fd;
 
-	if (!(a->mask & SETATTR_SIZE) || a->mask & others || a->size > INT64_MAX)
+	if (!(a->mask & SETATTR_SIZE) || a->mask & others || a->size > INT64_MAX ||
+	    gi->vi.mode & (S_ISUID | S_ISGID))
 		return false;
 	mutex_lock(&gi->fd_lock);
 	fd = gfs_peek_rw_fd(gi);
