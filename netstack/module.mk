@@ -47,3 +47,4 @@ FUZZ_TESTS += tests/fuzz/fuzz_netstack.c
 UNIT_TESTS += tests/unit/netstack/test_tcp_script.c
 UNIT_TESTS += tests/unit/netstack/test_fibers.c
 SRCS += netstack/tcp/splice.c
+UNIT_TESTS += tests/unit/netstack/test_net.c
