@@ -126,13 +126,16 @@ static bool copy_some(int from, int to)
 	return n > 0 && write_all(to, buffer, (size_t)n);
 }
 
-/* What the terminal still holds after its last user has gone; the master then gives EIO. */
+/*
+ * What the terminal still holds after its process has ended.  The master gives EIO when its last user
+ * has gone, which may be a moment later; never, if something in the container keeps it open.
+ */
 static void drain(int master)
 {
 	struct pollfd p = { .fd = master, .events = POLLIN };
-	struct timespec now = { 0, 0 };
+	struct timespec patience = { 0, 200000000 };
 
-	while (host_ppoll(&p, 1, &now) > 0 && (p.revents & POLLIN) && copy_some(master, 1))
+	while (host_ppoll(&p, 1, &patience) > 0 && copy_some(master, 1))
 		;
 }
 

@@ -11,6 +11,9 @@
  *     host read ─▶ in / line discipline        event worker ─▶ console_work() on a service fiber
  *     ld.out ─▶ host write, at once; what does not fit waits for EPOLLOUT
  *
+ * A program that writes byte by byte or line by line would wake the reader outside each time: within
+ * BATCH_NS of the last write to the host, output is left to a service fiber, and gathers meanwhile.
+ *
  * Flow control: while input waits in tty->in nothing is read from the host; output beyond
  * LDISC_OUT_LIMIT makes writers wait.  The last close waits for output to go (tty.c), so that a
  * container's last words arrive.
@@ -29,6 +32,7 @@
 #include <sys/sysmacros.h>
 #include <termios.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/timer.h"
 #include "platform/host.h"
@@ -39,6 +43,7 @@
 #define NO_INDEX UINT32_MAX
 #define CHUNK 1024
 #define CHUNKS_AT_ONCE 8
+#define BATCH_NS (300 * NSEC_PER_USEC)
 
 /* (c) constant, (l) tty.lock, (a) atomic */
 struct console {
@@ -51,6 +56,7 @@ struct console {
 	struct winsize host_size; /* (l) as last seen on the host */
 	struct devpts *devpts; /* (c) NULL: anonymous */
 	unsigned int index;    /* (c) */
+	int64_t written_ns;    /* (l) when something was last written to the host */
 };
 
 static struct console *console_of(struct tty *t)
@@ -72,6 +78,9 @@ static void console_write_locked(struct console *k)
 	struct ldisc *ld = &k->tty.ld;
 	bool was_full = !ldisc_writable(ld);
 	ssize_t n = 1;
+
+	if (ld->out.count > 0)
+		k->written_ns = clock_mono_ns();
 
 	while (ld->out.count > 0 && n > 0) {
 		size_t size;
@@ -128,16 +137,20 @@ static void console_work(void *arg)
 	tty_put(&k->tty);
 }
 
-/* On the event worker. */
-static void console_ready(struct hostfd *h, uint32_t events)
+/* Have console_work() run soon.  From any thread; k may be about to die. */
+static void console_queue(struct console *k)
 {
-	struct console *k = container_of(h, struct console, watch);
-
-	(void)events;
 	if (atomic_exchange_explicit(&k->pending, true, memory_order_seq_cst))
 		return;
 	if (ref_try_get(&k->tty.ref))
 		work_queue(&k->work);
+}
+
+/* On the event worker. */
+static void console_ready(struct hostfd *h, uint32_t events)
+{
+	(void)events;
+	console_queue(container_of(h, struct console, watch));
 }
 
 /* ---- the hardware ---------------------------------------------------------------------------------------- */
@@ -146,7 +159,11 @@ static void console_events(struct tty *t, unsigned int events)
 {
 	struct console *k = console_of(t);
 
-	if (events & LDISC_OUTPUT) {
+	if (!(events & LDISC_OUTPUT))
+		return;
+	if (clock_mono_ns() - k->written_ns < BATCH_NS) {
+		console_queue(k);
+	} else {
 		console_write_locked(k);
 		if (t->ld.out.count > 0)
 			console_arm_locked(k);
