@@ -124,12 +124,16 @@ static struct inode *ovl_inode_find(struct ovl_super *s, const struct dentry *up
 void ovl_set_upper(struct ovl_inode *o, struct dentry *upper)
 {
 	struct ovl_super *s = ovl_sb(o->i.sb);
+	struct ovl_names *stale;
 
 	latch_lock(&s->latch);
+	stale = o->names;
+	o->names = NULL;
 	/* Pairs with ovl_upper(). */
 	atomic_store_explicit(&o->upper, upper, memory_order_release);
 	ovl_inode_hash(s, o, upper);
 	latch_unlock(&s->latch);
+	ovl_names_put(stale);
 }
 
 static void ovl_inode_free(struct inode *i)
@@ -142,6 +146,7 @@ static void ovl_inode_free(struct inode *i)
 		hash_remove(&s->inodes, &o->node);
 	latch_unlock(&s->latch);
 	dentry_put(ovl_upper(o));
+	ovl_names_put(o->names);
 	ovl_parts_free(o->lower, o->lower_count);
 	inode_put(o->parent);
 	mem_free(o->name);
@@ -248,8 +253,9 @@ int ovl_getattr(struct vfs_ctx *c, struct inode *i, uint32_t query, struct attr 
 	(void)query;
 	if (err < 0)
 		return err;
-	ovl_take_attr(o, out);
-	out->nlink = i->nlink;
+	/* The mirrored fields change under i->lock only, by those who change the real inode. */
+	if (S_ISDIR(i->mode) || i->nlink == 0)
+		out->nlink = i->nlink;
 	out->ino = i->ino;
 	out->dev = i->sb->dev;
 	out->attributes = out->attributes_mask = 0;

@@ -33,6 +33,7 @@ struct ovl_part {
  * Members: (c) constant after lookup, (y) copy_lock for writing, read anywhere.
  * Of a merged directory all parts show; of anything else the upper one, or else lower[0].
  */
+struct ovl_names;
 struct ovl_inode {
 	struct inode i;
 	struct dentry *_Atomic upper; /* (y) counted; NULL: not copied up; never goes back */
@@ -40,6 +41,7 @@ struct ovl_inode {
 	struct ovl_part *lower;       /* (c) owned */
 	struct inode *parent;         /* (c) counted; where to copy up to */
 	char *name;                   /* (c) owned; the same */
+	struct ovl_names *names;      /* (ovl_super.latch) kept listing while there is no upper part */
 	struct hash_node node;        /* (ovl_super.latch) */
 	bool hashed;                  /* (ovl_super.latch) */
 };
@@ -96,6 +98,9 @@ int ovl_lower_shows(struct vfs_ctx *c, struct ovl_inode *dir, const char *name, 
 /* Merged listing (readdir.c): -ENOTEMPTY when a name shows; whiteouts in upper are removed. */
 int ovl_dir_check_empty(struct vfs_ctx *c, struct ovl_inode *o) must_check;
 int ovl_dir_clear_whiteouts(struct vfs_ctx *c, struct ovl_inode *o) must_check;
+
+void ovl_names_put(struct ovl_names *n); /* accepts NULL */
+int ovl_dir_open(struct vfs_ctx *c, struct inode *i, struct file *f);
 
 extern const struct inode_ops ovl_dir_ops;
 extern const struct inode_ops ovl_file_iops;

@@ -499,4 +499,5 @@ const struct inode_ops ovl_dir_ops = {
 	.rmdir = dir_rmdir,
 	.rename = dir_rename,
 	.tmpfile = dir_tmpfile,
+	.open = ovl_dir_open,
 };

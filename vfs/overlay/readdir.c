@@ -5,6 +5,9 @@
  * When a reader starts (position 0) the names of all layers are collected, upper first; a name seen
  * before, a whiteout included, hides later ones.  Positions are indices into that list, so a
  * reader sees one consistent listing however the directory changes; rewinding takes a new one.
+ *
+ * A directory without an upper part can't change, so its listing (if short) is kept with the inode
+ * for later readers.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,12 +28,21 @@ struct ovl_name {
 	char text[];
 };
 
-/* A collected listing. */
+#define NAMES_KEEP_MAX 1024
+
+/* A collected listing: constant once it is complete. */
 struct ovl_names {
+	struct ref ref;
 	struct hash hash;
 	struct list list;        /* in the order found */
+	size_t count;
+};
+
+/* An open directory. */
+struct ovl_dir {
+	struct ovl_names *names; /* counted; NULL: none yet */
 	struct list *cursor;     /* next to emit */
-	int64_t cursor_pos;      /* its position */
+	int64_t cursor_pos;      /* its position; 2 is the first name's */
 };
 
 /* Collecting one layer. */
@@ -46,11 +58,11 @@ struct collect {
 	size_t count;            /* taken in this round */
 };
 
-static void names_free(struct ovl_names *n)
+void ovl_names_put(struct ovl_names *n)
 {
 	struct list *l;
 
-	if (!n)
+	if (!n || !ref_put(&n->ref))
 		return;
 	while ((l = list_shift(&n->list)))
 		mem_free(list_entry(l, struct ovl_name, node));
@@ -116,6 +128,7 @@ static bool collect_one(struct dir_emit *em, const char *name, size_t len, uint6
 	e->text[len] = '\0';
 	hash_insert(&k->names->hash, &e->hash, hash_bytes(0, name, len));
 	list_append(&k->names->list, &e->node);
+	k->names->count++;
 	return true;
 }
 
@@ -153,6 +166,7 @@ static int names_collect(struct vfs_ctx *c, struct ovl_inode *o, struct ovl_name
 
 	if (!n)
 		return -ENOMEM;
+	ref_init(&n->ref);
 	list_init(&n->list);
 	err = hash_init(&n->hash, 16);
 	if (err == 0 && ovl_upper(o)) {
@@ -169,42 +183,76 @@ static int names_collect(struct vfs_ctx *c, struct ovl_inode *o, struct ovl_name
 		err = collect_layer(&k, &p);
 	}
 	if (err < 0) {
-		names_free(n);
+		ovl_names_put(n);
 		return err;
 	}
-	n->cursor = n->list.next;
-	n->cursor_pos = 2;
 	*out = n;
 	return 0;
 }
 
-/* Move the cursor to position pos (2: the first name). */
-static void names_seek(struct ovl_names *n, int64_t pos)
+/* The listing as it is now, with a reference. */
+static int names_get(struct vfs_ctx *c, struct ovl_inode *o, struct ovl_names **out)
 {
-	if (pos < n->cursor_pos) {
-		n->cursor = n->list.next;
-		n->cursor_pos = 2;
+	struct ovl_super *s = ovl_sb(o->i.sb);
+	bool constant = !ovl_upper(o);
+	int err;
+
+	*out = NULL;
+	latch_lock(&s->latch);
+	if (constant && o->names) {
+		*out = o->names;
+		ref_get(&o->names->ref);
 	}
-	while (n->cursor_pos < pos && n->cursor != &n->list) {
-		n->cursor = n->cursor->next;
-		n->cursor_pos++;
+	latch_unlock(&s->latch);
+	if (*out)
+		return 0;
+	err = names_collect(c, o, out);
+	if (err < 0 || !constant || (*out)->count > NAMES_KEEP_MAX)
+		return err;
+	latch_lock(&s->latch);
+	if (!o->names) {
+		o->names = *out;
+		ref_get(&o->names->ref);
 	}
+	latch_unlock(&s->latch);
+	return 0;
+}
+
+/* Move the cursor to position pos (2: the first name); NULL: at the end. */
+static const struct ovl_name *dir_seek(struct ovl_dir *d, int64_t pos)
+{
+	if (pos < d->cursor_pos) {
+		d->cursor = d->names->list.next;
+		d->cursor_pos = 2;
+	}
+	while (d->cursor_pos < pos && d->cursor != &d->names->list) {
+		d->cursor = d->cursor->next;
+		d->cursor_pos++;
+	}
+	return d->cursor == &d->names->list ? NULL :
+					      list_entry(d->cursor, struct ovl_name, node);
+}
+
+static int dir_load(struct vfs_ctx *c, struct ovl_inode *o, struct ovl_dir *d)
+{
+	ovl_names_put(d->names);
+	d->names = NULL;
+	d->cursor_pos = INT64_MAX; /* dir_seek() starts at the front */
+	return names_get(c, o, &d->names);
 }
 
 static int dir_readdir(struct vfs_ctx *c, struct file *f, struct dir_emit *e)
 {
 	struct ovl_inode *o = ovl_i(f->inode);
-	struct ovl_names *n = file_priv(f);
+	struct ovl_dir *d = file_priv(f);
 	uint64_t up = o->parent ? o->parent->ino : o->i.ino;
+	const struct ovl_name *n;
 	int err;
 
-	if (f->pos == 0 || !n) {
-		names_free(n);
-		f->priv = NULL;
-		err = names_collect(c, o, &n);
+	if (f->pos == 0 || !d->names) {
+		err = dir_load(c, o, d);
 		if (err < 0)
 			return err;
-		f->priv = n;
 	}
 	if (f->pos == 0 && dir_emit(e, ".", 1, o->i.ino, DT_DIR, 1))
 		f->pos = 1;
@@ -212,15 +260,21 @@ static int dir_readdir(struct vfs_ctx *c, struct file *f, struct dir_emit *e)
 		f->pos = 2;
 	if (f->pos < 2)
 		return 0;
-	for (names_seek(n, f->pos); n->cursor != &n->list; names_seek(n, f->pos)) {
-		const struct ovl_name *d = list_entry(n->cursor, struct ovl_name, node);
-
-		if (d->type != DT_WHT &&
-		    !dir_emit(e, d->text, d->len, d->ino, d->type, f->pos + 1))
+	while ((n = dir_seek(d, f->pos))) {
+		if (n->type != DT_WHT &&
+		    !dir_emit(e, n->text, n->len, n->ino, n->type, f->pos + 1))
 			break;
 		f->pos++;
 	}
 	return 0;
+}
+
+int ovl_dir_open(struct vfs_ctx *c, struct inode *i, struct file *f)
+{
+	(void)c;
+	(void)i;
+	f->priv = mem_new(struct ovl_dir);
+	return f->priv ? 0 : -ENOMEM;
 }
 
 static int64_t dir_llseek(struct vfs_ctx *c, struct file *f, int64_t off, int whence)
@@ -235,7 +289,10 @@ static int64_t dir_llseek(struct vfs_ctx *c, struct file *f, int64_t off, int wh
 
 static void dir_release(struct file *f)
 {
-	names_free(file_priv(f));
+	struct ovl_dir *d = file_priv(f);
+
+	ovl_names_put(d->names);
+	mem_free(d);
 }
 
 static int dir_fsync(struct vfs_ctx *c, struct file *f, bool datasync)
@@ -266,7 +323,7 @@ int ovl_dir_check_empty(struct vfs_ctx *c, struct ovl_inode *o)
 	list_for_each_entry(e, &n->list, node)
 		if (e->type != DT_WHT)
 			err = -ENOTEMPTY;
-	names_free(n);
+	ovl_names_put(n);
 	return err;
 }
 
@@ -287,6 +344,6 @@ int ovl_dir_clear_whiteouts(struct vfs_ctx *c, struct ovl_inode *o)
 	list_for_each_entry(e, &n->list, node)
 		if (e->type == DT_WHT && e->in_upper && err == 0)
 			err = vfs_unlink(&layer, &p, e->text);
-	names_free(n);
+	ovl_names_put(n);
 	return err;
 }
