@@ -17,6 +17,8 @@
  */
 #pragma once
 
+#include <time.h> /* errqueue.h needs struct timespec */
+
 #include <linux/errqueue.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -266,7 +266,7 @@ void neigh_output(struct txq *q, struct nic *n, struct pkt *p)
 		e->state = NUD_INCOMPLETE;
 		e->probes = 0;
 		neigh_ask(e, &ask);
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case NUD_INCOMPLETE:
 		neigh_enqueue(e, p);
 		ready = false;
@@ -274,7 +274,7 @@ void neigh_output(struct txq *q, struct nic *n, struct pkt *p)
 	case NUD_STALE:
 		e->state = NUD_DELAY;
 		neigh_arm(e, NEIGH_DELAY_NS);
-		/* fallthrough */
+		__attribute__((fallthrough));
 	default:
 		memcpy(mac, e->mac, ETH_ALEN);
 	}

@@ -83,7 +83,7 @@ static bool ip6_options(struct txq *q, struct nic *n, struct pkt *p, size_t off,
 			case 3:
 				if (ipa_is_multicast(p->dst))
 					return false;
-				/* fallthrough */
+				__attribute__((fallthrough));
 			case 2:
 				ip6_param_problem(q, n, p, 2, i);
 				return false;

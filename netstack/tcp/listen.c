@@ -435,7 +435,7 @@ static void child_open(struct txq *q, struct tcp *l, struct tcp_req *r, struct p
 	l->nacceptq++;
 	tcp_rcv(q, t, p, o);
 	nlock_unlock(&t->ep.lock);
-	ep_wake(&l->ep, POLLIN | POLLRDNORM);
+	wq_wake_count(&l->ep.wq, POLLIN | POLLRDNORM, 1); /* one connection, one accept */
 }
 
 static bool accept_full(const struct tcp *l)
