@@ -273,10 +273,12 @@ static int name_check(struct gfs_inode *dir, struct dentry *d)
 	if (!w.at[0].same)
 		gfs_fid_offer(gi, fid); /* consumes fid */
 	gfs_names_check(gi, &w.at[0].attr);
-	mutex_lock_nested(&gi->vi.lock);
-	gfs_attr_apply(gi, &w.at[0].attr);
-	gfs_attr_fresh(gi);
-	mutex_unlock(&gi->vi.lock);
+	/* rename looks a name up with the inode that it stands for locked: don't wait for ourselves. */
+	if (mutex_trylock(&gi->vi.lock)) {
+		gfs_attr_apply(gi, &w.at[0].attr);
+		gfs_attr_fresh(gi);
+		mutex_unlock(&gi->vi.lock);
+	}
 	return 1;
 }
 

@@ -107,6 +107,18 @@ static void rename_replaces_and_exchanges(void **state)
 	assert_int_equal(a.size, 3);
 }
 
+static void a_directory_does_not_trade_places_with_its_parent(void **state)
+{
+	struct client *cl = *state;
+	struct timespec ms = { .tv_nsec = 1000000 };
+
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "c", 0755), 0);
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "c/d", 0755), 0);
+	nanosleep(&ms, NULL); /* so that names are asked for under the locks */
+	assert_int_equal(vfs_rename(&cl->c, NULL, "c/d", NULL, "c", RENAME_EXCHANGE), -EINVAL);
+	assert_int_equal(vfs_rename(&cl->c, NULL, "c/d", NULL, "d", 0), 0);
+}
+
 static void symlinks_are_followed_by_the_vfs(void **state)
 {
 	struct client *cl = *state;
@@ -508,6 +520,8 @@ int main(void)
 		SHARED(names_change_as_asked),
 		EXCLUSIVE(rename_replaces_and_exchanges),
 		SHARED(rename_replaces_and_exchanges),
+		EXCLUSIVE(a_directory_does_not_trade_places_with_its_parent),
+		SHARED(a_directory_does_not_trade_places_with_its_parent),
 		EXCLUSIVE(symlinks_are_followed_by_the_vfs),
 		SHARED(symlinks_are_followed_by_the_vfs),
 		EXCLUSIVE(attributes_can_be_set),
