@@ -485,6 +485,7 @@ int pipe_new(struct vfs_ctx *c, int flags, struct file **rd, struct file **wr)
 	w->priv = we;
 	w->kind = FILE_WRITE | FILE_STREAM | FILE_SIGPIPE;
 	pipe_opened_locked(p, w);
+	p->anonymous = true;
 	r->inode->bound = p; /* consumes our reference */
 	r->inode->bound_put = pipe_bound_put;
 	*rd = r;
@@ -537,6 +538,8 @@ static int fifo_wait_partner_locked(struct vfs_ctx *c, struct pipe *p, struct wq
 static int fifo_rendezvous_locked(struct vfs_ctx *c, struct pipe *p, struct pipe_end *e,
 				  unsigned int kind, bool nonblock)
 {
+	if (p->anonymous)
+		return 0;
 	if (kind == FILE_READ && pipe_load(&p->writers) == 0) {
 		if (nonblock) {
 			e->writes_seen = pipe_load(&p->writes_opened); /* no POLLHUP yet */
@@ -565,7 +568,7 @@ int fifo_open(struct vfs_ctx *c, struct inode *i, struct file *f)
 		return -ENOMEM;
 
 	mutex_lock(&p->lock);
-	if (kind == FILE_WRITE && nonblock && pipe_load(&p->readers) == 0) {
+	if (kind == FILE_WRITE && nonblock && !p->anonymous && pipe_load(&p->readers) == 0) {
 		mutex_unlock(&p->lock);
 		pipe_end_free(e);
 		return -ENXIO;

@@ -39,6 +39,7 @@ struct pipe_slot {
 struct pipe {
 	struct ref ref;          /* files and the inode's bound */
 	struct mutex lock;       /* LOCK_PIPE */
+	bool anonymous;          /* (c) made by pipe(2): opens through /proc never wait for a partner */
 	char *mem;               /* (p) made by the first write */
 	struct pipe_slot *slots; /* (p) as mem */
 	unsigned int slot_count; /* (p) a power of two */
