@@ -5,6 +5,7 @@
  * The control thread may not sleep, so each request becomes a job on a fiber of its own.  A
  * container is put into the table before its root is made, so that two requests for one id meet.
  */
+#include "lib/annotations.h"
 #include "sentry/container.h"
 
 #include <errno.h>
@@ -112,7 +113,7 @@ static struct container *container_peek_locked(const char *id)
 }
 
 /* Found and locked, or answered ENOENT. */
-static struct container *container_lock(struct job *j)
+NO_TSA static struct container *container_lock(struct job *j)
 {
 	struct container *k;
 
@@ -490,7 +491,7 @@ static void control_create(void *kernel, struct control_request *req, struct con
 	job_start(j);
 }
 
-static void job_start_container(struct job *j)
+NO_TSA static void job_start_container(struct job *j)
 {
 	struct container *k = container_lock(j);
 	struct task *init = NULL;
@@ -528,7 +529,7 @@ static void control_start(void *kernel, struct control_request *req, const char 
 		job_start(j);
 }
 
-static void job_exec(struct job *j)
+NO_TSA static void job_exec(struct job *j)
 {
 	struct container *k = container_lock(j);
 	struct owned_process *o;
@@ -683,7 +684,7 @@ static int container_signal_one(struct container *k, int pid, int sig)
 	return err;
 }
 
-static void job_signal(struct job *j)
+NO_TSA static void job_signal(struct job *j)
 {
 	struct container *k = container_lock(j);
 	int err;
@@ -721,7 +722,7 @@ static void control_signal(void *kernel, struct control_request *req, const char
 	job_start(j);
 }
 
-static void job_wait(struct job *j)
+NO_TSA static void job_wait(struct job *j)
 {
 	struct container *k = container_lock(j);
 	struct owned_process *o, *found = NULL;
@@ -769,7 +770,7 @@ static void control_wait(void *kernel, struct control_request *req, const char *
 
 #define PS_MAX 4096
 
-static void job_ps(struct job *j)
+NO_TSA static void job_ps(struct job *j)
 {
 	struct container *k = container_lock(j);
 	struct control_process *list;
@@ -867,7 +868,7 @@ static void control_state(void *kernel, struct control_request *req, const char 
 		job_start(j);
 }
 
-static void job_stats(struct job *j)
+NO_TSA static void job_stats(struct job *j)
 {
 	struct container *k = container_lock(j);
 	int64_t total = 0, u, s;
@@ -901,7 +902,7 @@ static void control_stats(void *kernel, struct control_request *req, const char 
 		job_start(j);
 }
 
-static void job_resize(struct job *j)
+NO_TSA static void job_resize(struct job *j)
 {
 	struct container *k = container_lock(j);
 	struct process *p = NULL;
@@ -938,7 +939,7 @@ static void control_resize(void *kernel, struct control_request *req, const char
 	job_start(j);
 }
 
-static void job_update(struct job *j)
+NO_TSA static void job_update(struct job *j)
 {
 	struct container *k = container_lock(j);
 
@@ -968,7 +969,7 @@ static void control_update(void *kernel, struct control_request *req, const char
 	job_start(j);
 }
 
-static void job_destroy(struct job *j)
+NO_TSA static void job_destroy(struct job *j)
 {
 	struct container *k = container_lock(j);
 	bool busy;

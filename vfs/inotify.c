@@ -51,9 +51,9 @@ struct in_group {
 	struct list watches;  /* (n) struct in_watch by group_node */
 	unsigned int watch_count; /* (n) */
 	int32_t last_wd;      /* (n) */
-	struct in_event overflow; /* (n) on the list or not */
 	struct wq wq;
 	struct mutex read_lock; /* LOCK_EPOLL: one reader at a time takes events */
+	struct in_event overflow; /* (n) on the list or not */
 };
 
 struct in_watch {

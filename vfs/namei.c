@@ -16,6 +16,7 @@
 #include <sys/inotify.h>
 #include <sys/sysmacros.h>
 
+#include "lib/annotations.h"
 #include "lib/mem.h"
 #include "vfs/user_ns.h"
 #include "vfs/vfs_impl.h"
@@ -70,7 +71,7 @@ struct creation {
 	struct dentry *d;   /* counted */
 };
 
-static void creation_end(struct creation *cr)
+NO_TSA static void creation_end(struct creation *cr)
 {
 	dentry_put(cr->d);
 	mutex_unlock(&cr->di->lock);
@@ -79,7 +80,7 @@ static void creation_end(struct creation *cr)
 }
 
 /* On failure nothing is held. */
-static int creation_begin(struct creation *cr, struct vfs_ctx *c, const struct path *at,
+NO_TSA static int creation_begin(struct creation *cr, struct vfs_ctx *c, const struct path *at,
 			  const char *name, bool is_dir)
 {
 	int ro, err;

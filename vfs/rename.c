@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "lib/annotations.h"
 #include "vfs/vfs_impl.h"
 
 /* A rename in progress; od and nd are the directories' dentries, borrowed from the walks. */
@@ -25,13 +26,13 @@ struct renaming {
 	unsigned int flags;
 };
 
-static void lock_two(struct mutex *a, struct mutex *b)
+NO_TSA static void lock_two(struct mutex *a, struct mutex *b)
 {
 	mutex_lock(a);
 	mutex_lock_nested(b);
 }
 
-static void dirs_lock(struct renaming *r)
+NO_TSA static void dirs_lock(struct renaming *r)
 {
 	struct inode *a = dentry_inode(r->od), *b = dentry_inode(r->nd);
 
@@ -48,7 +49,7 @@ static void dirs_lock(struct renaming *r)
 		lock_two(&a->lock, &b->lock);
 }
 
-static void dirs_unlock(struct renaming *r)
+NO_TSA static void dirs_unlock(struct renaming *r)
 {
 	struct inode *a = dentry_inode(r->od), *b = dentry_inode(r->nd);
 
@@ -67,7 +68,7 @@ static bool locks_before(const struct inode *a, const struct inode *b)
 	return ad != bd ? ad : (uintptr_t)a < (uintptr_t)b;
 }
 
-static void victims_lock(struct renaming *r)
+NO_TSA static void victims_lock(struct renaming *r)
 {
 	struct inode *a = dentry_inode(r->old), *b = dentry_inode(r->new);
 
@@ -82,7 +83,7 @@ static void victims_lock(struct renaming *r)
 		mutex_lock_nested(&r->locked[1]->lock);
 }
 
-static void victims_unlock(struct renaming *r)
+NO_TSA static void victims_unlock(struct renaming *r)
 {
 	if (r->locked[1])
 		mutex_unlock(&r->locked[1]->lock);

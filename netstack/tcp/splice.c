@@ -15,6 +15,7 @@
  * Locks: both endpoints, the lower address first.  Each end holds a reference to the other until
  * tcp_done().
  */
+#include "lib/annotations.h"
 #include "lib/uio.h"
 #include "netstack/tcp/tcp.h"
 
@@ -42,7 +43,7 @@ static void splice_find(struct tcp *t)
 		t->peer_sought = false; /* its handshake is not over */
 }
 
-struct tcp *tcp_splice_lock(struct tcp *t)
+NO_TSA struct tcp *tcp_splice_lock(struct tcp *t)
 {
 	struct tcp *p;
 
@@ -69,7 +70,7 @@ struct tcp *tcp_splice_lock(struct tcp *t)
 	return NULL;
 }
 
-void tcp_splice_unlock(struct tcp *t, struct tcp *p)
+NO_TSA void tcp_splice_unlock(struct tcp *t, struct tcp *p)
 {
 	if (p)
 		nlock_unlock(&p->ep.lock);

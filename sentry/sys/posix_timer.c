@@ -30,7 +30,7 @@ static int sigevent_check(struct task *t, const struct user_sigevent *e, struct 
 		n->thread = task_lookup(task_pid_ns(t), e->tid);
 		if (!n->thread || n->thread->process != t->process)
 			break;
-		/* fallthrough */
+		fall_through;
 	case SIGEV_SIGNAL:
 	case SIGEV_THREAD: /* the C library's own: a signal here */
 		if (e->signo > 0 && e->signo <= SIG_COUNT)

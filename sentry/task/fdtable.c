@@ -5,6 +5,7 @@
  * slots[fd].file is the counted file; a reserved number has its bit in `used` and no file.  The
  * latch is held for a few instructions; growing allocates first and copies under the latch.
  */
+#include "lib/annotations.h"
 #include "sentry/task/fdtable.h"
 
 #include <errno.h>
@@ -59,7 +60,7 @@ bool fdt_shared(struct fdtable *t)
  * Make room for numbers below count.  Called with the latch held; drops and retakes it to
  * allocate.  Another thread may have grown the table meanwhile.
  */
-static int fdt_grow_locked(struct fdtable *t, size_t count)
+NO_TSA static int fdt_grow_locked(struct fdtable *t, size_t count)
 {
 	struct bitmap used, cloexec;
 	struct file **files;
