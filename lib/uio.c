@@ -14,7 +14,8 @@
 
 #include "lib/overflow.h"
 
-static const char uio_zeros[1024];
+/* Never written; not const, so that it is in .bss and costs neither file nor memory. */
+static char uio_zeros[64 * 1024];
 
 void uio_init_segs(struct uio *u, const struct uio_space *space, const struct uio_seg *segs,
 		   size_t count)

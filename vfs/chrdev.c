@@ -7,6 +7,7 @@
 #include "vfs/chrdev.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 
 #include "lib/buf.h"
@@ -78,13 +79,12 @@ int chrdev_for_each_node(int (*fn)(const struct chrdev *d, void *arg), void *arg
 
 void chrdev_show(struct buf *b)
 {
-	const struct chrdev *d;
-	unsigned int last = ~0u;
+	const struct chrdev *d, *last = NULL;
 
 	buf_puts(b, "Character devices:\n");
 	list_for_each_entry(d, &chrdevs.devices, list) {
-		if (d->major != last)
+		if (!last || d->major != last->major || strcmp(d->name, last->name) != 0)
 			buf_printf(b, "%3u %s\n", d->major, d->name);
-		last = d->major;
+		last = d;
 	}
 }

@@ -11,6 +11,8 @@
 
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
+#include "vfs/chrdev.h"
+#include "vfs/lock.h"
 
 /* ---- links ------------------------------------------------------------------------------------ */
 
@@ -54,6 +56,21 @@ static int show_filesystems(const struct pfs_req *r, struct buf *b)
 {
 	(void)r;
 	fs_types_show(b);
+	return 0;
+}
+
+static int show_devices(const struct pfs_req *r, struct buf *b)
+{
+	(void)r;
+	chrdev_show(b);
+	buf_puts(b, "\nBlock devices:\n");
+	return 0;
+}
+
+static int show_locks(const struct pfs_req *r, struct buf *b)
+{
+	(void)r;
+	locks_show(b);
 	return 0;
 }
 
@@ -112,22 +129,13 @@ static const struct {
 	TEXT("cmdline", "\n"),
 	FILE_("consoles", show_consoles),
 	TEXT("crypto", ""),
-	TEXT("devices",
-	     "Character devices:\n"
-	     "  1 mem\n"
-	     "  5 /dev/tty\n"
-	     "  5 /dev/console\n"
-	     "  5 /dev/ptmx\n"
-	     " 10 misc\n"
-	     "136 pts\n"
-	     "\n"
-	     "Block devices:\n"),
+	FILE_("devices", show_devices),
 	TEXT("diskstats", ""),
 	TEXT("dma", ""),
 	TEXT("execdomains", "0-0\tLinux           \t[kernel]\n"),
 	FILE_("filesystems", show_filesystems),
 	FILE_("interrupts", show_interrupts),
-	TEXT("locks", ""),
+	FILE_("locks", show_locks),
 	TEXT("misc", ""),
 	TEXT("modules", ""),
 	TEXT("partitions", "major minor  #blocks  name\n\n"),
