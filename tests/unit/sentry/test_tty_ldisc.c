@@ -438,6 +438,68 @@ static void echonl_echoes_newlines_alone(void **state)
 	expect_read(ld, "secret\n");
 }
 
+/* ---- anything ------------------------------------------------------------------------------------------------- */
+
+static void random_modes(struct ldisc *ld)
+{
+	struct ktermios t = ld->termios;
+	uint32_t *flags[] = { &t.iflag, &t.oflag, &t.cflag, &t.lflag };
+
+	*flags[rand() % 4] ^= 1u << (rand() % 18);
+	if (rand() % 4 == 0)
+		t.cc[rand() % KTERMIOS_CC] = (uint8_t)rand();
+	ktermios_set_speeds(&t);
+	ldisc_set_termios(ld, &t);
+}
+
+static void random_step(struct ldisc *ld, uint8_t *buf, size_t max)
+{
+	static const char special[] = "\3\4\21\23\25\26\27\177\t\n\r \xc3\xa4 ab\377\22\32";
+	size_t n = (size_t)rand() % (rand() % 20 ? 40 : max);
+
+	for (size_t i = 0; i < n; i++)
+		buf[i] = rand() % 3 ? (uint8_t)special[(size_t)rand() % (sizeof(special) - 1)]
+				    : (uint8_t)rand();
+	switch (rand() % 12) {
+	case 0 ... 4:
+		assert_true(ldisc_receive(ld, buf, n) <= n);
+		break;
+	case 5 ... 6:
+		assert_true(ldisc_read(ld, buf, n) <= n);
+		break;
+	case 7 ... 8:
+		assert_true(ldisc_write(ld, buf, n) <= n);
+		break;
+	case 9:
+		byteq_take(&ld->out, buf, n);
+		ldisc_output_taken(ld);
+		break;
+	case 10:
+		random_modes(ld);
+		break;
+	default:
+		if (rand() % 2)
+			ldisc_flush_input(ld);
+		else
+			ldisc_flush_output(ld);
+	}
+}
+
+static void any_input_and_modes_keep_the_invariants(void **state)
+{
+	struct ldisc *ld = *state;
+	static uint8_t buf[6000];
+
+	srand(1);
+	for (int i = 0; i < 20000; i++) {
+		random_step(ld, buf, sizeof(buf));
+		assert_true(ld->tail <= ld->canon && ld->canon <= ld->head);
+		assert_true(ld->head - ld->tail <= LDISC_SIZE);
+		assert_true(ld->out.count <= LDISC_OUT_LIMIT + LDISC_ECHO_LIMIT);
+		assert_true(ld->echo.count <= LDISC_ECHO_LIMIT);
+	}
+}
+
 #define T(name) UNIT_FIXTURE(name, setup, finish)
 
 UNIT_MAIN(T(a_line_is_readable_after_its_newline), T(reads_end_with_the_line),
@@ -455,4 +517,4 @@ UNIT_MAIN(T(a_line_is_readable_after_its_newline), T(reads_end_with_the_line),
 	  T(stop_and_start_hold_output_and_echo), T(ixany_starts_with_any_byte),
 	  T(turning_ixon_off_starts_output), T(output_modes_map_newlines),
 	  T(tabs_become_spaces_up_to_the_next_stop), T(writes_stop_at_the_limit_and_echo_does_not),
-	  T(echonl_echoes_newlines_alone))
+	  T(echonl_echoes_newlines_alone), T(any_input_and_modes_keep_the_invariants))
