@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-/* ---- attributes --------------------------------------------------------------------------------- */
+/* ---- attributes ---------------------------------------------------------------------------- */
 
 int gofer_stat(int fd, struct statx *sx)
 {
@@ -197,7 +197,7 @@ int gofer_req_statfs(struct gofer_request *r)
 	return 0;
 }
 
-/* ---- extended attributes ------------------------------------------------------------------------ */
+/* ---- extended attributes ------------------------------------------------------------------- */
 
 /*
  * What a container may see and set.  trusted.* needs a capability that we do not have; security.*

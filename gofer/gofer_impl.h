@@ -67,7 +67,7 @@ struct gofer_request {
 /* What a handler returns for a malformed request; no errno has this value. */
 #define GOFER_MALFORMED (-4096)
 
-/* ---- server.c --------------------------------------------------------------------------------- */
+/* ---- server.c ------------------------------------------------------------------------------ */
 
 int gofer_server_init(struct gofer_server *s, const struct gofer_config *c) must_check;
 void gofer_server_fini(struct gofer_server *s);
@@ -94,7 +94,7 @@ void *gofer_put(struct gofer_request *r, size_t size);
 /* Zeros up to a multiple of 8 (there is always room: the buffer's size is one). */
 void gofer_pad(struct gofer_request *r);
 
-/* ---- fid.c ------------------------------------------------------------------------------------ */
+/* ---- fid.c --------------------------------------------------------------------------------- */
 
 /* Borrowed until the next change of the table; NULL when not bound. */
 struct gofer_node *gofer_node_peek(struct gofer_server *s, uint32_t fid);
@@ -128,7 +128,7 @@ struct gofer_fd_name {
 };
 struct gofer_fd_name gofer_fd_name(int fd);
 
-/* ---- attr.c ----------------------------------------------------------------------------------- */
+/* ---- attr.c -------------------------------------------------------------------------------- */
 
 #define GOFER_STATX_MASK (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 /* Attributes of descriptor fd. */
@@ -143,7 +143,7 @@ void gofer_put_attr(struct gofer_request *r, const struct statx *sx);
  */
 int gofer_set_owner_mode(int fd, uint32_t uid, uint32_t gid, uint32_t mode, struct statx *sx) must_check;
 
-/* ---- handlers, one a request type (server.c's table) ------------------------------------------- */
+/* ---- handlers, one a request type (server.c's table) --------------------------------------- */
 
 int gofer_req_walk(struct gofer_request *r);
 int gofer_req_create(struct gofer_request *r);
@@ -176,7 +176,7 @@ int gofer_req_bind(struct gofer_request *r);
 int gofer_finish_make(struct gofer_request *r, const struct gofer_make *m, uint32_t dir,
 		      const char *name, uint32_t type);
 
-/* ---- filter.c --------------------------------------------------------------------------------- */
+/* ---- filter.c ------------------------------------------------------------------------------ */
 
 int gofer_drop_caps(void) must_check;
 int gofer_filter_load(const struct gofer_config *c) must_check;

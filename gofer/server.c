@@ -17,7 +17,7 @@
 #include "lib/mem.h"
 #include "lib/overflow.h"
 
-/* ---- reading requests, building replies -------------------------------------------------------- */
+/* ---- reading requests, building replies ---------------------------------------------------- */
 
 const char *gofer_take(struct gofer_request *r, size_t size)
 {
@@ -73,7 +73,7 @@ void gofer_pad(struct gofer_request *r)
 		memset(gofer_put(r, pad), 0, pad);
 }
 
-/* ---- requests about the connection itself ------------------------------------------------------ */
+/* ---- requests about the connection itself -------------------------------------------------- */
 
 static int req_version(struct gofer_request *r)
 {
@@ -148,7 +148,7 @@ static int req_end(struct gofer_request *r)
 	return 0;
 }
 
-/* ---- the table of requests ---------------------------------------------------------------------- */
+/* ---- the table of requests ----------------------------------------------------------------- */
 
 /*
  * sizes: the u32 members of the fixed part that must add up to the size of the rest; reserved: the
@@ -325,7 +325,7 @@ ssize_t gofer_server_handle(struct gofer_server *s, size_t size, int *fd)
 	return rh->size;
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 int gofer_server_init(struct gofer_server *s, const struct gofer_config *c)
 {

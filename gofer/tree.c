@@ -26,7 +26,7 @@ static int open_name(int dir, const char *name)
 	return host_openat2(dir, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_SAFE);
 }
 
-/* ---- walk -------------------------------------------------------------------------------------- */
+/* ---- walk ---------------------------------------------------------------------------------- */
 
 struct walk_name {
 	uint32_t fid, known;
@@ -185,7 +185,7 @@ int gofer_req_walk(struct gofer_request *r)
 	return 0;
 }
 
-/* ---- make -------------------------------------------------------------------------------------- */
+/* ---- make ---------------------------------------------------------------------------------- */
 
 /*
  * The checks that all makers share; m->mode beyond mode_mask is malformed.  Reserves the fid, and
@@ -389,7 +389,7 @@ int gofer_req_symlink(struct gofer_request *r)
 	return gofer_finish_make(r, m, m->dir, name, S_IFLNK);
 }
 
-/* ---- link, unlink, rename ----------------------------------------------------------------------- */
+/* ---- link, unlink, rename ------------------------------------------------------------------ */
 
 int gofer_req_link(struct gofer_request *r)
 {

@@ -39,7 +39,7 @@
 #define host_call(nr, a, b, c) \
 	host_call3((nr), HOST_ARG_(a), HOST_ARG_(b), HOST_ARG_(c))
 
-/* ---- descriptors ------------------------------------------------------------------------------ */
+/* ---- descriptors --------------------------------------------------------------------------- */
 
 /* Errors are not to be acted on: Linux frees the descriptor in any case. */
 static inline void host_close(int fd)
@@ -139,7 +139,7 @@ static inline int host_pipe(int fds[2], int flags)
 	return (int)host_call(SYS_pipe2, fds, flags | O_CLOEXEC, 0);
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files --------------------------------------------------------------------------------- */
 
 static inline int host_openat(int dir, const char *path, int flags, uint32_t mode)
 {
@@ -326,7 +326,7 @@ static inline int host_memfd_create(const char *name, unsigned int flags)
 	return (int)host_call(SYS_memfd_create, name, flags | MFD_CLOEXEC, 0);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------- */
 
 /* The address, or a negative errno: test with host_is_error(). */
 static inline void *host_mmap(void *addr, size_t size, int prot, int flags, int fd, int64_t off)
@@ -369,7 +369,7 @@ static inline ssize_t host_process_vm_writev(pid_t pid, const struct iovec *loca
 			  HOST_ARG_(remote), HOST_ARG_(remote_count), 0);
 }
 
-/* ---- sockets ---------------------------------------------------------------------------------- */
+/* ---- sockets ------------------------------------------------------------------------------- */
 
 static inline int host_socket(int family, int type, int protocol)
 {
@@ -440,7 +440,7 @@ ssize_t host_send_fds(int sock, const struct iovec *iov, size_t iov_count, const
  */
 ssize_t host_recv_fds(int sock, void *buf, size_t size, int *fds, size_t *fd_count, int flags);
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------------------------- */
 
 /* timeout NULL: for ever. */
 static inline int host_ppoll(struct pollfd *p, unsigned int count, const struct timespec *timeout)
@@ -485,7 +485,7 @@ static inline long host_futex(void *word, int op, uint32_t value, const struct t
 	return host_call6(SYS_futex, HOST_ARG_(word), op, value, HOST_ARG_(timeout), 0, value3);
 }
 
-/* ---- processes -------------------------------------------------------------------------------- */
+/* ---- processes ----------------------------------------------------------------------------- */
 
 static inline pid_t host_getpid(void)
 {

@@ -48,7 +48,7 @@ struct gconn {
 	uint32_t clunk_count;        /* (l) */
 };
 
-/* ---- buffers ----------------------------------------------------------------------------------- */
+/* ---- buffers ------------------------------------------------------------------------------- */
 
 static char *buffer_get(struct gconn *g)
 {
@@ -86,7 +86,7 @@ const void *gconn_reply(const struct gconn_call *c, size_t size)
 	return c->reply_size >= size ? c->reply : NULL;
 }
 
-/* ---- flights ----------------------------------------------------------------------------------- */
+/* ---- flights ------------------------------------------------------------------------------- */
 
 static void flight_done_locked(struct flight *f, int error)
 {
@@ -248,7 +248,7 @@ static void flight_wait(struct gconn *g, struct flight *f)
 	}
 }
 
-/* ---- sending ----------------------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------------------------- */
 
 static int conn_send(struct gconn *g, struct iovec *pieces, size_t count)
 {
@@ -306,7 +306,7 @@ int gconn_call(struct gconn *g, struct gconn_call *c)
 	return f.error;
 }
 
-/* ---- fids -------------------------------------------------------------------------------------- */
+/* ---- fids ---------------------------------------------------------------------------------- */
 
 int gconn_fid_alloc(struct gconn *g, uint32_t *fid)
 {
@@ -396,7 +396,7 @@ void gconn_fid_clunk(struct gconn *g, uint32_t fid)
 	clunk_send(g, CLUNKS_MAX);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 static void conn_free(struct gconn *g)
 {

@@ -30,7 +30,7 @@ enum {
 
 #define RWF_HOST (RWF_HIPRI | RWF_DSYNC | RWF_SYNC)
 
-/* ---- descriptors ------------------------------------------------------------------------------- */
+/* ---- descriptors --------------------------------------------------------------------------- */
 
 static int fd_of(const atomic_int *fd)
 {
@@ -146,7 +146,7 @@ void gfs_close_idle(struct gfs_inode *gi)
 	host_close_fd(&rw);
 }
 
-/* ---- read -------------------------------------------------------------------------------------- */
+/* ---- read ---------------------------------------------------------------------------------- */
 
 static ssize_t host_read_at(int fd, const struct iovec *iov, int count, int64_t pos, int rwf)
 {
@@ -221,7 +221,7 @@ static ssize_t gfs_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int6
 	return done > 0 ? (ssize_t)done : n;
 }
 
-/* ---- write ------------------------------------------------------------------------------------- */
+/* ---- write --------------------------------------------------------------------------------- */
 
 static ssize_t host_write_at(int fd, const struct iovec *iov, int count, size_t size, int64_t pos,
 			     int rwf)
@@ -320,7 +320,7 @@ static ssize_t gfs_write(struct vfs_ctx *c, struct file *f, struct uio *src, int
 	return done > 0 ? (ssize_t)done : n;
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------------ */
 
 /*
  * A mapping gets a descriptor with just the rights that it may ever need (mprotect included): to

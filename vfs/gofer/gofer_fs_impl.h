@@ -49,6 +49,7 @@ enum {
 	GFS_IDLE_MAX = 256,
 	GFS_FRESH_NS = 100000,
 	GFS_NAMES_NS = 100000000,
+	GFS_TICK_NS = 20000000,
 };
 
 /* (c) constant, (l) latch */
@@ -92,6 +93,7 @@ struct gfs_inode {
 	_Atomic int64_t names_ns;  /* (a) when they were last known to be true */
 	atomic_bool names_ours;    /* (a) we have changed them since */
 	struct timespec names_mtime, names_ctime; /* (f) the directory's times then */
+	bool names_recent;         /* (f) they were so young that they may not tell the next change */
 	_Atomic int64_t seen_ns;   /* (a) directories: when readdir last put its entries into the cache */
 	_Atomic int64_t fresh_ns;  /* (a) when the attributes were last asked for */
 };
@@ -106,7 +108,7 @@ static inline struct gfs_inode *gfs_inode(const struct inode *i)
 	return container_of(i, struct gfs_inode, vi);
 }
 
-/* ---- super.c ----------------------------------------------------------------------------------- */
+/* ---- super.c ------------------------------------------------------------------------------- */
 
 /*
  * The inode that attr describes, with a reference: one that exists already (fid is then clunked,
@@ -137,7 +139,7 @@ void gfs_idle_remove(struct gfs_inode *gi);
 /* gi is the file that attr is of. */
 bool gfs_same_file(const struct gfs_inode *gi, const struct gofer_attr *attr);
 
-/* ---- inode.c ----------------------------------------------------------------------------------- */
+/* ---- inode.c ------------------------------------------------------------------------------- */
 
 /*
  * gi's fid, made if it has none.  -ESTALE or -ENOENT when its name leads elsewhere by now.  Takes
@@ -173,7 +175,7 @@ int gfs_setxattr(struct vfs_ctx *c, struct inode *i, const char *name, const voi
 ssize_t gfs_listxattr(struct vfs_ctx *c, struct inode *i, char *buf, size_t size);
 int gfs_removexattr(struct vfs_ctx *c, struct inode *i, const char *name);
 
-/* ---- tree.c, dir.c, file.c --------------------------------------------------------------------- */
+/* ---- tree.c, dir.c, file.c ----------------------------------------------------------------- */
 
 extern const struct inode_ops gfs_dir_inode_ops;
 /*

@@ -13,7 +13,7 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 
-/* ---- fids -------------------------------------------------------------------------------------- */
+/* ---- fids ---------------------------------------------------------------------------------- */
 
 /* Take fid for gi, which has none; what it was seen as is not needed any more.  fd_lock held. */
 static struct inode *fid_set_locked(struct gfs_inode *gi, uint32_t fid)
@@ -143,7 +143,7 @@ int gfs_fid(struct gfs_inode *gi, uint32_t *fid)
 	}
 }
 
-/* ---- caching ----------------------------------------------------------------------------------- */
+/* ---- caching ------------------------------------------------------------------------------- */
 
 void gfs_attr_apply(struct gfs_inode *gi, const struct gofer_attr *a)
 {
@@ -258,7 +258,7 @@ int gfs_getattr(struct vfs_ctx *c, struct inode *i, uint32_t query, struct attr 
 	return err;
 }
 
-/* ---- changing ---------------------------------------------------------------------------------- */
+/* ---- changing ------------------------------------------------------------------------------ */
 
 static uint32_t wire_mask(uint32_t mask)
 {
@@ -355,7 +355,7 @@ int gfs_setattr(struct vfs_ctx *c, struct inode *i, const struct setattr *a)
 	return 0;
 }
 
-/* ---- extended attributes ----------------------------------------------------------------------- */
+/* ---- extended attributes ------------------------------------------------------------------- */
 
 static bool is_capability(const char *name)
 {
@@ -449,7 +449,7 @@ int gfs_removexattr(struct vfs_ctx *c, struct inode *i, const char *name)
 	return err;
 }
 
-/* ---- the tables of what is no directory --------------------------------------------------------- */
+/* ---- the tables of what is no directory ---------------------------------------------------- */
 
 static int gfs_readlink(struct vfs_ctx *c, struct inode *i, char **out)
 {

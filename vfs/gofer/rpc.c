@@ -8,7 +8,7 @@
 
 #include "lib/mem.h"
 
-/* ---- replies ----------------------------------------------------------------------------------- */
+/* ---- replies ------------------------------------------------------------------------------- */
 
 bool grpc_attr_ok(const struct gofer_attr *a)
 {
@@ -81,7 +81,7 @@ static void add_rest(struct gconn_call *c, unsigned int i, const void *p, size_t
 	c->rest_size[i] = size;
 }
 
-/* ---- attach, walk ------------------------------------------------------------------------------ */
+/* ---- attach, walk -------------------------------------------------------------------------- */
 
 int grpc_attach(struct gconn *g, uint32_t index, uint32_t fid, struct gofer_attach_reply *out)
 {
@@ -175,7 +175,7 @@ int grpc_walk(struct gconn *g, uint32_t fid, const struct grpc_name *names, uint
 	return err;
 }
 
-/* ---- open, make, names ------------------------------------------------------------------------- */
+/* ---- open, make, names --------------------------------------------------------------------- */
 
 /* Only a regular file, the one that the attributes are of, is a donation. */
 static int check_donated(struct gconn *g, int err, const struct gofer_attr *attr, int *fd)
@@ -266,7 +266,7 @@ int grpc_rename(struct gconn *g, uint32_t old_dir, const char *old_name, uint32_
 	return err;
 }
 
-/* ---- attributes -------------------------------------------------------------------------------- */
+/* ---- attributes ---------------------------------------------------------------------------- */
 
 int grpc_getattr(struct gconn *g, uint32_t fid, struct gofer_attr *attr)
 {
@@ -355,7 +355,7 @@ int grpc_connect(struct gconn *g, uint32_t fid, uint32_t type, int *fd)
 	return call_empty(g, &c, fd);
 }
 
-/* ---- extended attributes ----------------------------------------------------------------------- */
+/* ---- extended attributes ------------------------------------------------------------------- */
 
 static struct gofer_xattr xattr_of(uint32_t fid, const char *name, size_t size)
 {
@@ -404,7 +404,7 @@ int grpc_removexattr(struct gconn *g, uint32_t fid, const char *name)
 	return call_empty(g, &c, NULL);
 }
 
-/* ---- readdir ----------------------------------------------------------------------------------- */
+/* ---- readdir ------------------------------------------------------------------------------- */
 
 static size_t dirent_size(const struct gofer_dirent *e)
 {

@@ -19,7 +19,7 @@
 
 #define GFS_SHRINK 1024 /* names given up when the Gofer has no more descriptors */
 
-/* ---- helpers ----------------------------------------------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------------------------- */
 
 /* Names changed in dir: times, size, and maybe nlink. */
 static void dir_changed(struct inode *dir)
@@ -34,6 +34,14 @@ static bool time_equal(const struct timespec *t, int64_t sec, uint32_t nsec)
 	return t->tv_sec == sec && t->tv_nsec == (long)nsec;
 }
 
+/* So recent that another change might not show in the times: they have the grain of a host's tick. */
+static bool time_is_recent(int64_t sec, uint32_t nsec)
+{
+	struct timespec now = vfs_now();
+
+	return (now.tv_sec - sec) * NSEC_PER_SEC + (now.tv_nsec - (long)nsec) < GFS_TICK_NS;
+}
+
 /*
  * With a change of ours in between one cannot tell whether there was another, too: what somebody
  * else changed at the same time goes unnoticed until the next change.
@@ -46,9 +54,10 @@ void gfs_names_check(struct gfs_inode *gi, const struct gofer_attr *a)
 		return;
 	mutex_lock(&gi->fd_lock);
 	ours = atomic_exchange_explicit(&gi->names_ours, false, memory_order_relaxed);
-	if (!ours && !(time_equal(&gi->names_mtime, a->mtime_sec, a->mtime_nsec) &&
-		       time_equal(&gi->names_ctime, a->ctime_sec, a->ctime_nsec)))
+	if (!ours && (gi->names_recent || !time_equal(&gi->names_mtime, a->mtime_sec, a->mtime_nsec) ||
+		      !time_equal(&gi->names_ctime, a->ctime_sec, a->ctime_nsec)))
 		atomic_fetch_add_explicit(&gi->names_gen, 1, memory_order_relaxed);
+	gi->names_recent = !ours && time_is_recent(a->ctime_sec, a->ctime_nsec);
 	gi->names_mtime = (struct timespec){ a->mtime_sec, a->mtime_nsec };
 	gi->names_ctime = (struct timespec){ a->ctime_sec, a->ctime_nsec };
 	atomic_store_explicit(&gi->names_ns, clock_mono_ns(), memory_order_relaxed);
@@ -111,7 +120,7 @@ bool gfs_relieve(struct gfs_super *gs, int err)
 	return true;
 }
 
-/* ---- lookup ------------------------------------------------------------------------------------ */
+/* ---- lookup -------------------------------------------------------------------------------- */
 
 int gfs_walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_t len, uint32_t known,
 		 uint32_t *fid, struct grpc_walk *out)
@@ -300,7 +309,7 @@ static int gfs_revalidate(struct vfs_ctx *c, struct dentry *d)
 	return r;
 }
 
-/* ---- making ------------------------------------------------------------------------------------ */
+/* ---- making -------------------------------------------------------------------------------- */
 
 /* Make an object in dir; d (NULL for TMPFILE) gets its inode, else *out.  fd: CREATE and TMPFILE. */
 static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct dentry *d,
@@ -423,7 +432,7 @@ static int gfs_symlink(struct vfs_ctx *c, struct inode *dir, struct dentry *d, c
 	return make(dir, GOFER_REQ_SYMLINK, &m, d, target, NULL);
 }
 
-/* ---- link, unlink, rename ----------------------------------------------------------------------- */
+/* ---- link, unlink, rename ------------------------------------------------------------------ */
 
 static int gfs_link(struct vfs_ctx *c, struct inode *dir, struct dentry *d, struct inode *target)
 {

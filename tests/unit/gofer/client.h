@@ -69,7 +69,7 @@ static MAYBE_UNUSED int shared(void **state)
 	return client_start(state, RW, 0);
 }
 
-/* ---- system calls, roughly ----------------------------------------------------------------------- */
+/* ---- system calls, roughly ----------------------------------------------------------------- */
 
 static MAYBE_UNUSED int v_open(struct client *cl, const char *name, int flags, uint32_t mode,
 			       struct file **out)

@@ -94,7 +94,7 @@ static MAYBE_UNUSED int fixture_end(struct fixture *fx)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------ */
 
 static MAYBE_UNUSED void msg_start(struct fixture *fx, uint16_t type, const void *body, size_t size)
 {
@@ -260,7 +260,7 @@ static MAYBE_UNUSED int do_getattr(struct fixture *fx, uint32_t fid)
 	return CALL(fx, GOFER_REQ_GETATTR, q);
 }
 
-/* ---- the directory on the host ------------------------------------------------------------------ */
+/* ---- the directory on the host ------------------------------------------------------------- */
 
 static MAYBE_UNUSED void host_file(struct fixture *fx, const char *name, const char *text)
 {
