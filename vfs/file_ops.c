@@ -365,7 +365,8 @@ static int copy_check(struct file *in, struct file *out)
 {
 	if (S_ISDIR(in->inode->mode) || S_ISDIR(out->inode->mode))
 		return -EISDIR;
-	if (!S_ISREG(in->inode->mode) || !S_ISREG(out->inode->mode))
+	if (!S_ISREG(in->inode->mode) || !S_ISREG(out->inode->mode) ||
+	    ((in->kind | out->kind) & FILE_STREAM))
 		return -EINVAL;
 	if (!(in->kind & FILE_READ) || !(out->kind & FILE_WRITE) ||
 	    (atomic_load_explicit(&out->flags, memory_order_relaxed) & O_APPEND))
