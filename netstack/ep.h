@@ -76,7 +76,8 @@ struct ep_ctl {
 	struct net_addr offender;
 	uint32_t aux_len, aux_status, aux_net;
 	uint8_t opts_len, opts[40];
-	bool v6; /* print as IPv6 control messages */
+	bool v6;           /* shown as IPv6 control messages */
+	bool tstamp_in_ns; /* SO_TIMESTAMPNS was set, not SO_TIMESTAMP */
 };
 
 struct ep_msg {

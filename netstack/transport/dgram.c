@@ -84,6 +84,7 @@ static void dgram_ctl(struct dgram *d, struct pkt *p, struct ep_msg *m)
 	if (e->tstamp) {
 		c->mask |= EP_CTL_TSTAMP;
 		c->tstamp_ns = p->tstamp_ns;
+		c->tstamp_in_ns = e->tstampns;
 	}
 	if (e->rxq_ovfl) {
 		c->mask |= EP_CTL_OVFL;
