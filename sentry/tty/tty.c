@@ -27,7 +27,7 @@
 
 #define CAP_SYS_ADMIN_ 21
 #define WRITE_CHUNK 2048
-#define CLOSING_WAIT_NS (5 * NSEC_PER_SEC)
+#define CLOSING_WAIT_NS (2 * NSEC_PER_SEC)
 
 /* ---- life ------------------------------------------------------------------------------------------ */
 
