@@ -122,8 +122,9 @@ void file_put(struct file *f)
 	if (f->holds & FILE_HOLDS_OPEN) {
 		fsnotify_dentry(f->path.dentry,
 				f->kind & FILE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
-		locks_release_file(f);
 	}
+	if (f->inode && !(f->kind & FILE_PATH))
+		locks_release_file(f); /* pipes and sockets too: flock(2) takes any file */
 	if (!(f->kind & FILE_PATH) && f->ops->release && !(f->holds & FILE_HALF_OPEN))
 		f->ops->release(f);
 	file_drop_holds(f);

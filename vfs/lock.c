@@ -106,6 +106,14 @@ static struct flock_context *context_make(struct inode *i)
 	return x;
 }
 
+static void locks_free_all(struct list *head)
+{
+	struct list *n;
+
+	while ((n = list_shift(head)))
+		mem_free(list_entry(n, struct file_lock, node));
+}
+
 void locks_inode_free(struct inode *i)
 {
 	struct flock_context *x = context_peek(i);
@@ -115,7 +123,9 @@ void locks_inode_free(struct inode *i)
 	mutex_lock(&locks.lock);
 	list_remove(&x->all);
 	mutex_unlock(&locks.lock);
-	ASSERT(list_empty(&x->ranges) && list_empty(&x->whole));
+	/* A range that was set while its descriptor was being closed has nobody left to drop it. */
+	locks_free_all(&x->ranges);
+	locks_free_all(&x->whole);
 	mem_free(x);
 }
 

@@ -124,7 +124,7 @@ static long fcntl_file(struct task *t, int fd, struct file *f, unsigned int cmd,
 	case F_ADD_SEALS:
 		return tmpfs_add_seals(task_vfs(t), f, (unsigned int)arg);
 	default:
-		return fcntl_is_lock(cmd) ? fcntl_lock(t, f, cmd, uaddr(arg)) : -EINVAL;
+		return fcntl_is_lock(cmd) ? fcntl_lock(t, fd, f, cmd, uaddr(arg)) : -EINVAL;
 	}
 }
 

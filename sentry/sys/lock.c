@@ -97,11 +97,12 @@ bool fcntl_is_lock(unsigned int cmd)
 	       cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
 }
 
-long fcntl_lock(struct task *t, struct file *f, unsigned int cmd, uaddr_t arg)
+long fcntl_lock(struct task *t, int fd, struct file *f, unsigned int cmd, uaddr_t arg)
 {
 	enum lock_kind kind = cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW ?
 				      LOCK_KIND_OFD : LOCK_KIND_POSIX;
 	struct lock_range r;
+	struct file *now;
 	struct flock l;
 	int err;
 
@@ -124,5 +125,15 @@ long fcntl_lock(struct task *t, struct file *f, unsigned int cmd, uaddr_t arg)
 	if ((r.type == F_RDLCK && !(f->kind & FILE_READ)) ||
 	    (r.type == F_WRLCK && !(f->kind & FILE_WRITE)))
 		return -EBADF;
-	return lock_set(task_vfs(t), f, kind, &r, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
+	err = lock_set(task_vfs(t), f, kind, &r, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
+	if (err < 0 || kind == LOCK_KIND_OFD || r.type == F_UNLCK)
+		return err;
+	/* Closed meanwhile by another thread: that close found nothing to drop (fcntl_setlk()). */
+	now = fdt_file(t->fdt, fd);
+	if (now != f) {
+		vfs_lock_remove_posix(f, t->fdt);
+		err = -EBADF;
+	}
+	file_put(now);
+	return err;
 }

@@ -8,4 +8,5 @@ struct file;
 struct task;
 
 bool fcntl_is_lock(unsigned int cmd);
-long fcntl_lock(struct task *t, struct file *f, unsigned int cmd, uaddr_t arg);
+/* f is what fd meant when the call began. */
+long fcntl_lock(struct task *t, int fd, struct file *f, unsigned int cmd, uaddr_t arg);
