@@ -278,14 +278,18 @@ void task_wake_exec(struct task *t)
 	wq_wake(&t->process->stop_wq, 0);
 }
 
-/* An empty address space: the old one if it is ours alone, else a new one off the zygote. */
-static int exec_new_mm(struct task *t)
+/*
+ * An empty address space: the old one if it is ours alone, else a new one off the zygote.  fresh: the
+ * old one won't do.  Stub, channel and host threads of a process are in the application's hands: a
+ * program that is to have more rights than the one before, or that it may not read, must not run among them.
+ */
+static int exec_new_mm(struct task *t, bool fresh)
 {
 	struct plat_thread *old_pt = t->pt, *pt;
 	struct mm *old = t->mm, *mm;
 	int err;
 
-	if (atomic_load_explicit(&old->processes, memory_order_relaxed) == 1) {
+	if (!fresh && atomic_load_explicit(&old->processes, memory_order_relaxed) == 1) {
 		err = plat_mm_reset(t->pt);
 		return err ? err : mm_reset(old);
 	}
@@ -578,7 +582,7 @@ static int exec_commit(struct exec *x)
 	struct file *old_exe;
 	int err;
 
-	err = exec_new_mm(t);
+	err = exec_new_mm(t, x->secure || x->nondumpable);
 	if (err)
 		return err;
 	mutex_lock(&t->mm->lock);
