@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "platform/host.h"
@@ -27,6 +28,8 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8u
 #endif
+
+#define ARRIVAL_MAX_NS 1000000000ll
 
 struct arrival {
 	struct list node;
@@ -272,10 +275,15 @@ bool notify_mm_arrived(struct plat_mm *mm, pid_t pid)
 	return ok;
 }
 
-/* Sleep until mm's process has arrived, or died. */
+/*
+ * Sleep until mm's process has arrived, or died; but not for ever: that it was made is only what its
+ * parent's stub says, and who asks (a reader in /proc) may be anybody.
+ */
 static void mm_await_arrival(struct plat_mm *mm)
 {
+	int64_t deadline_ns = clock_mono_ns() + ARRIVAL_MAX_NS;
 	struct arrival a;
+	bool late = false;
 
 	list_init(&a.node);
 	waiter_init(&a.waiter, fiber_self());
@@ -283,14 +291,15 @@ static void mm_await_arrival(struct plat_mm *mm)
 		waiter_prepare(&a.waiter);
 		latch_lock(&mm->latch);
 		list_remove(&a.node);
-		if (mm->pid || mm->dead || list_empty(&mm->threads)) {
+		if (mm->pid || mm->dead || list_empty(&mm->threads) || late) {
 			latch_unlock(&mm->latch);
 			waiter_cancel(&a.waiter);
 			return;
 		}
 		list_append(&mm->arrival, &a.node);
 		latch_unlock(&mm->latch);
-		(void)waiter_sleep(&a.waiter, WAITER_UNINTERRUPTIBLE, INT64_MAX);
+		(void)waiter_sleep(&a.waiter, WAITER_UNINTERRUPTIBLE, deadline_ns);
+		late = clock_mono_ns() >= deadline_ns;
 	}
 }
 
