@@ -230,6 +230,27 @@ static void task_record_usage(struct task *t)
 		t->process->maxrss = MAX(t->process->maxrss, m.rss_peak / 1024);
 }
 
+/* The last task of p waits for its stub; task_count is 0 by now. */
+static void process_kill_timer_arm(struct process *p)
+{
+	latch_lock(&p->siglock);
+	process_kill_timer_arm_locked(p);
+	latch_unlock(&p->siglock);
+}
+
+static void process_kill_timer_cancel(struct process *p)
+{
+	bool armed;
+
+	latch_lock(&p->siglock);
+	armed = p->kill_armed;
+	p->kill_armed = true; /* not again */
+	latch_unlock(&p->siglock);
+	/* It may be firing, and arm itself once more. */
+	if (armed)
+		(void)timer_cancel_sync(&p->kill_timer);
+}
+
 /* Give the address space up; the host thread is gone afterwards. */
 static void task_leave_mm(struct task *t, bool last, bool group_exit)
 {
@@ -237,10 +258,13 @@ static void task_leave_mm(struct task *t, bool last, bool group_exit)
 	struct plat_thread *pt = t->pt;
 	bool others = atomic_load_explicit(&mm->processes, memory_order_relaxed) > 1;
 
-	if (!others && (group_exit || last))
+	if (!others && (group_exit || last)) {
 		plat_mm_kill(mm->plat);
-	else
+	} else {
+		if (last)
+			process_kill_timer_arm(t->process);
 		plat_thread_exit(pt, t->clear_child_tid, t->robust_list, task_tid(t));
+	}
 	if (last)
 		atomic_fetch_sub_explicit(&mm->processes, 1, memory_order_relaxed);
 	vfork_complete(t);
@@ -340,6 +364,8 @@ void task_leave(struct task *t)
 	task_record_usage(t);
 	task_vfs(t); /* a fresh context for the closing of files */
 	task_leave_mm(t, last, group_exit);
+	if (last)
+		process_kill_timer_cancel(p);
 	task_leave_files(t);
 	if (last && (p->flags & PROCESS_SIG_UNKILLABLE))
 		pid_ns_zap(p);

@@ -18,6 +18,9 @@
 #include "sentry/task/task_impl.h"
 #include "sentry/time/timers.h"
 
+#define KILL_GRACE_NS        200000000ll
+#define KILL_GRACE_SHARED_NS 2000000000ll
+
 struct tasklist tasklist;
 
 void task_init(void)
@@ -134,6 +137,39 @@ struct task *task_alloc(void)
 	return t;
 }
 
+/*
+ * A task that is to end is only asked to, by a kick, so that it can be accounted for and tell others
+ * that share its memory.  A hostile stub does not answer.  So some time after the process was to end
+ * the host kills it; later when other processes use its memory, as they end with it.
+ */
+static void process_kill_late(struct timer *timer)
+{
+	struct process *p = container_of(timer, struct process, kill_timer);
+	struct plat_mm *mm = NULL;
+	bool shared = false;
+	struct task *t;
+
+	latch_lock(&p->siglock);
+	list_for_each_entry(t, &p->tasks, process_node) {
+		if (!t->pt)
+			continue;
+		mm = plat_thread_mm(t->pt);
+		shared = atomic_load_explicit(&t->mm->processes, memory_order_relaxed) > 1;
+		plat_mm_get(mm);
+		break;
+	}
+	latch_unlock(&p->siglock);
+	if (mm && shared && !p->kill_late) {
+		p->kill_late = true;
+		timer_arm(timer, clock_mono_ns() + KILL_GRACE_SHARED_NS);
+	} else if (mm) {
+		log_info("a process does not end: killed on the host");
+		plat_mm_kill(mm);
+	}
+	if (mm)
+		plat_mm_put(mm);
+}
+
 struct process *process_alloc(void)
 {
 	struct process *p = mem_new(struct process);
@@ -149,6 +185,7 @@ struct process *process_alloc(void)
 	list_init(&p->sibling_node);
 	list_init(&p->pgrp_node);
 	list_init(&p->pending.queue);
+	timer_init(&p->kill_timer, process_kill_late);
 	wq_init(&p->child_wq);
 	wq_init(&p->stop_wq);
 	wq_init(&p->sig_wq);
@@ -578,6 +615,14 @@ void task_poke(struct task *t)
 		plat_kick(t->pt);
 }
 
+void process_kill_timer_arm_locked(struct process *p)
+{
+	if (p->kill_armed)
+		return;
+	p->kill_armed = true;
+	timer_arm(&p->kill_timer, clock_mono_ns() + KILL_GRACE_NS);
+}
+
 void process_group_exit_locked(struct process *p, int status)
 {
 	struct task *t;
@@ -592,6 +637,9 @@ void process_group_exit_locked(struct process *p, int status)
 		task_poke(t);
 	}
 	wq_wake(&p->stop_wq, 0);
+	/* One that ends itself, alone, is on its way already. */
+	if (p->task_count > 1 || !WIFEXITED(status))
+		process_kill_timer_arm_locked(p);
 }
 
 void process_group_exit(struct process *p, int status)

@@ -189,6 +189,9 @@ struct process {
 	struct pgrp *pgrp;           /* (t) counted */
 	struct list pgrp_node;       /* (t) */
 	bool no_tty;                 /* (t) gave its session's terminal up (TIOCNOTTY); inherited */
+	struct timer kill_timer;     /* from the group's exit on: the host ends it if it does not itself */
+	bool kill_armed;             /* (s) kill_timer was armed */
+	bool kill_late;              /* (timer's fn) kill_timer has fired once */
 	int exit_signal;             /* (t) to the parent: SIGCHLD as a rule; 0: none */
 	struct wq child_wq;          /* the parent waits here (wait4): woken on child state changes */
 	enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_DEAD } state; /* (t) */
@@ -392,6 +395,8 @@ bool task_may_access(struct task *t, struct task *target, unsigned int mode);
 void task_exit_request(struct task *t, int status);
 void process_group_exit(struct process *p, int status);
 void process_group_exit_locked(struct process *p, int status); /* siglock held */
+/* See that p, whose stubs have been told to end, does end.  siglock held; cancelled by task_leave(). */
+void process_kill_timer_arm_locked(struct process *p);
 /* Asked to leave: sleeps that only a kill may end test this. */
 bool task_exiting(struct task *t);
 /* execve: on success the task's registers are the new program's and 0 is returned. */
