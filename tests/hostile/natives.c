@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Host calls made from the stub's own text with chosen registers: what the filter alone decides, and
+ * what the Sentry makes of clones and doorbells that nobody ordered.
+ */
+#include "h.h"
+
+static void refused(void)
+{
+	/* Whatever is not in the list kills the process at once. */
+	static const long nrs[] = { SYS_open, SYS_openat, SYS_read, SYS_write, SYS_socket, SYS_execve, SYS_kill,
+		SYS_ptrace, SYS_fork, SYS_vfork, SYS_clone3, SYS_getpid, SYS_prctl, SYS_seccomp, SYS_dup,
+		SYS_io_uring_setup, SYS_bpf, SYS_process_vm_writev, SYS_userfaultfd, SYS_rt_sigaction,
+		SYS_rt_sigprocmask, SYS_ioctl, SYS_brk, SYS_shmat, SYS_mlock, SYS_mbind, SYS_memfd_create,
+		SYS_tgkill, SYS_set_robust_list, SYS_exit | 0x40000000 };
+
+	for (size_t i = 0; i < sizeof(nrs) / sizeof(*nrs); i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0) {
+			(void)native(nrs[i], 0, 0, 0, 0, 0, 0);
+			_exit(3);
+		}
+		status = end_of(pid, 3);
+		CHECK(status != -1 && WIFSIGNALED(status));
+	}
+}
+
+static void arguments(void)
+{
+	CHECK(native(SYS_mmap, 0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0) == -EPERM);
+	CHECK(native(SYS_mmap, 0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) == -EPERM);
+	CHECK(native(SYS_mmap, 0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0) == -EPERM);
+	CHECK(native(SYS_mmap, 0, 4096, 0x1000003, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == -EPERM);
+	CHECK(native(SYS_mmap, 0, 4096, 3, (long)(0x100000000 | MAP_PRIVATE | MAP_ANONYMOUS), -1, 0) == -EPERM);
+	CHECK(native(SYS_madvise, (long)native_at & -4096, 4096, 100, 0, 0, 0) == -EPERM); /* HWPOISON */
+	CHECK(native(SYS_madvise, (long)native_at & -4096, 4096, 12, 0, 0, 0) == -EPERM);  /* MERGEABLE */
+	CHECK(native(SYS_futex, 0, 6, 0, 0, 0, 0) == -EPERM); /* LOCK_PI */
+	CHECK(native(SYS_futex, 0, 11, 0, 0, 0, 0) == -EPERM);
+	CHECK(native(SYS_membarrier, 1, 0, 0, 0, 0, 0) == -EPERM); /* GLOBAL */
+	CHECK(native(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0) == -EPERM);
+	CHECK(native(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0, 0) == -EPERM);
+}
+
+static void clones(void)
+{
+	for (int i = 0; i < 200; i++) {
+		CHECK(native(SYS_clone, STUB_CLONE_THREAD_FLAGS, 0, 0, 0, 0, 0) == -EPERM);
+		CHECK(native(SYS_clone, STUB_CLONE_FORK_FLAGS, 0, 0, 0, 0, 0) == -EPERM);
+	}
+}
+
+static void doorbells(void)
+{
+	for (int i = 0; i < 20000; i++)
+		(void)native(STUB_DOORBELL, rnd() % 4, (long)rnd(), 0, 0, 0, 0);
+	CHECK(getppid() > 0);
+}
+
+static void hellos(void)
+{
+	for (int i = 0; i < 20000; i++)
+		(void)native(STUB_DOORBELL, STUB_RING_HELLO, (long)((uint64_t)rnd() << 32 | rnd()), 0, 0, 0, 0);
+}
+
+static void *flood(void *arg)
+{
+	(void)arg;
+	for (;;)
+		(void)native(STUB_DOORBELL, STUB_RING, 0, 0, 0, 0, 0);
+}
+
+static void *bystander(void *arg)
+{
+	for (int i = 0; i < 2000; i++)
+		CHECK(raw(SYS_getsid, 0, 0, 0, 0, 0, 0) >= 0);
+	return arg;
+}
+
+/* Other threads' work goes on while some flood. */
+static void floods(void)
+{
+	pthread_t t[4], b;
+
+	for (int i = 0; i < 4; i++)
+		CHECK(pthread_create(&t[i], NULL, flood, NULL) == 0);
+	CHECK(pthread_create(&b, NULL, bystander, NULL) == 0);
+	pthread_join(b, NULL);
+}
+
+/* Requests of all kinds that were never due: an own slot filled by hand, then rung. */
+static void forged(void)
+{
+	volatile struct stub_slot *s = slot_at(0);
+
+	for (int i = 0; i < 300; i++) {
+		uint32_t kind = rnd() % 8, seq;
+		pid_t pid = fork();
+
+		if (pid != 0) {
+			CHECK(pid > 0 && end_of(pid, 3) != -1);
+			continue;
+		}
+		random_state += (uint32_t)i * 77777;
+		s->request = kind;
+		s->sig = rnd() % 70;
+		s->nr = rnd() % 470;
+		s->window_count = rnd();
+		s->done = (int64_t)((uint64_t)rnd() << 32 | rnd());
+		for (int w = 0; w < STUB_WINDOWS_MAX; w++) {
+			s->windows[w].arg = rnd() % 8;
+			s->windows[w].size = rnd();
+			s->windows[w].offset = rnd();
+			s->windows[w].flags = rnd() % 8;
+			s->windows[w].addr = rnd();
+		}
+		seq = s->reply_seq + 1;
+		__atomic_store_n(&s->request_seq, seq, __ATOMIC_RELEASE);
+		alarm(1);
+		(void)native(STUB_DOORBELL, STUB_RING, 0, 0, 0, 0, 0);
+		_exit(0);
+	}
+}
+
+/* Every descriptor number, closed natively: the stub has none that it needs. */
+static void closes(void)
+{
+	for (long fd = 0; fd < 4096; fd++)
+		(void)native(SYS_close, fd, 0, 0, 0, 0, 0);
+	CHECK(getsid(0) >= 0);
+	CHECK(open("/proc/self/stat", O_RDONLY) >= 0);
+}
+
+/* A thread whose host thread ends behind the Sentry's back. */
+static void *vanish(void *arg)
+{
+	(void)arg;
+	(void)native(SYS_exit, 0, 0, 0, 0, 0, 0);
+	return NULL;
+}
+
+static void vanishing_thread(void)
+{
+	pthread_t t;
+
+	CHECK(pthread_create(&t, NULL, vanish, NULL) == 0);
+	nap(0.1);
+}
+
+static void vanishing_leader(void)
+{
+	pthread_t t;
+
+	CHECK(pthread_create(&t, NULL, bystander, NULL) == 0);
+	(void)native(SYS_exit, 0, 0, 0, 0, 0, 0);
+}
+
+static void vanishing_process(void)
+{
+	(void)native(SYS_exit_group, 0, 0, 0, 0, 0, 0);
+}
+
+/* The thread stays when told to end: its exit reply is read, and not obeyed. */
+static void *deaf(void *arg)
+{
+	volatile struct stub_slot *s = slot_at(1);
+	uint32_t seq = s->reply_seq + 1;
+
+	(void)arg;
+	s->request = STUB_SYSCALL;
+	s->nr = SYS_exit;
+	s->window_count = 0;
+	__atomic_store_n(&s->request_seq, seq, __ATOMIC_RELEASE);
+	for (;;)
+		(void)native(STUB_DOORBELL, STUB_RING, 0, 0, 0, 0, 0);
+}
+
+static void deaf_thread(void)
+{
+	pthread_t t;
+
+	CHECK(pthread_create(&t, NULL, deaf, NULL) == 0);
+	nap(0.2);
+}
+
+static void deaf_process(void)
+{
+	volatile struct stub_slot *s = slot_at(0);
+	uint32_t seq = s->reply_seq + 1;
+
+	s->request = STUB_SYSCALL;
+	s->nr = SYS_exit_group;
+	s->regs.rdi = 5;
+	s->window_count = 0;
+	__atomic_store_n(&s->request_seq, seq, __ATOMIC_RELEASE);
+	for (;;)
+		(void)native(STUB_DOORBELL, STUB_RING, 0, 0, 0, 0, 0);
+}
+
+/* fork(2) asked of the Sentry, and a lie about what became of it. */
+static void lying_fork(void)
+{
+	volatile struct stub_slot *s = slot_at(0);
+	static const int64_t lies[] = { 1, 2, 0x7fffffff, 0x100000000, 0x100000001, -1, 0, INT64_MAX, INT64_MIN };
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			char path[64], buf[256];
+			int fd;
+
+			s->request = STUB_SYSCALL;
+			s->nr = SYS_fork;
+			s->window_count = 0;
+			__atomic_store_n(&s->request_seq, s->reply_seq + 1, __ATOMIC_RELEASE);
+			(void)native(STUB_DOORBELL, STUB_RING, 0, 0, 0, 0, 0);
+			for (int k = 0; k < 1000 && s->reply_seq != s->request_seq; k++)
+				sched_yield();
+			if (s->reply != STUB_CLONE)
+				(void)native(SYS_exit_group, 0, 0, 0, 0, 0, 0);
+			s->request = STUB_DONE;
+			s->done = lies[i];
+			__atomic_store_n(&s->request_seq, s->reply_seq + 1, __ATOMIC_RELEASE);
+			(void)native(STUB_DOORBELL, STUB_RING, 0, 0, 0, 0, 0);
+			nap(0.1);
+			/* Nobody must hang on that child. */
+			for (int p = getpid() + 1; p < getpid() + 4; p++) {
+				snprintf(path, sizeof(path), "/proc/%d/cmdline", p);
+				fd = open(path, O_RDONLY);
+				if (fd >= 0)
+					(void)!read(fd, buf, sizeof(buf));
+			}
+			_exit(0);
+		}
+		CHECK(pid > 0 && end_of(pid, 6) != -1);
+	}
+}
+
+int main(void)
+{
+	NEED_STUB();
+	CHECK(native_find());
+	if (failures)
+		return 1;
+	CHECK(WIFEXITED(attack("refused numbers", refused, 30)));
+	CHECK(WIFEXITED(attack("refused arguments", arguments, 5)));
+	CHECK(WIFEXITED(attack("clones nobody ordered", clones, 10)));
+	attack("doorbells", doorbells, 10);
+	attack("hellos", hellos, 10);
+	attack("doorbell floods", floods, 20);
+	attack("forged requests", forged, 60);
+	CHECK(WIFEXITED(attack("closing all numbers", closes, 5)));
+	attack("vanishing thread", vanishing_thread, 5);
+	attack("vanishing leader", vanishing_leader, 5);
+	attack("vanishing process", vanishing_process, 5);
+	attack("deaf thread", deaf_thread, 5);
+	attack("deaf process", deaf_process, 5);
+	attack("lying fork", lying_fork, 60);
+	return failures != 0;
+}
