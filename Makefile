@@ -202,3 +202,8 @@ demo:
 	$(Q)build/runsc-c do $(CURDIR)/mk/demo.sh
 	$(Q)echo; if [ -e /tmp/runsc-c-demo ]; then echo "the host has /tmp/runsc-c-demo: that is wrong"; exit 1; \
 		else echo "and on the host there is no /tmp/runsc-c-demo"; fi
+
+# Native, runc, gVisor's runsc when found, and ours, in turns: a table (and JSON in build/).
+bench: all
+	$(Q)tests/programs/mkrootfs debian $${RUNSC_C_TEST_CACHE:-/var/tmp/runsc-c}/debian
+	$(Q)tests/bench/run --json build/bench.json
