@@ -17,5 +17,7 @@ int sentry_fs_init(void)
 		err = sysfs_init();
 	if (!err)
 		tty_init();
+	if (!err)
+		err = tty_proc_init();
 	return err;
 }

@@ -52,6 +52,7 @@ SRCS += sentry/tty/job.c
 SRCS += sentry/tty/ldisc.c
 SRCS += sentry/tty/ldisc_out.c
 SRCS += sentry/tty/pty.c
+SRCS += sentry/tty/sysctl.c
 SRCS += sentry/tty/tty.c
 SRCS += sentry/socket/options.c
 SRCS += sentry/socket/scm.c

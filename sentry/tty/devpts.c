@@ -26,7 +26,6 @@
 #include "vfs/file.h"
 
 #define DEVPTS_MAX_LIMIT (1u << 20) /* minors of one major */
-#define DEVPTS_TOTAL_MAX 4096       /* kernel.pty.max, over all instances */
 #define INO_ROOT 1
 #define INO_PTMX 2
 #define INO_NODES 3 /* + index */
@@ -179,6 +178,11 @@ struct tty *devpts_tty(struct inode *i)
 		t = NULL;
 	mutex_unlock(&d->lock);
 	return t;
+}
+
+unsigned int devpts_count(void)
+{
+	return atomic_load_explicit(&devpts_module.count, memory_order_relaxed);
 }
 
 void devpts_put(struct devpts *d)

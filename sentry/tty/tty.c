@@ -19,7 +19,6 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
-#include "sentry/proc/proc.h"
 #include "sentry/task/task.h"
 #include "sentry/tty/tty_impl.h"
 #include "vfs/chrdev.h"
@@ -478,5 +477,4 @@ void tty_init(void)
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		chrdev_register(&devices[i]);
 	devpts_init();
-	proc_tty_register(tty_show_session);
 }

@@ -17,6 +17,8 @@ struct vfs_ctx;
 
 /* Devices (/dev/tty, /dev/ptmx, ptys) and the file system type devpts.  At boot. */
 void tty_init(void);
+/* What /proc shows of them.  After the proc file system.  -ENOMEM, or 0. */
+int tty_proc_init(void) must_check;
 
 void tty_get(struct tty *t);
 void tty_put(struct tty *t); /* accepts NULL; under tasklist.lock too */

@@ -152,7 +152,10 @@ long tty_job_ioctl(struct vfs_ctx *c, struct file *f, struct tty *t, enum tty_si
 
 int ptmx_open(struct vfs_ctx *c, struct inode *i, struct file *f); /* 5:2 */
 
+#define DEVPTS_TOTAL_MAX 4096 /* kernel.pty.max, over all instances */
+
 void devpts_init(void);
+unsigned int devpts_count(void); /* ptys of all instances */
 /* The instance that an opened ptmx node belongs to, pinned (devpts_put()); -ENODEV. */
 int devpts_of_ptmx(struct vfs_ctx *c, const struct path *ptmx, struct devpts **out) must_check;
 /* A number, without a node yet.  -ENOSPC, -ENOMEM. */
