@@ -47,6 +47,7 @@
 
 enum {
 	GFS_IDLE_MAX = 256,
+	GFS_DEVS_MAX = 32,
 	GFS_FRESH_NS = 100000,
 	GFS_NAMES_NS = 100000000,
 	GFS_TICK_NS = 20000000,
@@ -62,6 +63,8 @@ struct gfs_super {
 	uint32_t root_fid;     /* (c) the root inode's */
 	struct latch latch;
 	struct hash inodes;    /* (l) struct gfs_inode by (dev, ino); not counted */
+	uint64_t devs[GFS_DEVS_MAX]; /* (l) other host st_dev values seen */
+	unsigned int dev_count;      /* (l) */
 	struct list idle;      /* (l) struct gfs_inode with descriptors and not open; oldest first */
 	unsigned int idle_count; /* (l) */
 };
@@ -130,6 +133,11 @@ struct gfs_inode *gfs_inode_alloc(struct gfs_super *gs) must_check;
 void gfs_inode_discard(struct gfs_inode *gi);
 struct inode *gfs_inode_commit(struct gfs_inode *gi, const struct gofer_attr *attr, uint32_t fid,
 			       char *link);
+/*
+ * st_dev of gi: the super's, or for what the host says is on another device (mounted below the
+ * attachment; a layer of an overlay) one of its own.  Inode numbers are the host's.
+ */
+uint64_t gfs_dev(struct gfs_inode *gi);
 /* Its last name is gone: a new inode of the same number is another one. */
 void gfs_inode_unhash(struct gfs_inode *gi);
 /* It was closed for the last time and has descriptors: keep them for a while. */

@@ -253,9 +253,11 @@ int gfs_getattr(struct vfs_ctx *c, struct inode *i, uint32_t query, struct attr 
 		err = gfs_refresh_locked(gi);
 		mutex_unlock(&i->lock);
 	}
-	if (err == 0)
-		inode_fill_attr(i, out);
-	return err;
+	if (err < 0)
+		return err;
+	inode_fill_attr(i, out);
+	out->dev = gfs_dev(gi);
+	return 0;
 }
 
 /* ---- changing ------------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "lib/buf.h"
 #include "lib/clock.h"
@@ -66,8 +67,7 @@ static void inode_set_up(struct gfs_inode *gi, const struct gofer_attr *a, uint3
 	gi->vi.fops = S_ISDIR(a->mode) ? &gfs_dir_ops : &gfs_file_ops;
 	gi->vi.blksize = a->blksize;
 	gi->vi.rdev = a->rdev;
-	/* A file system mounted below the attachment numbers its inodes anew. */
-	gi->vi.ino = a->dev == gs->root_dev ? a->ino : hash_u64(a->dev, a->ino);
+	gi->vi.ino = a->ino;
 	gi->host_dev = a->dev;
 	gi->host_ino = a->ino;
 	atomic_init(&gi->fid, fid);
@@ -178,6 +178,23 @@ static void gfs_inode_free(struct inode *i)
 	mem_free(gi->name);
 	mem_free(gi->link);
 	mem_free(gi);
+}
+
+uint64_t gfs_dev(struct gfs_inode *gi)
+{
+	struct gfs_super *gs = gi->gs;
+	unsigned int k;
+
+	if (gi->host_dev == gs->root_dev)
+		return gs->sb->dev;
+	latch_lock(&gs->latch);
+	for (k = 0; k < gs->dev_count && gs->devs[k] != gi->host_dev; k++)
+		;
+	if (k == gs->dev_count && k < GFS_DEVS_MAX)
+		gs->devs[gs->dev_count++] = gi->host_dev;
+	latch_unlock(&gs->latch);
+	/* Minor numbers have 20 bits, and supers count up from 20. */
+	return makedev(0, ((k + 1) << 14) + (minor(gs->sb->dev) & 0x3fff));
 }
 
 /* ---- idle descriptors ---------------------------------------------------------------------- */
