@@ -8,7 +8,11 @@
  * worker's blocking mode, because somebody outside may read it first.  A fiber that has to wait
  * stands in one of two queues, which the event worker wakes.
  *
- * Lock order: h->latch is a leaf.
+ * Opened again by name (/dev/stdout, /proc/self/fd/1), another file on the same descriptor is made,
+ * with at most the access that the descriptor has.  The inode leads there through a list: only its
+ * hostfile's files hold it for sure, so an inode that is left over finds nothing (ENXIO).
+ *
+ * Lock order: hostfiles.latch is a leaf.
  */
 #include "sentry/hostfile.h"
 
@@ -21,7 +25,10 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
+#include "lib/latch.h"
+#include "lib/list.h"
 #include "lib/mem.h"
+#include "lib/ref.h"
 #include "lib/timer.h"
 #include "platform/host.h"
 #include "sentry/task/task.h"
@@ -29,13 +36,23 @@
 #define CHUNK 65536
 #define CHUNK_TTY 4096
 
+/* (h) hostfiles.latch */
 struct hostfile {
+	struct ref ref;       /* open files on it */
+	struct list node;     /* (h) */
+	struct inode *inode;  /* (c) borrowed: its files hold it */
+	unsigned int access;  /* (c) FILE_READ, FILE_WRITE */
 	int fd;               /* (c) */
 	uint32_t mode;        /* (c) st_mode of the host's file */
 	bool watchable;       /* (c) epoll can watch it: not a regular file */
 	struct hostfd watch;
 	struct wq readable, writable;
 };
+
+static struct {
+	struct latch latch;
+	struct list list; /* (h) */
+} hostfiles = { .list = LIST_INIT(hostfiles.list) };
 
 static void hostfile_ready(struct hostfd *w, uint32_t events)
 {
@@ -201,14 +218,22 @@ static long hostfile_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, 
 	return c->space && c->space->write(c->space, arg, &u, size) == (ssize_t)size ? 0 : -EFAULT;
 }
 
-static void hostfile_release(struct file *f)
+static void hostfile_put(struct hostfile *h)
 {
-	struct hostfile *h = file_priv(f);
-
+	if (!ref_put(&h->ref))
+		return;
+	latch_lock(&hostfiles.latch);
+	list_remove(&h->node);
+	latch_unlock(&hostfiles.latch);
 	if (h->watchable)
 		hostfd_fini(&h->watch);
 	host_close(h->fd);
 	mem_free(h);
+}
+
+static void hostfile_release(struct file *f)
+{
+	hostfile_put(file_priv(f));
 }
 
 static const struct file_ops hostfile_ops = {
@@ -217,6 +242,63 @@ static const struct file_ops hostfile_ops = {
 	.poll = hostfile_poll,
 	.ioctl = hostfile_ioctl,
 	.release = hostfile_release,
+};
+
+/* With a reference, or NULL: all its files are closed. */
+static struct hostfile *hostfile_lookup(struct inode *i)
+{
+	struct hostfile *h, *found = NULL;
+
+	latch_lock(&hostfiles.latch);
+	list_for_each_entry(h, &hostfiles.list, node) {
+		if (h->inode == i && ref_try_get(&h->ref)) {
+			found = h;
+			break;
+		}
+	}
+	latch_unlock(&hostfiles.latch);
+	return found;
+}
+
+static int hostfile_open(struct vfs_ctx *c, struct inode *i, struct file *f)
+{
+	struct hostfile *h = hostfile_lookup(i);
+
+	(void)c;
+	if (!h)
+		return -ENXIO;
+	if ((f->kind & (FILE_READ | FILE_WRITE)) & ~h->access) {
+		hostfile_put(h);
+		return -EACCES;
+	}
+	f->ops = &hostfile_ops;
+	f->priv = h; /* consumes the reference */
+	f->kind |= FILE_STREAM | FILE_SIGPIPE;
+	return 0;
+}
+
+/* O_TRUNC of a regular file; modes and owners are the sandbox's own view. */
+static int hostfile_setattr(struct vfs_ctx *c, struct inode *i, const struct setattr *a)
+{
+	struct hostfile *h;
+	int err = 0;
+
+	(void)c;
+	if ((a->mask & SETATTR_SIZE) && S_ISREG(i->mode)) {
+		h = hostfile_lookup(i);
+		if (!h)
+			return -ENXIO;
+		err = host_ftruncate(h->fd, (int64_t)a->size);
+		hostfile_put(h);
+	}
+	if (!err)
+		inode_apply_setattr(i, a);
+	return err;
+}
+
+static const struct inode_ops hostfile_inode_ops = {
+	.open_any = hostfile_open,
+	.setattr = hostfile_setattr,
 };
 
 static unsigned int hostfile_kind(int flags)
@@ -246,6 +328,9 @@ int hostfile_new(int host_fd, const struct cred *cred, struct file **out)
 	err = (int)MIN(flags, 0l);
 	if (err)
 		goto free_hostfile;
+	ref_init(&h->ref);
+	list_init(&h->node);
+	h->access = hostfile_kind((int)flags) & (FILE_READ | FILE_WRITE);
 	h->fd = host_fd;
 	h->mode = st.st_mode;
 	wq_init(&h->readable);
@@ -258,6 +343,11 @@ int hostfile_new(int host_fd, const struct cred *cred, struct file **out)
 	/* What fstat shows: the inode is this file's alone and nobody knows it yet. */
 	(*out)->inode->mode = st.st_mode;
 	(*out)->inode->rdev = st.st_rdev;
+	(*out)->inode->ops = &hostfile_inode_ops;
+	h->inode = (*out)->inode;
+	latch_lock(&hostfiles.latch);
+	list_append(&hostfiles.list, &h->node);
+	latch_unlock(&hostfiles.latch);
 	return 0;
 
 fini_watch:

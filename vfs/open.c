@@ -92,6 +92,8 @@ static int open_take_counts(struct file *f, unsigned int kind)
 
 static int open_by_type(struct vfs_ctx *c, struct inode *i, struct file *f)
 {
+	if (i->ops->open_any)
+		return i->ops->open_any(c, i, f);
 	switch (i->mode & S_IFMT) {
 	case S_IFCHR:
 		return chrdev_open(c, i, f);

@@ -265,6 +265,8 @@ struct inode_ops {
 	 * checks; O_TRUNC is done by the vfs through setattr.  Empty: nothing more to do.
 	 */
 	int (*open)(struct vfs_ctx *c, struct inode *i, struct file *f);
+	/* The same, whatever i's type: instead of devices, FIFOs and the ENXIO of sockets. */
+	int (*open_any)(struct vfs_ctx *c, struct inode *i, struct file *f);
 };
 
 /* Members: (c) constant after creation, (i) inode->lock for writing, read anywhere as a hint. */
