@@ -213,7 +213,7 @@ static int open_existing(struct vfs_ctx *c, const struct path *p, int flags, uns
 		if (err < 0)
 			return err;
 	}
-	err = file_open_path(c, p, flags, kind, out);
+	err = file_open_path(c, p, flags, truncate ? kind | FILE_TRUNC : kind, out);
 	if (err == 0 && truncate) {
 		err = open_truncate(c, *out);
 		if (err < 0)

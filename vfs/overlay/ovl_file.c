@@ -39,8 +39,8 @@ static int file_open(struct vfs_ctx *c, struct inode *i, struct file *f)
 	struct ovl_file *of;
 	int err = 0;
 
-	if (f->kind & FILE_WRITE)
-		err = ovl_copy_up(c, o, OVL_COPY_ALL);
+	if (f->kind & (FILE_WRITE | FILE_TRUNC))
+		err = ovl_copy_up(c, o, f->kind & FILE_TRUNC ? OVL_COPY_NO_DATA : OVL_COPY_ALL);
 	if (err < 0)
 		return err;
 	of = mem_new(struct ovl_file);

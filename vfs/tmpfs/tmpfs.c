@@ -7,8 +7,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "lib/buf.h"
 #include "lib/mem.h"
@@ -449,10 +451,14 @@ int tmpfs_init(void)
 {
 	const struct cred *root;
 	struct vfs_ctx c = { .cred = NULL };
+	struct rlimit fds;
 	int err;
 
 	if (tmpfs.shm_mnt)
 		return 0;
+	/* Before the jail: it has no such call. */
+	if (getrlimit(RLIMIT_NOFILE, &fds) == 0 && fds.rlim_cur < INT_MAX)
+		tmpfs_set_fd_budget((int)(fds.rlim_cur / 4 * 3));
 	root = cred_new_root();
 	if (!root)
 		return -ENOMEM;

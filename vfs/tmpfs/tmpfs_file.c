@@ -8,6 +8,8 @@
  *
  *     small (heap) ──(grow, mmap, fallocate)──▶ memfd
  *
+ * When the Sentry is out of descriptors, files grow on in the heap, within reason.
+ *
  * Invariants under i->lock: with a memfd, its size is i->size; without, content is
  * small[0..i->size) and what lies between size and capacity is zero.
  *
@@ -20,6 +22,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdio.h>
@@ -37,6 +40,16 @@
 #define IOV_BATCH   16
 
 static int host_proc_fd = -1;
+/*
+ * Memfds that merely hold content have numbers below this: the rest is for what can't do without
+ * (mappings, stubs, connections).
+ */
+static int fd_budget = INT_MAX;
+
+void tmpfs_set_fd_budget(int budget)
+{
+	fd_budget = budget;
+}
 
 void tmpfs_set_proc(int proc_fd)
 {
@@ -133,7 +146,8 @@ static int small_reserve(struct tmpfs_inode *t, uint64_t size)
 	return 0;
 }
 
-static int reg_make_memfd(struct tmpfs_inode *t)
+/* -EMFILE: the number would not be below budget. */
+static int reg_make_memfd(struct tmpfs_inode *t, int budget)
 {
 	size_t size = t->i.size;
 	int fd;
@@ -142,7 +156,11 @@ static int reg_make_memfd(struct tmpfs_inode *t)
 		return 0;
 	fd = host_memfd_create("runsc-tmpfs", 0);
 	if (fd < 0)
-		return fd == -EMFILE || fd == -ENFILE ? -ENOSPC : fd;
+		return fd;
+	if (fd >= budget) {
+		host_close(fd);
+		return -EMFILE;
+	}
 	if (size > 0 && host_pwrite(fd, t->reg.small, size, 0) != (ssize_t)size) {
 		host_close(fd);
 		return -ENOSPC;
@@ -155,6 +173,29 @@ static int reg_make_memfd(struct tmpfs_inode *t)
 	return 0;
 }
 
+/* As above, where there is no way around it. */
+static int reg_need_memfd(struct tmpfs_inode *t)
+{
+	int err = reg_make_memfd(t, INT_MAX);
+
+	return err == -EMFILE || err == -ENFILE ? -ENOSPC : err;
+}
+
+/* Make room for size bytes of content: 0, with a memfd or (reg_fd() < 0) in the heap. */
+static int reg_reserve(struct tmpfs_inode *t, uint64_t size)
+{
+	int err;
+
+	if (reg_fd(t) >= 0)
+		return 0;
+	if (size <= TMPFS_SMALL_MAX)
+		return small_reserve(t, size);
+	err = reg_make_memfd(t, fd_budget);
+	if ((err == -EMFILE || err == -ENFILE) && size <= TMPFS_HEAP_MAX)
+		return small_reserve(t, size);
+	return err == -EMFILE || err == -ENFILE ? -ENOSPC : err;
+}
+
 /* i->lock held. */
 int tmpfs_resize(struct tmpfs_inode *t, uint64_t size)
 {
@@ -165,16 +206,14 @@ int tmpfs_resize(struct tmpfs_inode *t, uint64_t size)
 	if ((size < t->i.size && (t->reg.seals & F_SEAL_SHRINK)) ||
 	    (size > t->i.size && (t->reg.seals & F_SEAL_GROW)))
 		return -EPERM;
-	if (reg_fd(t) < 0 && size <= TMPFS_SMALL_MAX) {
-		err = small_reserve(t, size);
-		if (err < 0)
-			return err;
+	err = reg_reserve(t, size);
+	if (err < 0)
+		return err;
+	if (reg_fd(t) < 0) {
 		if (size < t->i.size)
 			memset(t->reg.small + size, 0, t->i.size - size);
 	} else {
-		err = reg_make_memfd(t);
-		if (err == 0)
-			err = host_ftruncate(reg_fd(t), (int64_t)size);
+		err = host_ftruncate(reg_fd(t), (int64_t)size);
 		if (err < 0)
 			return err;
 		if (size > t->i.size)
@@ -310,6 +349,18 @@ static ssize_t memfd_write(int fd, struct uio *src, int64_t pos)
 	return done ? (ssize_t)done : n;
 }
 
+/* There is room.  A copy that ends at a fault leaves zeros behind the end, as the invariant says. */
+static ssize_t small_write(struct tmpfs_inode *t, struct uio *src, int64_t pos)
+{
+	uint64_t end = (uint64_t)pos + uio_left(src), keep;
+	ssize_t n = uio_get(src, t->reg.small + pos, uio_left(src));
+
+	keep = MAX(t->i.size, (uint64_t)pos + (n > 0 ? (uint64_t)n : 0));
+	if (end > keep)
+		memset(t->reg.small + keep, 0, end - keep);
+	return n;
+}
+
 static ssize_t write_locked(struct tmpfs_inode *t, struct uio *src, int64_t pos)
 {
 	uint64_t end = (uint64_t)pos + uio_left(src);
@@ -320,15 +371,12 @@ static ssize_t write_locked(struct tmpfs_inode *t, struct uio *src, int64_t pos)
 		return -EPERM;
 	if (end > t->i.size && (t->reg.seals & F_SEAL_GROW))
 		return -EPERM;
-	if (reg_fd(t) < 0 && end <= TMPFS_SMALL_MAX) {
-		err = small_reserve(t, end);
-		if (err < 0)
-			return err;
-		n = uio_get(src, t->reg.small + pos, uio_left(src));
+	err = reg_reserve(t, end);
+	if (err < 0)
+		return err;
+	if (reg_fd(t) < 0) {
+		n = small_write(t, src, pos);
 	} else {
-		err = reg_make_memfd(t);
-		if (err < 0)
-			return err;
 		if ((uint64_t)pos > ALIGN_UP(t->i.size, PAGE_SIZE))
 			t->reg.sparse = true;
 		n = memfd_write(reg_fd(t), src, pos);
@@ -405,7 +453,7 @@ static int fallocate_locked(struct tmpfs_inode *t, int mode, int64_t off, int64_
 		if (reg_fits(t, (uint64_t)off, (size_t)len) < (size_t)len)
 			return -ENOSPC;
 	}
-	err = reg_make_memfd(t);
+	err = reg_need_memfd(t);
 	if (err < 0)
 		return err;
 	err = host_fallocate(reg_fd(t), mode, off, len);
@@ -465,7 +513,7 @@ static int reg_mmap(struct vfs_ctx *c, struct file *f, struct mmap_request *r)
 		if (err < 0)
 			goto out;
 	}
-	err = reg_make_memfd(t);
+	err = reg_need_memfd(t);
 	if (err < 0)
 		goto out;
 	r->host_fd = writable ? reg_fd(t) : reg_ro_fd(t);

@@ -8,7 +8,8 @@
 #include "vfs/tmpfs/tmpfs.h"
 #include "vfs/vfs_impl.h"
 
-#define TMPFS_SMALL_MAX   4096u /* content up to this lives in the heap */
+#define TMPFS_SMALL_MAX   (16u * 1024)        /* content up to this lives in the heap */
+#define TMPFS_HEAP_MAX    (4u * 1024 * 1024)  /* up to this when we have no descriptor left */
 #define TMPFS_DIRENT_SIZE 20    /* what an entry adds to its directory's size, as on Linux */
 
 /* (c) constant but for remount, (a) atomic */
@@ -77,6 +78,7 @@ void tmpfs_reg_init(struct tmpfs_inode *t);
 void tmpfs_reg_fini(struct tmpfs_inode *t);
 int tmpfs_resize(struct tmpfs_inode *t, uint64_t size) must_check; /* i->lock held */
 void tmpfs_set_proc(int proc_fd);
+void tmpfs_set_fd_budget(int budget);
 extern const struct file_ops tmpfs_reg_fops;
 
 /* Directories (tmpfs_dir.c). */
