@@ -58,3 +58,4 @@ UNIT_TESTS += tests/unit/vfs/test_overlay.c
 SRCS += vfs/inotify.c
 UNIT_TESTS += tests/unit/vfs/test_inotify.c
 UNIT_TESTS += tests/unit/vfs/test_concurrent.c
+UNIT_TESTS += tests/unit/vfs/test_acl.c
