@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gofer/gofer.h"
@@ -86,11 +88,20 @@ static MAYBE_UNUSED void fixture_start(struct fixture *fx)
 /* Ends the server; how it ended (see serve_in_child), or 1000 + the signal. */
 static MAYBE_UNUSED int fixture_end(struct fixture *fx)
 {
-	int status;
+	int status = 0;
 
 	host_close_fd(&fx->t.fd);
 	host_close_fd(&fx->fd);
-	assert_int_equal(waitpid(fx->pid, &status, 0), fx->pid);
+	/* After a failed test somebody may still hold the connection. */
+	for (int i = 0; i < 500 && waitpid(fx->pid, &status, WNOHANG) == 0; i++) {
+		struct timespec ms = { .tv_nsec = 10000000 };
+
+		nanosleep(&ms, NULL);
+		if (i == 499) {
+			kill(fx->pid, SIGKILL);
+			assert_int_equal(waitpid(fx->pid, &status, 0), fx->pid);
+		}
+	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
