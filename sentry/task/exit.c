@@ -189,8 +189,10 @@ void process_reap_locked(struct process *p)
  * The init of a pid namespace has ended: everybody else in it dies, and we wait until they are
  * gone (zap_pid_ns_processes).  On init's last task's fiber.
  */
-static void pid_ns_zap(struct process *init)
+static void pid_ns_zap(struct process *init, const struct task *last)
 {
+	/* The last task need not be the leader: then its own number is still there beside init's. */
+	unsigned int own = last->pid == init->pid ? 1 : 2;
 	struct pid_ns *ns = init->pid_ns;
 	struct hash_node *n, *tmp;
 	struct process *c, *ctmp;
@@ -208,7 +210,7 @@ static void pid_ns_zap(struct process *init)
 	list_for_each_entry_safe(c, ctmp, &init->children, sibling_node)
 		if (c->state == PROCESS_ZOMBIE)
 			process_reap_locked(c);
-	while (ns->count > 1)
+	while (ns->count > own)
 		wq_wait(&init->child_wq, &tasklist.lock, NULL);
 	mutex_unlock(&tasklist.lock);
 }
@@ -368,7 +370,7 @@ void task_leave(struct task *t)
 		process_kill_timer_cancel(p);
 	task_leave_files(t);
 	if (last && (p->flags & PROCESS_SIG_UNKILLABLE))
-		pid_ns_zap(p);
+		pid_ns_zap(p, t);
 
 	mutex_lock(&tasklist.lock);
 	sig_flush(t);
