@@ -3,6 +3,7 @@
 #include "sentry/fs.h"
 
 #include "sentry/proc/proc.h"
+#include "sentry/socket/inet.h"
 #include "sentry/socket/socket.h"
 #include "sentry/sysfs/sysfs.h"
 #include "sentry/tty/tty.h"
@@ -11,6 +12,8 @@ int sentry_fs_init(void)
 {
 	int err = socket_module_init();
 
+	if (!err)
+		inet_init();
 	if (!err)
 		err = procfs_init();
 	if (!err)

@@ -54,6 +54,7 @@ SRCS += sentry/tty/ldisc_out.c
 SRCS += sentry/tty/pty.c
 SRCS += sentry/tty/sysctl.c
 SRCS += sentry/tty/tty.c
+SRCS += sentry/socket/inet.c
 SRCS += sentry/socket/options.c
 SRCS += sentry/socket/scm.c
 SRCS += sentry/socket/socket.c

@@ -1,0 +1,704 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inet.c: AF_INET and AF_INET6 sockets: the socket layer's calls made on endpoints of the netstack.
+ *
+ * There is one network namespace, so one stack.  It starts with the first socket (it takes mutexes,
+ * which only fibers may, and start-up is none), with `lo` up at 127.0.0.1/8 and ::1/128.
+ *
+ * Endpoints never wait.  Here a call tries, and when the answer is -EAGAIN sleeps at ep_wq() until
+ * ep_poll() shows an event that may change it (vfs_wait_ready() stands in line before it looks, so
+ * no wake-up is lost), then tries again.
+ *
+ * SOL_SOCKET's options are kept by the socket layer; those that mean something to an endpoint are
+ * passed on by inet_option_changed().
+ *
+ * Locks: start_lock (LOCK_SOCKET) around the start of the stack; endpoints lock themselves.
+ */
+#include "sentry/socket/inet.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "lib/mutex.h"
+#include "netstack/drive.h"
+#include "netstack/ep.h"
+#include "netstack/sockaddr.h"
+#include "platform/host.h"
+#include "sentry/proc/proc.h"
+#include "sentry/socket/socket.h"
+#include "vfs/file.h"
+#include "vfs/poll.h"
+#include "vfs/vfs.h"
+
+#define PORT_UNPRIVILEGED 1024 /* net.ipv4.ip_unprivileged_port_start */
+#define LO_INDEX          1
+#define RETRY_NS          (10 * NSEC_PER_MSEC) /* ready, and yet refused: memory is short */
+
+struct inet_sock {
+	struct socket s;
+	struct ep *ep; /* (c) owned */
+};
+
+static struct {
+	struct mutex start_lock;       /* LOCK_SOCKET */
+	struct stack *_Atomic stack;   /* set once, under start_lock */
+	struct stack_drive drive;
+} inet;
+
+static const struct socket_ops inet_stream_ops, inet_dgram_ops;
+
+static struct ep *inet_ep(struct socket *s)
+{
+	return container_of(s, struct inet_sock, s)->ep;
+}
+
+/* ---- the stack --------------------------------------------------------------------------------- */
+
+static void inet_random(void *p, size_t size)
+{
+	char *at = p;
+
+	while (size > 0) {
+		ssize_t n = host_getrandom(at, size, 0);
+
+		if (n == -EINTR)
+			continue;
+		ASSERT(n > 0); /* predictable sequence numbers are worse than none */
+		at += n;
+		size -= (size_t)n;
+	}
+}
+
+static int inet_loopback_up(struct stack *s)
+{
+	struct addr_info a = { .ifindex = LO_INDEX, .addr = ipa_v4(htonl(INADDR_LOOPBACK)), .plen = 8,
+			       .label = "lo", .state = ADDR_PERMANENT, .scope = 254 /* host */,
+			       .valid_until_ns = INT64_MAX, .preferred_until_ns = INT64_MAX };
+	int err = nic_set_flags(s, LO_INDEX, IFF_UP, IFF_UP);
+
+	a.peer = a.addr;
+	if (err == 0)
+		err = addr_add(s, &a);
+	a.addr = a.peer = ipa_v6(&in6addr_loopback);
+	a.plen = 128;
+	a.label[0] = '\0';
+	if (err == 0) {
+		err = addr_add(s, &a);
+		if (err == -EEXIST) /* it comes with the interface */
+			err = 0;
+	}
+	return err;
+}
+
+/* The stack, started if need be; NULL: it can't be. */
+static struct stack *inet_stack(struct net_ns *net)
+{
+	/* acquire: pairs with the release below */
+	struct stack *s = atomic_load_explicit(&inet.stack, memory_order_acquire);
+
+	(void)net;
+	if (s)
+		return s;
+	mutex_lock(&inet.start_lock);
+	s = atomic_load_explicit(&inet.stack, memory_order_relaxed);
+	if (!s) {
+		s = stack_drive_start(&inet.drive, inet_random);
+		if (s && inet_loopback_up(s) < 0) {
+			stack_drive_stop(&inet.drive);
+			s = NULL;
+		}
+		atomic_store_explicit(&inet.stack, s, memory_order_release);
+	}
+	mutex_unlock(&inet.start_lock);
+	return s;
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static int inet_may_create(const struct vfs_ctx *c, int family, int type, int protocol)
+{
+	if (type == SOCK_RAW && protocol > 0 && protocol < 256 && !cred_capable(c->cred, CAP_NET_RAW))
+		return -EPERM;
+	if (type == SOCK_DGRAM && protocol == (family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6) &&
+	    !cred_capable(c->cred, CAP_NET_RAW))
+		return -EACCES; /* nobody is in net.ipv4.ping_group_range */
+	return 0;
+}
+
+/* What the endpoint starts with differs from the socket layer's defaults. */
+static void inet_buffer_sizes(struct socket *s)
+{
+	struct ep *e = inet_ep(s);
+	size_t size = sizeof(int);
+	int v;
+
+	if (ep_getopt(e, SOL_SOCKET, SO_SNDBUF, &v, &size) == 0)
+		atomic_store_explicit(&s->sndbuf, v, memory_order_relaxed);
+	size = sizeof(int);
+	if (ep_getopt(e, SOL_SOCKET, SO_RCVBUF, &v, &size) == 0)
+		atomic_store_explicit(&s->rcvbuf, v, memory_order_relaxed);
+}
+
+static int inet_create(struct vfs_ctx *c, struct net_ns *net, int family, int type, int protocol,
+		       struct socket **out)
+{
+	struct stack *stack;
+	struct inet_sock *i;
+	int err = inet_may_create(c, family, type, protocol);
+
+	if (err < 0)
+		return err;
+	stack = inet_stack(net);
+	i = stack ? mem_new(struct inet_sock) : NULL;
+	if (!i)
+		return -ENOMEM;
+	err = ep_new(stack, family, type, protocol, &i->ep);
+	if (err < 0) {
+		mem_free(i);
+		return err;
+	}
+	socket_init(&i->s, type == SOCK_STREAM ? &inet_stream_ops : &inet_dgram_ops, family, type,
+		    ep_proto(i->ep), c, net);
+	inet_buffer_sizes(&i->s);
+	ep_set_owner(i->ep, i->s.uid, 0);
+	*out = &i->s;
+	return 0;
+}
+
+static int inet4_create(struct vfs_ctx *c, struct net_ns *net, int type, int protocol,
+			struct socket **out)
+{
+	return inet_create(c, net, AF_INET, type, protocol, out);
+}
+
+static int inet6_create(struct vfs_ctx *c, struct net_ns *net, int type, int protocol,
+			struct socket **out)
+{
+	return inet_create(c, net, AF_INET6, type, protocol, out);
+}
+
+static void inet_release(struct socket *s)
+{
+	struct inet_sock *i = container_of(s, struct inet_sock, s);
+
+	ep_close(i->ep);
+	mem_free(i);
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------- */
+
+struct inet_wait {
+	struct ep *ep;
+	uint32_t events;
+};
+
+static bool inet_ready(void *arg)
+{
+	const struct inet_wait *w = arg;
+
+	return ep_poll(w->ep) & (w->events | POLLERR | POLLHUP);
+}
+
+static bool inet_never(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+/*
+ * After -EAGAIN: until one of the events.  *seen counts how often there was one without the next
+ * try succeeding: then what lacks is nothing that wakes us, and time must pass.
+ */
+static int inet_wait(struct vfs_ctx *c, struct socket *s, uint32_t events, int64_t deadline_ns,
+		     unsigned int *seen)
+{
+	struct inet_wait w = { .ep = inet_ep(s), .events = events };
+	int64_t now, soon;
+	int err;
+
+	if (deadline_ns == 0)
+		return -EAGAIN;
+	if (!inet_ready(&w)) {
+		*seen = 0;
+	} else if (++*seen > 2) {
+		now = clock_mono_ns();
+		if (now >= deadline_ns)
+			return -EAGAIN;
+		soon = MIN(now + RETRY_NS, deadline_ns);
+		err = vfs_wait_ready(c, ep_wq(w.ep), events, false, inet_never, NULL, soon);
+		if (err == -ERESTARTSYS && deadline_ns != INT64_MAX)
+			return -EINTR;
+		return err == -ETIMEDOUT ? 0 : err;
+	}
+	return socket_wait(c, ep_wq(w.ep), 0, false, inet_ready, &w, deadline_ns);
+}
+
+/* ---- connections ------------------------------------------------------------------------------- */
+
+static int inet_bind(struct vfs_ctx *c, struct socket *s, const struct sock_addr *a)
+{
+	struct net_addr to;
+	int err = net_addr_from_sockaddr(s->family, &a->storage, a->size, &to);
+
+	if (err < 0)
+		return err;
+	if (to.port != 0 && to.port < PORT_UNPRIVILEGED &&
+	    (s->protocol == IPPROTO_TCP || s->protocol == IPPROTO_UDP) && s->type != SOCK_RAW &&
+	    !cred_capable(c->cred, CAP_NET_BIND_SERVICE))
+		return -EACCES;
+	return ep_bind(inet_ep(s), &to);
+}
+
+/* A connection that has begun: until it is there, or has failed. */
+static int inet_connect_wait(struct vfs_ctx *c, struct socket *s, const struct net_addr *to,
+			     int64_t deadline_ns, int err)
+{
+	int begun = err;
+	unsigned int seen = 0;
+
+	while (err == -EINPROGRESS || err == -EALREADY) {
+		err = inet_wait(c, s, POLLOUT, deadline_ns, &seen);
+		if (err == -EAGAIN)
+			return begun;
+		if (err < 0)
+			return err;
+		err = ep_connect(inet_ep(s), to);
+	}
+	return err;
+}
+
+static int inet_connect(struct vfs_ctx *c, struct socket *s, const struct sock_addr *a, bool nonblock)
+{
+	int64_t deadline_ns = socket_snd_deadline(s, nonblock);
+	struct net_addr to;
+	int err = net_addr_from_sockaddr(s->family, &a->storage, a->size, &to);
+
+	if (err < 0)
+		return err;
+	err = ep_connect(inet_ep(s), &to);
+	return inet_connect_wait(c, s, &to, deadline_ns, err);
+}
+
+static int inet_listen(struct vfs_ctx *c, struct socket *s, int backlog)
+{
+	(void)c;
+	return ep_listen(inet_ep(s), backlog);
+}
+
+static int inet_accept(struct vfs_ctx *c, struct socket *s, bool nonblock, struct socket **out)
+{
+	int64_t deadline_ns = socket_rcv_deadline(s, nonblock);
+	struct inet_sock *child = mem_new(struct inet_sock);
+	unsigned int seen = 0;
+	int err;
+
+	if (!child)
+		return -ENOMEM;
+	while ((err = ep_accept(inet_ep(s), &child->ep, NULL)) == -EAGAIN) {
+		err = inet_wait(c, s, POLLIN, deadline_ns, &seen);
+		if (err < 0)
+			break;
+	}
+	if (err < 0) {
+		mem_free(child);
+		return err;
+	}
+	socket_init_child(&child->s, s);
+	inet_buffer_sizes(&child->s);
+	ep_set_owner(child->ep, child->s.uid, 0);
+	*out = &child->s;
+	return 0;
+}
+
+static int inet_getname(struct vfs_ctx *c, struct socket *s, struct sock_addr *out, bool peer)
+{
+	struct net_addr a;
+	int err = peer ? ep_getpeername(inet_ep(s), &a) : ep_getsockname(inet_ep(s), &a);
+
+	(void)c;
+	if (err < 0)
+		return err;
+	out->size = (uint32_t)net_addr_to_sockaddr(&a, &out->storage);
+	return 0;
+}
+
+static int inet_shutdown(struct vfs_ctx *c, struct socket *s, int how)
+{
+	(void)c;
+	return ep_shutdown(inet_ep(s), how);
+}
+
+/* ---- data -------------------------------------------------------------------------------------- */
+
+static int inet_send_control(const struct socket *s, const struct sock_msg *m, struct ep_ctl *ctl)
+{
+	const struct cmsghdr *h = NULL;
+	const void *data;
+	size_t size;
+	int err;
+
+	while ((h = sock_msg_next_control(m, h, &data, &size))) {
+		if (h->cmsg_level == SOL_SOCKET) {
+			if (h->cmsg_type != SCM_RIGHTS && h->cmsg_type != SCM_CREDENTIALS)
+				return -EINVAL;
+			continue; /* ignored, as __sock_cmsg_send() does */
+		}
+		if (s->type == SOCK_STREAM)
+			continue; /* TCP looks at none of them */
+		err = ep_ctl_parse(ctl, s->family, h->cmsg_level, h->cmsg_type, data, size);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static ssize_t inet_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
+{
+	int64_t deadline_ns = socket_snd_deadline(s, m->flags & MSG_DONTWAIT);
+	struct ep_msg em = { .flags = (int)m->flags };
+	unsigned int seen = 0;
+	ssize_t n, done = 0;
+	int err;
+
+	if (m->addr.size && s->type != SOCK_STREAM) { /* a stream ignores it */
+		err = net_addr_from_sockaddr(s->family, &m->addr.storage, m->addr.size, &em.addr);
+		if (err < 0)
+			return err;
+		em.has_addr = true;
+	}
+	err = inet_send_control(s, m, &em.ctl);
+	if (err < 0)
+		return err;
+	for (;;) {
+		n = ep_send(inet_ep(s), m->data, &em);
+		if (n >= 0) {
+			done += n;
+			if (s->type != SOCK_STREAM || uio_left(m->data) == 0)
+				return done;
+			n = n ? 0 : -EAGAIN;
+		}
+		if (n == 0) {
+			seen = 0;
+			continue; /* some went out: what of the rest? */
+		}
+		if (n == -EAGAIN)
+			n = inet_wait(c, s, POLLOUT, deadline_ns, &seen);
+		if (n < 0)
+			return done ? done : n;
+	}
+}
+
+static void inet_put_control(void *arg, int level, int type, const void *data, size_t size)
+{
+	sock_msg_put_control(arg, level, type, data, size);
+}
+
+/* One try, with what comes along. */
+static ssize_t inet_recv_once(struct socket *s, struct sock_msg *m)
+{
+	struct ep_msg em = { .flags = (int)m->flags };
+	ssize_t n = ep_recv(inet_ep(s), m->data, &em);
+
+	if (n < 0)
+		return n;
+	m->out_flags |= (unsigned int)em.out_flags;
+	if (em.has_addr)
+		m->addr.size = (uint32_t)net_addr_to_sockaddr(&em.addr, &m->addr.storage);
+	ep_ctl_build(&em, inet_put_control, m);
+	return n;
+}
+
+/* How much a stream's reader waits for (sock_rcvlowat()). */
+static size_t inet_target(const struct socket *s, const struct sock_msg *m)
+{
+	size_t wanted = uio_left(m->data);
+
+	if (s->type != SOCK_STREAM || (m->flags & (MSG_PEEK | MSG_TRUNC | MSG_OOB | MSG_ERRQUEUE)))
+		return 1;
+	if (m->flags & MSG_WAITALL)
+		return wanted;
+	return MIN(wanted, (size_t)atomic_load_explicit(&s->rcvlowat, memory_order_relaxed));
+}
+
+static ssize_t inet_recv(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
+{
+	bool nowait = m->flags & (MSG_DONTWAIT | MSG_ERRQUEUE);
+	int64_t deadline_ns = socket_rcv_deadline(s, nowait);
+	size_t target = inet_target(s, m);
+	unsigned int seen = 0;
+	ssize_t n, done = 0;
+
+	m->addr.size = 0;
+	for (;;) {
+		n = inet_recv_once(s, m);
+		if (n == 0)
+			return done; /* the end, or nothing was asked for */
+		if (n > 0) {
+			done += n;
+			if ((size_t)done >= target || uio_left(m->data) == 0)
+				return done;
+			seen = 0;
+			continue;
+		}
+		if (n == -EAGAIN && (m->flags & MSG_OOB))
+			return n; /* urgent data is never waited for */
+		if (n == -EAGAIN)
+			n = inet_wait(c, s, POLLIN, deadline_ns, &seen);
+		if (n < 0)
+			return done ? done : n;
+	}
+}
+
+static uint32_t inet_poll(struct socket *s, struct poller *p)
+{
+	poller_add(p, ep_wq(inet_ep(s)));
+	return ep_poll(inet_ep(s));
+}
+
+/* ---- options ----------------------------------------------------------------------------------- */
+
+/* Capabilities that setting takes, beside those that the socket layer knows. */
+static int inet_may_set(const struct vfs_ctx *c, int level, int name, const void *value, size_t size)
+{
+	int on = 0;
+
+	memcpy(&on, value, MIN(size, sizeof(on)));
+	if (on && ((level == IPPROTO_IP && name == IP_TRANSPARENT) ||
+		   (level == IPPROTO_IPV6 && name == IPV6_TRANSPARENT)) &&
+	    !cred_capable(c->cred, CAP_NET_RAW) && !cred_capable(c->cred, CAP_NET_ADMIN))
+		return -EPERM;
+	return 0;
+}
+
+static int inet_attach_filter(struct vfs_ctx *c, struct ep *e, const void *value, size_t size)
+{
+	struct sock_fprog prog;
+	struct sock_filter *insns;
+	size_t bytes;
+	int err;
+
+	if (size != sizeof(prog))
+		return -EINVAL;
+	memcpy(&prog, value, sizeof(prog));
+	if (!prog.filter || prog.len == 0 || prog.len > BPF_MAXINSNS)
+		return -EINVAL;
+	bytes = prog.len * sizeof(*insns);
+	insns = mem_alloc(bytes);
+	if (!insns)
+		return -ENOMEM;
+	err = vfs_copy_in(c, insns, (uint64_t)(uintptr_t)prog.filter, bytes);
+	if (err == 0)
+		err = ep_setopt(e, SOL_SOCKET, SO_ATTACH_FILTER, insns, bytes);
+	mem_free(insns);
+	return err;
+}
+
+static int inet_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int name,
+			   const void *value, size_t size)
+{
+	int err = inet_may_set(c, level, name, value, size);
+
+	if (err < 0)
+		return err;
+	if (level == SOL_SOCKET && name == SO_ATTACH_FILTER)
+		return inet_attach_filter(c, inet_ep(s), value, size);
+	return ep_setopt(inet_ep(s), level, name, value, size);
+}
+
+static int inet_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int name, void *value,
+			   size_t *size)
+{
+	(void)c;
+	if (level == SOL_SOCKET && name == SO_PEERCRED) {
+		struct ucred nobody = { .pid = 0, .uid = UINT32_MAX, .gid = UINT32_MAX };
+
+		*size = MIN(*size, sizeof(nobody));
+		memcpy(value, &nobody, *size);
+		return 0;
+	}
+	return ep_getopt(inet_ep(s), level, name, value, size);
+}
+
+struct option_pass {
+	int name;
+	unsigned int bit; /* of socket->options, or 0: offset names an atomic_int */
+	size_t offset;
+};
+
+#define PASS_INT(name, member) { name, 0, offsetof(struct socket, member) }
+
+static const struct option_pass option_passes[] = {
+	{ SO_DEBUG, SOCK_OPT_DEBUG, 0 },
+	{ SO_REUSEADDR, SOCK_OPT_REUSEADDR, 0 },
+	{ SO_REUSEPORT, SOCK_OPT_REUSEPORT, 0 },
+	{ SO_DONTROUTE, SOCK_OPT_DONTROUTE, 0 },
+	{ SO_BROADCAST, SOCK_OPT_BROADCAST, 0 },
+	{ SO_KEEPALIVE, SOCK_OPT_KEEPALIVE, 0 },
+	{ SO_OOBINLINE, SOCK_OPT_OOBINLINE, 0 },
+	{ SO_NO_CHECK, SOCK_OPT_NO_CHECK, 0 },
+	{ SO_RXQ_OVFL, SOCK_OPT_RXQ_OVFL, 0 },
+	{ SO_TIMESTAMP, SOCK_OPT_TIMESTAMP, 0 },
+	{ SO_TIMESTAMPNS, SOCK_OPT_TIMESTAMPNS, 0 },
+	PASS_INT(SO_PRIORITY, priority),
+	PASS_INT(SO_MARK, mark),
+	PASS_INT(SO_RCVLOWAT, rcvlowat),
+	PASS_INT(SO_INCOMING_CPU, incoming_cpu),
+};
+
+static int inet_int_option(const struct socket *s, size_t offset)
+{
+	const atomic_int *v = (const void *)((const char *)s + offset);
+
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+static void inet_pass_special(struct socket *s, int name)
+{
+	struct linger l;
+	uint64_t rate;
+	int half;
+
+	switch (name) {
+	case SO_SNDBUF:
+	case SO_SNDBUFFORCE:
+		half = inet_int_option(s, offsetof(struct socket, sndbuf)) / 2;
+		(void)ep_setopt(inet_ep(s), SOL_SOCKET, SO_SNDBUFFORCE, &half, sizeof(half));
+		break;
+	case SO_RCVBUF:
+	case SO_RCVBUFFORCE:
+		half = inet_int_option(s, offsetof(struct socket, rcvbuf)) / 2;
+		(void)ep_setopt(inet_ep(s), SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half));
+		break;
+	case SO_LINGER:
+		l.l_onoff = socket_has(s, SOCK_OPT_LINGER);
+		l.l_linger = inet_int_option(s, offsetof(struct socket, linger_s));
+		(void)ep_setopt(inet_ep(s), SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+		break;
+	case SO_MAX_PACING_RATE:
+		rate = atomic_load_explicit(&s->max_pacing_rate, memory_order_relaxed);
+		(void)ep_setopt(inet_ep(s), SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate));
+		break;
+	default:
+		break; /* the endpoint has nothing to do with it */
+	}
+}
+
+/* The values were checked by the socket layer: an endpoint takes them. */
+static void inet_option_changed(struct socket *s, int name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(option_passes); i++) {
+		const struct option_pass *p = &option_passes[i];
+		int v;
+
+		if (p->name != name)
+			continue;
+		v = p->bit ? (int)socket_has(s, p->bit) : inet_int_option(s, p->offset);
+		(void)ep_setopt(inet_ep(s), SOL_SOCKET, name, &v, sizeof(v));
+		return;
+	}
+	inet_pass_special(s, name);
+}
+
+static int inet_take_error(struct socket *s)
+{
+	size_t size = sizeof(int);
+	int v = 0;
+
+	return ep_getopt(inet_ep(s), SOL_SOCKET, SO_ERROR, &v, &size) == 0 ? v : 0;
+}
+
+static bool inet_listening(struct socket *s)
+{
+	size_t size = sizeof(int);
+	int v = 0;
+
+	return ep_getopt(inet_ep(s), SOL_SOCKET, SO_ACCEPTCONN, &v, &size) == 0 && v;
+}
+
+/* ---- requests ---------------------------------------------------------------------------------- */
+
+static long inet_ioctl(struct vfs_ctx *c, struct socket *s, unsigned int cmd, uint64_t arg)
+{
+	enum ep_query what;
+	int value;
+
+	switch (cmd) {
+	case SIOCINQ:
+		what = EP_INQ;
+		break;
+	case SIOCOUTQ:
+		what = EP_OUTQ;
+		break;
+	case SIOCOUTQNSD:
+		if (s->type != SOCK_STREAM)
+			return -ENOTTY;
+		what = EP_OUTQNSD;
+		break;
+	case SIOCATMARK:
+		if (s->type != SOCK_STREAM)
+			return -ENOTTY;
+		what = EP_ATMARK;
+		break;
+	default:
+		return -ENOTTY;
+	}
+	value = ep_query(inet_ep(s), what);
+	return value < 0 ? value : vfs_copy_out(c, arg, &value, sizeof(value));
+}
+
+static const struct socket_ops inet_stream_ops = {
+	.release = inet_release,
+	.bind = inet_bind,
+	.connect = inet_connect,
+	.listen = inet_listen,
+	.accept = inet_accept,
+	.getname = inet_getname,
+	.shutdown = inet_shutdown,
+	.send = inet_send,
+	.recv = inet_recv,
+	.poll = inet_poll,
+	.ioctl = inet_ioctl,
+	.setsockopt = inet_setsockopt,
+	.getsockopt = inet_getsockopt,
+	.option_changed = inet_option_changed,
+	.take_error = inet_take_error,
+	.listening = inet_listening,
+};
+
+static const struct socket_ops inet_dgram_ops = {
+	.release = inet_release,
+	.bind = inet_bind,
+	.connect = inet_connect,
+	.getname = inet_getname,
+	.shutdown = inet_shutdown,
+	.send = inet_send,
+	.recv = inet_recv,
+	.poll = inet_poll,
+	.ioctl = inet_ioctl,
+	.setsockopt = inet_setsockopt,
+	.getsockopt = inet_getsockopt,
+	.option_changed = inet_option_changed,
+	.take_error = inet_take_error,
+};
+
+/* ---- start-up ---------------------------------------------------------------------------------- */
+
+static const struct socket_family inet4_family = { .family = AF_INET, .create = inet4_create };
+static const struct socket_family inet6_family = { .family = AF_INET6, .create = inet6_create };
+
+void inet_init(void)
+{
+	mutex_init(&inet.start_lock, LOCK_SOCKET);
+	socket_family_register(&inet4_family);
+	socket_family_register(&inet6_family);
+	proc_net_stack_register(inet_stack);
+}
