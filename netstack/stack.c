@@ -86,6 +86,11 @@ void stack_get(struct stack *s)
 	ref_get(&s->ref);
 }
 
+bool stack_is_idle(struct stack *s)
+{
+	return ref_count(&s->ref) == 1;
+}
+
 void stack_put(struct stack *s)
 {
 	if (!s || !ref_put(&s->ref))

@@ -47,6 +47,8 @@ struct stack *stack_new(const struct stack_ops *ops, void *ctx) must_check;
 void stack_get(struct stack *s);
 /* The last reference frees; endpoints hold one each.  Accepts NULL. */
 void stack_put(struct stack *s);
+/* Nobody holds it but the caller: no endpoint is left. */
+bool stack_is_idle(struct stack *s);
 
 /* When the next timer is due; INT64_MAX: none. */
 int64_t stack_next_deadline(struct stack *s);

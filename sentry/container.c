@@ -22,6 +22,7 @@
 #include "sentry/hostfile.h"
 #include "sentry/kernel.h"
 #include "sentry/signal/signal_impl.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/tty/tty.h"
@@ -416,8 +417,10 @@ static struct container *container_new(const struct container_config *config)
 	ns->pid_for_children = pid_ns_get(k->pid_ns);
 	ns->uts = uts_ns_new(config->hostname ? config->hostname : "localhost",
 			     config->domainname ? config->domainname : "(none)", user_ns_init);
-	if (!ns->uts)
+	ns->net = net_ns_new(user_ns_init);
+	if (!ns->uts || !ns->net)
 		goto fail;
+	ns->net->loopback_up = true;
 	return k;
 
 fail:

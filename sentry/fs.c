@@ -4,6 +4,7 @@
 
 #include "sentry/proc/proc.h"
 #include "sentry/socket/inet.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/socket/socket.h"
 #include "sentry/sysfs/sysfs.h"
 #include "sentry/tty/tty.h"
@@ -16,6 +17,8 @@ int sentry_fs_init(void)
 		inet_init();
 	if (!err)
 		err = procfs_init();
+	if (!err)
+		net_ns_init();
 	if (!err)
 		err = sysfs_init();
 	if (!err)

@@ -55,6 +55,7 @@ SRCS += sentry/tty/pty.c
 SRCS += sentry/tty/sysctl.c
 SRCS += sentry/tty/tty.c
 SRCS += sentry/socket/inet.c
+SRCS += sentry/socket/net_ns.c
 SRCS += sentry/socket/options.c
 SRCS += sentry/socket/scm.c
 SRCS += sentry/socket/socket.c

@@ -2,8 +2,7 @@
 /*
  * inet.c: AF_INET and AF_INET6 sockets: the socket layer's calls made on endpoints of the netstack.
  *
- * There is one network namespace, so one stack.  It starts with the first socket (it takes mutexes,
- * which only fibers may, and start-up is none), with `lo` up at 127.0.0.1/8 and ::1/128.
+ * The stack is that of the network namespace that a socket was made in (net_ns.h).
  *
  * Endpoints never wait.  Here a call tries, and when the answer is -EAGAIN sleeps at ep_wq() until
  * ep_poll() shows an event that may change it (vfs_wait_ready() stands in line before it looks, so
@@ -12,7 +11,7 @@
  * SOL_SOCKET's options are kept by the socket layer; those that mean something to an endpoint are
  * passed on by inet_option_changed().
  *
- * Locks: start_lock (LOCK_SOCKET) around the start of the stack; endpoints lock themselves.
+ * Locks: none here; endpoints lock themselves.
  */
 #include "sentry/socket/inet.h"
 
@@ -28,19 +27,16 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
-#include "lib/mutex.h"
-#include "netstack/drive.h"
 #include "netstack/ep.h"
 #include "netstack/sockaddr.h"
-#include "platform/host.h"
 #include "sentry/proc/proc.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/socket/socket.h"
 #include "vfs/file.h"
 #include "vfs/poll.h"
 #include "vfs/vfs.h"
 
 #define PORT_UNPRIVILEGED 1024 /* net.ipv4.ip_unprivileged_port_start */
-#define LO_INDEX          1
 #define RETRY_NS          (10 * NSEC_PER_MSEC) /* ready, and yet refused: memory is short */
 
 struct inet_sock {
@@ -48,78 +44,11 @@ struct inet_sock {
 	struct ep *ep; /* (c) owned */
 };
 
-static struct {
-	struct mutex start_lock;       /* LOCK_SOCKET */
-	struct stack *_Atomic stack;   /* set once, under start_lock */
-	struct stack_drive drive;
-} inet;
-
 static const struct socket_ops inet_stream_ops, inet_dgram_ops;
 
 static struct ep *inet_ep(struct socket *s)
 {
 	return container_of(s, struct inet_sock, s)->ep;
-}
-
-/* ---- the stack --------------------------------------------------------------------------------- */
-
-static void inet_random(void *p, size_t size)
-{
-	char *at = p;
-
-	while (size > 0) {
-		ssize_t n = host_getrandom(at, size, 0);
-
-		if (n == -EINTR)
-			continue;
-		ASSERT(n > 0); /* predictable sequence numbers are worse than none */
-		at += n;
-		size -= (size_t)n;
-	}
-}
-
-static int inet_loopback_up(struct stack *s)
-{
-	struct addr_info a = { .ifindex = LO_INDEX, .addr = ipa_v4(htonl(INADDR_LOOPBACK)), .plen = 8,
-			       .label = "lo", .state = ADDR_PERMANENT, .scope = 254 /* host */,
-			       .valid_until_ns = INT64_MAX, .preferred_until_ns = INT64_MAX };
-	int err = nic_set_flags(s, LO_INDEX, IFF_UP, IFF_UP);
-
-	a.peer = a.addr;
-	if (err == 0)
-		err = addr_add(s, &a);
-	a.addr = a.peer = ipa_v6(&in6addr_loopback);
-	a.plen = 128;
-	a.label[0] = '\0';
-	if (err == 0) {
-		err = addr_add(s, &a);
-		if (err == -EEXIST) /* it comes with the interface */
-			err = 0;
-	}
-	return err;
-}
-
-/* The stack, started if need be; NULL: it can't be. */
-static struct stack *inet_stack(struct net_ns *net)
-{
-	/* acquire: pairs with the release below */
-	struct stack *s = atomic_load_explicit(&inet.stack, memory_order_acquire);
-
-	(void)net;
-	if (s)
-		return s;
-	mutex_lock(&inet.start_lock);
-	s = atomic_load_explicit(&inet.stack, memory_order_relaxed);
-	if (!s) {
-		s = stack_drive_start(&inet.drive, inet_random);
-		if (s && inet_loopback_up(s) < 0) {
-			stack_drive_stop(&inet.drive);
-			s = NULL;
-		}
-		atomic_store_explicit(&inet.stack, s, memory_order_release);
-	}
-	mutex_unlock(&inet.start_lock);
-	return s;
 }
 
 /* ---- life -------------------------------------------------------------------------------------- */
@@ -157,7 +86,7 @@ static int inet_create(struct vfs_ctx *c, struct net_ns *net, int family, int ty
 
 	if (err < 0)
 		return err;
-	stack = inet_stack(net);
+	stack = net_ns_stack(net);
 	i = stack ? mem_new(struct inet_sock) : NULL;
 	if (!i)
 		return -ENOMEM;
@@ -191,6 +120,7 @@ static void inet_release(struct socket *s)
 	struct inet_sock *i = container_of(s, struct inet_sock, s);
 
 	ep_close(i->ep);
+	socket_fini(s);
 	mem_free(i);
 }
 
@@ -697,8 +627,7 @@ static const struct socket_family inet6_family = { .family = AF_INET6, .create =
 
 void inet_init(void)
 {
-	mutex_init(&inet.start_lock, LOCK_SOCKET);
 	socket_family_register(&inet4_family);
 	socket_family_register(&inet6_family);
-	proc_net_stack_register(inet_stack);
+	proc_net_stack_register(net_ns_stack);
 }

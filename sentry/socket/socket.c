@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 
 #include "lib/clock.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/socket/unix.h"
 #include "sentry/task/task.h"
 #include "vfs/poll.h"
@@ -66,7 +67,7 @@ void socket_init(struct socket *s, const struct socket_ops *ops, int family, int
 	s->family = family;
 	s->type = type;
 	s->protocol = protocol;
-	s->net = net;
+	s->net = net_ns_get(net);
 	s->uid = c->cred->fsuid;
 	socket_init_atomics(s);
 }
@@ -78,7 +79,7 @@ void socket_init_child(struct socket *s, const struct socket *parent)
 	s->family = parent->family;
 	s->type = parent->type;
 	s->protocol = parent->protocol;
-	s->net = parent->net;
+	s->net = net_ns_get(parent->net);
 	s->uid = parent->uid;
 	socket_init_atomics(s);
 #define INHERIT(member) \
@@ -94,6 +95,11 @@ void socket_init_child(struct socket *s, const struct socket *parent)
 	INHERIT(sndtimeo_ns);
 	INHERIT(max_pacing_rate);
 #undef INHERIT
+}
+
+void socket_fini(struct socket *s)
+{
+	net_ns_put(s->net);
 }
 
 struct net_ns *socket_current_net(struct vfs_ctx *c)

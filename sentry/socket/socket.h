@@ -171,7 +171,7 @@ struct socket {
 	const struct socket_ops *ops; /* (c) */
 	int family, type, protocol;   /* (c) */
 	struct file *file;            /* (c) borrowed; NULL before accept(2) and after close */
-	struct net_ns *net;           /* (c) borrowed from its creator's namespaces: an identity */
+	struct net_ns *net;           /* (c) counted; NULL where there are no tasks */
 	uint32_t uid;                 /* (c) creator's fsuid */
 	uint64_t cookie;              /* (c) SO_COOKIE */
 	struct wq wq;                 /* readers, writers, pollers */
@@ -204,6 +204,8 @@ void socket_init(struct socket *s, const struct socket_ops *ops, int family, int
 		 struct vfs_ctx *c, struct net_ns *net);
 /* A child as accept(2) makes them: options of parent. */
 void socket_init_child(struct socket *s, const struct socket *parent);
+/* Lets go of what socket_init() took: the family calls it before it frees s. */
+void socket_fini(struct socket *s);
 
 static inline bool socket_has(const struct socket *s, unsigned int bits)
 {

@@ -48,6 +48,7 @@ void unix_put(struct unix_sock *u)
 	if (u->peer_pid)
 		pid_put(u->peer_pid);
 	cred_put(u->peer_cred);
+	socket_fini(&u->s);
 	mem_free(u);
 }
 

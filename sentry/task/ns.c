@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 
@@ -53,6 +54,7 @@ void ns_set_put(struct ns_set *ns)
 		return;
 	mnt_ns_put(ns->mnt);
 	uts_ns_put(ns->uts);
+	net_ns_put(ns->net);
 	pid_ns_put(ns->pid_for_children);
 	mem_free(ns);
 }
@@ -69,6 +71,7 @@ struct ns_set *ns_set_dup(const struct ns_set *from)
 		mnt_ns_get(ns->mnt);
 	if (ns->uts)
 		uts_ns_get(ns->uts);
+	net_ns_get(ns->net);
 	if (ns->pid_for_children)
 		pid_ns_get(ns->pid_for_children);
 	return ns;
@@ -86,6 +89,14 @@ int ns_set_unshare(struct task *t, struct ns_set *ns, struct fs_state *fs, uint6
 			return -ENOMEM;
 		ns->uts = uts;
 		uts_ns_put(old);
+	}
+	if (flags & CLONE_NEWNET) {
+		struct net_ns *net = net_ns_new(t->cred->user_ns);
+
+		if (!net)
+			return -ENOMEM;
+		net_ns_put(ns->net);
+		ns->net = net;
 	}
 	if (flags & CLONE_NEWPID) {
 		struct pid_ns *pid = pid_ns_new(ns->pid_for_children, t->cred->user_ns);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* net_ns.c: network namespaces: their stacks' beginning and end.  See net_ns.h. */
+#include "sentry/socket/net_ns.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/sched.h>
+#include <netinet/in.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "netstack/stack.h"
+#include "platform/host.h"
+#include "sentry/proc/proc.h"
+#include "sentry/task/pid.h"
+#include "sentry/task/task_impl.h"
+#include "vfs/user_ns.h"
+
+#define LO_INDEX  1
+#define LINGER_NS (500 * NSEC_PER_MSEC) /* how often an ended namespace's stack is looked at */
+
+static void net_ns_end(void *arg);
+static void net_ns_linger(struct timer *t);
+
+struct net_ns *net_ns_new(struct user_ns *owner)
+{
+	struct net_ns *ns = mem_new(struct net_ns);
+
+	if (!ns)
+		return NULL;
+	ref_init(&ns->ref);
+	ns->id = ns_new_id();
+	ns->user_ns = user_ns_get(owner);
+	mutex_init(&ns->lock, LOCK_SOCKET);
+	list_init(&ns->links);
+	work_init(&ns->end, net_ns_end, ns);
+	timer_init(&ns->linger, net_ns_linger);
+	return ns;
+}
+
+struct net_ns *net_ns_get(struct net_ns *ns)
+{
+	if (ns)
+		ref_get(&ns->ref);
+	return ns;
+}
+
+void net_ns_put(struct net_ns *ns)
+{
+	if (ns && ref_put(&ns->ref))
+		work_queue(&ns->end);
+}
+
+static void net_ns_linger(struct timer *t)
+{
+	work_queue(&container_of(t, struct net_ns, linger)->end);
+}
+
+/* Nobody refers to it any more, but for endpoints that are still ending. */
+static void net_ns_end(void *arg)
+{
+	struct net_ns *ns = arg;
+	struct stack *s = atomic_load_explicit(&ns->stack, memory_order_acquire);
+
+	if (s && !stack_is_idle(s)) {
+		timer_arm(&ns->linger, clock_mono_ns() + LINGER_NS);
+		return;
+	}
+	if (s)
+		stack_drive_stop(&ns->drive);
+	user_ns_put(ns->user_ns);
+	mem_free(ns);
+}
+
+/* ---- the stack --------------------------------------------------------------------------------- */
+
+static void net_ns_random(void *p, size_t size)
+{
+	char *at = p;
+
+	while (size > 0) {
+		ssize_t n = host_getrandom(at, size, 0);
+
+		if (n == -EINTR)
+			continue;
+		ASSERT(n > 0); /* predictable sequence numbers are worse than none */
+		at += n;
+		size -= (size_t)n;
+	}
+}
+
+static int net_ns_loopback_up(struct stack *s)
+{
+	struct addr_info a = { .ifindex = LO_INDEX, .addr = ipa_v4(htonl(INADDR_LOOPBACK)), .plen = 8,
+			       .label = "lo", .state = ADDR_PERMANENT, .scope = 254 /* host */,
+			       .valid_until_ns = INT64_MAX, .preferred_until_ns = INT64_MAX };
+	int err = nic_set_flags(s, LO_INDEX, IFF_UP, IFF_UP);
+
+	a.peer = a.addr;
+	if (err == 0)
+		err = addr_add(s, &a);
+	a.addr = a.peer = ipa_v6(&in6addr_loopback);
+	a.plen = 128;
+	a.label[0] = '\0';
+	if (err == 0) {
+		err = addr_add(s, &a);
+		if (err == -EEXIST) /* it comes with the interface */
+			err = 0;
+	}
+	return err;
+}
+
+struct stack *net_ns_stack_peek(const struct net_ns *ns)
+{
+	/* acquire: pairs with the release in net_ns_stack() */
+	return ns ? atomic_load_explicit(&ns->stack, memory_order_acquire) : NULL;
+}
+
+struct stack *net_ns_stack(struct net_ns *ns)
+{
+	struct stack *s = net_ns_stack_peek(ns);
+
+	if (s || !ns)
+		return s;
+	mutex_lock(&ns->lock);
+	s = atomic_load_explicit(&ns->stack, memory_order_relaxed);
+	if (!s) {
+		s = stack_drive_start(&ns->drive, net_ns_random);
+		if (s && ns->loopback_up && net_ns_loopback_up(s) < 0) {
+			stack_drive_stop(&ns->drive);
+			s = NULL;
+		}
+		atomic_store_explicit(&ns->stack, s, memory_order_release);
+	}
+	mutex_unlock(&ns->lock);
+	return s;
+}
+
+/* ---- /proc/PID/ns/net -------------------------------------------------------------------------- */
+
+static void *net_of(struct task *t)
+{
+	struct ns_set *set = task_ns_get(t);
+	void *ns = set ? net_ns_get(set->net) : NULL;
+
+	ns_set_put(set);
+	return ns;
+}
+
+static void *net_get(void *ns) { return net_ns_get(ns); }
+static void net_put(void *ns) { net_ns_put(ns); }
+static uint64_t net_id(const void *ns) { return ((const struct net_ns *)ns)->id; }
+static struct user_ns *net_owner(const void *ns) { return ((const struct net_ns *)ns)->user_ns; }
+
+static const struct ns_type_ops net_ops = {
+	"net", "net", CLONE_NEWNET, net_of, net_get, net_put, net_id, net_owner, NULL,
+};
+
+void net_ns_init(void)
+{
+	proc_ns_register(NS_TYPE_NET, &net_ops);
+}

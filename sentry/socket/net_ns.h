@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * net_ns.h: network namespaces (network_namespaces(7)): each has a stack of its own (netstack/).
+ *
+ * References: every ns_set, socket and nsfs file of a namespace holds one.  When the last is gone its
+ * links are detached at once and the stack ends as soon as its last endpoint has (a TCP connection
+ * that still says good-bye on loopback, at most a minute).
+ *
+ * The stack starts with the first use: it takes mutexes, which only fibers may, and a sandbox that
+ * never touches the network does not pay for it.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/fiber.h"
+#include "lib/list.h"
+#include "lib/mutex.h"
+#include "lib/ref.h"
+#include "lib/timer.h"
+#include "netstack/drive.h"
+
+struct netlink_table;
+struct stack;
+struct user_ns;
+
+/* (c) constant, (a) atomic, (l) lock */
+struct net_ns {
+	struct ref ref;
+	uint64_t id;                 /* (c) inode number of /proc/PID/ns/net */
+	struct user_ns *user_ns;     /* (c) counted: who owns it */
+	bool loopback_up;            /* (c) lo comes up with its addresses, as a container's does */
+	struct mutex lock;           /* LOCK_SOCKET */
+	struct stack *_Atomic stack; /* (a) set once, under lock */
+	struct stack_drive drive;    /* (l) */
+	struct list links;           /* (l) struct link of sentry/socket/link.h */
+	struct work end;
+	struct timer linger;
+};
+
+/* A namespace as unshare(2) makes it: lo alone, down.  NULL: no memory. */
+struct net_ns *net_ns_new(struct user_ns *owner) must_check;
+/* Accepts NULL, and returns it. */
+struct net_ns *net_ns_get(struct net_ns *ns);
+/* Accepts NULL.  From any thread, under latches too. */
+void net_ns_put(struct net_ns *ns);
+
+/*
+ * The namespace's stack, started if need be: borrowed from ns.  On a fiber; may sleep.  NULL: no
+ * memory, or ns is NULL.
+ */
+struct stack *net_ns_stack(struct net_ns *ns);
+/* The same, NULL when it was not started: for those who only look. */
+struct stack *net_ns_stack_peek(const struct net_ns *ns);
+
+/* Registers the kind with nsfs, after procfs_init(). */
+void net_ns_init(void);
