@@ -128,6 +128,9 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $< $(ARCHIVE) $(LDLIBS) -lcmocka
 
+# The length decoder is compared with Zydis, which has no static library: only tests link it.
+$(B)/unit/platform/test_callsite: LDLIBS += -lZydis
+
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ARCHIVE)
 	$(say) LINK $@
 	@mkdir -p $(@D)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+SRCS += platform/arch/x86_64/callsite.c
 SRCS += platform/arch/x86_64/fpstate.c
+SRCS += platform/arch/x86_64/insn.c
 SRCS += platform/host.c
 SRCS += platform/host_filter.c
 SRCS += platform/jail.c
@@ -13,6 +15,7 @@ SRCS += platform/notify/zygote.c
 SRCS += platform/platform.c
 SRCS += platform/proc.c
 
+UNIT_TESTS += tests/unit/platform/test_callsite.c
 UNIT_TESTS += tests/unit/platform/test_host_filter.c
 
 # ---- the stub: freestanding, linked into one flat image, carried in the executable ---------------
