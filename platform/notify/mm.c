@@ -277,13 +277,13 @@ bool notify_mm_arrived(struct plat_mm *mm, pid_t pid)
 
 /*
  * Sleep until mm's process has arrived, or died; but not for ever: that it was made is only what its
- * parent's stub says, and who asks (a reader in /proc) may be anybody.
+ * parent's stub says, and who asks (a reader in /proc) may be anybody.  Who comes later does not wait
+ * again.
  */
 static void mm_await_arrival(struct plat_mm *mm)
 {
 	int64_t deadline_ns = clock_mono_ns() + ARRIVAL_MAX_NS;
 	struct arrival a;
-	bool late = false;
 
 	list_init(&a.node);
 	waiter_init(&a.waiter, fiber_self());
@@ -291,7 +291,7 @@ static void mm_await_arrival(struct plat_mm *mm)
 		waiter_prepare(&a.waiter);
 		latch_lock(&mm->latch);
 		list_remove(&a.node);
-		if (mm->pid || mm->dead || list_empty(&mm->threads) || late) {
+		if (mm->pid || mm->dead || list_empty(&mm->threads) || mm->overdue) {
 			latch_unlock(&mm->latch);
 			waiter_cancel(&a.waiter);
 			return;
@@ -299,7 +299,11 @@ static void mm_await_arrival(struct plat_mm *mm)
 		list_append(&mm->arrival, &a.node);
 		latch_unlock(&mm->latch);
 		(void)waiter_sleep(&a.waiter, WAITER_UNINTERRUPTIBLE, deadline_ns);
-		late = clock_mono_ns() >= deadline_ns;
+		if (clock_mono_ns() >= deadline_ns) {
+			latch_lock(&mm->latch);
+			mm->overdue = true;
+			latch_unlock(&mm->latch);
+		}
 	}
 }
 

@@ -60,6 +60,7 @@ struct plat_mm {
 	pid_t pid;                    /* (m) 0 until the process has arrived */
 	pid_t pid_hint;               /* (m) what the parent's stub said; for deaths before arrival */
 	bool killed, dead;            /* (m) kill at arrival; gone */
+	bool overdue;                 /* (m) somebody waited in vain for its arrival */
 	int wait_status;              /* (m) when dead */
 	struct list arrival;          /* (m) of fibers that wait for pid: struct arrival */
 	struct hash_node by_pid;      /* (t) in the table if pid */
@@ -104,6 +105,7 @@ struct plat_thread {
 	bool kicked;                    /* (l) since the last event */
 	bool ordering;                  /* (l) the stub carries out an order; kicks wait */
 	uint32_t clone_flags;           /* (l) clone granted with these; 0: none */
+	bool cloned;                    /* (l) that clone was let through */
 	uint64_t cookie;                /* (c) once started */
 	bool first_of_process;          /* (c) once started */
 	struct list in_mm;              /* mm->latch */

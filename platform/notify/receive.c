@@ -148,6 +148,7 @@ static void on_clone(struct plat_thread *pt, const struct seccomp_notif *n)
 	latch_lock(&pt->latch);
 	granted = pt->state == NOTIFY_APP && pt->clone_flags != 0 &&
 		  pt->clone_flags == n->data.args[0];
+	pt->cloned |= granted;
 	latch_unlock(&pt->latch);
 	if (granted)
 		send_continue(n->id);

@@ -592,7 +592,7 @@ static void child_hint(struct plat_thread *child, pid_t pid)
 
 int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags)
 {
-	bool thread = flags & PLAT_CLONE_VM;
+	bool thread = flags & PLAT_CLONE_VM, cloned;
 	uint32_t stub_flags;
 	int err;
 
@@ -605,11 +605,16 @@ int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned
 	parent->slot->cookie = child->cookie;
 	latch_lock(&parent->latch);
 	parent->clone_flags = thread ? STUB_CLONE_THREAD_FLAGS : STUB_CLONE_FORK_FLAGS;
+	parent->cloned = false;
 	latch_unlock(&parent->latch);
 	err = order(parent, STUB_CLONE);
 	latch_lock(&parent->latch);
 	parent->clone_flags = 0;
+	cloned = parent->cloned;
 	latch_unlock(&parent->latch);
+	/* A stub that never made the call has no child, whatever number it gives. */
+	if (err == 0 && !cloned)
+		err = -EAGAIN;
 	if (err == 0 && parent->request.done <= 0)
 		err = parent->request.done == -ENOMEM ? -ENOMEM : -EAGAIN;
 	if (err < 0) {

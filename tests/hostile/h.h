@@ -160,6 +160,7 @@ static inline void sane(const char *after)
 static inline int attack(const char *name, void (*fn)(void), double seconds)
 {
 	int status;
+	double start;
 	pid_t pid;
 
 	fflush(stdout);
@@ -175,7 +176,10 @@ static inline int attack(const char *name, void (*fn)(void), double seconds)
 		failures++;
 		return -1;
 	}
+	start = now();
 	status = end_of(pid, seconds);
+	if (now() - start > seconds)
+		printf("%s: killed after %.0f s\n", name, seconds);
 	if (status == -1) {
 		printf("%s: cannot be killed\n", name);
 		failures++;
