@@ -178,6 +178,7 @@ static inline int attack(const char *name, void (*fn)(void), double seconds)
 	}
 	start = now();
 	status = end_of(pid, seconds);
+	printf("%s: %.1f s\n", name, now() - start);
 	if (now() - start > seconds)
 		printf("%s: killed after %.0f s\n", name, seconds);
 	if (status == -1) {
