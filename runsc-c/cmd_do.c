@@ -164,6 +164,7 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 	json_decref(doc);
 	if (err_is(e))
 		return e->error;
+	launch_collect(mine.root);
 	if (creation_make(&c, &mine, &create, spec, true, e) == 0) {
 		if (creation_start(&c, e) == 0)
 			status = creation_run_attached(&c, e);

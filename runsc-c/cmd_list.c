@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runsc-c/launch.h"
 #include "runsc-c/oci_spec_impl.h"
 #include "runsc-c/runsc.h"
 #include "runsc-c/state.h"
@@ -77,6 +78,7 @@ int cmd_list(const struct globals *g, int argc, char **argv, struct err *e)
 		return first < 0 ? first : 0;
 	if (strcmp(format, "table") != 0 && strcmp(format, "json") != 0)
 		return err_set(e, EINVAL, "--format: unknown value \"%s\"; it is table or json", format);
+	launch_collect(g->root);
 	if (state_list(g->root, &ids, e) < 0)
 		return e->error;
 	a = collect(g, ids);

@@ -12,8 +12,10 @@ static int run(const struct globals *g, const struct create_flags *f, struct oci
 	struct state *s;
 	int status = 0;
 
+	launch_collect(g->root);
 	if (creation_make(&c, g, f, spec, !f->detach, e) < 0)
 		return e->error;
+	c.launch.keep = keep;
 	if (creation_start(&c, e) == 0) {
 		if (f->detach)
 			launch_commit(&c.launch, e);

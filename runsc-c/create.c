@@ -135,7 +135,7 @@ int creation_run_attached(struct creation *c, struct err *e)
 		return e->error;
 	}
 	/* Our copies of the terminal's or a pipe's other end must not keep it open. */
-	if (launch_commit(l, e) == 0)
+	if (launch_attach(l, e) == 0)
 		console_attend(master, pidfd, l->monitor);
 	close(pidfd);
 	return err_is(e) ? e->error : launch_wait(l);

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 #include "runsc-c/control_client.h"
 #include "runsc-c/hooks.h"
 #include "runsc-c/monitor.h"
+#include "runsc-c/oci_spec_impl.h"
 #include "runsc-c/spawn.h"
 #include "sentry/control/control.h"
 
@@ -261,6 +264,37 @@ static int create_container(struct start *s, struct err *e)
 
 /* ---- create --------------------------------------------------------------------------------- */
 
+/*
+ * Without a uts namespace of its own a container has the host's names, or those of the namespace
+ * that it joins.
+ */
+static int fill_hostname(struct oci_spec *spec, struct err *e)
+{
+	const struct oci_namespace *uts = &spec->namespaces[OCI_NS_UTS];
+	struct container_config *c = spec->container;
+	int own = -1, other = -1;
+	struct utsname names;
+
+	if ((uts->present && uts->path == NULL) || c->hostname != NULL)
+		return 0;
+	if (uts->path != NULL) {
+		own = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+		other = open(uts->path, O_RDONLY | O_CLOEXEC);
+		if (other < 0 || own < 0 || setns(other, CLONE_NEWUTS) < 0)
+			err_errno(e, errno, "config.json: linux.namespaces: uts namespace \"%s\"", uts->path);
+	}
+	if (!err_is(e) && uname(&names) == 0) {
+		c->hostname = mem_strdup(names.nodename);
+		if (c->domainname == NULL)
+			c->domainname = mem_strdup(names.domainname);
+	}
+	if (!err_is(e) && own >= 0 && setns(own, CLONE_NEWUTS) < 0)
+		err_errno(e, errno, "can't return to the uts namespace");
+	host_close_fd(&own);
+	host_close_fd(&other);
+	return e->error;
+}
+
 static int fill_state(struct launch *l, struct err *e)
 {
 	const struct oci_spec *spec = l->spec;
@@ -325,7 +359,7 @@ int launch_create(struct launch *l, struct err *e)
 	l->sync = l->control = -1;
 	memset(&l->cgroup, 0, sizeof(l->cgroup));
 	l->spec->container->root_overlay = l->g->overlay;
-	if (attach_describe(l->spec, e) < 0 ||
+	if (attach_describe(l->spec, e) < 0 || fill_hostname(l->spec, e) < 0 ||
 	    state_create(l->g->root, l->spec->container->id, &l->state, e) < 0)
 		return e->error;
 	if (strcmp(l->g->cgroup_manager ? l->g->cgroup_manager : "", "disabled") != 0)
@@ -338,21 +372,36 @@ int launch_create(struct launch *l, struct err *e)
 	return e->error;
 }
 
-int launch_commit(struct launch *l, struct err *e)
+static int commit(struct launch *l, char kind, struct err *e)
 {
-	char commit = SYNC_COMMIT;
-
-	if (write(l->sync, &commit, 1) != 1) {
+	if (write(l->sync, &kind, 1) != 1) {
 		err_errno(e, errno, "the container's monitor process");
 		launch_abort(l);
 		return e->error;
 	}
-	host_close_fd(&l->sync);
+	if (kind == SYNC_COMMIT)
+		host_close_fd(&l->sync);
 	host_close_fd(&l->control);
 	state_free(l->state);
 	l->state = NULL;
 	cgroup_fini(&l->cgroup);
 	return 0;
+}
+
+int launch_commit(struct launch *l, struct err *e)
+{
+	return commit(l, SYNC_COMMIT, e);
+}
+
+int launch_attach(struct launch *l, struct err *e)
+{
+	if (!l->keep)
+		l->state->attached = proc_id_of(getpid());
+	if (state_save(l->state, e) < 0) {
+		launch_abort(l);
+		return e->error;
+	}
+	return commit(l, SYNC_ATTACH, e);
 }
 
 static void reap(pid_t pid)
@@ -432,4 +481,30 @@ int launch_destroy(const char *root, struct state *s, struct err *e)
 		state_remove(root, s, e);
 	state_free(s);
 	return e->error;
+}
+
+void launch_collect(const char *root)
+{
+	struct err ignored = ERR_INIT;
+	char **ids;
+
+	if (state_list(root, &ids, &ignored) < 0)
+		return;
+	for (size_t i = 0; ids[i] != NULL; i++) {
+		struct state *s;
+		bool left;
+
+		err_clear(&ignored);
+		if (state_open(root, ids[i], &s, &ignored) < 0)
+			continue;
+		left = s->attached.pid != 0 && !proc_alive(&s->attached);
+		state_free(s);
+		if (!left || state_open_locked(root, ids[i], &s, &ignored) < 0)
+			continue;
+		if (s->attached.pid != 0 && !proc_alive(&s->attached))
+			launch_destroy(root, s, &ignored);
+		else
+			state_free(s);
+	}
+	oci_strings_free(ids);
 }

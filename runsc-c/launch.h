@@ -27,6 +27,7 @@ struct launch {
 	struct oci_spec *spec;  /* borrowed */
 	const int *fds;         /* the container's 0, 1, 2, …; borrowed */
 	size_t fd_count;
+	bool keep;              /* attached, but kept when it has ended */
 	/* filled by launch_create() */
 	struct state *state;    /* locked */
 	struct cgroup cgroup;
@@ -42,6 +43,13 @@ struct launch {
 int launch_create(struct launch *l, struct err *e);
 /* From now on the container lives by itself.  Unlocks and frees the state. */
 int launch_commit(struct launch *l, struct err *e);
+/* The same, but it dies with this process (run, do in the foreground). */
+int launch_attach(struct launch *l, struct err *e);
+/*
+ * Remove what the foreground commands (run, do) of this state directory left behind when they were
+ * killed.  Never fails; called by commands that list or add containers.
+ */
+void launch_collect(const char *root);
 /* Undo launch_create(). */
 void launch_abort(struct launch *l);
 /* Wait for the monitor; the exit status of the container's init (128 + signal). */

@@ -313,9 +313,11 @@ _Noreturn static void watch(struct watch *w)
 		if (p[2].revents != 0)
 			finish(w, read_status(w));
 		if (p[1].revents != 0) {
-			if (host_read(w->m->sync, &kind, 1) != 1 || kind != SYNC_COMMIT)
+			if (host_read(w->m->sync, &kind, 1) != 1 || w->asked ||
+			    (kind != SYNC_COMMIT && kind != SYNC_ATTACH))
 				finish(w, STATUS_LOST); /* the creator gave up, or was killed */
-			host_close_fd(&w->m->sync);
+			if (kind == SYNC_COMMIT)
+				host_close_fd(&w->m->sync);
 			ask_for_status(w);
 		}
 		if (p[0].revents != 0)

@@ -18,6 +18,7 @@ enum sync_kind {
 	SYNC_READY = 2,  /* monitor → creator: struct sync_ready */
 	SYNC_GO = 3,     /* creator → monitor: the maps are written */
 	SYNC_COMMIT = 4, /* creator → monitor: live by yourself */
+	SYNC_ATTACH = 5, /* creator → monitor: live as long as I do (the socket stays open) */
 };
 struct sync_ready {
 	char kind; /* SYNC_READY */

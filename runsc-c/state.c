@@ -139,6 +139,7 @@ static json_t *state_to_json(const struct state *s)
 	json_object_set_new(o, "monitor", proc_to_json(&s->monitor));
 	json_object_set_new(o, "sentry", proc_to_json(&s->sentry));
 	json_object_set_new(o, "gofer", proc_to_json(&s->gofer));
+	json_object_set_new(o, "attached", proc_to_json(&s->attached));
 	json_object_set(o, "cgroup", s->cgroup);
 	json_object_set(o, "annotations", s->annotations);
 	if (s->hooks_poststop != NULL)
@@ -195,6 +196,7 @@ static void read_state(struct state *s)
 	s->monitor = proc_from_json(&w, doc, "monitor");
 	s->sentry = proc_from_json(&w, doc, "sentry");
 	s->gofer = proc_from_json(&w, doc, "gofer");
+	s->attached = proc_from_json(&w, doc, "attached");
 	s->cgroup = json_incref(jsonw_object(&w, doc, "cgroup", OPTIONAL));
 	s->annotations = json_incref(jsonw_object(&w, doc, "annotations", OPTIONAL));
 	s->hooks_poststop = json_incref(jsonw_array(&w, doc, "poststop", OPTIONAL));

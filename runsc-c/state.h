@@ -41,6 +41,7 @@ struct state {
 	enum ctr_status status;  /* as recorded: CREATING, CREATED, RUNNING or PAUSED */
 	struct proc_id monitor;  /* the container's host pid; ends with its status */
 	struct proc_id sentry, gofer;
+	struct proc_id attached; /* the foreground run or do that it dies with; pid 0: none */
 	json_t *cgroup;          /* of cgroup_to_json(); never NULL */
 	json_t *hooks_poststop;  /* config.json's hooks.poststop; may be NULL */
 	bool rootless;

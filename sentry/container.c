@@ -363,6 +363,10 @@ static int container_new_process(struct container *k, struct process_config *p, 
 		snprintf(why, 256, "exec: \"%s\": permission denied", p->args[0]);
 	if (err)
 		goto put_cwd;
+	err = container_set_home(&c, p);
+	if (err)
+		goto put_cwd;
+	spec.envp = p->env;
 	err = process_files(&c, p, &spec.fdt, &spec.tty);
 	if (err) {
 		snprintf(why, 256, "standard streams: %s", strerror(-err));

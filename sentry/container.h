@@ -56,6 +56,8 @@ void containers_init(void);
 void containers_look_for_lost(void);
 extern const struct control_ops container_control_ops;
 
+/* HOME, if p's environment has none: from the container's /etc/passwd.  c: its root.  May sleep. */
+int container_set_home(struct vfs_ctx *c, struct process_config *p);
 /* The container's root, mounts and devices: fills k->ns->mnt and k->root.  *why: what failed. */
 int container_mount_all(struct container *k, struct vfs_ctx *c, struct container_config *config,
 			char why[static 256]);

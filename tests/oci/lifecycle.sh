@@ -143,6 +143,16 @@ wait
 same "20 in parallel" "$(wc -l <"$T/done")" 20
 clean parallel
 
+# ---- run in the foreground dies with its command; list tidies up after it
+$R run -b "$T/sleep" life-fg </dev/null >/dev/null 2>&1 & fg=$!
+until_true [ "$(status life-fg)" = running ] || until_true sh -c "[ -n \"\$($R state life-fg 2>/dev/null | grep running)\" ]"
+mon=$(member life-fg monitor) sen=$(member life-fg sentry)
+kill -9 $fg; wait $fg 2>/dev/null
+until_true gone "$mon" && until_true gone "$sen" && ok || bad "kill -9 of run: processes left"
+$R list -q >"$T/list"
+same "kill -9 of run: list" "$(cat "$T/list")" ""
+clean "kill -9 of run"
+
 # ---- --log
 $R --log "$T/log" --log-format=json start nothing 2>/dev/null
 python3 -c "
