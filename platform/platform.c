@@ -242,6 +242,11 @@ void plat_set_result(struct plat_thread *pt, long result)
 	plat.ops->set_result(pt, result);
 }
 
+void plat_native_call(struct plat_thread *pt, uint64_t nr, bool report)
+{
+	plat.ops->native_call(pt, nr, report);
+}
+
 size_t plat_fpstate_size(void)
 {
 	return plat.ops->fpstate_size();

@@ -48,6 +48,8 @@ enum plat_event_kind {
 	 */
 	PLAT_KICKED,
 	PLAT_DEAD,    /* the host thread is gone; only plat_thread_free() may follow */
+	/* The call of plat_native_call() has ended: rax is its result, not yet seen by the application. */
+	PLAT_NATIVE_DONE,
 };
 
 struct plat_event {
@@ -218,6 +220,13 @@ void plat_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id);
  * those under way.
  */
 void plat_mm_set_native(struct plat_mm *mm, bool on);
+/*
+ * In place of plat_set_result(), after PLAT_SYSCALL: make call nr, on the registers as they are now,
+ * in the application's process after all, at the next run.  For what can't be done elsewhere
+ * (futexes).  report: come back with PLAT_NATIVE_DONE.  A call that is not one of the native ones
+ * gives ENOSYS.
+ */
+void plat_native_call(struct plat_thread *pt, uint64_t nr, bool report);
 
 /* ---- looking at it ---------------------------------------------------------------------------- */
 

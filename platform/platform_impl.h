@@ -49,6 +49,7 @@ struct platform_ops {
 	const plat_regs_t *(*regs)(struct plat_thread *pt);
 	plat_regs_t *(*regs_mut)(struct plat_thread *pt);
 	void (*set_result)(struct plat_thread *pt, long result);
+	void (*native_call)(struct plat_thread *pt, uint64_t nr, bool report);
 	size_t (*fpstate_size)(void);
 	ssize_t (*fpstate_get)(struct plat_thread *pt, void *buf, size_t size);
 	int (*fpstate_set)(struct plat_thread *pt, const void *buf, size_t size);

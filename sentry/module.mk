@@ -21,6 +21,12 @@ SRCS += sentry/sys/timerfd.c
 SRCS += sentry/time/timespec.c
 
 SRCS += sentry/cred/caps.c
+SRCS += sentry/seccomp/bpf.c
+SRCS += sentry/seccomp/filter.c
+SRCS += sentry/seccomp/notify.c
+UNIT_TESTS += tests/unit/sentry/test_bpf.c
+SRCS += sentry/sys/futex.c
+SRCS += sentry/sys/seccomp.c
 SRCS += sentry/loader/elf.c
 SRCS += sentry/loader/exec.c
 SRCS += sentry/loader/x86_64/regs.c

@@ -119,6 +119,8 @@ struct plat_thread {
 	uint8_t *input;                 /* as request: copies of the windows' input */
 	size_t input_room;
 	bool result_set, regs_set, fpu_init; /* (f) to be loaded by the next run */
+	bool native, native_report;     /* (f) call native_nr is to be made by the stub in that run */
+	uint64_t native_nr;             /* (f) */
 };
 
 /* One per process. */

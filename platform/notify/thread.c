@@ -266,6 +266,9 @@ static void event_decode(struct plat_thread *pt, struct plat_event *ev)
 		ev->kind = PLAT_KICKED;
 		pt->registers.orig_rax = SYS_futex;
 		return;
+	case STUB_NATIVE_DONE:
+		ev->kind = PLAT_NATIVE_DONE;
+		return;
 	}
 	log_info("stub %d broke the protocol: request %u", pt->tid, q->kind);
 	notify_mm_kill(pt->mm);
@@ -297,7 +300,15 @@ static enum stub_reply run_reply(struct plat_thread *pt)
 	struct stub_slot *s = pt->slot;
 	enum stub_reply reply = STUB_CONTINUE;
 
-	if (futex_goes_on(pt)) {
+	if (pt->native) {
+		s->result = (int64_t)pt->native_nr;
+		s->flags = pt->native_report ? STUB_NATIVE_REPORT : 0;
+		if (pt->regs_set) {
+			memcpy(&s->regs, &pt->registers, sizeof(s->regs));
+			s->flags |= STUB_NATIVE_LOAD;
+		}
+		reply = STUB_NATIVE;
+	} else if (futex_goes_on(pt)) {
 		reply = STUB_CONTINUE;
 	} else if (pt->regs_set || pt->fpu_init) {
 		memcpy(&s->regs, &pt->registers, sizeof(s->regs));
@@ -308,7 +319,7 @@ static enum stub_reply run_reply(struct plat_thread *pt)
 		reply = STUB_RESULT;
 	}
 	notify_windows_reply(pt);
-	pt->regs_set = pt->fpu_init = pt->result_set = false;
+	pt->regs_set = pt->fpu_init = pt->result_set = pt->native = false;
 	return reply;
 }
 
@@ -318,8 +329,9 @@ static void notify_run(struct plat_thread *pt, struct plat_event *ev)
 
 	latch_lock(&pt->latch);
 	dead = pt->state != NOTIFY_KERNEL;
-	kicked = pt->kicked;
-	pt->kicked = false;
+	/* A native call is interrupted where it waits: commit() passes the kick on. */
+	kicked = pt->kicked && !pt->native;
+	pt->kicked = pt->kicked && pt->native;
 	latch_unlock(&pt->latch);
 	if (dead) {
 		event_dead(pt, ev);
@@ -774,6 +786,15 @@ static void notify_set_result(struct plat_thread *pt, long result)
 	pt->result_set = true;
 }
 
+static void notify_native_call(struct plat_thread *pt, uint64_t nr, bool report)
+{
+	pt->native = true;
+	pt->native_nr = nr;
+	pt->native_report = report;
+	pt->registers.rax = nr;
+	pt->result_set = false;
+}
+
 static size_t notify_fpstate_size(void)
 {
 	return notify.fpstate.size;
@@ -913,6 +934,7 @@ const struct platform_ops notify_ops = {
 	.regs = notify_regs,
 	.regs_mut = notify_regs_mut,
 	.set_result = notify_set_result,
+	.native_call = notify_native_call,
 	.fpstate_size = notify_fpstate_size,
 	.fpstate_get = notify_fpstate_get,
 	.fpstate_set = notify_fpstate_set,

@@ -96,6 +96,7 @@ enum stub_request {
 	STUB_KICKED,       /* registers as the application will see them */
 	STUB_KICKED_FUTEX, /* a native futex wait was interrupted; regs say which restart code */
 	STUB_DONE,         /* STUB_CALLS, STUB_CLONE or STUB_EXIT_WORK was carried out */
+	STUB_NATIVE_DONE,  /* STUB_NATIVE with STUB_NATIVE_REPORT: regs.rax is the result */
 };
 
 /* Replies, Sentry to stub. */
@@ -107,9 +108,13 @@ enum stub_reply {
 	STUB_CLONE,      /* make a thread or a process, report */
 	STUB_EXIT_WORK,  /* clear_tid and robust list, report */
 	STUB_EXIT,       /* end the thread; flags: STUB_EXIT_GROUP */
+	STUB_NATIVE,     /* make the system call `result` as a native one; flags: STUB_NATIVE_* */
 };
 
 #define STUB_LOAD_FPU_INIT (1u << 0) /* with the FPU's initial state */
+
+#define STUB_NATIVE_LOAD   (1u << 1) /* on the registers in regs */
+#define STUB_NATIVE_REPORT (1u << 2) /* ask once more, with the result */
 
 #define STUB_EXIT_GROUP    (1u << 0)
 

@@ -202,10 +202,23 @@ static bool identity(uint64_t nr, long *result)
 
 bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result)
 {
-	bool wait, handled;
+	bool handled;
 
 	if (!stub_process()->native)
 		return false;
+	if (!stub_native_call(t, uc, nr, result, &handled))
+		return identity(nr, result);
+	if (handled)
+		*result = (long)uc->rax;
+	return true;
+}
+
+bool stub_native_call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result,
+		      bool *handled)
+{
+	bool wait;
+
+	*handled = false;
 	switch (nr) {
 	case NR_futex:
 		if (!futex_is_native(uc->rsi, &wait) ||
@@ -216,9 +229,7 @@ bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, l
 					     (long)uc->r10, (long)uc->r8, (long)uc->r9);
 			return true;
 		}
-		*result = do_futex_wait(t, uc, &handled);
-		if (handled)
-			*result = (long)uc->rax;
+		*result = do_futex_wait(t, uc, handled);
 		return true;
 	case NR_mmap:
 		if (!mmap_is_native(uc))
@@ -249,7 +260,7 @@ bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, l
 		*result = stub_call(NR_sched_yield, 0, 0, 0);
 		return true;
 	default:
-		return identity(nr, result);
+		return false;
 	}
 }
 

@@ -259,6 +259,32 @@ static long clone_process(struct stub_thread *t, volatile struct stub_slot *s)
 
 /* ---- replies ---------------------------------------------------------------------------------- */
 
+/*
+ * A call that came to the Sentry because native calls are off (a filter, a tracer), and that is to be
+ * made here all the same.  True: go on; else the result was reported, and there is another reply.
+ */
+static bool native_ordered(struct stub_thread *t, struct stub_ucontext *uc,
+			   volatile struct stub_slot *s)
+{
+	uint64_t nr = (uint64_t)s->result;
+	uint32_t flags = s->flags;
+	bool handled;
+	long r;
+
+	if (flags & STUB_NATIVE_LOAD)
+		regs_load(t, uc, s);
+	if (!stub_native_call(t, uc, nr, &r, &handled))
+		r = -ENOSYS_;
+	if (handled)
+		return true;
+	uc->rax = (uint64_t)r;
+	if (!(flags & STUB_NATIVE_REPORT))
+		return true;
+	stub_regs_save(t, uc, nr);
+	request(t, s, STUB_NATIVE_DONE);
+	return false;
+}
+
 static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 {
 	volatile struct stub_slot *s = stub_slot(t->index);
@@ -290,6 +316,10 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 			}
 			s->done = r;
 			request(t, s, STUB_DONE);
+			break;
+		case STUB_NATIVE:
+			if (native_ordered(t, uc, s))
+				return STUB_GO_ON;
 			break;
 		case STUB_EXIT_WORK:
 			stub_exit_work(s->clear_tid, s->robust_list, s->tid);
@@ -346,7 +376,11 @@ static void on_syscall(struct stub_siginfo *info, struct stub_ucontext *uc, stru
 	stub_regs_save(t, uc, uc->rax);
 	s->nr = nr;
 	s->compat = compat;
-	if (!compat)
+	/*
+	 * Where calls are looked at (native is off), output must be in place when the call is done and
+	 * not when we go on, and input is what it is after the look: so nothing is carried.
+	 */
+	if (!compat && stub_process()->native)
 		stub_marshal(uc, nr, s);
 	(void)stub_ask(t, uc, STUB_SYSCALL);
 	stub_unmarshal(s);

@@ -165,6 +165,12 @@ _Noreturn static inline void stub_die(int status)
 
 /* native.c: true when the call was answered here; *result is its value. */
 bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result);
+/*
+ * The same without looking whether native calls are on, and without identities.  *handled: a signal
+ * came between, and uc holds other registers, with which the application goes on.
+ */
+bool stub_native_call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result,
+		      bool *handled);
 /* Make calls[0..count) for the Sentry; how many succeeded. */
 long stub_make_calls(volatile struct stub_slot *s, uint32_t count);
 

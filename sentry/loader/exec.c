@@ -585,6 +585,7 @@ static int exec_commit(struct exec *x)
 	err = exec_new_mm(t, x->secure || x->nondumpable);
 	if (err)
 		return err;
+	plat_mm_set_native(t->mm->plat, !t->seccomp_mode);
 	mutex_lock(&t->mm->lock);
 	old_exe = t->mm->exe;
 	t->mm->exe = file_get(x->main.file);

@@ -18,6 +18,7 @@
 #include "lib/clock.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
+#include "sentry/seccomp/seccomp.h"
 
 #define NS_PER_TICK (NSEC_PER_SEC / 100)
 
@@ -446,6 +447,7 @@ int proc_show_status(const struct pfs_req *r, struct buf *b)
 	const struct cred *c = task_cred_get(t);
 	struct fs_state *fs = task_fs_get(t);
 	struct proc_tree tree;
+	int mode, filters;
 
 	tree_gather(r, is_whole(r), &tree);
 	buf_puts(b, "Name:\t");
@@ -461,7 +463,9 @@ int proc_show_status(const struct pfs_req *r, struct buf *b)
 	buf_printf(b, "Threads:\t%u\n", tree.threads);
 	status_put_signals(r, b);
 	status_put_caps(b, c);
-	buf_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", t->no_new_privs);
+	seccomp_show(t, &mode, &filters);
+	buf_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%d\n", t->no_new_privs, mode,
+		   filters);
 	buf_puts(b, "Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunknown\n");
 	status_put_cpus(r, b);
 	buf_printf(b, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",

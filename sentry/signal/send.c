@@ -243,6 +243,11 @@ void sig_force(struct task *t, const siginfo_t *info)
 	sig_send(p, t, sig, info, true);
 }
 
+void sig_force_exit(struct task *t, int sig)
+{
+	process_group_exit(t->process, sig);
+}
+
 bool sig_may_send(const struct cred *from, struct process *to, int sig)
 {
 	const struct cred *c = task_cred_get(to->leader);

@@ -77,6 +77,9 @@ bool sig_may_send(const struct cred *from, struct process *to, int sig);
 /* Synchronous fault of t itself: can't be blocked or ignored (force_sig_info). */
 void sig_force(struct task *t, const siginfo_t *info);
 
+/* t's process ends by sig as by its default action, whatever is set for it.  Own fiber. */
+void sig_force_exit(struct task *t, int sig);
+
 /* Anything for t to do before it returns to the application?  Latch-free hint. */
 bool sig_pending_work(struct task *t);
 /* A signal that would be delivered now, given t->blocked. */

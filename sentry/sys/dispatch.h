@@ -15,6 +15,9 @@ struct sys_entry {
 extern const struct sys_entry sys_entries[];
 extern const unsigned int sys_entry_count;
 
+/* A handler's answer, instead of a result: the stub is to make this call itself (plat_native_call). */
+#define ENATIVE 530
+
 /*
  * Run one system call on its task's fiber; may sleep.  >= 0, or -errno, or one of the kernel's own
  * restart codes, which the caller turns into what the application sees.

@@ -19,6 +19,7 @@
 #include "sentry/cred/caps.h"
 #include "sentry/kernel.h"
 #include "sentry/signal/signal_impl.h"
+#include "sentry/sys/prctl.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 
@@ -702,7 +703,9 @@ long sys_prctl(struct task *t, int option, unsigned long arg2, unsigned long arg
 		v = PR_TSC_ENABLE;
 		return uaccess_put(t, uaddr(arg2), &v, sizeof(v));
 	case PR_GET_SECCOMP:
-		return 0;
+		return t->seccomp_mode;
+	case PR_SET_SECCOMP:
+		return prctl_set_seccomp(t, arg2, uaddr(arg3));
 	case PR_GET_THP_DISABLE:
 		return 0;
 	case PR_MCE_KILL_GET:

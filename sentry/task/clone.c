@@ -14,6 +14,7 @@
 
 #include "lib/mem.h"
 #include "sentry/container.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/pidfd.h"
@@ -187,6 +188,7 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 	tasklist.task_count++;
 	if (a->flags & CLONE_THREAD) {
 		latch_lock(&p->siglock);
+		seccomp_inherit_locked(parent, t);
 		list_append(&p->tasks, &t->process_node);
 		p->task_count++;
 		if (p->flags & PROCESS_GROUP_EXIT || (p->exec_task && p->exec_task != t))
@@ -217,6 +219,9 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 		p->pid_ns->init = p;
 		p->flags |= PROCESS_SIG_UNKILLABLE;
 	}
+	latch_lock(&parent->process->siglock); /* its own filters change under this one */
+	seccomp_inherit_locked(parent, t);
+	latch_unlock(&parent->process->siglock);
 	latch_lock(&p->siglock);
 	list_append(&p->tasks, &t->process_node);
 	p->task_count = 1;
@@ -328,6 +333,8 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 		atomic_fetch_add_explicit(&t->mm->processes, 1, memory_order_relaxed);
 	clone_link_locked(parent, t, a);
 	mutex_unlock(&tasklist.lock);
+	if (t->seccomp_mode)
+		plat_mm_set_native(t->mm->plat, false);
 	if (pidfd >= 0)
 		fdt_install(parent->fdt, pidfd, pidfd_file, O_CLOEXEC); /* consumes */
 	fiber_start(t->fiber);

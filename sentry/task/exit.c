@@ -15,6 +15,7 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
@@ -369,6 +370,7 @@ void task_leave(struct task *t)
 	if (last)
 		process_kill_timer_cancel(p);
 	task_leave_files(t);
+	seccomp_release(t);
 	if (last && (p->flags & PROCESS_SIG_UNKILLABLE))
 		pid_ns_zap(p, t);
 

@@ -5,13 +5,16 @@
  */
 #include "sentry/task/task.h"
 
+#include <asm/unistd.h>
 #include <errno.h>
+#include <linux/audit.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/sys/dispatch.h"
 #include "sentry/task/pid.h"
@@ -649,14 +652,43 @@ void process_group_exit(struct process *p, int status)
 	latch_unlock(&p->siglock);
 }
 
+/* What an application's seccomp filters say of this call. */
+static enum seccomp_verdict task_ask_filters(struct task *t, const struct plat_event *ev, long *ret)
+{
+	struct seccomp_data d = {
+		.nr = (int)t->syscall_nr,
+		.arch = ev->syscall.compat && !(t->syscall_nr & __X32_SYSCALL_BIT) ? AUDIT_ARCH_I386
+										  : AUDIT_ARCH_X86_64,
+		.instruction_pointer = ev->syscall.ip,
+	};
+
+	memcpy(d.args, t->syscall_args, sizeof(d.args));
+	return seccomp_ask(t, &d, ret);
+}
+
 static void task_syscall(struct task *t, const struct plat_event *ev)
 {
-	long ret;
+	enum seccomp_verdict verdict = SECCOMP_DO;
+	long ret = -ENOSYS;
 
 	t->syscall_nr = ev->syscall.nr;
 	memcpy(t->syscall_args, ev->syscall.args, sizeof(t->syscall_args));
-	ret = ev->syscall.compat ? -ENOSYS : syscall_dispatch(t, ev->syscall.nr, ev->syscall.args);
-	if (unlikely(sig_pending_work(t) || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)))
+	if (unlikely(atomic_load_explicit(&t->flags, memory_order_relaxed) & TASK_SECCOMP))
+		verdict = task_ask_filters(t, ev, &ret);
+	if (unlikely(verdict == SECCOMP_GONE)) {
+		t->syscall_nr = ~0ull;
+		if (sig_pending_work(t))
+			sig_deliver(t, false, 0);
+		return;
+	}
+	if (unlikely(verdict == SECCOMP_TRACER))
+		ret = -ENOSYS; /* there is no tracer */
+	else if (verdict == SECCOMP_DO && !ev->syscall.compat)
+		ret = syscall_dispatch(t, t->syscall_nr, t->syscall_args);
+	if (unlikely(ret == -ENATIVE))
+		plat_native_call(t->pt, t->syscall_nr, false);
+	else if (unlikely(sig_pending_work(t) ||
+			  (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)))
 		sig_deliver(t, true, ret);
 	else
 		plat_set_result(t->pt, ret);
@@ -709,6 +741,8 @@ void task_main(void *arg)
 		case PLAT_KICKED:
 			task_kicked(t);
 			continue;
+		case PLAT_NATIVE_DONE:
+			break;
 		case PLAT_DEAD:
 			log_debug("task %d: host thread is gone, status %#x", task_tid(t),
 				  ev.dead.wait_status);

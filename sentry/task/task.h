@@ -45,6 +45,7 @@ struct process;
 struct session;
 struct tty;
 struct container;
+struct seccomp_filter;
 
 #define TASK_COMM_LEN 16
 #define PID_MAX_LIMIT 4194304
@@ -235,6 +236,7 @@ enum task_flags { /* atomics: looked at on the way back to the application */
 	TASK_EXIT = 1 << 2,       /* group exit or de_thread wants it */
 	TASK_RESTORE_MASK = 1 << 3,
 	TASK_TRACED = 1 << 4,
+	TASK_SECCOMP = 1 << 5,    /* seccomp_mode is set: calls are looked at */
 };
 
 /* (o) only its own fiber, (l) latch for writing by its own fiber and for reading by others */
@@ -270,6 +272,8 @@ struct task {
 	uaddr_t robust_list;         /* (o) */
 	int pdeath_signal;           /* (s) */
 	bool no_new_privs;           /* (a) sticky */
+	unsigned char seccomp_mode;  /* (s) enum seccomp_mode; only ever raised */
+	struct seccomp_filter *seccomp; /* (s) counted; NULL: none (sentry/seccomp) */
 	uint32_t personality;        /* (o) */
 	uint64_t timer_slack_ns;     /* (o) */
 

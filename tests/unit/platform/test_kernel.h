@@ -630,6 +630,8 @@ static void task_main(void *arg)
 		case PLAT_KICKED:
 			do_kicked(t);
 			continue;
+		case PLAT_NATIVE_DONE:
+			continue;
 		case PLAT_DEAD:
 			if (!t->proc->exiting)
 				t->proc->wait_status = ev.dead.wait_status;
