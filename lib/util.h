@@ -21,6 +21,7 @@
 #define UTIL_PICK(a, b, n, op) UTIL_CMP(a, b, UTIL_CAT(a_, n), UTIL_CAT(b_, n), op)
 #define MIN(a, b)         UTIL_PICK(a, b, __COUNTER__, <)
 #define MAX(a, b)         UTIL_PICK(a, b, __COUNTER__, >)
+#define SWAP(a, b)        do { typeof(a) swap_ = (a); (a) = (b); (b) = swap_; } while (0)
 #define ALIGN_DOWN(x, a)  ((x) & ~((typeof(x))(a) - 1))
 #define ALIGN_UP(x, a)    ALIGN_DOWN((x) + ((typeof(x))(a) - 1), a)
 #undef PAGE_SIZE /* <sys/user.h> has the same */

@@ -41,6 +41,7 @@ SRCS += sentry/sys/process.c
 SRCS += sentry/sys/signalfd.c
 SRCS += sentry/sys/signal.c
 SRCS += sentry/sys/system.c
+SRCS += sentry/sys/unshare.c
 SRCS += sentry/task/clone.c
 SRCS += sentry/task/exit.c
 SRCS += sentry/task/fdtable.c

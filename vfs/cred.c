@@ -33,6 +33,8 @@ uint64_t ns_ino_new(void)
 
 /* ---- user namespaces -------------------------------------------------------------------------- */
 
+static atomic_uint user_ns_count;
+
 struct user_ns *user_ns_get(struct user_ns *ns)
 {
 	ref_get(&ns->ref);
@@ -44,6 +46,7 @@ void user_ns_put(struct user_ns *ns)
 	while (ns && ns != &first_ns && ref_put(&ns->ref)) {
 		struct user_ns *parent = ns->parent;
 
+		atomic_fetch_sub_explicit(&user_ns_count, 1, memory_order_relaxed);
 		mem_free(ns->maps[ID_UID].extents);
 		mem_free(ns->maps[ID_GID].extents);
 		mem_free(ns);
@@ -53,12 +56,25 @@ void user_ns_put(struct user_ns *ns)
 		(void)ref_put(&ns->ref);
 }
 
-struct user_ns *user_ns_new(struct user_ns *parent, const struct cred *c)
+int user_ns_new(const struct cred *c, struct user_ns **out)
 {
-	struct user_ns *ns = mem_new(struct user_ns);
+	struct user_ns *parent = c->user_ns;
+	struct user_ns *ns;
 
-	if (!ns)
-		return NULL;
+	if (parent->level > USER_NS_DEPTH_MAX)
+		return -ENOSPC;
+	if (user_ns_from_kernel(parent, ID_UID, c->euid) == ID_INVALID ||
+	    user_ns_from_kernel(parent, ID_GID, c->egid) == ID_INVALID)
+		return -EPERM;
+	if (atomic_fetch_add_explicit(&user_ns_count, 1, memory_order_relaxed) >= USER_NS_COUNT_MAX) {
+		atomic_fetch_sub_explicit(&user_ns_count, 1, memory_order_relaxed);
+		return -ENOSPC;
+	}
+	ns = mem_new(struct user_ns);
+	if (!ns) {
+		atomic_fetch_sub_explicit(&user_ns_count, 1, memory_order_relaxed);
+		return -ENOMEM;
+	}
 	ref_init(&ns->ref);
 	latch_init(&ns->latch);
 	ns->parent = user_ns_get(parent);
@@ -67,8 +83,19 @@ struct user_ns *user_ns_new(struct user_ns *parent, const struct cred *c)
 	ns->group = c->egid;
 	atomic_init(&ns->setgroups_denied,
 		    atomic_load_explicit(&parent->setgroups_denied, memory_order_relaxed));
+	ns->parent_could_setfcap = (c->effective & CAP_BIT(31 /* CAP_SETFCAP */)) != 0;
 	ns->id = ns_ino_new();
-	return ns;
+	*out = ns;
+	return 0;
+}
+
+void cred_enter_user_ns(struct cred *c, struct user_ns *ns)
+{
+	c->securebits = 0;
+	c->inheritable = c->ambient = 0;
+	c->permitted = c->effective = c->bounding = CAP_FULL;
+	user_ns_put(c->user_ns);
+	c->user_ns = ns;
 }
 
 bool user_ns_is_below(const struct user_ns *ns, const struct user_ns *anc)

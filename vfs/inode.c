@@ -144,7 +144,11 @@ bool inode_capable(struct vfs_ctx *c, const struct inode *i, int cap)
 
 bool inode_owner_or_capable(struct vfs_ctx *c, const struct inode *i)
 {
-	return c->cred->fsuid == i->uid || inode_capable(c, i, CAP_FOWNER);
+	const struct user_ns *ns = c->cred->user_ns;
+
+	return c->cred->fsuid == i->uid ||
+	       (user_ns_from_kernel(ns, ID_UID, i->uid) != ID_INVALID &&
+		cred_capable_ns(c->cred, ns, CAP_FOWNER));
 }
 
 static bool permission_by_capability(struct vfs_ctx *c, const struct inode *i, unsigned int may)

@@ -362,6 +362,17 @@ bool mount_is_ours(struct vfs_ctx *c, const struct mount *m)
 	return m->ns && m->ns == c->mnt_ns;
 }
 
+void mount_lock_tree(struct mount *top)
+{
+	const unsigned long lockable = MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC;
+
+	for (struct mount *m = top; m; m = mount_next(m, top)) {
+		m->locked_flags |= (atomic_load(&m->flags) & lockable) | MS_RELATIME;
+		if (m != top)
+			m->locked = true;
+	}
+}
+
 bool mount_is_local(struct mnt_ns *ns, struct dentry *d)
 {
 	bool local = false;
@@ -395,6 +406,7 @@ struct mount *mount_copy(struct mount *m, struct dentry *root, unsigned int flag
 	if (!n)
 		return NULL;
 	n->locked = m->locked;
+	n->locked_flags = m->locked_flags;
 	if ((flags & COPY_SLAVE) || ((flags & COPY_SHARED_TO_SLAVE) && mount_shared(m))) {
 		n->master = m;
 		list_append(&m->slaves, &n->slave_node);
@@ -602,8 +614,7 @@ int mnt_ns_clone(struct vfs_ctx *c, struct mnt_ns *ns, struct path *root, struct
 	n->root = top;
 	mnt_ns_add_tree(n, top);
 	if (foreign)
-		for (struct mount *m = mount_next(top, top); m; m = mount_next(m, top))
-			m->locked = true;
+		mount_lock_tree(top);
 	path_translate(root, ns, &stale[0]);
 	path_translate(cwd, ns, &stale[1]);
 	mounts_unlock(NULL);

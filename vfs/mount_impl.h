@@ -40,7 +40,8 @@ struct mount {
 	struct list slaves;        /* (n) by slave_node */
 	struct list slave_node;    /* (n) */
 	bool unbindable;           /* (n) */
-	bool locked;               /* (n) came with a more privileged user namespace's tree */
+	bool locked;               /* (n) came with a more privileged user namespace's tree: stays */
+	unsigned long locked_flags; /* (n) of flags, those that came with it: MS_RELATIME: atime */
 	bool expiring;             /* (n) MNT_EXPIRE was tried */
 	char *device;              /* (c) owned; first field of /proc/mounts; NULL: "none" */
 	/* Scratch, (n): only within one operation. */
@@ -87,6 +88,8 @@ struct mount *mount_next_sibling(struct mount *m, struct mount *top);
 void mnt_ns_add_tree(struct mnt_ns *ns, struct mount *top);
 unsigned int mount_tree_count(struct mount *top);
 bool mount_is_ours(struct vfs_ctx *c, const struct mount *m);
+/* The tree below top comes to a less privileged user namespace: what is there must stay. */
+void mount_lock_tree(struct mount *top);
 void mnt_ns_changed(struct mnt_ns *ns);
 
 enum copy_flags {

@@ -66,6 +66,7 @@ static void attach_tucked(struct mount *m, struct mount *onto, struct dentry *at
 static int attach_tree(struct mount *top, const struct path *p, struct mount_gone *gone)
 {
 	struct mount *parent = p->mnt;
+	const struct user_ns *owner = parent->ns->user_ns;
 	struct list copies = LIST_INIT(copies);
 	struct list *n;
 	int err;
@@ -88,6 +89,9 @@ static int attach_tree(struct mount *top, const struct path *p, struct mount_gon
 	while ((n = list_shift(&copies))) {
 		struct mount *m = list_entry(n, struct mount, work);
 
+		if (m->onto->ns->user_ns != owner)
+			mount_lock_tree(m);
+		m->locked = false;
 		attach_tucked(m, m->onto, p->dentry);
 		m->onto = NULL;
 	}
@@ -156,6 +160,61 @@ static int mount_super(struct vfs_ctx *c, struct super *sb, const struct path *a
 	return err;
 }
 
+static struct user_ns *owner_of_new(struct vfs_ctx *c, const struct fs_type *t)
+{
+	return t->owner ? t->owner(c) : c->cred->user_ns;
+}
+
+/* Nothing of m's super is hidden: it is whole, and what locked mounts cover is empty. */
+static bool fully_visible(const struct mount *m)
+{
+	struct mount *s;
+
+	if (m->root != m->sb->root)
+		return false;
+	list_for_each_entry(s, &m->children, child_node) {
+		const struct inode *i = dentry_inode(s->mountpoint);
+
+		/* sysfs has directories that are there to be mounted on: fs/cgroup. */
+		if (s->locked && !(S_ISDIR(i->mode) && i->nlink == 2 &&
+				   !strcmp(m->sb->type->name, "sysfs")))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * proc and sysfs may be mounted in a user namespace only where they are seen already, and no less
+ * restricted than there (mount_too_revealing()).  *lock: flags that the new mount must keep.
+ */
+static bool may_reveal(struct vfs_ctx *c, const struct fs_type *t, unsigned long flags,
+		       unsigned long *lock)
+{
+	struct mount *m;
+	bool ok = false;
+
+	*lock = 0;
+	if (!(t->flags & FS_USERNS_VISIBLE) || !c->mnt_ns || c->mnt_ns->user_ns == user_ns_init)
+		return true;
+	mounts_read_lock();
+	list_for_each_entry(m, &c->mnt_ns->mounts, ns_node) {
+		unsigned long locked = m->locked_flags & (MS_RDONLY | MS_RELATIME);
+
+		if (m->sb->flags & SUPER_RDONLY)
+			locked |= MS_RDONLY;
+		if (m->sb->type != t || !fully_visible(m) || ((locked & MS_RDONLY) && !(flags & MS_RDONLY)))
+			continue;
+		if ((locked & MS_RELATIME) &&
+		    (atomic_load(&m->flags) & ATIME_FLAGS) != (flags & ATIME_FLAGS))
+			continue;
+		*lock = locked;
+		ok = true;
+		break;
+	}
+	mounts_read_unlock();
+	return ok;
+}
+
 int vfs_mount_internal(struct vfs_ctx *c, const struct fs_type *t, const char *source,
 		       const struct path *at, unsigned long flags, const char *data, void *fs_data)
 {
@@ -164,6 +223,11 @@ int vfs_mount_internal(struct vfs_ctx *c, const struct fs_type *t, const char *s
 
 	if (err < 0)
 		return err;
+	if (atomic_load(&sb->mounts) == 0) {
+		super_set_user_ns(sb, owner_of_new(c, t));
+		if (sb->user_ns != user_ns_init && !(t->flags & FS_USERNS_DEV))
+			atomic_fetch_or(&sb->flags, SUPER_NODEV);
+	}
 	return mount_super(c, sb, at, flags, source);
 }
 
@@ -171,13 +235,18 @@ static int mount_by_type(struct vfs_ctx *c, const char *source, const struct pat
 			 const char *type, unsigned long flags, const char *data)
 {
 	const struct fs_type *t;
+	unsigned long lock;
 
 	if (!type || !*type)
 		return -EINVAL;
 	t = fs_type_find(type);
 	if (!t)
 		return -ENODEV;
-	if (!(t->flags & FS_USERNS_MOUNT) && !cred_capable(c->cred, CAP_SYS_ADMIN))
+	if (t->flags & FS_USERNS_MOUNT ?
+		    !cred_capable_ns(c->cred, owner_of_new(c, t), CAP_SYS_ADMIN) :
+		    !cred_capable(c->cred, CAP_SYS_ADMIN))
+		return -EPERM;
+	if (!may_reveal(c, t, flags_of_mount(flags), &lock))
 		return -EPERM;
 	return vfs_mount_internal(c, t, source, at, flags, data, NULL);
 }
@@ -340,6 +409,16 @@ static int super_change_rdonly(struct super *sb, bool rdonly)
 	return 0;
 }
 
+/* What a more privileged namespace has set stays set (can_change_locked_flags()). */
+static bool may_change_flags(const struct mount *m, unsigned long next)
+{
+	unsigned long old = atomic_load(&m->flags);
+
+	if (m->locked_flags & ~next & (MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC))
+		return false;
+	return !(m->locked_flags & MS_RELATIME) || (old & ATIME_FLAGS) == (next & ATIME_FLAGS);
+}
+
 static int do_remount(struct vfs_ctx *c, const struct path *at, unsigned long flags,
 		      const char *data)
 {
@@ -352,8 +431,7 @@ static int do_remount(struct vfs_ctx *c, const struct path *at, unsigned long fl
 	/* Without an atime flag the present ones stay. */
 	if (!(flags & (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)))
 		next = (next & ~(unsigned long)ATIME_FLAGS) | (old & ATIME_FLAGS);
-	/* What a more privileged namespace has set stays set. */
-	if (at->mnt->locked && (old & ~next & (MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC)))
+	if (!may_change_flags(at->mnt, next))
 		return -EPERM;
 	if (!(flags & MS_BIND)) {
 		if (!cred_capable_ns(c->cred, sb->user_ns, CAP_SYS_ADMIN))

@@ -289,8 +289,6 @@ static int link_locked(struct vfs_ctx *c, struct creation *cr, const struct path
 		return err;
 	if (S_ISDIR(i->mode) || !cr->di->ops->link)
 		return -EPERM;
-	if (user_ns_from_kernel(c->cred->user_ns, ID_UID, i->uid) == ID_INVALID)
-		return -EPERM;
 	mutex_lock(&i->lock);
 	err = -ENOENT;
 	if (i->nlink > 0 || i->linkable) {

@@ -158,7 +158,7 @@ static int may_open(struct vfs_ctx *c, const struct path *p, int *flags, unsigne
 		break;
 	case S_IFCHR:
 	case S_IFBLK:
-		if (mount_flags(p->mnt) & MS_NODEV)
+		if ((mount_flags(p->mnt) & MS_NODEV) || (i->sb->flags & SUPER_NODEV))
 			return -EACCES;
 		*flags &= ~O_TRUNC;
 		break;

@@ -68,6 +68,14 @@ struct super *super_new(const struct fs_type *t, const struct super_ops *ops, vo
 	return sb;
 }
 
+void super_set_user_ns(struct super *sb, struct user_ns *ns)
+{
+	struct user_ns *old = sb->user_ns;
+
+	sb->user_ns = user_ns_get(ns);
+	user_ns_put(old);
+}
+
 void super_get(struct super *sb)
 {
 	ref_get(&sb->ref);

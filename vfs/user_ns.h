@@ -16,6 +16,7 @@
 #include "vfs/cred.h"
 
 #define USER_NS_DEPTH_MAX 32
+#define USER_NS_COUNT_MAX 16384 /* alive in the sandbox: as /proc/sys/user/max_user_namespaces */
 #define ID_EXTENTS_MAX    340
 #define ID_INVALID        0xffffffffu
 #define ID_OVERFLOW       65534u
@@ -40,11 +41,20 @@ struct user_ns {
 	struct latch latch;
 	struct id_map maps[2];  /* by enum id_kind */
 	atomic_bool setgroups_denied;
+	bool parent_could_setfcap; /* (c) the creator had CAP_SETFCAP: may map the parent's root */
 	uint64_t id;            /* (c) inode number of /proc/PID/ns/user */
 };
 
-/* A child of parent, owned by c's euid and egid.  NULL: no memory. */
-struct user_ns *user_ns_new(struct user_ns *parent, const struct cred *c) must_check;
+/*
+ * A child of c's namespace, owned by c's euid and egid.  -ENOSPC: nested too deep, or too many;
+ * -EPERM: the parent has no name for these ids.
+ */
+int user_ns_new(const struct cred *c, struct user_ns **out) must_check;
+/*
+ * c, which nobody else sees yet, enters ns (reference consumed): all capabilities there, none kept
+ * from outside.
+ */
+void cred_enter_user_ns(struct cred *c, struct user_ns *ns);
 /* True when ns is anc or lies below it. */
 bool user_ns_is_below(const struct user_ns *ns, const struct user_ns *anc);
 

@@ -142,6 +142,7 @@ enum super_flags {
 	SUPER_REVALIDATE = 1 << 1, /* dentries need d_revalidate on each use (shared gofer, proc) */
 	SUPER_NOCACHE_NEG = 1 << 2, /* no negative dentries */
 	SUPER_NOATIME = 1 << 3,     /* never touch atime */
+	SUPER_NODEV = 1 << 5,       /* mounted in a user namespace: its devices are nobody's */
 	SUPER_POSIXACL = 1 << 4,    /* system.posix_acl_* xattrs count in permission checks */
 };
 
@@ -167,7 +168,11 @@ struct fs_type {
 		FS_NODEV = 1 << 0,
 		FS_USERNS_MOUNT = 1 << 1,
 		FS_OF_CONTAINER = 1 << 2, /* fs_data: the container whose set-up mounts it */
+		FS_USERNS_DEV = 1 << 4, /* its devices are its own: good in a user namespace too */
+		FS_USERNS_VISIBLE = 1 << 3, /* mounted in a user namespace only where one is fully seen */
 	} flags;
+	/* The user namespace that a new super belongs to, borrowed.  Empty: the caller's. */
+	struct user_ns *(*owner)(struct vfs_ctx *c);
 	/*
 	 * Make (or find, with a new reference) a super for source and data (option string, may be
 	 * NULL).  fs_data is what a kernel-internal caller passes (gofer connection), else NULL.
@@ -182,6 +187,8 @@ const struct fs_type *fs_type_find(const char *name);
 void fs_types_show(struct buf *b);
 /* A new super with a fresh anonymous st_dev; NULL: no memory. */
 struct super *super_new(const struct fs_type *t, const struct super_ops *ops, void *priv) must_check;
+/* Owned by ns (a reference is taken) from now on; only before it is mounted. */
+void super_set_user_ns(struct super *sb, struct user_ns *ns);
 void super_get(struct super *sb);
 void super_put(struct super *sb);
 /*

@@ -11,6 +11,16 @@
 #include <sys/mount.h>
 
 #include "sentry/task/task.h"
+#include "vfs/user_ns.h"
+
+/* Is id root of ns or of a namespace above it? */
+static bool is_root_above(const struct user_ns *ns, uint32_t id)
+{
+	for (; ns; ns = ns->parent)
+		if (user_ns_from_kernel(ns, ID_UID, id) == 0)
+			return true;
+	return false;
+}
 
 /* The file's own capability sets, from its security.capability attribute (hostile bytes). */
 struct file_caps {
@@ -35,7 +45,9 @@ static void file_caps_read(struct task *t, struct file *f, struct file_caps *fc)
 	    (magic == VFS_CAP_REVISION_3 && n != XATTR_CAPS_SZ_3) ||
 	    (magic != VFS_CAP_REVISION_1 && magic != VFS_CAP_REVISION_2 && magic != VFS_CAP_REVISION_3))
 		return;
-	if (magic == VFS_CAP_REVISION_3 && d.rootid != 0)
+	if (!is_root_above(t->cred->user_ns,
+			   user_ns_to_kernel(f->inode->sb->user_ns, ID_UID,
+					     magic == VFS_CAP_REVISION_3 ? d.rootid : 0)))
 		return; /* for another user namespace */
 	fc->present = true;
 	fc->effective = d.magic_etc & VFS_CAP_FLAGS_EFFECTIVE;
@@ -52,6 +64,7 @@ static void file_caps_read(struct task *t, struct file *f, struct file_caps *fc)
 static void exec_cred_caps(struct cred *c, const struct cred *old, const struct file_caps *fc,
 			   bool setid)
 {
+	uint32_t root = user_ns_to_kernel(c->user_ns, ID_UID, 0);
 	cap_set_t permitted = 0, ambient = old->ambient;
 	bool effective = false, privileged_file = fc->present;
 
@@ -59,10 +72,10 @@ static void exec_cred_caps(struct cred *c, const struct cred *old, const struct 
 		permitted = (old->inheritable & fc->inheritable) | (fc->permitted & old->bounding);
 		effective = fc->effective;
 	}
-	if (!(old->securebits & SECBIT_NOROOT) && (c->uid == 0 || c->euid == 0) &&
-	    !(fc->present && c->uid != 0)) {
+	if (!(old->securebits & SECBIT_NOROOT) && root != ID_INVALID &&
+	    (c->uid == root || c->euid == root) && !(fc->present && c->uid != root)) {
 		permitted = old->inheritable | old->bounding;
-		if (c->euid == 0)
+		if (c->euid == root)
 			effective = true;
 		privileged_file = false;
 	}
@@ -72,6 +85,13 @@ static void exec_cred_caps(struct cred *c, const struct cred *old, const struct 
 	c->permitted = permitted | ambient;
 	c->effective = effective ? c->permitted : ambient;
 	c->securebits &= ~SECBIT_KEEP_CAPS;
+}
+
+/* The file's owners mean something in the new program's namespace (bprm_fill_uid()). */
+static bool owners_mapped(const struct cred *c, const struct inode *i)
+{
+	return user_ns_from_kernel(c->user_ns, ID_UID, i->uid) != ID_INVALID &&
+	       user_ns_from_kernel(c->user_ns, ID_GID, i->gid) != ID_INVALID;
 }
 
 int exec_cred(struct task *t, struct file *f, const struct cred **out, bool *secure)
@@ -84,12 +104,14 @@ int exec_cred(struct task *t, struct file *f, const struct cred **out, bool *sec
 
 	if (!c)
 		return -ENOMEM;
-	honour = !t->no_new_privs && f->path.mnt && !(mount_flags(f->path.mnt) & MS_NOSUID);
-	if (honour && (f->inode->mode & S_ISUID)) {
+	honour = !t->no_new_privs && f->path.mnt && !(mount_flags(f->path.mnt) & MS_NOSUID) &&
+		 user_ns_is_below(c->user_ns, f->inode->sb->user_ns);
+	if (honour && (f->inode->mode & S_ISUID) && owners_mapped(c, f->inode)) {
 		setid = c->euid != f->inode->uid;
 		c->euid = f->inode->uid;
 	}
-	if (honour && (f->inode->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) {
+	if (honour && (f->inode->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	    owners_mapped(c, f->inode)) {
 		setid = setid || c->egid != f->inode->gid;
 		c->egid = f->inode->gid;
 	}
@@ -99,17 +121,19 @@ int exec_cred(struct task *t, struct file *f, const struct cred **out, bool *sec
 	c->sgid = c->fsgid = c->egid;
 	exec_cred_caps(c, old, &fc, setid);
 	*secure = setid || c->uid != c->euid || c->gid != c->egid ||
-		  (c->uid != 0 && (c->permitted & ~c->ambient) && fc.present);
+		  (c->uid != user_ns_to_kernel(c->user_ns, ID_UID, 0) &&
+		   (c->permitted & ~c->ambient) && fc.present);
 	*out = c;
 	return 0;
 }
 
 void cred_fix_setuid(struct cred *new, const struct cred *old)
 {
-	bool had_root = old->uid == 0 || old->euid == 0 || old->suid == 0;
-	bool has_root = new->uid == 0 || new->euid == 0 || new->suid == 0;
+	uint32_t root = user_ns_to_kernel(old->user_ns, ID_UID, 0);
+	bool had_root = old->uid == root || old->euid == root || old->suid == root;
+	bool has_root = new->uid == root || new->euid == root || new->suid == root;
 
-	if (old->securebits & SECBIT_NO_SETUID_FIXUP)
+	if ((old->securebits & SECBIT_NO_SETUID_FIXUP) || root == ID_INVALID)
 		return;
 	if (had_root && !has_root) {
 		if (!(old->securebits & SECBIT_KEEP_CAPS)) {
@@ -118,9 +142,9 @@ void cred_fix_setuid(struct cred *new, const struct cred *old)
 		}
 		new->ambient = 0;
 	}
-	if (old->euid == 0 && new->euid != 0)
+	if (old->euid == root && new->euid != root)
 		new->effective = 0;
-	if (old->euid != 0 && new->euid == 0)
+	if (old->euid != root && new->euid == root)
 		new->effective = new->permitted;
 }
 
@@ -132,10 +156,12 @@ void cred_fix_setuid(struct cred *new, const struct cred *old)
 
 void cred_fix_setfsuid(struct cred *new, const struct cred *old)
 {
-	if (old->securebits & SECBIT_NO_SETUID_FIXUP)
+	uint32_t root = user_ns_to_kernel(old->user_ns, ID_UID, 0);
+
+	if ((old->securebits & SECBIT_NO_SETUID_FIXUP) || root == ID_INVALID)
 		return;
-	if (old->fsuid == 0 && new->fsuid != 0)
+	if (old->fsuid == root && new->fsuid != root)
 		new->effective &= ~CAP_FS_SET;
-	if (old->fsuid != 0 && new->fsuid == 0)
+	if (old->fsuid != root && new->fsuid == root)
 		new->effective |= new->permitted & CAP_FS_SET;
 }

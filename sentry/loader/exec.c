@@ -24,6 +24,7 @@
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/time/timers.h"
+#include "vfs/user_ns.h"
 
 #define STACK_SIZE_MAX (64ul << 20) /* what an unlimited RLIMIT_STACK gets: never grown later */
 #define STACK_SIZE_MIN (128ul << 10)
@@ -387,10 +388,10 @@ static size_t exec_auxv(struct exec *x, uint64_t *v, uint64_t random_at, uint64_
 	auxv_add(v, &n, AT_BASE, x->interp.file ? x->interp.bias : 0);
 	auxv_add(v, &n, AT_FLAGS, 0);
 	auxv_add(v, &n, AT_ENTRY, x->main.ehdr.e_entry + x->main.bias);
-	auxv_add(v, &n, AT_UID, c->uid);
-	auxv_add(v, &n, AT_EUID, c->euid);
-	auxv_add(v, &n, AT_GID, c->gid);
-	auxv_add(v, &n, AT_EGID, c->egid);
+	auxv_add(v, &n, AT_UID, user_ns_from_kernel_munged(c->user_ns, ID_UID, c->uid));
+	auxv_add(v, &n, AT_EUID, user_ns_from_kernel_munged(c->user_ns, ID_UID, c->euid));
+	auxv_add(v, &n, AT_GID, user_ns_from_kernel_munged(c->user_ns, ID_GID, c->gid));
+	auxv_add(v, &n, AT_EGID, user_ns_from_kernel_munged(c->user_ns, ID_GID, c->egid));
 	auxv_add(v, &n, AT_SECURE, x->secure);
 	auxv_add(v, &n, AT_RANDOM, random_at);
 	auxv_add(v, &n, AT_HWCAP2, getauxval(AT_HWCAP2));
@@ -575,10 +576,27 @@ static void exec_set_comm(struct task *t, const char *filename)
 	task_set_comm(t, base ? base + 1 : filename);
 }
 
+/*
+ * Who may look into the new program: its own user namespace, or for a file it may not read the first
+ * one above to which the file's owner is known (would_dump()).
+ */
+static struct user_ns *exec_mm_owner(const struct exec *x)
+{
+	const struct inode *i = x->main.file->inode;
+	struct user_ns *ns = x->cred->user_ns;
+
+	while (x->nondumpable && ns->parent &&
+	       (user_ns_from_kernel(ns, ID_UID, i->uid) == ID_INVALID ||
+		user_ns_from_kernel(ns, ID_GID, i->gid) == ID_INVALID))
+		ns = ns->parent;
+	return user_ns_get(ns);
+}
+
 /* After the point of no return: everything that makes t the new program. */
 static int exec_commit(struct exec *x)
 {
 	struct task *t = x->task;
+	struct user_ns *old_owner;
 	struct file *old_exe;
 	int err;
 
@@ -588,10 +606,13 @@ static int exec_commit(struct exec *x)
 	plat_mm_set_native(t->mm->plat, !t->seccomp_mode);
 	mutex_lock(&t->mm->lock);
 	old_exe = t->mm->exe;
+	old_owner = t->mm->user_ns;
+	t->mm->user_ns = exec_mm_owner(x);
 	t->mm->exe = file_get(x->main.file);
 	t->mm->dumpable = x->secure || x->nondumpable ? 0 : 1;
 	mutex_unlock(&t->mm->lock);
 	file_put(old_exe);
+	user_ns_put(old_owner);
 
 	t->personality &= ~0u ^ (x->secure ? ADDR_NO_RANDOMIZE : 0);
 	t->clear_child_tid = UADDR_NULL;

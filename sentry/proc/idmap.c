@@ -34,7 +34,7 @@ static struct user_ns *ns_of(struct task *t)
 
 static int show_map(const struct pfs_req *r, enum id_kind k, struct buf *b)
 {
-	struct user_ns *ns = ns_of(r->target), *seen_by = r->c->cred->user_ns;
+	struct user_ns *ns = ns_of(r->target), *seen_by = r->opener->user_ns;
 	unsigned int count = atomic_load_explicit(&ns->maps[k].count, memory_order_acquire);
 
 	if (seen_by == ns && ns->parent)
@@ -102,13 +102,32 @@ static int parse_map(char *text, struct id_extent *out, unsigned int max)
 	return n ? (int)n : -EINVAL;
 }
 
+/*
+ * Root of the parent may be mapped only by whom could give files capabilities as that root: they
+ * would count in the new namespace.
+ */
+static bool root_map_permitted(const struct pfs_req *r, const struct user_ns *ns,
+			       const struct id_extent *e, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (e[i].lower != 0)
+			continue;
+		if (r->opener->user_ns == ns)
+			return ns->parent_could_setfcap;
+		return cred_capable_ns(r->opener, ns->parent, CAP_SETFCAP);
+	}
+	return true;
+}
+
 /* new_idmap_permitted() */
 static bool map_permitted(const struct pfs_req *r, struct user_ns *ns, enum id_kind k,
 			  const struct id_extent *e, unsigned int count)
 {
-	const struct cred *c = r->c->cred;
+	const struct cred *c = r->opener;
 	int cap = k == ID_UID ? CAP_SETUID : CAP_SETGID;
 
+	if (k == ID_UID && !root_map_permitted(r, ns, e, count))
+		return false;
 	if (count == 1 && e->count == 1 && ns->owner == c->euid) {
 		uint32_t id = user_ns_to_kernel(ns->parent, k, e->lower);
 
@@ -117,20 +136,20 @@ static bool map_permitted(const struct pfs_req *r, struct user_ns *ns, enum id_k
 		if (k == ID_GID && atomic_load(&ns->setgroups_denied) && id == c->egid)
 			return true;
 	}
-	return cred_capable_ns(c, ns->parent, cap);
+	return cred_capable_ns(c, ns->parent, cap) && cred_capable_ns(r->c->cred, ns->parent, cap);
 }
 
 static int write_map(const struct pfs_req *r, enum id_kind k, char *text)
 {
 	struct user_ns *ns = ns_of(r->target);
-	const struct cred *c = r->c->cred;
+	const struct cred *c = r->opener;
 	struct id_extent *extents = mem_calloc(ID_EXTENTS_MAX, sizeof(*extents));
 	int n, err;
 
 	if (!extents) {
 		err = -ENOMEM;
 	} else if (!ns->parent || (c->user_ns != ns && c->user_ns != ns->parent) ||
-		   !cred_capable_ns(c, ns, CAP_SYS_ADMIN)) {
+		   atomic_load(&ns->maps[k].count) || !cred_capable_ns(c, ns, CAP_SYS_ADMIN)) {
 		err = -EPERM;
 	} else {
 		n = parse_map(text, extents, ID_EXTENTS_MAX);
@@ -175,7 +194,7 @@ int proc_write_setgroups(const struct pfs_req *r, char *text, size_t size)
 	int err = 0;
 
 	(void)size;
-	if (!cred_capable_ns(r->c->cred, ns, CAP_SYS_ADMIN))
+	if (!cred_capable_ns(r->opener, ns, CAP_SYS_ADMIN))
 		err = -EACCES;
 	else if (text[len + strspn(text + len, "\n \t")] || (!allow && !deny))
 		err = -EINVAL;

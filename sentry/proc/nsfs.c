@@ -253,6 +253,21 @@ static long nsfs_open_fd(struct vfs_ctx *c, enum ns_type type, void *ns)
 	return err ? err : fdt_add(t->fdt, f, O_CLOEXEC, task_rlimit(t, RLIMIT_NOFILE));
 }
 
+/* Only what the caller is in, or what lies below that, is shown. */
+static bool parent_visible(struct vfs_ctx *c, enum ns_type type, void *up)
+{
+	struct pid_ns *p = up, *active;
+
+	if (type == NS_TYPE_USER)
+		return user_ns_is_below(up, c->cred->user_ns);
+	if (!ctx_task(c))
+		return false;
+	active = task_pid_ns(ctx_task(c));
+	while (p && p != active)
+		p = p->parent;
+	return p;
+}
+
 /* ioctl_ns(2) */
 static long nsfs_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t arg)
 {
@@ -272,7 +287,7 @@ static long nsfs_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint
 		if (!ops->parent)
 			return -EINVAL;
 		up = ops->parent(n->ns);
-		if (!up)
+		if (!up || !parent_visible(c, n->type, up))
 			return -EPERM;
 		return nsfs_open_fd(c, n->type, ops->get(up));
 	case NS_GET_NSTYPE:

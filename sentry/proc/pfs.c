@@ -63,6 +63,7 @@ int pfs_req_init(struct pfs_req *r, struct vfs_ctx *c, struct inode *i)
 	r->reader = ctx_task(c);
 	r->target = NULL;
 	r->priv = NULL;
+	r->opener = c->cred;
 	if (r->i->pid) {
 		r->target = pfs_task_of(r->i->pid);
 		if (!r->target)
@@ -539,6 +540,7 @@ static int pfs_text_make(struct vfs_ctx *c, struct file *f, struct pfs_text **ou
 	if (err)
 		return err;
 	r.priv = pfs_file_priv(f);
+	r.opener = f->cred;
 	err = e->show(&r, &b);
 	pfs_req_fini(&r);
 	if (!err)
@@ -639,6 +641,7 @@ static ssize_t pfs_write(struct vfs_ctx *c, struct file *f, struct uio *src, int
 	err = pfs_req_init(&r, c, f->inode);
 	if (!err) {
 		r.priv = pfs_file_priv(f);
+		r.opener = f->cred;
 		err = e->write(&r, text, size);
 		pfs_req_fini(&r);
 	}

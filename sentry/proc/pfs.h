@@ -41,6 +41,7 @@ struct pfs_req {
 	struct task *reader; /* NULL: the Sentry itself (setting up a container) */
 	struct task *target; /* i->pid's task; NULL when i->pid is */
 	void *priv;          /* what entry->open stored; NULL outside of open files */
+	const struct cred *opener; /* who opened the file that is read or written; else c->cred */
 };
 
 /* One child that a directory found. */

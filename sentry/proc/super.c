@@ -320,9 +320,15 @@ static int proc_mount(struct vfs_ctx *c, const struct fs_type *t, const char *so
 	return pfs_super_new(t, &s->pfs, &root_entry, out); /* consumes s */
 }
 
+static struct user_ns *proc_owner(struct vfs_ctx *c)
+{
+	return ctx_task(c) ? task_pid_ns(ctx_task(c))->user_ns : c->cred->user_ns;
+}
+
 static struct fs_type proc_type = {
 	.name = "proc",
-	.flags = FS_NODEV | FS_USERNS_MOUNT | FS_OF_CONTAINER,
+	.flags = FS_NODEV | FS_USERNS_MOUNT | FS_USERNS_VISIBLE | FS_OF_CONTAINER,
+	.owner = proc_owner,
 	.mount = proc_mount,
 };
 

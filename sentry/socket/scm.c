@@ -155,13 +155,14 @@ static int scm_parse_creds(struct vfs_ctx *c, struct scm *scm, const void *data,
 	u.gid = user_ns_to_kernel(cred->user_ns, ID_GID, u.gid);
 	if (u.uid == ID_INVALID || u.gid == ID_INVALID)
 		return -EINVAL;
-	if (u.pid != c->pid && !cred_capable(cred, CAP_SYS_ADMIN))
+	if (u.pid != c->pid &&
+	    !cred_capable_ns(cred, t ? task_pid_ns(t)->user_ns : user_ns_init, CAP_SYS_ADMIN))
 		return -EPERM;
 	if (u.uid != cred->uid && u.uid != cred->euid && u.uid != cred->suid &&
-	    !cred_capable(cred, CAP_SETUID))
+	    !cred_capable_ns(cred, cred->user_ns, CAP_SETUID))
 		return -EPERM;
 	if (u.gid != cred->gid && u.gid != cred->egid && u.gid != cred->sgid &&
-	    !cred_capable(cred, CAP_SETGID))
+	    !cred_capable_ns(cred, cred->user_ns, CAP_SETGID))
 		return -EPERM;
 	if (t) {
 		struct pid *pid = u.pid == c->pid ? pid_get(t->process->pid) :

@@ -3,7 +3,8 @@
  * cred.c: ids, groups and capabilities (setuid(2) and kin, capset(2)).
  *
  * A change copies the credentials, checks and alters the copy, and swaps it in.  Ids of (uint32)-1
- * mean "leave" where the man-pages say so.
+ * mean "leave" where the man-pages say so.  Applications' ids are those of the caller's user
+ * namespace; inside, all are kernel ids.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -14,28 +15,43 @@
 #include "sentry/cred/caps.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
+#include "vfs/user_ns.h"
 
 #define KEEP (~0u)
 #define GROUPS_MAX 65536
 
+static uint32_t id_out(const struct task *t, enum id_kind k, uint32_t id)
+{
+	return user_ns_from_kernel_munged(t->cred->user_ns, k, id);
+}
+
+/* An id from the application, KEEP or mapped; -EINVAL: it has no meaning in the namespace. */
+static int id_in(const struct task *t, enum id_kind k, uint32_t *id)
+{
+	if (*id == KEEP)
+		return 0;
+	*id = user_ns_to_kernel(t->cred->user_ns, k, *id);
+	return *id == ID_INVALID ? -EINVAL : 0;
+}
+
 long sys_getuid(struct task *t)
 {
-	return t->cred->uid;
+	return id_out(t, ID_UID, t->cred->uid);
 }
 
 long sys_geteuid(struct task *t)
 {
-	return t->cred->euid;
+	return id_out(t, ID_UID, t->cred->euid);
 }
 
 long sys_getgid(struct task *t)
 {
-	return t->cred->gid;
+	return id_out(t, ID_GID, t->cred->gid);
 }
 
 long sys_getegid(struct task *t)
 {
-	return t->cred->egid;
+	return id_out(t, ID_GID, t->cred->egid);
 }
 
 static long put_three(struct task *t, const uint32_t v[3], uaddr_t a, uaddr_t b, uaddr_t c)
@@ -47,14 +63,18 @@ static long put_three(struct task *t, const uint32_t v[3], uaddr_t a, uaddr_t b,
 
 long sys_getresuid(struct task *t, uaddr_t r, uaddr_t e, uaddr_t s)
 {
-	uint32_t v[3] = { t->cred->uid, t->cred->euid, t->cred->suid };
+	const struct cred *cr = t->cred;
+	uint32_t v[3] = { id_out(t, ID_UID, cr->uid), id_out(t, ID_UID, cr->euid),
+			  id_out(t, ID_UID, cr->suid) };
 
 	return put_three(t, v, r, e, s);
 }
 
 long sys_getresgid(struct task *t, uaddr_t r, uaddr_t e, uaddr_t s)
 {
-	uint32_t v[3] = { t->cred->gid, t->cred->egid, t->cred->sgid };
+	const struct cred *cr = t->cred;
+	uint32_t v[3] = { id_out(t, ID_GID, cr->gid), id_out(t, ID_GID, cr->egid),
+			  id_out(t, ID_GID, cr->sgid) };
 
 	return put_three(t, v, r, e, s);
 }
@@ -89,12 +109,12 @@ long sys_setuid(struct task *t, uint32_t uid)
 {
 	struct cred *c;
 
-	if (uid == KEEP)
+	if (uid == KEEP || id_in(t, ID_UID, &uid))
 		return -EINVAL;
 	c = cred_dup(t->cred);
 	if (!c)
 		return -ENOMEM;
-	if (task_capable(t, CAP_SETUID))
+	if (task_ns_capable(t, CAP_SETUID))
 		c->uid = c->suid = uid;
 	else if (uid != c->uid && uid != c->suid)
 		return cred_refuse(c);
@@ -106,12 +126,12 @@ long sys_setgid(struct task *t, uint32_t gid)
 {
 	struct cred *c;
 
-	if (gid == KEEP)
+	if (gid == KEEP || id_in(t, ID_GID, &gid))
 		return -EINVAL;
 	c = cred_dup(t->cred);
 	if (!c)
 		return -ENOMEM;
-	if (task_capable(t, CAP_SETGID))
+	if (task_ns_capable(t, CAP_SETGID))
 		c->gid = c->sgid = gid;
 	else if (gid != c->gid && gid != c->sgid)
 		return cred_refuse(c);
@@ -123,9 +143,12 @@ long sys_setgid(struct task *t, uint32_t gid)
 long sys_setreuid(struct task *t, uint32_t ruid, uint32_t euid)
 {
 	const struct cred *old = t->cred;
-	bool capable = task_capable(t, CAP_SETUID);
-	struct cred *c = cred_dup(old);
+	bool capable = task_ns_capable(t, CAP_SETUID);
+	struct cred *c;
 
+	if (id_in(t, ID_UID, &ruid) || id_in(t, ID_UID, &euid))
+		return -EINVAL;
+	c = cred_dup(old);
 	if (!c)
 		return -ENOMEM;
 	if (ruid != KEEP) {
@@ -147,9 +170,12 @@ long sys_setreuid(struct task *t, uint32_t ruid, uint32_t euid)
 long sys_setregid(struct task *t, uint32_t rgid, uint32_t egid)
 {
 	const struct cred *old = t->cred;
-	bool capable = task_capable(t, CAP_SETGID);
-	struct cred *c = cred_dup(old);
+	bool capable = task_ns_capable(t, CAP_SETGID);
+	struct cred *c;
 
+	if (id_in(t, ID_GID, &rgid) || id_in(t, ID_GID, &egid))
+		return -EINVAL;
+	c = cred_dup(old);
 	if (!c)
 		return -ENOMEM;
 	if (rgid != KEEP) {
@@ -177,11 +203,14 @@ static bool id_among(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
 long sys_setresuid(struct task *t, uint32_t r, uint32_t e, uint32_t s)
 {
 	const struct cred *old = t->cred;
-	struct cred *c = cred_dup(old);
+	struct cred *c;
 
+	if (id_in(t, ID_UID, &r) || id_in(t, ID_UID, &e) || id_in(t, ID_UID, &s))
+		return -EINVAL;
+	c = cred_dup(old);
 	if (!c)
 		return -ENOMEM;
-	if (!task_capable(t, CAP_SETUID) &&
+	if (!task_ns_capable(t, CAP_SETUID) &&
 	    !(id_among(r, old->uid, old->euid, old->suid) &&
 	      id_among(e, old->uid, old->euid, old->suid) &&
 	      id_among(s, old->uid, old->euid, old->suid)))
@@ -196,11 +225,14 @@ long sys_setresuid(struct task *t, uint32_t r, uint32_t e, uint32_t s)
 long sys_setresgid(struct task *t, uint32_t r, uint32_t e, uint32_t s)
 {
 	const struct cred *old = t->cred;
-	struct cred *c = cred_dup(old);
+	struct cred *c;
 
+	if (id_in(t, ID_GID, &r) || id_in(t, ID_GID, &e) || id_in(t, ID_GID, &s))
+		return -EINVAL;
+	c = cred_dup(old);
 	if (!c)
 		return -ENOMEM;
-	if (!task_capable(t, CAP_SETGID) &&
+	if (!task_ns_capable(t, CAP_SETGID) &&
 	    !(id_among(r, old->gid, old->egid, old->sgid) &&
 	      id_among(e, old->gid, old->egid, old->sgid) &&
 	      id_among(s, old->gid, old->egid, old->sgid)))
@@ -217,10 +249,12 @@ long sys_setresgid(struct task *t, uint32_t r, uint32_t e, uint32_t s)
 long sys_setfsuid(struct task *t, uint32_t uid)
 {
 	const struct cred *old = t->cred;
-	uint32_t before = old->fsuid;
+	uint32_t before = id_out(t, ID_UID, old->fsuid);
 	struct cred *c;
 
-	if (uid == KEEP || !(task_capable(t, CAP_SETUID) || uid == old->uid || uid == old->euid ||
+	if (uid == KEEP || id_in(t, ID_UID, &uid))
+		return before;
+	if (!(task_ns_capable(t, CAP_SETUID) || uid == old->uid || uid == old->euid ||
 			     uid == old->suid || uid == old->fsuid))
 		return before;
 	c = cred_dup(old);
@@ -235,10 +269,12 @@ long sys_setfsuid(struct task *t, uint32_t uid)
 long sys_setfsgid(struct task *t, uint32_t gid)
 {
 	const struct cred *old = t->cred;
-	uint32_t before = old->fsgid;
+	uint32_t before = id_out(t, ID_GID, old->fsgid);
 	struct cred *c;
 
-	if (gid == KEEP || !(task_capable(t, CAP_SETGID) || gid == old->gid || gid == old->egid ||
+	if (gid == KEEP || id_in(t, ID_GID, &gid))
+		return before;
+	if (!(task_ns_capable(t, CAP_SETGID) || gid == old->gid || gid == old->egid ||
 			     gid == old->sgid || gid == old->fsgid))
 		return before;
 	c = cred_dup(old);
@@ -259,8 +295,12 @@ long sys_getgroups(struct task *t, int count, uaddr_t list)
 		return c->group_count;
 	if ((unsigned int)count < c->group_count)
 		return -EINVAL;
-	if (uaccess_put(t, list, c->groups, c->group_count * sizeof(uint32_t)))
-		return -EFAULT;
+	for (uint32_t i = 0; i < c->group_count; i++) {
+		uint32_t gid = id_out(t, ID_GID, c->groups[i]);
+
+		if (uaccess_put(t, uaddr_add(list, i * sizeof(gid)), &gid, sizeof(gid)))
+			return -EFAULT;
+	}
 	return c->group_count;
 }
 
@@ -271,12 +311,21 @@ static int gid_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Before gid_map is written, and after "deny", nobody sets groups (userns_may_setgroups()). */
+static bool may_setgroups(struct task *t)
+{
+	const struct user_ns *ns = t->cred->user_ns;
+
+	return task_ns_capable(t, CAP_SETGID) && atomic_load(&ns->maps[ID_GID].count) &&
+	       !atomic_load(&ns->setgroups_denied);
+}
+
 long sys_setgroups(struct task *t, int count, uaddr_t list)
 {
 	uint32_t *groups = NULL;
 	struct cred *c;
 
-	if (!task_capable(t, CAP_SETGID))
+	if (!may_setgroups(t))
 		return -EPERM;
 	if (count < 0 || count > GROUPS_MAX)
 		return -EINVAL;
@@ -287,6 +336,12 @@ long sys_setgroups(struct task *t, int count, uaddr_t list)
 		if (uaccess_get(t, groups, list, (size_t)count * sizeof(*groups))) {
 			mem_free(groups);
 			return -EFAULT;
+		}
+		for (int i = 0; i < count; i++) {
+			if (groups[i] == KEEP || id_in(t, ID_GID, &groups[i])) {
+				mem_free(groups);
+				return -EINVAL;
+			}
 		}
 		qsort(groups, (size_t)count, sizeof(*groups), gid_compare);
 	}
@@ -373,7 +428,7 @@ long sys_capset(struct task *t, uaddr_t header, uaddr_t data)
 	p = (d[0].permitted | (cap_set_t)d[1].permitted << 32) & CAP_FULL;
 	i = (d[0].inheritable | (cap_set_t)d[1].inheritable << 32) & CAP_FULL;
 
-	if (!task_capable(t, CAP_SETPCAP) && (i & ~(old->inheritable | old->permitted)))
+	if (!task_ns_capable(t, CAP_SETPCAP) && (i & ~(old->inheritable | old->permitted)))
 		return -EPERM;
 	if ((i & ~(old->inheritable | old->bounding)) || (p & ~old->permitted) || (e & ~p))
 		return -EPERM;

@@ -131,7 +131,10 @@ long sys_clone3(struct task *t, uaddr_t args, size_t size)
 	if ((u.flags & (CLONE_SIGHAND | CLONE_CLEAR_SIGHAND)) == (CLONE_SIGHAND | CLONE_CLEAR_SIGHAND))
 		return -EINVAL;
 	if (u.set_tid_size) {
-		if (!task_capable(t, 40) && !task_capable(t, 21)) /* CHECKPOINT_RESTORE, SYS_ADMIN */
+		const struct user_ns *owner = t->ns->pid_for_children->user_ns;
+
+		if (!cred_capable_ns(t->cred, owner, 40 /* CAP_CHECKPOINT_RESTORE */) &&
+		    !cred_capable_ns(t->cred, owner, 21 /* CAP_SYS_ADMIN */))
 			return -EPERM;
 		err = uaccess_get(t, set_tid, uaddr(u.set_tid), u.set_tid_size * sizeof(set_tid[0]));
 		if (err)
@@ -358,7 +361,7 @@ static bool wait_try_locked(struct task *t, struct wait_query *q, struct process
 			return false;
 	}
 	q->nr = process_nr_in(c, task_pid_ns(t));
-	q->uid = c->leader->cred->uid;
+	q->uid = process_uid_for(c, t);
 	wait_fill_usage(q, c);
 	if (c->state == PROCESS_ZOMBIE && !peek)
 		process_reap_locked(c);

@@ -5,8 +5,9 @@
  * All is checked and prepared first; the task then swaps its namespace set, and for a mount namespace
  * its root and working directory, in one step.
  *
- * There is one ipc, net, cgroup and time namespace in a sandbox: joining it changes nothing.  User
- * namespaces can't be made, so the only one there is the caller's own, which Linux refuses (EINVAL).
+ * With a pidfd the user namespace comes first: what follows is asked of the credentials that the
+ * caller will have in it.  There is one ipc, net, cgroup and time namespace in a sandbox: joining it
+ * changes nothing.
  *
  * Linux: kernel/nsproxy.c, mntns_install() in fs/namespace.c, pidns_install() in kernel/pid_namespace.c.
  */
@@ -18,6 +19,7 @@
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
+#include "vfs/user_ns.h"
 
 #define SETNS_FLAGS                                                                           \
 	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWNET | \
@@ -28,18 +30,46 @@ struct setns {
 	struct ns_set *ns;  /* being made: nobody else sees it */
 	bool new_mnt;
 	struct path root;   /* with new_mnt; counted */
+	struct cred *cred;  /* owned: with a new user namespace; NULL: as they are */
 };
+
+static const struct user_ns *setns_user_ns(const struct setns *s)
+{
+	return s->cred ? s->cred->user_ns : s->t->cred->user_ns;
+}
+
+/* May the caller have these credentials' capability (ns_capable() of what it will be)? */
+static bool will_have(struct setns *s, int cap)
+{
+	return s->cred ? (s->cred->effective & CAP_BIT(cap)) != 0 :
+			 cred_capable_ns(s->t->cred, setns_user_ns(s), cap);
+}
 
 static bool may_admin(struct setns *s, const struct user_ns *owner)
 {
 	return cred_capable_ns(s->t->cred, owner, CAP_SYS_ADMIN) &&
-	       cred_capable_ns(s->t->cred, s->t->cred->user_ns, CAP_SYS_ADMIN);
+	       will_have(s, CAP_SYS_ADMIN);
+}
+
+static int setns_user(struct setns *s, struct user_ns *ns)
+{
+	struct task *t = s->t;
+
+	if (ns == t->cred->user_ns || t->process->task_count > 1 || ref_count(&t->fs->ref) > 1)
+		return -EINVAL;
+	if (!cred_capable_ns(t->cred, ns, CAP_SYS_ADMIN))
+		return -EPERM;
+	s->cred = cred_dup(t->cred);
+	if (!s->cred)
+		return -ENOMEM;
+	cred_enter_user_ns(s->cred, user_ns_get(ns));
+	return 0;
 }
 
 static int setns_mnt(struct setns *s, struct mnt_ns *ns)
 {
 	if (!may_admin(s, mnt_ns_user_ns(ns)) ||
-	    !cred_capable_ns(s->t->cred, s->t->cred->user_ns, CAP_SYS_CHROOT))
+	    !will_have(s, CAP_SYS_CHROOT))
 		return -EPERM;
 	if (ref_count(&s->t->fs->ref) > 1)
 		return -EINVAL; /* others share root and cwd */
@@ -88,7 +118,7 @@ static int setns_one(struct setns *s, enum ns_type type, void *ns)
 	case NS_TYPE_PID_CHILDREN:
 		return setns_pid(s, ns);
 	case NS_TYPE_USER:
-		return -EINVAL;
+		return setns_user(s, ns);
 	default:
 		return may_admin(s, user_ns_init) ? 0 : -EPERM;
 	}
@@ -123,8 +153,12 @@ static int setns_process(struct setns *s, struct pid *pid, int flags)
 	set = target ? task_ns_get(target) : NULL;
 	err = !set ? -ESRCH
 	      : task_may_access(s->t, target, PTRACE_READ | PTRACE_REALCREDS) ? 0 : -EPERM;
-	if (!err && (flags & CLONE_NEWUSER))
-		err = -EINVAL;
+	if (!err && (flags & CLONE_NEWUSER)) {
+		const struct cred *c = task_cred_get(target);
+
+		err = setns_user(s, c->user_ns);
+		cred_put(c);
+	}
 	if (!err && (flags & CLONE_NEWNS))
 		err = setns_mnt(s, set->mnt);
 	if (!err && (flags & CLONE_NEWUTS))
@@ -162,6 +196,15 @@ static void setns_commit(struct setns *s)
 	t->ns = s->ns;
 	latch_unlock(&t->latch);
 	s->ns = old;
+	if (!s->cred)
+		return;
+	if (s->cred->user_ns->parent != t->cred->user_ns ||
+	    s->cred->user_ns->owner != t->cred->euid) {
+		t->mm->dumpable = 0; /* commit_creds(): these are not a subset of what it had */
+		t->pdeath_signal = 0;
+	}
+	task_set_cred(t, s->cred); /* consumed */
+	s->cred = NULL;
 }
 
 long sys_setns(struct task *t, int fd, int flags)
@@ -190,6 +233,7 @@ long sys_setns(struct task *t, int fd, int flags)
 	if (s.new_mnt)
 		path_put(&s.root);
 	ns_set_put(s.ns);
+	cred_put(s.cred);
 put_file:
 	pid_put(pid);
 	file_put(f);

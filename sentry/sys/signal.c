@@ -9,6 +9,7 @@
 #include "sentry/task/task_impl.h"
 #include "sentry/time/timespec.h"
 #include "sys_calls.h"
+#include "vfs/user_ns.h"
 
 /* SA_* that Linux knows; others are cleared, which is how programs probe for them. */
 #define SA_KNOWN                                                                              \
@@ -160,7 +161,22 @@ static void siginfo_from_user(struct task *t, siginfo_t *info, int sig, int code
 	info->si_signo = sig;
 	info->si_code = code;
 	info->si_pid = task_tgid(t);
-	info->si_uid = t->cred->uid;
+	info->si_uid = user_ns_from_kernel_munged(t->cred->user_ns, ID_UID, t->cred->uid);
+}
+
+/* The sender's uid as the receiver's user namespace knows it. */
+static void siginfo_translate(struct task *t, const struct process *to, siginfo_t *info)
+{
+	const struct user_ns *from = t->cred->user_ns;
+	const struct cred *c;
+
+	if (!to->leader || (info->si_code > 0 && info->si_code != SI_KERNEL))
+		return;
+	c = task_cred_get(to->leader);
+	if (c->user_ns != from)
+		info->si_uid = user_ns_from_kernel_munged(
+			c->user_ns, ID_UID, user_ns_to_kernel(from, ID_UID, info->si_uid));
+	cred_put(c);
 }
 
 /* The sender's number is the one that the receiver's namespace has for it (0: none). */
@@ -174,6 +190,7 @@ static int signal_process(struct task *t, struct process *p, int sig, const sigi
 			  p->pgrp->session == t->process->pgrp->session;
 	if (!sig_may_send(t->cred, p, sig) && !cont_in_session)
 		return -EPERM;
+	siginfo_translate(t, p, &info);
 	if (info.si_code == SI_USER)
 		info.si_pid = process_nr_in(t->process, p->pid_ns);
 	if (p->state != PROCESS_ALIVE)

@@ -487,7 +487,7 @@ static int priority_set(struct task *t, struct task *o, int nice)
 {
 	const struct cred *c = task_cred_get(o);
 	bool owner = t->cred->euid == c->uid || t->cred->euid == c->euid ||
-		     task_capable(t, CAP_SYS_NICE);
+		     cred_capable_ns(t->cred, c->user_ns, CAP_SYS_NICE);
 
 	cred_put(c);
 	if (!owner)
@@ -563,7 +563,7 @@ static long prctl_capbset_drop(struct task *t, unsigned long cap)
 {
 	struct cred *c;
 
-	if (!task_capable(t, CAP_SETPCAP))
+	if (!task_ns_capable(t, CAP_SETPCAP))
 		return -EPERM;
 	if (cap > CAP_LAST_CAP)
 		return -EINVAL;
@@ -582,7 +582,7 @@ static long prctl_securebits(struct task *t, unsigned long bits)
 
 	if (((old->securebits & SECBITS_LOCKS) & ~bits) || (bits & ~(unsigned long)SECBITS_ALL) ||
 	    ((old->securebits & SECBITS_LOCKS) >> 1 & (old->securebits ^ bits)) ||
-	    !task_capable(t, CAP_SETPCAP))
+	    !task_ns_capable(t, CAP_SETPCAP))
 		return -EPERM;
 	c = cred_dup(old);
 	if (!c)
@@ -742,68 +742,4 @@ long sys_arch_prctl(struct task *t, int option, unsigned long arg2)
 	default:
 		return -EINVAL;
 	}
-}
-
-/* ---- namespaces --------------------------------------------------------------------------------------- */
-
-long sys_unshare(struct task *t, unsigned long flags)
-{
-	uint64_t namespaces = flags & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID);
-	struct fs_state *fs = NULL;
-	struct fdtable *fdt = NULL;
-	struct ns_set *ns = NULL;
-	long err;
-
-	if (flags & ~(unsigned long)(CLONE_THREAD | CLONE_FS | CLONE_NEWNS | CLONE_SIGHAND | CLONE_VM |
-				     CLONE_FILES | CLONE_SYSVSEM | CLONE_NEWUTS | CLONE_NEWPID))
-		return -EINVAL; /* other namespaces: as a kernel built without them */
-	if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) && t->process->task_count > 1)
-		return -EINVAL;
-	if (namespaces && !task_capable(t, CAP_SYS_ADMIN))
-		return -EPERM;
-	err = -ENOMEM;
-	if ((flags & (CLONE_FS | CLONE_NEWNS)) && ref_count(&t->fs->ref) > 1) {
-		fs = fs_state_dup(t->fs);
-		if (!fs)
-			goto out;
-	}
-	if ((flags & CLONE_FILES) && fdt_shared(t->fdt)) {
-		fdt = fdt_dup(t->fdt, ~0u);
-		if (!fdt)
-			goto out;
-	}
-	if (namespaces) {
-		ns = ns_set_dup(t->ns);
-		if (!ns)
-			goto out;
-		err = ns_set_unshare(t, ns, fs ? fs : t->fs, namespaces);
-		if (err)
-			goto out;
-	}
-	latch_lock(&t->latch);
-	if (fs) {
-		struct fs_state *old = t->fs;
-
-		t->fs = fs;
-		fs = old;
-	}
-	if (fdt) {
-		struct fdtable *old = t->fdt;
-
-		t->fdt = fdt;
-		fdt = old;
-	}
-	if (ns) {
-		struct ns_set *old = t->ns;
-
-		t->ns = ns;
-		ns = old;
-	}
-	latch_unlock(&t->latch);
-	err = 0;
-out:
-	fs_state_put(fs);
-	fdt_put(task_vfs(t), fdt);
-	ns_set_put(ns);
-	return err;
 }

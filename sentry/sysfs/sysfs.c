@@ -321,7 +321,7 @@ static int sysfs_mount(struct vfs_ctx *c, const struct fs_type *t, const char *s
 
 static struct fs_type sysfs_type = {
 	.name = "sysfs",
-	.flags = FS_NODEV | FS_USERNS_MOUNT | FS_OF_CONTAINER,
+	.flags = FS_NODEV | FS_USERNS_MOUNT | FS_USERNS_VISIBLE | FS_OF_CONTAINER,
 	.mount = sysfs_mount,
 };
 

@@ -21,8 +21,7 @@
 #include "sentry/task/task_impl.h"
 #include "sentry/tty/tty.h"
 
-#define CAP_SYS_ADMIN 21
-#define CLONE_NS_KNOWN (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID)
+#define CLONE_NS_KNOWN (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWUSER)
 #define CLONE_NS_ALL                                                                         \
 	(CLONE_NS_KNOWN | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWCGROUP | \
 	 CLONE_NEWTIME)
@@ -51,8 +50,6 @@ static int clone_check(struct task *parent, const struct clone_args_k *a)
 		return -EINVAL;
 	if ((f & CLONE_NS_ALL) & ~(uint64_t)CLONE_NS_KNOWN)
 		return -EINVAL; /* as a kernel built without them; see the support matrix */
-	if ((f & CLONE_NS_ALL) && !task_capable(parent, CAP_SYS_ADMIN))
-		return -EPERM;
 	return 0;
 }
 
@@ -81,18 +78,27 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 {
 	uint64_t f = a->flags;
 
-	t->cred = cred_get(parent->cred);
+	if (f & CLONE_NEWUSER) {
+		struct cred *c;
+		int err = task_user_ns_new(parent, &c);
+
+		if (err)
+			return err;
+		t->cred = c;
+	} else {
+		t->cred = cred_get(parent->cred);
+	}
 	t->fdt = (f & CLONE_FILES) ? fdt_get(parent->fdt) : fdt_dup(parent->fdt, ~0u);
 	t->fs = (f & CLONE_FS) ? fs_state_get(parent->fs) : fs_state_dup(parent->fs);
 	if (!t->fdt || !t->fs)
 		return -ENOMEM;
-	if (f & CLONE_NS_ALL) {
+	if (f & CLONE_NS_ALL & ~(uint64_t)CLONE_NEWUSER) {
 		int err;
 
 		t->ns = ns_set_dup(parent->ns);
 		if (!t->ns)
 			return -ENOMEM;
-		err = ns_set_unshare(parent, t->ns, t->fs, f & CLONE_NS_ALL);
+		err = ns_set_unshare(parent, t->cred, t->ns, t->fs, f & CLONE_NS_ALL);
 		if (err)
 			return err;
 	} else {

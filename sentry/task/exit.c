@@ -19,6 +19,7 @@
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
+#include "vfs/user_ns.h"
 #include "sentry/time/timers.h"
 #include "sentry/tty/tty.h"
 
@@ -113,6 +114,22 @@ static void process_reparent_children_locked(struct process *p)
 	}
 }
 
+/* p's real uid as viewer's user namespace knows it; tasklist.lock held. */
+uint32_t process_uid_for(struct process *p, struct task *viewer)
+{
+	const struct cred *c, *v;
+	uint32_t uid;
+
+	if (!p->leader || !viewer)
+		return 0;
+	c = task_cred_get(p->leader);
+	v = task_cred_get(viewer);
+	uid = user_ns_from_kernel_munged(v->user_ns, ID_UID, c->uid);
+	cred_put(v);
+	cred_put(c);
+	return uid;
+}
+
 void process_notify_parent_locked(struct process *p, int code, int status)
 {
 	struct process *parent = p->parent;
@@ -123,7 +140,7 @@ void process_notify_parent_locked(struct process *p, int code, int status)
 	memset(&info, 0, sizeof(info));
 	info.si_signo = SIGCHLD;
 	info.si_pid = process_nr_in(p, parent->pid_ns);
-	info.si_uid = p->leader ? p->leader->cred->uid : 0;
+	info.si_uid = process_uid_for(p, parent->leader);
 	info.si_utime = p->utime_ns / (NSEC_PER_SEC / 100);
 	info.si_stime = p->stime_ns / (NSEC_PER_SEC / 100);
 	if (p->state != PROCESS_ALIVE) {

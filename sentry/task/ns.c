@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ns.c: sets of namespaces (namespaces(7)), and UTS namespaces.
+ * ns.c: sets of namespaces (namespaces(7)), UTS namespaces, and the making of all kinds.
+ *
+ * New namespaces belong to the user namespace of the credentials given, which clone(2) and unshare(2)
+ * have made just before when CLONE_NEWUSER was asked for as well.
  *
  * A struct ns_set is immutable once a task has it; unshare(2) and setns(2) make a new one.
  */
@@ -12,6 +15,7 @@
 #include "sentry/socket/net_ns.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
+#include "vfs/user_ns.h"
 
 struct uts_ns *uts_ns_new(const char *nodename, const char *domainname, struct user_ns *u)
 {
@@ -77,13 +81,70 @@ struct ns_set *ns_set_dup(const struct ns_set *from)
 	return ns;
 }
 
-int ns_set_unshare(struct task *t, struct ns_set *ns, struct fs_state *fs, uint64_t flags)
+/* current_chrooted(): then a user namespace would be a way out. */
+static bool is_chrooted(struct task *t)
 {
+	struct path top, root;
+	bool chrooted;
+
+	mnt_ns_root(t->ns->mnt, &top);
+	mutex_lock(&t->fs->lock);
+	root = t->fs->root;
+	chrooted = !path_equal(&root, &top);
+	mutex_unlock(&t->fs->lock);
+	path_put(&top);
+	return chrooted;
+}
+
+int task_user_ns_new(struct task *t, struct cred **out)
+{
+	struct user_ns *ns;
+	struct cred *c;
+	int err;
+
+	if (t->cred->user_ns->level > USER_NS_DEPTH_MAX)
+		return -ENOSPC;
+	if (is_chrooted(t))
+		return -EPERM;
+	err = user_ns_new(t->cred, &ns);
+	if (err)
+		return err;
+	c = cred_dup(t->cred);
+	if (!c) {
+		user_ns_put(ns);
+		return -ENOMEM;
+	}
+	cred_enter_user_ns(c, ns); /* consumes ns */
+	*out = c;
+	return 0;
+}
+
+static int unshare_pid(struct task *t, struct ns_set *ns, struct user_ns *owner)
+{
+	struct pid_ns *parent = ns->pid_for_children, *pid;
+
+	if (parent != task_pid_ns(t) || !user_ns_is_below(owner, parent->user_ns))
+		return -EINVAL;
+	if (parent->level + 1 >= PID_NS_DEPTH_MAX)
+		return -ENOSPC;
+	pid = pid_ns_new(parent, owner);
+	if (!pid)
+		return -ENOMEM;
+	pid_ns_put(parent);
+	ns->pid_for_children = pid;
+	return 0;
+}
+
+int ns_set_unshare(struct task *t, const struct cred *cred, struct ns_set *ns, struct fs_state *fs,
+		   uint64_t flags)
+{
+	if (!cred_capable_ns(t->cred, cred->user_ns, 21 /* CAP_SYS_ADMIN */))
+		return -EPERM;
 	if (flags & CLONE_NEWUTS) {
 		struct uts_ns *old = ns->uts, *uts;
 
 		latch_lock(&old->latch);
-		uts = uts_ns_new(old->nodename, old->domainname, t->cred->user_ns);
+		uts = uts_ns_new(old->nodename, old->domainname, cred->user_ns);
 		latch_unlock(&old->latch);
 		if (!uts)
 			return -ENOMEM;
@@ -99,17 +160,18 @@ int ns_set_unshare(struct task *t, struct ns_set *ns, struct fs_state *fs, uint6
 		ns->net = net;
 	}
 	if (flags & CLONE_NEWPID) {
-		struct pid_ns *pid = pid_ns_new(ns->pid_for_children, t->cred->user_ns);
+		int err = unshare_pid(t, ns, cred->user_ns);
 
-		if (!pid)
-			return -ENOMEM;
-		pid_ns_put(ns->pid_for_children);
-		ns->pid_for_children = pid;
+		if (err)
+			return err;
 	}
 	if (flags & CLONE_NEWNS) {
+		struct vfs_ctx c = *task_vfs(t);
 		struct mnt_ns *mnt;
-		int err = mnt_ns_clone(&t->vfs, ns->mnt, &fs->root, &fs->cwd, &mnt);
+		int err;
 
+		c.cred = cred;
+		err = mnt_ns_clone(&c, ns->mnt, &fs->root, &fs->cwd, &mnt);
 		if (err)
 			return err;
 		mnt_ns_put(ns->mnt);

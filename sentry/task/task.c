@@ -491,6 +491,11 @@ bool task_capable(struct task *t, int cap)
 	return cred_capable(t->cred, cap);
 }
 
+bool task_ns_capable(struct task *t, int cap)
+{
+	return cred_capable_ns(t->cred, t->cred->user_ns, cap);
+}
+
 bool task_may_access(struct task *t, struct task *target, unsigned int mode)
 {
 	const struct cred *c;
@@ -513,7 +518,7 @@ bool task_may_access(struct task *t, struct task *target, unsigned int mode)
 			ok = cred_capable_ns(t->cred, mm->user_ns, 19);
 		mm_put(mm);
 	}
-	if (ok && (c->permitted & ~t->cred->permitted) && c->user_ns == t->cred->user_ns)
+	if (ok && (c->user_ns != t->cred->user_ns || (c->permitted & ~t->cred->permitted)))
 		ok = cred_capable_ns(t->cred, c->user_ns, 19);
 	cred_put(c);
 	return ok;

@@ -388,6 +388,7 @@ static inline uint64_t task_rlimit(struct task *t, int resource)
 	return process_rlimit(t->process, resource);
 }
 bool task_capable(struct task *t, int cap); /* in the sandbox's first user namespace */
+bool task_ns_capable(struct task *t, int cap); /* in t's own user namespace */
 /* ptrace_may_access(7)'s rule, for /proc and process_vm_*. */
 enum ptrace_mode { PTRACE_READ = 1, PTRACE_ATTACH_ = 2, PTRACE_FSCREDS = 8, PTRACE_REALCREDS = 16 };
 bool task_may_access(struct task *t, struct task *target, unsigned int mode);

@@ -35,6 +35,8 @@ void process_set_pgrp_locked(struct process *p, struct pgrp *g); /* g may be NUL
 bool pgrp_orphaned_locked(struct pgrp *g, struct process *ignore);
 /* Free a zombie: unlink it from the tree, drop its pids.  Drops the table's reference. */
 void process_reap_locked(struct process *p);
+/* p's real uid as viewer's user namespace knows it. */
+uint32_t process_uid_for(struct process *p, struct task *viewer);
 /* p changed state (exit, stop, continue): SIGCHLD and wake-up for its parent. */
 void process_notify_parent_locked(struct process *p, int code, int status);
 
@@ -57,8 +59,10 @@ void task_wait_unstopped(struct task *t);
 void task_wake_exec(struct task *t);
 void container_uncharge_task(struct container *c);
 /* unshare(2)'s and clone(2)'s CLONE_NEW*: new namespaces into ns, which nobody else sees yet. */
-int ns_set_unshare(struct task *t, struct ns_set *ns, struct fs_state *fs,
+int ns_set_unshare(struct task *t, const struct cred *cred, struct ns_set *ns, struct fs_state *fs,
 		   uint64_t clone_flags) must_check; /* fs: whose root and cwd move along */
+/* CLONE_NEWUSER: t's credentials in a user namespace of their own; *out is the caller's. */
+int task_user_ns_new(struct task *t, struct cred **out) must_check;
 
 /* A parent that waits for its vfork child. */
 struct vfork {

@@ -505,7 +505,7 @@ static int devpts_mount(struct vfs_ctx *c, const struct fs_type *type, const cha
 
 static struct fs_type devpts_type = {
 	.name = "devpts",
-	.flags = FS_NODEV | FS_USERNS_MOUNT,
+	.flags = FS_NODEV | FS_USERNS_MOUNT | FS_USERNS_DEV,
 	.mount = devpts_mount,
 };
 

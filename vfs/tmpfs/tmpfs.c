@@ -16,6 +16,7 @@
 #include "lib/mem.h"
 #include "lib/overflow.h"
 #include "vfs/tmpfs/tmpfs_impl.h"
+#include "vfs/user_ns.h"
 
 #define TMPFS_MAGIC 0x01021994
 
@@ -284,6 +285,17 @@ static int parse_option(struct tmpfs_options *o, const char *key, const char *va
 	return err;
 }
 
+/* Ids in options are those of the user namespace ns. */
+static int ids_to_kernel(const struct user_ns *ns, struct tmpfs_options *o)
+{
+	if (o->set_uid)
+		o->uid = user_ns_to_kernel(ns, ID_UID, o->uid);
+	if (o->set_gid)
+		o->gid = user_ns_to_kernel(ns, ID_GID, o->gid);
+	return (o->set_uid && o->uid == ID_INVALID) || (o->set_gid && o->gid == ID_INVALID) ?
+		       -EINVAL : 0;
+}
+
 static int parse_options(const char *data, struct tmpfs_options *o)
 {
 	char *copy, *next;
@@ -409,6 +421,8 @@ static int tmpfs_mount(struct vfs_ctx *c, const struct fs_type *t, const char *s
 	int err = parse_options(data, &o);
 
 	(void)fs_data;
+	if (err == 0)
+		err = ids_to_kernel(c->cred->user_ns, &o);
 	if (err < 0)
 		return err;
 	s = mem_new(struct tmpfs_super);
