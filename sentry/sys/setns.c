@@ -6,7 +6,7 @@
  * its root and working directory, in one step.
  *
  * With a pidfd the user namespace comes first: what follows is asked of the credentials that the
- * caller will have in it.  There is one ipc, net, cgroup and time namespace in a sandbox: joining it
+ * caller will have in it.  There is one ipc, cgroup and time namespace in a sandbox: joining it
  * changes nothing.
  *
  * Linux: kernel/nsproxy.c, mntns_install() in fs/namespace.c, pidns_install() in kernel/pid_namespace.c.
@@ -16,6 +16,7 @@
 #include <linux/sched.h>
 
 #include "sentry/proc/proc.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
@@ -91,6 +92,17 @@ static int setns_uts(struct setns *s, struct uts_ns *ns)
 	return 0;
 }
 
+static int setns_net(struct setns *s, struct net_ns *ns)
+{
+	if (!ns)
+		return -EINVAL; /* one that was never made (minirun) */
+	if (!may_admin(s, ns->user_ns))
+		return -EPERM;
+	net_ns_put(s->ns->net);
+	s->ns->net = net_ns_get(ns);
+	return 0;
+}
+
 /* Only the caller's own namespace and those below: for its future children. */
 static int setns_pid(struct setns *s, struct pid_ns *ns)
 {
@@ -117,6 +129,8 @@ static int setns_one(struct setns *s, enum ns_type type, void *ns)
 	case NS_TYPE_PID:
 	case NS_TYPE_PID_CHILDREN:
 		return setns_pid(s, ns);
+	case NS_TYPE_NET:
+		return setns_net(s, ns);
 	case NS_TYPE_USER:
 		return setns_user(s, ns);
 	default:
@@ -165,7 +179,9 @@ static int setns_process(struct setns *s, struct pid *pid, int flags)
 		err = setns_uts(s, set->uts);
 	if (!err && (flags & CLONE_NEWPID))
 		err = setns_pid(s, task_pid_ns(target));
-	if (!err && (flags & (CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME)))
+	if (!err && (flags & CLONE_NEWNET))
+		err = setns_net(s, set->net);
+	if (!err && (flags & (CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWTIME)))
 		err = may_admin(s, user_ns_init) ? 0 : -EPERM;
 	ns_set_put(set);
 	task_put(target);

@@ -12,7 +12,7 @@
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 
-#define NS_FLAGS (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID)
+#define NS_FLAGS (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWNET)
 
 /* What unshare has made, and after the swap what it has replaced. */
 struct unshare {

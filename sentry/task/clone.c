@@ -21,9 +21,9 @@
 #include "sentry/task/task_impl.h"
 #include "sentry/tty/tty.h"
 
-#define CLONE_NS_KNOWN (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWUSER)
+#define CLONE_NS_KNOWN (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWNET)
 #define CLONE_NS_ALL                                                                         \
-	(CLONE_NS_KNOWN | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWCGROUP | \
+	(CLONE_NS_KNOWN | CLONE_NEWIPC | CLONE_NEWCGROUP | \
 	 CLONE_NEWTIME)
 
 /* copy_process()'s combinations that make no sense. */

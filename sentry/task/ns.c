@@ -152,7 +152,7 @@ int ns_set_unshare(struct task *t, const struct cred *cred, struct ns_set *ns, s
 		uts_ns_put(old);
 	}
 	if (flags & CLONE_NEWNET) {
-		struct net_ns *net = net_ns_new(t->cred->user_ns);
+		struct net_ns *net = net_ns_new(cred->user_ns);
 
 		if (!net)
 			return -ENOMEM;
