@@ -29,7 +29,7 @@
 #define MFD_NOEXEC_SEAL 8u
 #endif
 
-#define ARRIVAL_MAX_NS 1000000000ll
+#define ARRIVAL_MAX_NS 2000000000ll
 
 struct arrival {
 	struct list node;
@@ -276,13 +276,13 @@ bool notify_mm_arrived(struct plat_mm *mm, pid_t pid)
 }
 
 /*
- * Sleep until mm's process has arrived, or died; but not for ever: that it was made is only what its
- * parent's stub says, and who asks (a reader in /proc) may be anybody.  Who comes later does not wait
- * again.
+ * Sleep until mm's process has arrived, or died.  The zygote's word for its child is our own; but that
+ * a fork was made is only what an application's stub says, and who asks (a reader in /proc) may be
+ * anybody: then not for ever, and who comes later does not wait again.
  */
 static void mm_await_arrival(struct plat_mm *mm)
 {
-	int64_t deadline_ns = clock_mono_ns() + ARRIVAL_MAX_NS;
+	int64_t deadline_ns = mm->from_zygote ? INT64_MAX : clock_mono_ns() + ARRIVAL_MAX_NS;
 	struct arrival a;
 
 	list_init(&a.node);
@@ -299,7 +299,7 @@ static void mm_await_arrival(struct plat_mm *mm)
 		list_append(&mm->arrival, &a.node);
 		latch_unlock(&mm->latch);
 		(void)waiter_sleep(&a.waiter, WAITER_UNINTERRUPTIBLE, deadline_ns);
-		if (clock_mono_ns() >= deadline_ns) {
+		if (deadline_ns <= clock_mono_ns()) {
 			latch_lock(&mm->latch);
 			mm->overdue = true;
 			latch_unlock(&mm->latch);

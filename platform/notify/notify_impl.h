@@ -60,6 +60,7 @@ struct plat_mm {
 	pid_t pid;                    /* (m) 0 until the process has arrived */
 	pid_t pid_hint;               /* (m) what the parent's stub said; for deaths before arrival */
 	bool killed, dead;            /* (m) kill at arrival; gone */
+	bool from_zygote;             /* (m) its first process is not a fork of an application's */
 	bool overdue;                 /* (m) somebody waited in vain for its arrival */
 	int wait_status;              /* (m) when dead */
 	struct list arrival;          /* (m) of fibers that wait for pid: struct arrival */

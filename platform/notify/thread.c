@@ -650,6 +650,9 @@ int notify_start(struct plat_thread *pt)
 		return -ESRCH;
 	}
 	z->fiber = fiber_self();
+	latch_lock(&pt->mm->latch);
+	pt->mm->from_zygote = true;
+	latch_unlock(&pt->mm->latch);
 	memset(&z->registers, 0, sizeof(z->registers));
 	err = notify_clone(z, pt, 0);
 	mutex_unlock(&zygote_mutex);
