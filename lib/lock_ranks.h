@@ -10,6 +10,7 @@ enum lock_rank {
 	LOCK_CONTROL,          /* control requests, container table */
 	LOCK_FILE,             /* an open file's position */
 	LOCK_NAMESPACE,        /* mount namespace tree (rwlock), pid namespaces */
+	LOCK_IPC,              /* an ipc namespace and its objects */
 	LOCK_STACKED_RENAME,   /* the same of a file system stacked on others (overlay) … */
 	LOCK_STACKED_DIR,      /* … its directories */
 	LOCK_STACKED_INODE,    /* … its other inodes */
@@ -24,6 +25,7 @@ enum lock_rank {
 	LOCK_NET_STACK,        /* netstack: tables of one stack */
 	LOCK_NET_SOCKET,       /* netstack: one endpoint */
 	LOCK_NET_NIC,          /* netstack: one interface, its queues */
+	LOCK_IPC_UNDO,         /* a semaphore undo list; attachments of shared memory */
 	LOCK_TASKLIST,         /* process tree, pids, sessions, groups (one per sandbox) */
 	LOCK_SIGHAND,          /* a thread group's signals and dispositions */
 	LOCK_TASK,             /* one task's own fields */

@@ -20,6 +20,7 @@
 #include "lib/mem.h"
 #include "platform/host.h"
 #include "sentry/hostfile.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/socket/net_ns.h"
@@ -422,7 +423,8 @@ static struct container *container_new(const struct container_config *config)
 	ns->uts = uts_ns_new(config->hostname ? config->hostname : "localhost",
 			     config->domainname ? config->domainname : "(none)", user_ns_init);
 	ns->net = net_ns_new(user_ns_init);
-	if (!ns->uts || !ns->net)
+	ns->ipc = ipc_ns_new(user_ns_init);
+	if (!ns->uts || !ns->net || !ns->ipc)
 		goto fail;
 	ns->net->loopback_up = true;
 	return k;

@@ -2,6 +2,7 @@
 /* fs.c: which file systems and socket families there are beyond those of vfs_init(). */
 #include "sentry/fs.h"
 
+#include "sentry/ipc/ipc.h"
 #include "sentry/proc/proc.h"
 #include "sentry/socket/inet.h"
 #include "sentry/socket/net_ns.h"
@@ -21,6 +22,8 @@ int sentry_fs_init(void)
 		net_ns_init();
 	if (!err)
 		err = sysfs_init();
+	if (!err)
+		err = ipc_init();
 	if (!err)
 		tty_init();
 	if (!err)

@@ -27,6 +27,13 @@ SRCS += sentry/seccomp/notify.c
 UNIT_TESTS += tests/unit/sentry/test_bpf.c
 SRCS += sentry/sys/futex.c
 SRCS += sentry/sys/seccomp.c
+SRCS += sentry/ipc/ipc.c
+SRCS += sentry/ipc/ipc_proc.c
+SRCS += sentry/ipc/msg.c
+SRCS += sentry/ipc/sem.c
+SRCS += sentry/ipc/shm.c
+SRCS += sentry/sys/sysvipc.c
+
 SRCS += sentry/loader/elf.c
 SRCS += sentry/loader/exec.c
 SRCS += sentry/loader/x86_64/regs.c

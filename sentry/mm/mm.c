@@ -17,6 +17,7 @@
 #include "lib/mem.h"
 #include "lib/overflow.h"
 #include "platform/host.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/task/task.h"
 
 /* A mapped file's name, by what the host's maps show of it. */
@@ -42,6 +43,7 @@ int mm_new(struct mm **out)
 	ref_init(&mm->ref);
 	mutex_init(&mm->lock, LOCK_MM);
 	atomic_init(&mm->processes, 1);
+	list_init(&mm->shm);
 	mm->dumpable = 1;
 	mm->user_ns = user_ns_get(user_ns_init);
 	*out = mm;
@@ -120,6 +122,7 @@ int mm_dup(struct mm *from, struct plat_mm *plat, struct mm **out)
 	ref_init(&mm->ref);
 	mutex_init(&mm->lock, LOCK_MM);
 	atomic_init(&mm->processes, 1);
+	list_init(&mm->shm);
 	plat_mm_get(plat);
 	mm->plat = plat;
 	mm->user_ns = user_ns_get(from->user_ns);
@@ -143,6 +146,8 @@ int mm_dup(struct mm *from, struct plat_mm *plat, struct mm **out)
 			break;
 	}
 	mutex_unlock(&from->lock);
+	if (!err)
+		err = shm_mm_fork(from, mm);
 	if (err) {
 		mm_put(mm);
 		return err;
@@ -161,6 +166,7 @@ void mm_put(struct mm *mm)
 {
 	if (!mm || !ref_put(&mm->ref))
 		return;
+	shm_mm_exit(mm);
 	mm_names_clear(mm);
 	hash_fini(&mm->names);
 	file_put(mm->exe);
@@ -171,6 +177,7 @@ void mm_put(struct mm *mm)
 
 int mm_reset(struct mm *mm)
 {
+	shm_mm_exit(mm);
 	mutex_lock(&mm->lock);
 	mm_names_clear(mm);
 	mm->brk_start = mm->brk = 0;
@@ -189,6 +196,21 @@ int mm_name_file(struct mm *mm, int host_fd, struct file *f)
 	err = mm_name_add_locked(mm, st.st_dev, st.st_ino, &f->path);
 	mutex_unlock(&mm->lock);
 	return err;
+}
+
+void mm_forget_file(struct mm *mm, uint64_t dev, uint64_t ino)
+{
+	struct mm_name *name;
+
+	mutex_lock(&mm->lock);
+	name = mm_name_peek_locked(mm, dev, ino);
+	if (name)
+		hash_remove(&mm->names, &name->node);
+	mutex_unlock(&mm->lock);
+	if (name) {
+		path_put(&name->path);
+		mem_free(name);
+	}
 }
 
 /* One host call in t's address space: its result, or -errno. */

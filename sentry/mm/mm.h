@@ -34,6 +34,7 @@ struct mm {
 	int dumpable;         /* (a) 0, 1, 2 */
 	struct user_ns *user_ns;
 	uint64_t seals;       /* reserved */
+	struct list shm;      /* attached segments; sentry/ipc/shm.c */
 };
 
 /* An mm around a fresh plat_mm. */
@@ -57,6 +58,8 @@ int mm_unmap(struct task *t, uint64_t addr, uint64_t size);
 int64_t mm_brk(struct task *t, uint64_t brk);
 /* Remember f's name for what the host shows as dev:ino (called by mm_map_file). */
 int mm_name_file(struct mm *mm, int host_fd, struct file *f);
+/* What the host shows as dev:ino is no longer mapped: lets the file go. */
+void mm_forget_file(struct mm *mm, uint64_t dev, uint64_t ino);
 /* /proc/PID/maps and smaps text with names translated. */
 int mm_show_maps(struct mm *mm, const struct path *root, bool smaps, struct buf *b);
 /* Argument and environment areas, hostile: the application may have overwritten them. */

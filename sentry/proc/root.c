@@ -140,14 +140,6 @@ static const struct {
 	TEXT("modules", ""),
 	TEXT("partitions", "major minor  #blocks  name\n\n"),
 	TEXT("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
-	TEXT("sysvipc/msg",
-	     "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid "
-	     "     stime      rtime      ctime\n"),
-	TEXT("sysvipc/sem",
-	     "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"),
-	TEXT("sysvipc/shm",
-	     "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid "
-	     " cgid      atime      dtime      ctime                   rss                  swap\n"),
 	TEXT("tty/drivers",
 	     "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
 	     "/dev/console         /dev/console    5       1 system:console\n"

@@ -15,6 +15,7 @@
 #include "lib/mem.h"
 #include "sentry/container.h"
 #include "sentry/seccomp/seccomp.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/pidfd.h"
@@ -118,6 +119,8 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 		t->clear_child_tid = a->child_tid;
 	if (!(f & CLONE_VM))
 		t->rseq = parent->rseq;
+	if (f & CLONE_SYSVSEM)
+		return sem_undo_share(parent, t);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "sentry/seccomp/seccomp.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
@@ -285,8 +286,8 @@ static void task_leave_mm(struct task *t, bool last, bool group_exit)
 			process_kill_timer_arm(t->process);
 		plat_thread_exit(pt, t->clear_child_tid, t->robust_list, task_tid(t));
 	}
-	if (last)
-		atomic_fetch_sub_explicit(&mm->processes, 1, memory_order_relaxed);
+	if (last && atomic_fetch_sub_explicit(&mm->processes, 1, memory_order_relaxed) == 1)
+		shm_mm_exit(mm);
 	vfork_complete(t);
 
 	latch_lock(&t->process->siglock); /* task_poke() looks at pt under it */
@@ -383,6 +384,7 @@ void task_leave(struct task *t)
 		process_timers_stop(p);
 	task_record_usage(t);
 	task_vfs(t); /* a fresh context for the closing of files */
+	sem_undo_exit(t);
 	task_leave_mm(t, last, group_exit);
 	if (last)
 		process_kill_timer_cancel(p);

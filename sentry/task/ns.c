@@ -13,6 +13,7 @@
 
 #include "lib/mem.h"
 #include "sentry/socket/net_ns.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/user_ns.h"
@@ -59,6 +60,7 @@ void ns_set_put(struct ns_set *ns)
 	mnt_ns_put(ns->mnt);
 	uts_ns_put(ns->uts);
 	net_ns_put(ns->net);
+	ipc_ns_put(ns->ipc);
 	pid_ns_put(ns->pid_for_children);
 	mem_free(ns);
 }
@@ -76,6 +78,8 @@ struct ns_set *ns_set_dup(const struct ns_set *from)
 	if (ns->uts)
 		uts_ns_get(ns->uts);
 	net_ns_get(ns->net);
+	if (ns->ipc)
+		ipc_ns_get(ns->ipc);
 	if (ns->pid_for_children)
 		pid_ns_get(ns->pid_for_children);
 	return ns;

@@ -46,6 +46,7 @@ struct session;
 struct tty;
 struct container;
 struct seccomp_filter;
+struct sem_undo_list;
 
 #define TASK_COMM_LEN 16
 #define PID_MAX_LIMIT 4194304
@@ -270,6 +271,7 @@ struct task {
 
 	uaddr_t clear_child_tid;     /* (o) */
 	uaddr_t robust_list;         /* (o) */
+	struct sem_undo_list *sem_undo; /* (o) counted; sentry/ipc/sem.c; NULL: none yet */
 	int pdeath_signal;           /* (s) */
 	bool no_new_privs;           /* (a) sticky */
 	unsigned char seccomp_mode;  /* (s) enum seccomp_mode; only ever raised */

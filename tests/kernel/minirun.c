@@ -25,11 +25,13 @@
 #include "sentry/container.h"
 #include "sentry/fs.h"
 #include "sentry/hostfile.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/socket/socket.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/trace/trace.h"
+#include "vfs/tmpfs/tmpfs.h"
 
 static char **args;
 static struct container box = { .id = "minirun", .cpu_count = 2 };
@@ -110,6 +112,7 @@ static void boot(void *arg)
 	ref_init(&ns->ref);
 	ns->pid_for_children = pid_ns_get(box.pid_ns);
 	ns->uts = uts_ns_new("minirun", "(none)", user_ns_init);
+	ns->ipc = ipc_ns_new(user_ns_init);
 	err = t->mount(&c, t, "tmpfs", NULL, NULL, &sb);
 	if (!err)
 		err = mnt_ns_new(&c, sb, 0, &ns->mnt, &box.root);
@@ -174,6 +177,7 @@ int main(int argc, char **argv)
 	if (strace)
 		log_open(2, "minirun", LOG_DEBUG, LOG_TEXT);
 	pc.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	tmpfs_set_host_proc(pc.proc_fd);
 	prctl(PR_SET_DUMPABLE, 1);
 	err = plat_init(&pc);
 	if (err)
