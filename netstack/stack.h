@@ -113,6 +113,8 @@ void nic_input(struct stack *s, uint32_t ifindex, struct pkt *p);
 void nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts);
 /* Detach from its ops: no transmit call is made any more once this returns (on the same fiber). */
 void nic_detach(struct stack *s, uint32_t ifindex);
+/* The link could not send a packet that transmit was given: for the counters. */
+void nic_tx_failed(struct stack *s, uint32_t ifindex);
 
 int nic_info(struct stack *s, uint32_t ifindex, struct nic_info *out);
 /* The index by name, or 0. */

@@ -427,6 +427,12 @@ static inline ssize_t host_recvmsg(int fd, struct msghdr *m, int flags)
 	return host_call(SYS_recvmsg, fd, m, flags | MSG_CMSG_CLOEXEC);
 }
 
+/* Without MSG_CMSG_CLOEXEC, which packet sockets refuse; they carry no descriptors. */
+static inline ssize_t host_recvmsg_raw(int fd, struct msghdr *m, int flags)
+{
+	return host_call(SYS_recvmsg, fd, m, flags);
+}
+
 /*
  * One message with up to HOST_FDS_MAX descriptors beside it (SCM_RIGHTS).  fds stay the caller's.
  * In host.c.

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "runsc-c/control_client.h"
 #include "runsc-c/hooks.h"
+#include "runsc-c/network.h"
 #include "runsc-c/oci_spec.h"
 #include "runsc-c/runsc.h"
 #include "runsc-c/state.h"
@@ -26,7 +28,18 @@ static int run_poststart(struct state *s, struct err *e)
 	return e->error;
 }
 
-static int start(struct state *s, struct err *e)
+static int start_sandbox(const struct globals *g, struct state *s, struct err *e)
+{
+	int control = control_connect(s, e);
+
+	if (control < 0)
+		return control;
+	network_start(g, s, control, e);
+	close(control);
+	return e->error;
+}
+
+static int start(const struct globals *g, struct state *s, struct err *e)
 {
 	switch (state_status(s)) {
 	case CTR_CREATED:
@@ -38,7 +51,7 @@ static int start(struct state *s, struct err *e)
 	case CTR_PAUSED:
 		return err_set(e, EINVAL, "cannot start an already running container: \"%s\"", s->id);
 	}
-	if (control_once(s, json_pack("{s:s}", "op", "start"), CONTROL_TIMEOUT_MS, NULL, e) == 0) {
+	if (start_sandbox(g, s, e) == 0) {
 		s->status = CTR_RUNNING;
 		if (state_save(s, e) == 0)
 			run_poststart(s, e);
@@ -65,7 +78,7 @@ int cmd_start(const struct globals *g, int argc, char **argv, struct err *e)
 		return first < 0 ? first : 0;
 	if (state_open_locked(g->root, argv[first], &s, e) < 0)
 		return e->error;
-	start(s, e);
+	start(g, s, e);
 	state_free(s);
 	return e->error;
 }

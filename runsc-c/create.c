@@ -14,6 +14,7 @@
 #include "platform/host.h"
 #include "runsc-c/control_client.h"
 #include "runsc-c/hooks.h"
+#include "runsc-c/network.h"
 
 int write_pid_file(const char *path, pid_t pid, struct err *e)
 {
@@ -105,10 +106,9 @@ int creation_start(struct creation *c, struct err *e)
 {
 	struct launch *l = &c->launch;
 	const struct oci_hooks *h = &l->spec->hooks[OCI_HOOK_POSTSTART];
-	json_t *start = json_pack("{s:s,s:s}", "op", "start", "id", l->state->id), *state;
+	json_t *state;
 
-	control_call(l->control, start, NULL, 0, CONTROL_TIMEOUT_MS, NULL, e);
-	if (!err_is(e)) {
+	if (network_start(l->g, l->state, l->control, e) == 0) {
 		l->state->status = CTR_RUNNING;
 		state_save(l->state, e);
 	}

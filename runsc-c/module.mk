@@ -33,6 +33,7 @@ SRCS += runsc-c/hooks.c
 SRCS += runsc-c/jsonw.c
 SRCS += runsc-c/launch.c
 SRCS += runsc-c/monitor.c
+SRCS += runsc-c/network.c
 SRCS += runsc-c/oci_mounts.c
 SRCS += runsc-c/oci_names.c
 SRCS += runsc-c/oci_process.c

@@ -56,6 +56,7 @@ struct job {
 	unsigned short rows, columns;
 	uint64_t memory_limit, pids_limit;
 	unsigned int cpu_count;
+	struct network_config *network;
 };
 
 static void job_main(void *arg)
@@ -66,6 +67,7 @@ static void job_main(void *arg)
 	mem_free(j->id);
 	container_config_free(j->container);
 	process_config_free(j->process);
+	network_config_free(j->network);
 	mem_free(j);
 }
 
@@ -97,6 +99,7 @@ static void job_start(struct job *j)
 	}
 	container_config_free(j->container);
 	process_config_free(j->process);
+	network_config_free(j->network);
 	mem_free(j->id);
 	mem_free(j);
 	control_reply_error(req, -ENOMEM, "out of memory in the sandbox");
@@ -524,18 +527,24 @@ NO_TSA static void job_start_container(struct job *j)
 				    : "cannot start an already running container");
 		return;
 	}
+	net_ns_configure(k->ns->net, j->network);
 	if (init)
 		task_start(init);
 	control_reply_ok(j->req);
 }
 
-static void control_start(void *kernel, struct control_request *req, const char *id)
+static void control_start(void *kernel, struct control_request *req, const char *id,
+			  struct network_config *n)
 {
 	struct job *j = job_new(job_start_container, req, id);
 
 	(void)kernel;
-	if (j)
-		job_start(j);
+	if (!j) {
+		network_config_free(n);
+		return;
+	}
+	j->network = n;
+	job_start(j);
 }
 
 NO_TSA static void job_exec(struct job *j)

@@ -131,6 +131,14 @@ void nic_detach(struct stack *s, uint32_t ifindex)
 		atomic_store(&n->ops, NULL);
 }
 
+void nic_tx_failed(struct stack *s, uint32_t ifindex)
+{
+	struct nic *n = nic_peek(s, ifindex);
+
+	if (n)
+		nic_count_add(&n->tx_errors, 1);
+}
+
 void nic_get_info(struct nic *n, struct nic_info *out)
 {
 	memset(out, 0, sizeof(*out));

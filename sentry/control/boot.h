@@ -135,6 +135,46 @@ enum ns_choice {
 	NS_SANDBOX, /* config.json names none: the sandbox's first one */
 };
 
+/*
+ * The container's network as "start" finds it: what the CLI read by rtnetlink in the container's
+ * network namespace.  Addresses are text (inet_pton(3)).
+ */
+struct net_addr_config {
+	char *addr, *peer, *broadcast, *label; /* peer to label may be NULL */
+	uint32_t plen, scope, flags;           /* IFA_F_* */
+};
+
+struct net_link_config {
+	char *name, *mac;        /* mac: "02:42:ac:11:00:02", NULL: no link addresses */
+	uint32_t ifindex, mtu, flags; /* IFF_* */
+	bool loopback;
+	bool vnet;               /* the packet socket has PACKET_VNET_HDR */
+	bool has_fd;             /* a bound packet(7) socket comes with the message, in order */
+	struct net_addr_config *addrs;
+	size_t addr_count;
+	int fd;                  /* -1: none */
+};
+
+struct net_route_config {
+	uint32_t family, plen, type, protocol, scope, tos, table, metric, ifindex, mtu, flags;
+	char *dst, *gateway, *prefsrc; /* NULL: none */
+};
+
+struct net_neigh_config {
+	uint32_t ifindex, state, flags;
+	char *addr, *mac;
+};
+
+struct network_config {
+	bool ipv6_disabled; /* net.ipv6.conf.all.disable_ipv6, or no IPv6 at all */
+	struct net_link_config *links;
+	size_t link_count;
+	struct net_route_config *routes;
+	size_t route_count;
+	struct net_neigh_config *neighs;
+	size_t neigh_count;
+};
+
 enum overlay_choice { OVERLAY_NONE, OVERLAY_MEMORY };
 
 struct container_config {
@@ -178,3 +218,4 @@ void boot_failed(int fd, int error, const char *sentence);
 void boot_config_free(struct boot_config *b);
 void process_config_free(struct process_config *p);
 void container_config_free(struct container_config *c);
+void network_config_free(struct network_config *n);

@@ -164,6 +164,65 @@ static const struct field container_fields[] = {
 };
 SCHEMA(container, struct container_config);
 
+static const struct field net_addr_fields[] = {
+	PLAIN(struct net_addr_config, addr, K_STRING),
+	PLAIN(struct net_addr_config, peer, K_OPT),
+	PLAIN(struct net_addr_config, broadcast, K_OPT),
+	PLAIN(struct net_addr_config, label, K_OPT),
+	INT(struct net_addr_config, plen, 0, 128),
+	INT(struct net_addr_config, scope, 0, 255),
+	INT(struct net_addr_config, flags, 0, ID_MAX),
+};
+SCHEMA(net_addr, struct net_addr_config);
+
+static const struct field net_link_fields[] = {
+	PLAIN(struct net_link_config, name, K_STRING),
+	PLAIN(struct net_link_config, mac, K_OPT),
+	INT(struct net_link_config, ifindex, 1, INT_MAX),
+	INT(struct net_link_config, mtu, 68, 65536),
+	INT(struct net_link_config, flags, 0, ID_MAX),
+	PLAIN(struct net_link_config, loopback, K_BOOL),
+	PLAIN(struct net_link_config, vnet, K_BOOL),
+	PLAIN(struct net_link_config, has_fd, K_BOOL),
+	STRUCTS(struct net_link_config, addrs, addr_count, net_addr_schema),
+};
+SCHEMA(net_link, struct net_link_config);
+
+static const struct field net_route_fields[] = {
+	INT(struct net_route_config, family, 0, 255),
+	INT(struct net_route_config, plen, 0, 128),
+	INT(struct net_route_config, type, 0, 255),
+	INT(struct net_route_config, protocol, 0, 255),
+	INT(struct net_route_config, scope, 0, 255),
+	INT(struct net_route_config, tos, 0, 255),
+	INT(struct net_route_config, table, 0, ID_MAX),
+	INT(struct net_route_config, metric, 0, ID_MAX),
+	INT(struct net_route_config, ifindex, 0, INT_MAX),
+	INT(struct net_route_config, mtu, 0, ID_MAX),
+	INT(struct net_route_config, flags, 0, ID_MAX),
+	PLAIN(struct net_route_config, dst, K_OPT),
+	PLAIN(struct net_route_config, gateway, K_OPT),
+	PLAIN(struct net_route_config, prefsrc, K_OPT),
+};
+SCHEMA(net_route, struct net_route_config);
+
+static const struct field net_neigh_fields[] = {
+	INT(struct net_neigh_config, ifindex, 1, INT_MAX),
+	INT(struct net_neigh_config, state, 0, 65535),
+	INT(struct net_neigh_config, flags, 0, 255),
+	PLAIN(struct net_neigh_config, addr, K_STRING),
+	PLAIN(struct net_neigh_config, mac, K_STRING),
+};
+SCHEMA(net_neigh, struct net_neigh_config);
+
+static const struct field network_fields[] = {
+	PLAIN(struct network_config, ipv6_disabled, K_BOOL),
+	STRUCTS(struct network_config, links, link_count, net_link_schema),
+	STRUCTS(struct network_config, routes, route_count, net_route_schema),
+	STRUCTS(struct network_config, neighs, neigh_count, net_neigh_schema),
+};
+SCHEMA(network, struct network_config);
+
 /* ---- members -------------------------------------------------------------------------------- */
 
 static void *member(const struct field *f, const void *base)
@@ -291,6 +350,17 @@ void container_config_free(struct container_config *c)
 	mem_free(c);
 }
 
+void network_config_free(struct network_config *n)
+{
+	if (n == NULL)
+		return;
+	for (size_t i = 0; n->links != NULL && i < n->link_count; i++)
+		if (n->links[i].has_fd && n->links[i].fd >= 0)
+			close(n->links[i].fd);
+	members_free(&network_schema, n);
+	mem_free(n);
+}
+
 /* ---- encode --------------------------------------------------------------------------------- */
 
 static json_t *encode(const struct schema *s, const void *base);
@@ -393,6 +463,18 @@ json_t *control_encode_exec(const char *id, const struct process_config *p)
 
 	if (o == NULL || json_object_set_new(o, "id", json_string(id)) < 0 ||
 	    json_object_set_new(o, "process", encode(&process_schema, p)) < 0) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+json_t *control_encode_start(const char *id, const struct network_config *n)
+{
+	json_t *o = with_op(json_object(), "start");
+
+	if (o == NULL || json_object_set_new(o, "id", json_string(id)) < 0 ||
+	    json_object_set_new(o, "network", n ? encode(&network_schema, n) : json_null()) < 0) {
 		json_decref(o);
 		return NULL;
 	}
@@ -617,5 +699,35 @@ int control_decode_create(const json_t *msg, int *fds, size_t fd_count,
 	}
 	c->gofer_fd = fds[0];
 	*out = c;
+	return 0;
+}
+
+int control_decode_network(const json_t *msg, const int *fds, size_t fd_count,
+			   struct network_config **out, const char **why)
+{
+	struct network_config *n = mem_new(struct network_config);
+	size_t wanted = 0, next = 0;
+	int err;
+
+	*why = NULL;
+	if (n == NULL)
+		return -ENOMEM;
+	err = decode(&network_schema, msg, n, why);
+	for (size_t i = 0; n->links != NULL && i < n->link_count; i++) {
+		n->links[i].fd = -1;
+		wanted += n->links[i].has_fd;
+	}
+	if (err == 0 && wanted != fd_count) {
+		*why = "has_fd";
+		err = -EINVAL;
+	}
+	if (err < 0) {
+		network_config_free(n);
+		return err;
+	}
+	for (size_t i = 0; i < n->link_count; i++)
+		if (n->links[i].has_fd)
+			n->links[i].fd = fds[next++];
+	*out = n;
 	return 0;
 }

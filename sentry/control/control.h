@@ -13,7 +13,7 @@
  * Requests and their members (pids are those that the container sees, unless said):
  *   boot     struct boot_config                            once, first, on SENTRY_FD_CONTROL only
  *   create   struct container_config; descriptors: gofer connection, then process.fds in order
- *   start    id
+ *   start    id, network: struct network_config or null; descriptors: its links', in order
  *   exec     id, process: struct process_config; descriptors: process.fds  → pid
  *            kill_on_close: the process gets SIGKILL when this connection closes before a "wait" for
  *            it was answered here (done by server.c, with ops->signal)
@@ -106,8 +106,12 @@ struct control_ops {
 	 * EACCES: not executable, …).  EEXIST: the id is in use.
 	 */
 	void (*create)(void *kernel, struct control_request *req, struct container_config *c);
-	/* Let init run.  ENOENT: no such id; EALREADY: running; ESRCH: it has stopped. */
-	void (*start)(void *kernel, struct control_request *req, const char *id);
+	/*
+	 * Set up the network (n, consumed, may be NULL) and let init run.  ENOENT: no such id;
+	 * EALREADY: running; ESRCH: it has stopped.
+	 */
+	void (*start)(void *kernel, struct control_request *req, const char *id,
+		      struct network_config *n);
 	/* A further process.  Consumes p.  Ends with control_reply_pid(). */
 	void (*exec)(void *kernel, struct control_request *req, const char *id,
 		     struct process_config *p);
@@ -168,6 +172,7 @@ void control_reply_json(struct control_request *req, json_t *members); /* consum
 json_t *control_encode_boot(const struct boot_config *b);
 json_t *control_encode_create(const struct container_config *c);
 json_t *control_encode_exec(const char *id, const struct process_config *p);
+json_t *control_encode_start(const char *id, const struct network_config *n); /* n may be NULL */
 
 /*
  * The inverse: check and copy.  fds are the message's descriptors, taken over on success (gofer_fd
@@ -178,3 +183,5 @@ int control_decode_create(const json_t *msg, int *fds, size_t fd_count,
 			  struct container_config **out, const char **why);
 int control_decode_process(const json_t *msg, int *fds, size_t fd_count,
 			   struct process_config **out, const char **why);
+int control_decode_network(const json_t *msg, const int *fds, size_t fd_count,
+			   struct network_config **out, const char **why);

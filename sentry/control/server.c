@@ -226,7 +226,17 @@ static void call_exec(struct call *c)
 
 static void call_start(struct call *c)
 {
-	c->s->ops->start(c->s->kernel, c->r, c->id);
+	const json_t *net = json_object_get(c->msg, "network");
+	struct network_config *n = NULL;
+	const char *why;
+
+	if (net != NULL && !json_is_null(net)) {
+		if (control_decode_network(net, c->fds, c->fd_count, &n, &why) < 0)
+			return call_invalid(c, why);
+		c->fd_count = 0;
+	}
+	call_drop_fds(c);
+	c->s->ops->start(c->s->kernel, c->r, c->id, n); /* consumes n */
 }
 
 static void call_signal(struct call *c)
@@ -318,7 +328,7 @@ static const struct request_kind {
 	bool takes_fds;
 } kinds[] = {
 	{ "create", call_create, SLOT(create), true },
-	{ "start", call_start, SLOT(start), false },
+	{ "start", call_start, SLOT(start), true },
 	{ "exec", call_exec, SLOT(exec), true },
 	{ "signal", call_signal, SLOT(signal), false },
 	{ "wait", call_wait, SLOT(wait), false },

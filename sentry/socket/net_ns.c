@@ -13,6 +13,7 @@
 #include "netstack/stack.h"
 #include "platform/host.h"
 #include "sentry/proc/proc.h"
+#include "sentry/socket/link.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/user_ns.h"
@@ -63,6 +64,7 @@ static void net_ns_end(void *arg)
 	struct net_ns *ns = arg;
 	struct stack *s = atomic_load_explicit(&ns->stack, memory_order_acquire);
 
+	links_stop(ns);
 	if (s && !stack_is_idle(s)) {
 		timer_arm(&ns->linger, clock_mono_ns() + LINGER_NS);
 		return;

@@ -22,7 +22,7 @@
 #include "lib/timer.h"
 #include "netstack/drive.h"
 
-struct netlink_table;
+struct network_config;
 struct stack;
 struct user_ns;
 
@@ -54,6 +54,13 @@ void net_ns_put(struct net_ns *ns);
 struct stack *net_ns_stack(struct net_ns *ns);
 /* The same, NULL when it was not started: for those who only look. */
 struct stack *net_ns_stack_peek(const struct net_ns *ns);
+
+/*
+ * What the CLI found in the container's network namespace becomes ns's: links over their packet
+ * sockets (taken out of n), addresses, routes, neighbours.  What does not fit is logged and left
+ * out.  n may be NULL.  On a fiber.
+ */
+void net_ns_configure(struct net_ns *ns, struct network_config *n);
 
 /* Registers the kind with nsfs, after procfs_init(). */
 void net_ns_init(void);

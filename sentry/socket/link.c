@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * link.c: interfaces over packet(7) sockets of the host.
+ *
+ *     transmit: sendmsg(vnet header, packet)        on the fiber of whoever sends
+ *     receive:  a fiber of its own, whose worker sleeps in ppoll(2) and reads until there is no more
+ *
+ * With PACKET_VNET_HDR a segment of up to 64 KB crosses the host in one call, both ways, and
+ * checksums are left to whoever needs them (nobody, between two containers).
+ *
+ * The receiving fiber keeps a worker: so a packet costs one wake-up, not two (the event worker's and
+ * then a worker's).  Before it sleeps again it lets the fibers run that it has woken: they are on
+ * this CPU already.
+ *
+ * Everything received is hostile: the kernel has written the vnet header, but a peer on the link
+ * chooses what is in it.  Sizes are checked here, headers by the netstack.
+ *
+ * Locks: none.  A link is constant once started but for `stopped`; its stack outlives it.
+ */
+#include "sentry/socket/link.h"
+
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "lib/fiber.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "netstack/pkt.h"
+#include "netstack/stack.h"
+#include "platform/host.h"
+#include "sentry/socket/net_ns.h"
+
+#define RX_LINEAR   2048          /* of a received packet: all headers, all of an ordinary frame */
+#define RX_TAIL     (65536 + 128) /* the rest of a large segment */
+#define RX_COPY     16384         /* a tail up to this is copied rather than keep 64 KB for it */
+#define RX_BATCH    64            /* packets before others may run */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+#define TX_WAIT_MS  50            /* for room in the socket's buffer; then the packet is lost */
+
+/* (c) constant, (a) atomic */
+struct link {
+	struct list node;      /* net_ns->lock */
+	struct stack *stack;   /* (c) outlives the link */
+	uint32_t ifindex;      /* (c) */
+	int fd, stop_fd;       /* (c) owned */
+	bool vnet;             /* (c) */
+	atomic_bool stopped, ended; /* (a) asked to end; the fiber has ended */
+	struct pkt *pkt;       /* the fiber's: empty, for the next packet */
+	struct pbuf *tail;     /* the fiber's */
+};
+
+/* ---- out --------------------------------------------------------------------------------------- */
+
+static void link_vnet_header(const struct pkt *p, struct virtio_net_hdr *h)
+{
+	memset(h, 0, sizeof(*h));
+	if (p->flags & PKT_CSUM_PARTIAL) {
+		h->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		h->csum_start = (uint16_t)(p->trans - p->data);
+		h->csum_offset = p->csum_off;
+	}
+	if (!p->gso_size)
+		return;
+	h->gso_type = p->gso_type == GSO_TCP4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
+	h->gso_size = p->gso_size;
+	h->hdr_len = (uint16_t)(p->trans - p->data + (p->trans[12] >> 4) * 4);
+}
+
+static void link_transmit(void *ctx, struct pkt *p)
+{
+	struct link *l = ctx;
+	struct virtio_net_hdr h;
+	struct iovec iov[PKT_FRAGS + 2] = { { &h, sizeof(h) } };
+	struct msghdr m = { .msg_iov = l->vnet ? iov : iov + 1 };
+	struct pollfd room = { .fd = l->fd, .events = POLLOUT };
+	struct timespec patience = { 0, TX_WAIT_MS * NSEC_PER_MSEC };
+	ssize_t n;
+
+	if (l->vnet)
+		link_vnet_header(p, &h);
+	m.msg_iovlen = (size_t)pkt_iovec(p, iov + 1) + l->vnet;
+	n = host_sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n == -EAGAIN) {
+		worker_block_begin();
+		(void)host_ppoll(&room, 1, &patience);
+		worker_block_end();
+		n = host_sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	if (n < 0)
+		nic_tx_failed(l->stack, l->ifindex);
+	pkt_free(p);
+}
+
+static const struct link_ops link_ops = { .transmit = link_transmit };
+
+/* ---- in ---------------------------------------------------------------------------------------- */
+
+/* The packet of n bytes that lies in l->pkt and l->tail, made whole; NULL: no memory. */
+static struct pkt *link_take(struct link *l, size_t n)
+{
+	struct pkt *p = l->pkt;
+	size_t tail = n > RX_LINEAR ? n - RX_LINEAR : 0;
+	struct pbuf *b;
+
+	(void)pkt_append(p, n - tail);
+	if (tail > RX_COPY) {
+		if (!pkt_add_frag(p, l->tail, 0, (uint32_t)tail))
+			return NULL;
+		pbuf_put(l->tail);
+		l->tail = NULL;
+	} else if (tail) {
+		b = pbuf_new(tail);
+		if (!b)
+			return NULL;
+		memcpy(b->bytes, l->tail->bytes, tail);
+		(void)pkt_add_frag(p, b, 0, (uint32_t)tail);
+		pbuf_put(b);
+	}
+	l->pkt = NULL;
+	return p;
+}
+
+static void link_apply_vnet(struct pkt *p, const struct virtio_net_hdr *h)
+{
+	if (h->flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID))
+		p->flags |= PKT_CSUM_OK;
+	switch (h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		p->gso_type = GSO_TCP4;
+		break;
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		p->gso_type = GSO_TCP6;
+		break;
+	case VIRTIO_NET_HDR_GSO_UDP_L4:
+		p->gso_type = GSO_UDP;
+		break;
+	default:
+		return;
+	}
+	p->gso_size = h->gso_size;
+}
+
+/* One packet, if there is one.  A count, 0: dropped, or a negative errno. */
+static ssize_t link_receive(struct link *l)
+{
+	struct virtio_net_hdr h;
+	struct iovec iov[3] = { { &h, sizeof(h) } };
+	struct msghdr m = { .msg_iov = l->vnet ? iov : iov + 1, .msg_iovlen = l->vnet ? 3 : 2 };
+	struct pkt *p;
+	ssize_t n;
+
+	if (!l->pkt)
+		l->pkt = pkt_new(PKT_HEADROOM, RX_LINEAR);
+	if (!l->tail)
+		l->tail = pbuf_new(RX_TAIL);
+	if (!l->pkt || !l->tail)
+		return -ENOMEM;
+	iov[1] = (struct iovec){ l->pkt->data, RX_LINEAR };
+	iov[2] = (struct iovec){ l->tail->bytes, RX_TAIL };
+	n = host_recvmsg_raw(l->fd, &m, MSG_DONTWAIT);
+	if (n < 0)
+		return n;
+	if (l->vnet)
+		n -= (ssize_t)sizeof(h);
+	if (n <= 0 || n > RX_LINEAR + RX_TAIL || (m.msg_flags & MSG_TRUNC))
+		return 0;
+	p = link_take(l, (size_t)n);
+	if (!p) {
+		pkt_free(l->pkt);
+		l->pkt = NULL;
+		return 0;
+	}
+	if (l->vnet)
+		link_apply_vnet(p, &h);
+	nic_input(l->stack, l->ifindex, p);
+	return n;
+}
+
+/* Until there is a packet; for a while after an error, of whatever kind: it must not spin. */
+static void link_sleep(struct link *l, ssize_t why)
+{
+	struct pollfd p[2] = { { .fd = l->fd, .events = POLLIN }, { .fd = l->stop_fd, .events = POLLIN } };
+	struct timespec pause = { 0, 100 * NSEC_PER_MSEC };
+
+	worker_block_begin();
+	if (why == -EAGAIN)
+		(void)host_ppoll(p, 2, NULL);
+	if (why != -EAGAIN || (p[0].revents & (POLLERR | POLLHUP | POLLNVAL)))
+		(void)host_ppoll(p + 1, 1, &pause);
+	worker_block_end();
+}
+
+static void link_main(void *arg)
+{
+	struct link *l = arg;
+	unsigned int batch = 0;
+
+	while (!atomic_load_explicit(&l->stopped, memory_order_acquire)) {
+		ssize_t n = link_receive(l);
+
+		if (n >= 0 && ++batch < RX_BATCH)
+			continue;
+		batch = 0;
+		fiber_yield();
+		if (n < 0)
+			link_sleep(l, n);
+	}
+	pkt_free(l->pkt);
+	pbuf_put(l->tail);
+	/* release: pairs with links_stop(); l is not ours any more */
+	atomic_store_explicit(&l->ended, true, memory_order_release);
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static bool link_parse_mac(const char *text, uint8_t mac[6])
+{
+	unsigned int v[6];
+
+	if (!text || sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]) != 6)
+		return false;
+	for (unsigned int i = 0; i < 6; i++)
+		mac[i] = (uint8_t)v[i];
+	return true;
+}
+
+static int link_add_nic(struct link *l, const struct net_link_config *c)
+{
+	struct nic_config nc = { .type = LINK_IP, .mtu = MIN(c->mtu, 65535u), .ifindex = c->ifindex,
+				 .ops = &link_ops, .ctx = l };
+
+	if (strlen(c->name) >= sizeof(nc.name))
+		return -EINVAL;
+	strcpy(nc.name, c->name);
+	if (c->mac) {
+		nc.type = LINK_ETHERNET;
+		if (!link_parse_mac(c->mac, nc.mac))
+			return -EINVAL;
+	}
+	if (l->vnet)
+		nc.features = LINK_TX_CSUM | LINK_TX_TSO4 | LINK_TX_TSO6;
+	return nic_add(l->stack, &nc, &l->ifindex);
+}
+
+int link_start(struct net_ns *ns, struct net_link_config *c)
+{
+	struct link *l = mem_new(struct link);
+	struct fiber *f = l ? fiber_new(link_main, l) : NULL;
+	int err = -ENOMEM;
+
+	if (!f)
+		goto free_link;
+	l->stack = net_ns_stack(ns);
+	l->vnet = c->vnet;
+	l->fd = c->fd;
+	err = l->stop_fd = host_eventfd(0, 0);
+	if (err < 0)
+		goto free_fiber;
+	err = l->stack ? link_add_nic(l, c) : -ENOMEM;
+	if (err < 0)
+		goto close_stop;
+	c->fd = -1;
+	mutex_lock(&ns->lock);
+	list_append(&ns->links, &l->node);
+	mutex_unlock(&ns->lock);
+	fiber_start(f);
+	return 0;
+
+close_stop:
+	host_close(l->stop_fd);
+free_fiber:
+	fiber_free(f);
+free_link:
+	mem_free(l);
+	return err;
+}
+
+void links_stop(struct net_ns *ns)
+{
+	uint64_t one = 1;
+	struct list *n;
+
+	while ((n = list_shift(&ns->links))) {
+		struct link *l = list_entry(n, struct link, node);
+
+		nic_detach(l->stack, l->ifindex);
+		atomic_store_explicit(&l->stopped, true, memory_order_release);
+		(void)host_write(l->stop_fd, &one, sizeof(one));
+		/* acquire: pairs with the release in link_main() */
+		while (!atomic_load_explicit(&l->ended, memory_order_acquire))
+			fiber_yield();
+		host_close(l->stop_fd);
+		host_close(l->fd);
+		mem_free(l);
+	}
+}
