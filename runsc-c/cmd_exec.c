@@ -157,12 +157,34 @@ static int process_from_flags(const struct state *s, char **args, struct process
 	return e->error;
 }
 
-static int process_from_file(struct process_config **out, struct err *e)
+/* A process.json has no filter: it is the container's. */
+static int take_seccomp(const struct state *s, struct process_config *p, struct err *e)
+{
+	struct oci_spec *spec;
+
+	if (oci_spec_load(s->bundle, NULL, s->id, &spec, e) < 0)
+		return e->error;
+	if (spec->container->process != NULL) {
+		p->seccomp = spec->container->process->seccomp;
+		spec->container->process->seccomp = NULL;
+	}
+	oci_spec_free(spec);
+	return 0;
+}
+
+static int process_from_file(const struct state *s, struct process_config **out, struct err *e)
 {
 	json_t *doc = jsonw_load_file(AT_FDCWD, f.process, f.process, e);
 	int err = doc ? oci_process_parse(doc, f.process, out, e) : e->error;
 
 	json_decref(doc);
+	if (err == 0) {
+		err = take_seccomp(s, *out, e);
+		if (err != 0) {
+			process_config_free(*out);
+			return err;
+		}
+	}
 	if (err == 0 && f.tty)
 		(*out)->terminal = true;
 	return err;
@@ -445,7 +467,8 @@ int cmd_exec(const struct globals *g, int argc, char **argv, struct err *e)
 	if (state_open(g->root, argv[first], &s, e) < 0)
 		return e->error;
 	if (check_status(s, e) == 0 &&
-	    (f.process ? process_from_file(&p, e) : process_from_flags(s, argv + first + 1, &p, e)) == 0) {
+	    (f.process ? process_from_file(s, &p, e)
+		       : process_from_flags(s, argv + first + 1, &p, e)) == 0) {
 		status = run_process(s, p, e);
 		process_config_free(p);
 	}

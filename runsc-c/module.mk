@@ -38,6 +38,7 @@ SRCS += runsc-c/oci_mounts.c
 SRCS += runsc-c/oci_names.c
 SRCS += runsc-c/oci_process.c
 SRCS += runsc-c/oci_resources.c
+SRCS += runsc-c/oci_seccomp.c
 SRCS += runsc-c/oci_spec.c
 SRCS += runsc-c/spawn.c
 SRCS += runsc-c/state.c

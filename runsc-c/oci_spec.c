@@ -18,6 +18,7 @@
 #include "lib/mem.h"
 #include "platform/host.h"
 #include "runsc-c/hooks.h"
+#include "runsc-c/oci_seccomp.h"
 
 #define NEWEST_MINOR 3 /* of ociVersion 1.x */
 
@@ -275,38 +276,13 @@ static char **parse_paths(struct jsonw *w, const json_t *linux_, const char *nam
 	return v;
 }
 
-/* linux.seccomp is carried out by the Sentry, which reads its rules; the outline is checked here. */
+/* linux.seccomp: the Sentry runs the filter, as a program. */
 static char *parse_seccomp(struct jsonw *w, const json_t *linux_)
 {
-	static const char *const actions[] = {
-		"SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP",
-		"SCMP_ACT_ERRNO", "SCMP_ACT_TRACE", "SCMP_ACT_ALLOW", "SCMP_ACT_LOG",
-		"SCMP_ACT_NOTIFY",
-	};
-	const json_t *o = jsonw_object(w, linux_, "seccomp", OPTIONAL), *calls;
+	const json_t *o = jsonw_object(w, linux_, "seccomp", OPTIONAL);
 	size_t mark = jsonw_enter(w, "seccomp");
-	const char *action = o ? jsonw_string(w, o, "defaultAction", REQUIRED) : NULL;
-	bool known = action == NULL;
-	char *text = NULL, *raw;
+	char *text = o != NULL ? oci_seccomp_compile(w, o) : NULL;
 
-	for (size_t i = 0; !known && i < ARRAY_SIZE(actions); i++)
-		known = strcmp(action, actions[i]) == 0;
-	if (!known)
-		jsonw_error(w, "defaultAction", "unknown action \"%s\"", action);
-	calls = jsonw_array(w, o, "syscalls", OPTIONAL);
-	for (size_t i = 0; i < json_array_size(calls); i++) {
-		const json_t *c = jsonw_object_at(w, calls, "syscalls", i);
-		size_t inner = jsonw_enter_index(w, "syscalls", i);
-
-		oci_strings_free(jsonw_strings(w, c, "names", REQUIRED));
-		jsonw_string(w, c, "action", REQUIRED);
-		jsonw_leave(w, inner);
-	}
-	if (o != NULL && !err_is(w->e)) {
-		raw = json_dumps(o, JSON_COMPACT);
-		text = oci_dup(w, raw);
-		free(raw); /* jansson's */
-	}
 	jsonw_leave(w, mark);
 	return text;
 }

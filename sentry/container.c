@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -22,6 +23,7 @@
 #include "sentry/hostfile.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/task/pid.h"
@@ -331,6 +333,53 @@ static int process_find(struct vfs_ctx *c, const struct process_config *p, char 
 	return first;
 }
 
+/* An unsigned number of so many hex digits. */
+static bool hex_take(const char **at, int digits, uint32_t *out)
+{
+	uint32_t v = 0;
+
+	for (int i = 0; i < digits; i++, (*at)++) {
+		char c = **at;
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+			return false;
+		v = v << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	*out = v;
+	return true;
+}
+
+/* linux.seccomp, as boot.h says.  On a task that has not been started. */
+static int process_filter(struct task *t, const struct process_config *p)
+{
+	const char *at = p->seccomp ? strchr(p->seccomp, ':') : NULL;
+	uint32_t flags, code, jt, jf, k;
+	struct sock_filter *insns;
+	size_t count = 0;
+	long err = -EINVAL;
+
+	if (!p->seccomp)
+		return 0;
+	if (!at || at - p->seccomp > 8)
+		return -EINVAL;
+	flags = (uint32_t)strtoul(p->seccomp, NULL, 16);
+	if (flags & ~(uint32_t)(SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW))
+		return -EINVAL;
+	insns = mem_calloc(strlen(at) / 16 + 1, sizeof(*insns));
+	if (!insns)
+		return -ENOMEM;
+	for (at++; *at; count++) {
+		if (!hex_take(&at, 4, &code) || !hex_take(&at, 2, &jt) || !hex_take(&at, 2, &jf) ||
+		    !hex_take(&at, 8, &k))
+			goto out;
+		insns[count] = (struct sock_filter){ (uint16_t)code, (uint8_t)jt, (uint8_t)jf, k };
+	}
+	err = seccomp_attach(t, insns, count, flags, true);
+out:
+	mem_free(insns);
+	return (int)err;
+}
+
 /* Make a process in k, loaded and not yet running. */
 static int container_new_process(struct container *k, struct process_config *p, struct task **task,
 				 struct owned_process **owned, char why[static 256])
@@ -385,6 +434,14 @@ static int container_new_process(struct container *k, struct process_config *p, 
 			 err == -EACCES ? "permission denied" :
 			 err == -ENOEXEC ? "exec format error" : strerror(-err));
 		fdt_put(NULL, spec.fdt);
+		goto put_cwd;
+	}
+	err = process_filter(*task, p);
+	if (err) {
+		snprintf(why, 256, "linux.seccomp: %s", strerror(-err));
+		(*task)->process->on_exit = NULL; /* it has not run: nobody is told */
+		process_group_exit((*task)->process, SIGKILL);
+		task_put(*task);
 		goto put_cwd;
 	}
 	o->process = process_get((*task)->process);

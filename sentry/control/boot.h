@@ -94,7 +94,11 @@ struct process_config {
 	/* Host descriptors that become 0, 1, 2, …; at least 3, more with --preserve-fds. */
 	int *fds;
 	size_t fd_count;
-	char *seccomp; /* linux.seccomp as JSON text, or NULL */
+	/*
+	 * linux.seccomp, compiled: flags of seccomp(2) in hex, ':', and the BPF program, each instruction
+	 * as 16 hex digits (code, jt, jf, k).  NULL: none.
+	 */
+	char *seccomp;
 };
 
 /* Bits of mount_config.flags: MS_* of mount(2), as the application asked for them. */

@@ -205,7 +205,7 @@ static int32_t commit(struct task *t, struct seccomp_filter *f, unsigned int fla
 long seccomp_attach(struct task *t, const struct sock_filter *insns, size_t count, unsigned int flags,
 		    bool privileged)
 {
-	struct seccomp_filter *f;
+	struct seccomp_filter *f = NULL;
 	struct file *file = NULL;
 	int32_t tid;
 	int fd = -1;
@@ -273,7 +273,7 @@ void seccomp_inherit_locked(struct task *parent, struct task *child)
 	watch_calls(child, parent->seccomp_mode);
 }
 
-void seccomp_release(struct task *t)
+void seccomp_drop(struct task *t)
 {
 	struct seccomp_filter *f;
 

@@ -41,7 +41,7 @@ long seccomp_set_strict(struct task *t);
 /* child, which nobody else sees yet, takes over what parent has.  siglock of parent's process held. */
 void seccomp_inherit_locked(struct task *parent, struct task *child);
 /* t is leaving: drop its filters. */
-void seccomp_release(struct task *t);
+void seccomp_drop(struct task *t);
 /* For /proc; siglock is taken. */
 void seccomp_show(struct task *t, int *mode, int *filters);
 

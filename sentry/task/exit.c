@@ -389,7 +389,7 @@ void task_leave(struct task *t)
 	if (last)
 		process_kill_timer_cancel(p);
 	task_leave_files(t);
-	seccomp_release(t);
+	seccomp_drop(t);
 	if (last && (p->flags & PROCESS_SIG_UNKILLABLE))
 		pid_ns_zap(p, t);
 
