@@ -112,10 +112,14 @@ bool fiber_run(struct fiber *f);
  * receive_abort() may be called on any thread and under latches.  It is sticky: a call that comes
  * just before receive() blocks makes it return too.  It is a last resort, for when all other
  * workers are busy in host calls, and for workers_stop().
+ *
+ * first_only: only the worker that called workers_start() may sit down: for a platform whose host
+ * calls belong to one thread.
  */
 struct worker_hooks {
 	void (*receive)(void);
 	void (*receive_abort)(void);
+	bool first_only;
 };
 
 void workers_start(const struct worker_hooks *hooks, int max);

@@ -19,6 +19,10 @@
  * is in fiber_run() then, below receive()) another one that has nothing else to do may sit down;
  * so receive() may be running on two workers, of which one only has to return.
  *
+ * With hooks->first_only the seat is the first worker's alone: it never parks, and while it is at
+ * work nobody sits.  After WORKER_STREAK_MAX fibers in a row it sits down although more are ready, if
+ * there is somebody else to run these.
+ *
  * Threads: when a worker is about to sleep and no other is parked, it starts one first, up to max.
  * So those who need one under a latch find one.  With none left (max), the receiver is asked out
  * of receive() to run what is ready.
@@ -61,6 +65,7 @@ static struct {
 	struct list parked; /* workers, last in first out */
 	unsigned int active_count;
 	unsigned int thread_count;
+	const struct worker *first; /* who called workers_start() */
 	struct worker *seat; /* who is in receive(), or is just going there */
 	bool starting;       /* a thread is being created */
 	bool aborting;       /* the receiver was asked to return */
@@ -120,12 +125,19 @@ static struct worker *worker_unpark_locked(bool active) REQUIRES(workers.latch)
 	return w;
 }
 
+/* The seat is free, and w (NULL: whoever is parked) may take it. */
+static bool seat_is_free_locked(const struct worker *w) REQUIRES(workers.latch)
+{
+	return workers.hooks.receive && !workers.seat &&
+	       (!workers.hooks.first_only || (w && w == workers.first));
+}
+
 /* Is somebody needed, and who?  After the queue, the seat or the number of active ones changed. */
 static struct worker_kick workers_need_locked(void) REQUIRES(workers.latch)
 {
 	struct worker_kick k = { NULL, false };
 	unsigned int ready = workers.ready_count + workers.service_wanted;
-	bool seat_free = workers.hooks.receive && !workers.seat;
+	bool seat_free = seat_is_free_locked(NULL);
 
 	if (!workers.running)
 		return k;
@@ -245,10 +257,14 @@ static void worker_set_active_locked(struct worker *w, bool active) REQUIRES(wor
 /* Sit down and wait for an event. */
 static void worker_receive_locked(struct worker *w) REQUIRES(workers.latch)
 {
+	struct worker_kick k;
+
 	workers.seat = w;
 	w->streak = 0;
 	worker_set_active_locked(w, false);
+	k = workers_need_locked(); /* what is ready is somebody else's (first_only) */
 	latch_unlock(&workers.latch);
+	workers_kick(k);
 
 	workers.hooks.receive();
 
@@ -282,7 +298,7 @@ static void worker_run_next_locked(struct worker *w) REQUIRES(workers.latch)
 	struct worker *sitter = NULL;
 
 	workers.ready_count--;
-	if (++w->streak >= WORKER_STREAK_MAX && workers.hooks.receive && !workers.seat) {
+	if (++w->streak >= WORKER_STREAK_MAX && seat_is_free_locked(NULL)) {
 		/* Busy for long: events must not wait for us. */
 		w->streak = 0;
 		workers.seat = sitter = worker_unpark_locked(false);
@@ -294,13 +310,20 @@ static void worker_run_next_locked(struct worker *w) REQUIRES(workers.latch)
 }
 
 /* Nobody is parked, and we are about to leave the run queue alone or have more than we can do. */
-static bool worker_spare_wanted_locked(void) REQUIRES(workers.latch)
+static bool worker_spare_wanted_locked(const struct worker *w) REQUIRES(workers.latch)
 {
 	if (!list_empty(&workers.parked))
 		return false;
 	if (workers.ready_count == 0)
-		return workers.hooks.receive && !workers.seat;
+		return seat_is_free_locked(w);
 	return workers.ready_count > 1 && workers.active_count < workers.cpus;
+}
+
+/* The only one who may sit has been away from the seat for long, and others can do its work. */
+static bool worker_is_due_locked(const struct worker *w) REQUIRES(workers.latch)
+{
+	return workers.hooks.first_only && w->streak >= WORKER_STREAK_MAX &&
+	       seat_is_free_locked(w) && (workers.active_count > 1 || !list_empty(&workers.parked));
 }
 
 static void worker_loop(struct worker *w)
@@ -313,13 +336,13 @@ static void worker_loop(struct worker *w)
 		}
 		if (workers.service_wanted)
 			service_create_locked();
-		if (worker_spare_wanted_locked())
+		if (worker_spare_wanted_locked(w))
 			worker_spawn_locked();
-		if (workers.ready_count > 0)
+		if (workers.ready_count > 0 && !worker_is_due_locked(w))
 			worker_run_next_locked(w);
 		else if (workers.stopping)
 			break;
-		else if (workers.hooks.receive && !workers.seat)
+		else if (seat_is_free_locked(w))
 			worker_receive_locked(w);
 		else
 			worker_park_locked(w);
@@ -362,7 +385,8 @@ void workers_start(const struct worker_hooks *hooks, int max)
 
 	latch_lock(&workers.latch);
 	ASSERT(!workers.running);
-	workers.hooks = hooks ? *hooks : (struct worker_hooks){ NULL, NULL };
+	workers.hooks = hooks ? *hooks : (struct worker_hooks){ NULL, NULL, false };
+	workers.first = &first;
 	workers.max = max > 1 ? (unsigned int)max : 1;
 	workers.thread_count = workers.active_count = 1;
 	workers.running = true;
@@ -387,6 +411,7 @@ void workers_start(const struct worker_hooks *hooks, int max)
 	}
 	workers.running = workers.stopping = workers.aborting = false;
 	workers.seat = NULL;
+	workers.first = NULL;
 	latch_unlock(&workers.latch);
 }
 

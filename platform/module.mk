@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 SRCS += platform/arch/x86_64/callsite.c
+SRCS += platform/arch/x86_64/abort_call.S
+SRCS += platform/arch/x86_64/abortable.c
 SRCS += platform/arch/x86_64/fpstate.c
 SRCS += platform/arch/x86_64/insn.c
 SRCS += platform/host.c
 SRCS += platform/host_filter.c
 SRCS += platform/jail.c
-SRCS += platform/notify/filter.c
 SRCS += platform/notify/mm.c
 SRCS += platform/notify/receive.c
 SRCS += platform/notify/thread.c
@@ -14,6 +15,7 @@ SRCS += platform/notify/x86_64/sentry.S
 SRCS += platform/notify/zygote.c
 SRCS += platform/platform.c
 SRCS += platform/proc.c
+SRCS += platform/stub_filter.c
 
 UNIT_TESTS += tests/unit/platform/test_callsite.c
 UNIT_TESTS += tests/unit/platform/test_host_filter.c

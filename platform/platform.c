@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 
 #include "lib/log.h"
 #include "platform/host.h"
@@ -120,6 +121,49 @@ bool layout_is_reserved(uint64_t addr, uint64_t size)
 {
 	return meets(addr, size, STUB_BASE, STUB_END) ||
 	       meets(addr, size, plat.vdso_min, plat.vdso_max);
+}
+
+bool plat_hostcall_is_allowed(const struct plat_hostcall *c)
+{
+	switch (c->nr) {
+	case SYS_mmap:
+		/* Without FIXED the address is a hint, which the host takes if it is free: ours never is. */
+		return !layout_is_reserved(c->args[0], c->args[1]) &&
+		       !(c->args[2] & ~(uint64_t)(PROT_READ | PROT_WRITE | PROT_EXEC)) &&
+		       !(c->args[3] & ~(uint64_t)STUB_MMAP_FLAGS);
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_madvise:
+		return !layout_is_reserved(c->args[0], c->args[1]);
+	case SYS_mremap:
+		return !layout_is_reserved(c->args[0], c->args[1]) &&
+		       (!(c->args[3] & MREMAP_FIXED) || !layout_is_reserved(c->args[4], c->args[2]));
+	default:
+		return false;
+	}
+}
+
+size_t plat_reset_calls(struct plat_hostcall calls[PLAT_RESET_CALLS])
+{
+	uint64_t edges[PLAT_RESET_CALLS][2] = { { 0, STUB_BASE }, { STUB_END, STUB_USER_END } };
+	size_t n = 0;
+
+	if (plat.vdso_min < plat.vdso_max) {
+		size_t e = plat.vdso_min < STUB_BASE ? 0 : 1;
+
+		edges[2][0] = plat.vdso_max;
+		edges[2][1] = edges[e][1];
+		edges[e][1] = plat.vdso_min;
+	}
+	for (size_t i = 0; i < PLAT_RESET_CALLS; i++) {
+		if (edges[i][0] < edges[i][1])
+			calls[n++] = (struct plat_hostcall){
+				.nr = SYS_munmap,
+				.args = { edges[i][0], edges[i][1] - edges[i][0] },
+				.host_fd = -1,
+			};
+	}
+	return n;
 }
 
 const struct plat_layout *plat_layout(void)

@@ -64,6 +64,12 @@ void layout_vdso(uint64_t *min, uint64_t *max);
 /* Whether [addr, addr+size) meets what is not the application's (stub, vDSO). */
 bool layout_is_reserved(uint64_t addr, uint64_t size);
 
+/* Whether plat_hostcalls() may have the stub make this call. */
+bool plat_hostcall_is_allowed(const struct plat_hostcall *c);
+/* The calls that unmap all but the stub and the vDSO; their count. */
+#define PLAT_RESET_CALLS 3
+size_t plat_reset_calls(struct plat_hostcall calls[PLAT_RESET_CALLS]);
+
 /* proc.c */
 void proc_init(int proc_fd);
 ssize_t proc_vm_read(pid_t tid, uint64_t addr, void *dst, size_t size);

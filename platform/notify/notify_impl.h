@@ -141,12 +141,6 @@ extern struct notify notify;
 /* zygote.c */
 int notify_init(const struct plat_config *c) must_check;
 
-/* filter.c: install the stub's filter on the calling thread; the listener or a negative errno. */
-int stub_filter_install(bool fsgsbase, unsigned int extra_flags) must_check;
-#define STUB_FILTER_MAX 160
-struct sock_filter;
-int stub_filter_build(struct sock_filter *out, size_t max, bool fsgsbase) must_check;
-
 /* mm.c */
 int notify_mm_new(struct plat_mm **out) must_check;
 void notify_mm_get(struct plat_mm *mm);
@@ -191,6 +185,5 @@ void notify_windows_take(struct plat_thread *pt);
 void notify_windows_reply(struct plat_thread *pt);
 
 /* receive.c */
-int notify_abort_init(void) must_check;
 extern const struct worker_hooks notify_worker_hooks;
 void notify_send(uint64_t id, long value, int error);

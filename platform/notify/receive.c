@@ -23,17 +23,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <ucontext.h>
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "platform/arch/x86_64/abortable.h"
 #include "platform/host.h"
 
-#define ABORT_SIGNAL SIGURG
-
-long notify_recv_abortable(int fd, unsigned long request, void *arg, atomic_uint *abort);
-extern const char notify_recv_check[], notify_recv_syscall[], notify_recv_aborted[];
-void notify_sigreturn(void);
+#define KICK_SIGNAL SIGURG
 
 /* How the receiver is told to leave: the flag, and a signal to whoever is in RECV. */
 static atomic_uint abort_wanted;
@@ -260,7 +256,7 @@ static void on_hello(const struct seccomp_notif *n)
 	kick = pt->state == NOTIFY_APP && pt->kicked;
 	latch_unlock(&pt->latch);
 	if (kick)
-		(void)host_tgkill(pt->mm->pid, tid, ABORT_SIGNAL);
+		(void)host_tgkill(pt->mm->pid, tid, KICK_SIGNAL);
 	notify_thread_put(pt);
 }
 
@@ -306,8 +302,8 @@ static void notify_receive(void)
 	atomic_store_explicit(&receiver_tid, tid, memory_order_seq_cst);
 	do {
 		memset(&buf, 0, sizeof(buf));
-		err = notify_recv_abortable(notify.listener, SECCOMP_IOCTL_NOTIF_RECV, &buf,
-					    &abort_wanted);
+		err = host_call_abortable(&abort_wanted, SYS_ioctl, notify.listener,
+					  (long)SECCOMP_IOCTL_NOTIF_RECV, (long)&buf, 0);
 		if (err == -EINTR &&
 		    atomic_exchange_explicit(&abort_wanted, 0, memory_order_seq_cst))
 			return;
@@ -323,39 +319,10 @@ static void notify_receive_abort(void)
 	atomic_store_explicit(&abort_wanted, 1, memory_order_seq_cst);
 	tid = atomic_load_explicit(&receiver_tid, memory_order_seq_cst);
 	if (tid)
-		(void)host_tgkill(notify.self, tid, ABORT_SIGNAL);
+		(void)host_tgkill(notify.self, tid, HOST_ABORT_SIGNAL);
 }
 
 const struct worker_hooks notify_worker_hooks = {
 	.receive = notify_receive,
 	.receive_abort = notify_receive_abort,
 };
-
-/* See sentry.S.  Installed without libc: a sanitizer would defer it, and hide the context. */
-__attribute__((no_sanitize("address", "thread", "undefined"), no_stack_protector))
-static void abort_handler(int sig, siginfo_t *info, void *context)
-{
-	ucontext_t *uc = context;
-	uintptr_t ip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
-
-	(void)sig;
-	(void)info;
-	if (ip >= (uintptr_t)notify_recv_check && ip <= (uintptr_t)notify_recv_syscall)
-		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)notify_recv_aborted;
-}
-
-int notify_abort_init(void)
-{
-	struct {
-		void *handler;
-		uint64_t flags;
-		void *restorer;
-		uint64_t mask;
-	} a = {
-		.handler = (void *)abort_handler,
-		.flags = SA_SIGINFO | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
-		.restorer = (void *)notify_sigreturn,
-	};
-
-	return (int)host_call4(SYS_rt_sigaction, ABORT_SIGNAL, (long)&a, 0, 8);
-}

@@ -369,26 +369,6 @@ static void notify_kick(struct plat_thread *pt)
 
 /* ---- orders ----------------------------------------------------------------------------------- */
 
-static bool call_is_allowed(const struct plat_hostcall *c)
-{
-	switch (c->nr) {
-	case SYS_mmap:
-		/* Without FIXED the address is a hint, which the host takes if it is free: ours never is. */
-		return !layout_is_reserved(c->args[0], c->args[1]) &&
-		       !(c->args[2] & ~(uint64_t)(PROT_READ | PROT_WRITE | PROT_EXEC)) &&
-		       !(c->args[3] & ~(uint64_t)STUB_MMAP_FLAGS);
-	case SYS_munmap:
-	case SYS_mprotect:
-	case SYS_madvise:
-		return !layout_is_reserved(c->args[0], c->args[1]);
-	case SYS_mremap:
-		return !layout_is_reserved(c->args[0], c->args[1]) &&
-		       (!(c->args[3] & MREMAP_FIXED) || !layout_is_reserved(c->args[4], c->args[2]));
-	default:
-		return false;
-	}
-}
-
 /*
  * Put calls' descriptors into the stub, as numbers 0, 1, …  Needs a doorbell that it waits in;
  * -ENOENT when there is none (parked, or interrupted meanwhile).
@@ -489,7 +469,7 @@ static int notify_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls,
 		for (n = 0, fds = 0; total + n < count && n < STUB_CALLS_MAX; n++) {
 			struct plat_hostcall *c = &calls[total + n];
 
-			if (!call_is_allowed(c))
+			if (!plat_hostcall_is_allowed(c))
 				break;
 			if (c->nr == SYS_mmap && c->host_fd >= 0 && ++fds > STUB_FDS_MAX)
 				break;
@@ -733,32 +713,10 @@ static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_
 
 static int notify_mm_reset(struct plat_thread *pt)
 {
-	uint64_t vdso_min, vdso_max, edges[4][2];
-	struct plat_hostcall calls[3];
-	size_t n = 0;
+	struct plat_hostcall calls[PLAT_RESET_CALLS];
+	size_t n = plat_reset_calls(calls);
 	int r;
 
-	layout_vdso(&vdso_min, &vdso_max);
-	edges[0][0] = 0;
-	edges[0][1] = edges[1][0] = STUB_BASE;
-	edges[1][0] = STUB_END;
-	edges[1][1] = STUB_USER_END;
-	edges[2][0] = edges[2][1] = 0;
-	if (vdso_min < vdso_max) {
-		size_t e = vdso_min < STUB_BASE ? 0 : 1;
-
-		edges[2][0] = vdso_max;
-		edges[2][1] = edges[e][1];
-		edges[e][1] = vdso_min;
-	}
-	for (size_t i = 0; i < 3; i++) {
-		if (edges[i][0] < edges[i][1])
-			calls[n++] = (struct plat_hostcall){
-				.nr = SYS_munmap,
-				.args = { edges[i][0], edges[i][1] - edges[i][0] },
-				.host_fd = -1,
-			};
-	}
 	r = notify_hostcalls(pt, calls, n);
 	if (r < 0)
 		return r;

@@ -29,7 +29,9 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "platform/arch/x86_64/abortable.h"
 #include "platform/host.h"
+#include "platform/stub_filter.h"
 
 #define KICK_SIGNAL SIGURG
 
@@ -152,6 +154,7 @@ _Noreturn static void zygote_main(const struct zygote_plan *p)
 	struct stub_thread *t = (struct stub_thread *)(STUB_AREAS + STUB_THREAD);
 	volatile struct stub_process *process =
 		(volatile struct stub_process *)(STUB_CHANNEL + STUB_PROCESS);
+	const struct stub_filter_options filter = { .fsgsbase = p->fsgsbase };
 	int listener;
 
 	zygote_map(p, STUB_TEXT, STUB_TEXT_MAX, PROT_READ | PROT_EXEC, MAP_PRIVATE, p->text_fd, 0);
@@ -176,9 +179,10 @@ _Noreturn static void zygote_main(const struct zygote_plan *p)
 	(void)host_close_range(3, ~0u, 0);
 	if (host_prctl(PR_SET_NO_NEW_PRIVS, 1, 0) < 0)
 		zygote_fail(p, "no_new_privs", -EPERM);
-	listener = stub_filter_install(p->fsgsbase, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
-	if (listener == -EINVAL)
-		listener = stub_filter_install(p->fsgsbase, 0); /* before Linux 5.19 */
+	listener = stub_filter_install(&filter, SECCOMP_FILTER_FLAG_NEW_LISTENER |
+							SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+	if (listener == -EINVAL) /* before Linux 5.19 */
+		listener = stub_filter_install(&filter, SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	if (listener < 0)
 		zygote_fail(p, listener == -EBUSY ? "a seccomp agent is there already" : "filter",
 			    listener);
@@ -397,7 +401,7 @@ int notify_init(const struct plat_config *c)
 	notify.lost = c->lost;
 	z->fpstate = z->slot->fpstate;
 	frame_fpstate(z->tid, z->fpstate);
-	err = notify_abort_init();
+	err = host_abortable_init();
 	if (err < 0)
 		return err;
 	return notify_reaper_start();

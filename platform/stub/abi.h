@@ -61,6 +61,11 @@
 #define STUB_CLONE_THREAD_FLAGS 0x250f00
 #define STUB_CLONE_FORK_FLAGS   0x208011
 
+/* On the ptrace platform, where they need no word to be cleared; and how descriptors are received. */
+#define STUB_TRACED_THREAD_FLAGS 0x50f00
+#define STUB_TRACED_FORK_FLAGS   0x8011
+#define STUB_TRACED_RECV_FLAGS   0x40000040 /* CMSG_CLOEXEC, DONTWAIT */
+
 /* What the filter lets through; the stub asks the Sentry for the rest. */
 #define STUB_MMAP_FLAGS     0x13d873 /* no GROWSDOWN LOCKED HUGETLB SYNC UNINITIALIZED */
 #define STUB_FUTEX_OPS      0x63b    /* WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP WAIT_BITSET WAKE_BITSET */

@@ -337,6 +337,8 @@ static struct {
 	struct plat_task tasks[PLAT_TASKS];
 	unsigned int pending[PLAT_TASKS];
 	bool abort;
+	bool first_only;
+	pthread_t first; /* who may receive */
 	unsigned int ended;
 } plat = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	   .event = PTHREAD_COND_INITIALIZER,
@@ -346,6 +348,7 @@ static void plat_receive(void)
 {
 	struct fiber *f = NULL;
 
+	ASSERT(!plat.first_only || pthread_equal(plat.first, pthread_self()));
 	pthread_mutex_lock(&plat.lock);
 	while (!f && !plat.abort) {
 		for (size_t i = 0; i < PLAT_TASKS && !f; i++)
@@ -427,9 +430,12 @@ static void plat_kernel(void *arg)
 	pthread_mutex_unlock(&plat.lock);
 }
 
-static void plat_play(int max)
+static void plat_play(int max, bool first_only)
 {
-	static const struct worker_hooks hooks = { plat_receive, plat_receive_abort };
+	const struct worker_hooks hooks = { plat_receive, plat_receive_abort, first_only };
+
+	plat.first_only = first_only;
+	plat.first = pthread_self();
 
 	assert_int_equal(events_start(), 0);
 	memset(plat.tasks, 0, sizeof(plat.tasks));
@@ -458,14 +464,22 @@ static void plat_play(int max)
 static void requests_are_answered_by_one_worker(void **state)
 {
 	(void)state;
-	plat_play(1);
+	plat_play(1, false);
 }
 
 static void requests_are_answered_by_several_workers(void **state)
 {
 	(void)state;
-	plat_play(2);
-	plat_play(4);
+	plat_play(2, false);
+	plat_play(4, false);
+}
+
+static void requests_are_received_by_the_first_worker_alone(void **state)
+{
+	(void)state;
+	plat_play(1, true);
+	plat_play(2, true);
+	plat_play(4, true);
 }
 
 struct resumed {
@@ -638,6 +652,7 @@ UNIT_MAIN(UNIT(every_started_fiber_runs_once),
 	  UNIT(host_threads_can_sleep_too),
 	  UNIT(requests_are_answered_by_one_worker),
 	  UNIT(requests_are_answered_by_several_workers),
+	  UNIT(requests_are_received_by_the_first_worker_alone),
 	  UNIT(resume_before_the_suspension_is_complete_is_not_lost),
 	  UNIT(others_run_while_a_worker_is_blocked),
 	  UNIT(work_that_sleeps_holds_up_nobody),

@@ -10,16 +10,30 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "platform/notify/notify_impl.h"
+#include "platform/stub/abi.h"
+#include "platform/stub_filter.h"
 
 static struct sock_filter filter[STUB_FILTER_MAX];
 static int filter_size;
 
+static int build_as(bool traced)
+{
+	const struct stub_filter_options options = { .fsgsbase = true, .traced = traced };
+
+	filter_size = stub_filter_build(filter, STUB_FILTER_MAX, &options);
+	return filter_size > 0 ? 0 : filter_size;
+}
+
 static int build(void **state)
 {
 	(void)state;
-	filter_size = stub_filter_build(filter, STUB_FILTER_MAX, true);
-	return filter_size > 0 ? 0 : -1;
+	return build_as(false);
+}
+
+static int build_traced(void **state)
+{
+	(void)state;
+	return build_as(true);
 }
 
 /* The instructions that the filter uses. */
@@ -157,8 +171,34 @@ static void futex_clone_and_membarrier_are_checked(void **state)
 	assert_int_equal(inside(SYS_membarrier, 8, 1, 0, 0), no);
 }
 
+static void traced_stubs_have_no_doorbell(void **state)
+{
+	const uint32_t no = SECCOMP_RET_ERRNO | EPERM;
+	int alive = 0;
+
+	(void)state;
+	for (int nr = -1; nr < 4096; nr++)
+		alive += inside(nr, 0, 0, 0, 0) != SECCOMP_RET_KILL_PROCESS;
+	assert_int_equal(alive, 16);
+	assert_int_equal(inside(STUB_DOORBELL, 1, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
+	assert_int_equal(inside(SYS_clone, STUB_TRACED_THREAD_FLAGS, 0, 0, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(inside(SYS_clone, STUB_TRACED_FORK_FLAGS, 0, 0, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(inside(SYS_clone, STUB_CLONE_FORK_FLAGS, 0, 0, 0), no);
+	assert_int_equal(inside(SYS_clone, STUB_TRACED_FORK_FLAGS | 0x10000000, 0, 0, 0), no);
+	assert_int_equal(inside(SYS_recvmsg, 0, 0, STUB_TRACED_RECV_FLAGS, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(inside(SYS_recvmsg, 1, 0, STUB_TRACED_RECV_FLAGS, 0), no);
+	assert_int_equal(inside(SYS_recvmsg, 0, 0, 0, 0), no);
+	assert_int_equal(inside(SYS_recvmsg, 0, 0, 1ull << 32 | STUB_TRACED_RECV_FLAGS, 0), no);
+}
+
 int main(void)
 {
+	const struct CMUnitTest traced[] = {
+		cmocka_unit_test(anything_from_outside_traps),
+		cmocka_unit_test(other_architectures_trap_even_from_the_stub),
+		cmocka_unit_test(memory_arguments_are_checked),
+		cmocka_unit_test(traced_stubs_have_no_doorbell),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(anything_from_outside_traps),
 		cmocka_unit_test(other_architectures_trap_even_from_the_stub),
@@ -167,5 +207,7 @@ int main(void)
 		cmocka_unit_test(futex_clone_and_membarrier_are_checked),
 	};
 
+	if (cmocka_run_group_tests(traced, build_traced, NULL))
+		return 1;
 	return cmocka_run_group_tests(tests, build, NULL);
 }

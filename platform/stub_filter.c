@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter.c: the seccomp filter of every application process: the boundary of the sandbox.
+ * stub_filter.c: the seccomp filter of every application process: the boundary of the sandbox.
  *
  * It decides by the instruction pointer.  From anywhere but the stub's text, or by any other calling
  * convention than x86-64's, a call is not made: SIGSYS, so the stub gets it.  From the stub's text
@@ -8,21 +8,26 @@
  * that ask the Sentry (clone, which it must have ordered, and the doorbell).  The application can
  * jump into the stub's text: so this list, and not what the stub does with it, is the policy.
  *
+ * The `ptrace` platform uses it too, as its second wall (ptrace_impl.h): there is no doorbell, clone
+ * needs no asking since only the Sentry can have it made, and descriptors come by recvmsg.
+ *
  * Filters that read the instruction pointer get no help from the kernel's cache of numbers, so the
  * frequent calls come first.
  */
-#include "platform/notify/notify_impl.h"
+#include "platform/stub_filter.h"
 
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "platform/host.h"
+#include "platform/stub/abi.h"
 
 #define NR_AT       (uint32_t)offsetof(struct seccomp_data, nr)
 #define ARCH_AT     (uint32_t)offsetof(struct seccomp_data, arch)
@@ -143,16 +148,29 @@ static void memory_calls(struct filter *f)
 	block_end(f, b);
 }
 
-static void rare_calls(struct filter *f, bool fsgsbase)
+static void rare_calls(struct filter *f, const struct stub_filter_options *o)
 {
 	size_t b;
 
 	b = block_begin(f, SYS_clone);
 	need_high_zero(f, 0);
 	load(f, ARG_LOW(0));
-	allow_if(f, STUB_CLONE_THREAD_FLAGS, SECCOMP_RET_USER_NOTIF);
-	allow_if(f, STUB_CLONE_FORK_FLAGS, SECCOMP_RET_USER_NOTIF);
+	if (o->traced) {
+		allow_if(f, STUB_TRACED_THREAD_FLAGS, SECCOMP_RET_ALLOW);
+		allow_if(f, STUB_TRACED_FORK_FLAGS, SECCOMP_RET_ALLOW);
+	} else {
+		allow_if(f, STUB_CLONE_THREAD_FLAGS, SECCOMP_RET_USER_NOTIF);
+		allow_if(f, STUB_CLONE_FORK_FLAGS, SECCOMP_RET_USER_NOTIF);
+	}
 	block_end(f, b);
+	if (o->traced) {
+		b = block_begin(f, SYS_recvmsg);
+		need_bits(f, 0, 0);
+		need_high_zero(f, 2);
+		load(f, ARG_LOW(2));
+		allow_if(f, STUB_TRACED_RECV_FLAGS, SECCOMP_RET_ALLOW);
+		block_end(f, b);
+	}
 	call(f, SYS_restart_syscall, SECCOMP_RET_ALLOW);
 	call(f, SYS_sched_yield, SECCOMP_RET_ALLOW);
 	call(f, SYS_close, SECCOMP_RET_ALLOW);
@@ -168,7 +186,7 @@ static void rare_calls(struct filter *f, bool fsgsbase)
 	allow_if(f, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, SECCOMP_RET_ALLOW);
 	allow_if(f, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, SECCOMP_RET_ALLOW);
 	block_end(f, b);
-	if (!fsgsbase) {
+	if (!o->traced && !o->fsgsbase) {
 		b = block_begin(f, SYS_arch_prctl);
 		need_high_zero(f, 0);
 		load(f, ARG_LOW(0));
@@ -179,7 +197,7 @@ static void rare_calls(struct filter *f, bool fsgsbase)
 }
 
 /* Count of instructions, or -E2BIG. */
-int stub_filter_build(struct sock_filter *out, size_t max, bool fsgsbase)
+int stub_filter_build(struct sock_filter *out, size_t max, const struct stub_filter_options *o)
 {
 	struct filter f = { out, 0, max };
 	size_t b;
@@ -196,27 +214,27 @@ int stub_filter_build(struct sock_filter *out, size_t max, bool fsgsbase)
 	ret(&f, SECCOMP_RET_TRAP);
 
 	load(&f, NR_AT); /* x32's bit 30 makes it a number that is nowhere below */
-	call(&f, STUB_DOORBELL, SECCOMP_RET_USER_NOTIF);
+	if (!o->traced)
+		call(&f, STUB_DOORBELL, SECCOMP_RET_USER_NOTIF);
 	call(&f, SYS_rt_sigreturn, SECCOMP_RET_ALLOW);
 	b = block_begin(&f, SYS_futex);
 	need_high_zero(&f, 1);
 	allow_numbers(&f, 1, ~(uint32_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME), STUB_FUTEX_OPS);
 	block_end(&f, b);
 	memory_calls(&f);
-	rare_calls(&f, fsgsbase);
+	rare_calls(&f, o);
 	ret(&f, SECCOMP_RET_KILL_PROCESS);
 	return f.size <= max ? (int)f.size : -E2BIG;
 }
 
-int stub_filter_install(bool fsgsbase, unsigned int extra_flags)
+int stub_filter_install(const struct stub_filter_options *o, unsigned int flags)
 {
 	struct sock_filter insns[STUB_FILTER_MAX];
 	struct sock_fprog prog = { .filter = insns };
-	int count = stub_filter_build(insns, ARRAY_SIZE(insns), fsgsbase);
+	int count = stub_filter_build(insns, ARRAY_SIZE(insns), o);
 
 	if (count < 0)
 		return count;
 	prog.len = (unsigned short)count;
-	return (int)host_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-			      SECCOMP_FILTER_FLAG_NEW_LISTENER | extra_flags, &prog);
+	return (int)host_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
 }

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * native_rules.h: which system calls of an application are answered in its own process by the host,
+ * and how their arguments are changed for that.  Pure functions of the call, for the stub (which then
+ * makes the call itself) and for the ptrace platform (which has it made).
+ *
+ * Only what the filter lets through, and nothing that touches the stub or the vDSO.  Whatever is not
+ * decided here is the Sentry's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "platform/stub/abi.h"
+
+enum native_verdict {
+	NATIVE_NO,     /* the Sentry's */
+	NATIVE_RESULT, /* answered: call->result */
+	NATIVE_CALL,   /* make call->nr with call->args; does not block */
+	NATIVE_WAIT,   /* the same; a futex wait, which a kick must be able to end */
+};
+
+struct native_call {
+	uint64_t nr, args[6];
+	long result;
+	bool huge; /* NATIVE_CALL gave an address: then ask for huge pages there, args[1] bytes */
+};
+
+enum {
+	NATIVE_NR_mmap = 9,
+	NATIVE_NR_mprotect = 10,
+	NATIVE_NR_munmap = 11,
+	NATIVE_NR_sched_yield = 24,
+	NATIVE_NR_mremap = 25,
+	NATIVE_NR_madvise = 28,
+	NATIVE_NR_futex = 202,
+
+	NATIVE_EFAULT = 14,
+	NATIVE_EEXIST = 17,
+	NATIVE_EINVAL = 22,
+	NATIVE_ENOMEM = 12,
+
+	NATIVE_PROT_ALL = 7,
+	NATIVE_PROT_RW = 3,
+	NATIVE_MAP_PRIVATE = 2,
+	NATIVE_MAP_TYPE = 0x0f,
+	NATIVE_MAP_FIXED = 0x10,
+	NATIVE_MAP_ANONYMOUS = 0x20,
+	NATIVE_MAP_NORESERVE = 0x4000,
+	NATIVE_MAP_STACK = 0x20000,
+	NATIVE_MAP_FIXED_NOREPLACE = 0x100000,
+	NATIVE_MREMAP_FIXED = 2,
+	NATIVE_MADV_HUGEPAGE = 14,
+	NATIVE_HUGE = 0x200000,
+
+	NATIVE_FUTEX_WAIT = 0,
+	NATIVE_FUTEX_WAIT_BITSET = 9,
+	NATIVE_FUTEX_PRIVATE = 128,
+	NATIVE_FUTEX_CLOCK_REALTIME = 256,
+	NATIVE_FUTEX_OP = 127,
+};
+
+/* Whether [addr, addr+size) meets [min, max). */
+static inline bool native_meets(uint64_t addr, uint64_t size, uint64_t min, uint64_t max)
+{
+	uint64_t end = addr + size;
+
+	if (end < addr)
+		end = UINT64_MAX;
+	return addr < max && end > min;
+}
+
+static inline bool native_is_ours(const struct stub_const *c, uint64_t addr, uint64_t size)
+{
+	if (size == 0)
+		size = 1;
+	return native_meets(addr, size, STUB_BASE, STUB_END) ||
+	       native_meets(addr, size, c->vdso_min, c->vdso_max);
+}
+
+static inline enum native_verdict native_error(struct native_call *call, long error)
+{
+	call->result = -error;
+	return NATIVE_RESULT;
+}
+
+static inline enum native_verdict native_mmap(const struct stub_const *c, struct native_call *call)
+{
+	uint64_t *a = call->args, flags = a[3];
+
+	if (!(flags & NATIVE_MAP_ANONYMOUS) || (flags & ~(uint64_t)STUB_MMAP_FLAGS) ||
+	    (a[2] & ~(uint64_t)NATIVE_PROT_ALL))
+		return NATIVE_NO;
+	if (native_is_ours(c, a[0], a[1])) {
+		if (flags & NATIVE_MAP_FIXED_NOREPLACE)
+			return native_error(call, NATIVE_EEXIST);
+		if (flags & NATIVE_MAP_FIXED)
+			return native_error(call, NATIVE_ENOMEM);
+		a[0] = 0;
+	}
+	if (a[0] >= STUB_USER_END) {
+		if (flags & (NATIVE_MAP_FIXED | NATIVE_MAP_FIXED_NOREPLACE))
+			return native_error(call, NATIVE_ENOMEM);
+		a[0] = 0;
+	}
+	a[4] = (uint64_t)-1;
+	call->huge = c->huge_pages && a[1] >= NATIVE_HUGE && a[2] == NATIVE_PROT_RW &&
+		     (flags & NATIVE_MAP_TYPE) == NATIVE_MAP_PRIVATE &&
+		     !(flags & (NATIVE_MAP_STACK | NATIVE_MAP_NORESERVE));
+	return NATIVE_CALL;
+}
+
+static inline enum native_verdict native_mremap(const struct stub_const *c, struct native_call *call)
+{
+	uint64_t *a = call->args;
+
+	if (a[3] & ~7ull)
+		return NATIVE_NO;
+	if (native_is_ours(c, a[0], a[1]))
+		return native_error(call, NATIVE_EFAULT);
+	if ((a[3] & NATIVE_MREMAP_FIXED) && native_is_ours(c, a[4], a[2]))
+		return native_error(call, NATIVE_EINVAL);
+	return NATIVE_CALL;
+}
+
+static inline enum native_verdict native_futex(struct native_call *call)
+{
+	uint64_t op = call->args[1], cmd = op & NATIVE_FUTEX_OP;
+
+	if ((op & ~(uint64_t)(NATIVE_FUTEX_OP | NATIVE_FUTEX_PRIVATE | NATIVE_FUTEX_CLOCK_REALTIME)) ||
+	    cmd > 31 || !(STUB_FUTEX_OPS & (1u << cmd)))
+		return NATIVE_NO;
+	/* FUTEX_WAIT with CLOCK_REALTIME is a relative wait all the same. */
+	if (cmd == NATIVE_FUTEX_WAIT && (op & NATIVE_FUTEX_CLOCK_REALTIME))
+		return NATIVE_NO;
+	return cmd == NATIVE_FUTEX_WAIT || cmd == NATIVE_FUTEX_WAIT_BITSET ? NATIVE_WAIT : NATIVE_CALL;
+}
+
+/* call: number and arguments, changed as needed. */
+static inline enum native_verdict native_decide(const struct stub_const *c, struct native_call *call)
+{
+	const uint64_t *a = call->args;
+
+	call->huge = false;
+	switch (call->nr) {
+	case NATIVE_NR_futex:
+		return native_futex(call);
+	case NATIVE_NR_mmap:
+		return native_mmap(c, call);
+	case NATIVE_NR_munmap:
+		return native_is_ours(c, a[0], a[1]) ? native_error(call, NATIVE_EINVAL) : NATIVE_CALL;
+	case NATIVE_NR_mprotect:
+		if (a[2] & ~(uint64_t)NATIVE_PROT_ALL)
+			return NATIVE_NO;
+		return native_is_ours(c, a[0], a[1]) ? native_error(call, NATIVE_ENOMEM) : NATIVE_CALL;
+	case NATIVE_NR_mremap:
+		return native_mremap(c, call);
+	case NATIVE_NR_madvise:
+		if (a[2] > 63 || !(STUB_MADVISE_ADVICE & (1ull << a[2])))
+			return NATIVE_NO;
+		return native_is_ours(c, a[0], a[1]) ? native_error(call, NATIVE_ENOMEM) : NATIVE_CALL;
+	case NATIVE_NR_sched_yield:
+		return NATIVE_CALL;
+	default:
+		return NATIVE_NO;
+	}
+}
