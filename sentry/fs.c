@@ -1,14 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fs.c: which file systems and socket families there are beyond those of vfs_init(). */
+/* fs.c: file systems and socket families beyond those of vfs_init(), and what the vfs asks of tasks. */
 #include "sentry/fs.h"
 
+#include "lib/mutex.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/proc/proc.h"
+#include "sentry/signal/signal.h"
 #include "sentry/socket/inet.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/socket/socket.h"
 #include "sentry/sysfs/sysfs.h"
+#include "sentry/task/task_impl.h"
 #include "sentry/tty/tty.h"
+
+static void hook_raise(struct vfs_ctx *c, int signo)
+{
+	if (c->task)
+		sig_send_task(c->task, signo, NULL);
+}
+
+static void fs_move(struct fs_state *fs, const struct path *old, const struct path *new_path)
+{
+	struct path drop[2] = { 0 };
+
+	mutex_lock(&fs->lock);
+	if (path_equal(&fs->root, old)) {
+		drop[0] = fs->root;
+		fs->root = *new_path;
+		path_get(&fs->root);
+	}
+	if (path_equal(&fs->cwd, old)) {
+		drop[1] = fs->cwd;
+		fs->cwd = *new_path;
+		path_get(&fs->cwd);
+	}
+	mutex_unlock(&fs->lock);
+	path_put(&drop[0]);
+	path_put(&drop[1]);
+}
+
+/* pivot_root(2): whoever in the namespace stands on the old root moves to the new one. */
+static void hook_chroot_refs(struct vfs_ctx *c, const struct path *old, const struct path *new_path)
+{
+	struct pid_ns *pids = task_pid_ns(c->task);
+	int32_t nr = 1, tid;
+
+	for (struct process *p; (p = process_next(pids, nr, &nr)); nr++) {
+		tid = 1;
+		for (struct task *t; (t = process_next_task(p, pids, tid, &tid)); tid++) {
+			struct ns_set *ns = task_ns_get(t);
+			struct fs_state *fs = task_fs_get(t);
+
+			if (fs && ns && ns->mnt == c->mnt_ns)
+				fs_move(fs, old, new_path);
+			fs_state_put(fs);
+			ns_set_put(ns);
+			task_put(t);
+		}
+		process_put(p);
+	}
+}
+
+const struct vfs_hooks sentry_vfs_hooks = {
+	.chroot_refs = hook_chroot_refs,
+	.raise = hook_raise,
+};
 
 int sentry_fs_init(void)
 {

@@ -35,59 +35,6 @@
 
 #define WORKERS_MAX 16
 
-static void hook_raise(struct vfs_ctx *c, int signo)
-{
-	if (c->task)
-		sig_send_task(c->task, signo, NULL);
-}
-
-static void fs_move(struct fs_state *fs, const struct path *old, const struct path *new_path)
-{
-	struct path drop[2] = { 0 };
-
-	mutex_lock(&fs->lock);
-	if (path_equal(&fs->root, old)) {
-		drop[0] = fs->root;
-		fs->root = *new_path;
-		path_get(&fs->root);
-	}
-	if (path_equal(&fs->cwd, old)) {
-		drop[1] = fs->cwd;
-		fs->cwd = *new_path;
-		path_get(&fs->cwd);
-	}
-	mutex_unlock(&fs->lock);
-	path_put(&drop[0]);
-	path_put(&drop[1]);
-}
-
-/* pivot_root(2): whoever in the namespace stands on the old root moves to the new one. */
-static void hook_chroot_refs(struct vfs_ctx *c, const struct path *old, const struct path *new_path)
-{
-	struct pid_ns *pids = task_pid_ns(c->task);
-	int32_t nr = 1, tid;
-
-	for (struct process *p; (p = process_next(pids, nr, &nr)); nr++) {
-		tid = 1;
-		for (struct task *t; (t = process_next_task(p, pids, tid, &tid)); tid++) {
-			struct ns_set *ns = task_ns_get(t);
-			struct fs_state *fs = task_fs_get(t);
-
-			if (fs && ns && ns->mnt == c->mnt_ns)
-				fs_move(fs, old, new_path);
-			fs_state_put(fs);
-			ns_set_put(ns);
-			task_put(t);
-		}
-		process_put(p);
-	}
-}
-
-static const struct vfs_hooks sentry_vfs_hooks = {
-	.chroot_refs = hook_chroot_refs,
-	.raise = hook_raise,
-};
-
 /* One line to the CLI and the log, and the exit status. */
 static int boot_fail(const char *what, int err)
 {

@@ -148,14 +148,6 @@ static void boot(void *arg)
 	task_start(task);
 }
 
-static void raise_(struct vfs_ctx *c, int signo)
-{
-	if (c->task)
-		sig_send_task(c->task, signo, NULL);
-}
-
-static const struct vfs_hooks hooks = { .raise = raise_ };
-
 int main(int argc, char **argv)
 {
 	struct rlimit stack;
@@ -191,7 +183,7 @@ int main(int argc, char **argv)
 		err = sentry_fs_init();
 	if (!err)
 		err = socket_module_init();
-	vfs_set_hooks(&hooks);
+	vfs_set_hooks(&sentry_vfs_hooks);
 	if (!err)
 		err = events_start();
 	if (err)
