@@ -9,6 +9,7 @@
 #include "sentry/socket/inet.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/socket/socket.h"
+#include "sentry/sys/fowner.h"
 #include "sentry/sysfs/sysfs.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/tty/tty.h"
@@ -64,6 +65,7 @@ static void hook_chroot_refs(struct vfs_ctx *c, const struct path *old, const st
 const struct vfs_hooks sentry_vfs_hooks = {
 	.chroot_refs = hook_chroot_refs,
 	.raise = hook_raise,
+	.sigio = fowner_sigio,
 };
 
 int sentry_fs_init(void)

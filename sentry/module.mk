@@ -15,6 +15,7 @@ UNIT_TESTS += tests/unit/sentry/test_tty_ldisc.c
 UNIT_TESTS += tests/unit/sentry/test_tty_pty.c
 SRCS += sentry/sys/epoll.c
 SRCS += sentry/sys/eventfd.c
+SRCS += sentry/sys/fowner.c
 SRCS += sentry/sys/pipe.c
 SRCS += sentry/sys/poll.c
 SRCS += sentry/sys/timerfd.c

@@ -185,6 +185,8 @@ int vfs_setattr(struct vfs_ctx *c, const struct path *p, struct setattr *a)
 		err = truncate_may(c, i, a);
 		if (err == 0 && atomic_load_explicit(&i->writers, memory_order_relaxed) < 0)
 			err = -ETXTBSY;
+		if (err == 0)
+			err = lease_break(c, i, true, false);
 		a->mask |= SETATTR_MTIME_NOW;
 	}
 	if (err < 0)

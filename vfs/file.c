@@ -123,13 +123,13 @@ void file_put(struct file *f)
 		fsnotify_dentry(f->path.dentry,
 				f->kind & FILE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	}
+	if (f->owner)
+		f->owner->free(f->owner);
 	if (f->inode && !(f->kind & FILE_PATH))
 		locks_release_file(f); /* pipes and sockets too: flock(2) takes any file */
 	if (!(f->kind & FILE_PATH) && f->ops->release && !(f->holds & FILE_HALF_OPEN))
 		f->ops->release(f);
 	file_drop_holds(f);
-	if (f->owner)
-		f->owner->free(f->owner);
 	path_put(&f->path);
 	cred_put(f->cred);
 	mem_free(f);

@@ -28,6 +28,7 @@
 #include "lib/buf.h"
 #include "lib/list.h"
 #include "lib/mem.h"
+#include "vfs/lock_impl.h"
 #include "vfs/vfs_impl.h"
 
 #define DEADLOCK_STEPS_MAX 64
@@ -42,26 +43,13 @@ struct file_lock {
 	int32_t pid;
 };
 
-struct flock_context {
-	struct list ranges; /* (l) by start within an owner; owners in any order */
-	struct list whole;  /* (l) flock(2)'s */
-	struct wq wq;
-	struct inode *inode; /* borrowed: the inode owns this */
-	struct list all;    /* (l) in locks.contexts */
-};
-
 struct lock_wait {
 	struct list node;    /* (l) in locks.waits */
 	const void *owner;   /* who waits */
 	const void *blocker; /* (l) for whom */
 };
 
-static struct {
-	struct mutex lock; /* LOCK_LEAF */
-	struct list waits;
-	struct list contexts;
-	bool ready;
-} locks;
+struct locks locks;
 
 void locks_init(void)
 {
@@ -75,14 +63,14 @@ void locks_init(void)
 
 /* ---- contexts --------------------------------------------------------------------------------- */
 
-static struct flock_context *context_peek(const struct inode *i)
+struct flock_context *locks_context_peek(const struct inode *i)
 {
-	return atomic_load_explicit(&i->locks, memory_order_acquire); /* context_make */
+	return atomic_load_explicit(&i->locks, memory_order_acquire); /* locks_context_make */
 }
 
-static struct flock_context *context_make(struct inode *i)
+struct flock_context *locks_context_make(struct inode *i)
 {
-	struct flock_context *x = context_peek(i), *old = NULL;
+	struct flock_context *x = locks_context_peek(i), *old = NULL;
 
 	if (x)
 		return x;
@@ -91,10 +79,11 @@ static struct flock_context *context_make(struct inode *i)
 		return NULL;
 	list_init(&x->ranges);
 	list_init(&x->whole);
+	list_init(&x->leases);
 	wq_init(&x->wq);
 	x->inode = i;
 	mutex_lock(&locks.lock);
-	/* Pairs with context_peek(). */
+	/* Pairs with locks_context_peek(). */
 	if (atomic_compare_exchange_strong_explicit(&i->locks, &old, x, memory_order_release,
 						    memory_order_acquire)) {
 		list_append(&locks.contexts, &x->all);
@@ -116,7 +105,7 @@ static void locks_free_all(struct list *head)
 
 void locks_inode_free(struct inode *i)
 {
-	struct flock_context *x = context_peek(i);
+	struct flock_context *x = locks_context_peek(i);
 
 	if (!x)
 		return;
@@ -189,6 +178,27 @@ static void range_join(struct flock_context *x, struct file_lock *n)
 	}
 }
 
+/*
+ * Before what a new range of owner's belongs: its ranges stand together, by start.  F_GETLK tells
+ * of the first one in this order.
+ */
+static struct list *range_place(struct flock_context *x, const void *owner, int64_t start)
+{
+	struct file_lock *l;
+	bool seen = false;
+
+	list_for_each_entry(l, &x->ranges, node) {
+		if (l->owner == owner) {
+			seen = true;
+			if (l->start > start)
+				return &l->node;
+		} else if (seen) {
+			return &l->node;
+		}
+	}
+	return &x->ranges;
+}
+
 /* Make owner's ranges say r; n and spare are memory for it (each consumed or left). */
 static void range_apply(struct flock_context *x, const void *owner, enum lock_kind kind,
 			const struct lock_range *r, int32_t pid, struct file_lock **n,
@@ -200,6 +210,8 @@ static void range_apply(struct flock_context *x, const void *owner, enum lock_ki
 		if (l->owner == owner && overlaps(l, r->start, r->end))
 			range_cut(l, r->start, r->end, spare);
 	if (r->type != F_UNLCK) {
+		struct list *at = range_place(x, owner, r->start);
+
 		l = *n;
 		*n = NULL;
 		l->owner = owner;
@@ -208,7 +220,7 @@ static void range_apply(struct flock_context *x, const void *owner, enum lock_ki
 		l->start = r->start;
 		l->end = r->end;
 		l->pid = pid;
-		list_append(&x->ranges, &l->node);
+		list_append(at, &l->node); /* before it */
 		range_join(x, l);
 	}
 	/* Even a lock can free something: write becomes read. */
@@ -269,7 +281,7 @@ int lock_set(struct vfs_ctx *c, struct file *f, enum lock_kind kind, const struc
 	struct flock_context *x;
 	int err = 0;
 
-	x = r->type == F_UNLCK ? context_peek(f->inode) : context_make(f->inode);
+	x = r->type == F_UNLCK ? locks_context_peek(f->inode) : locks_context_make(f->inode);
 	if (!x)
 		return r->type == F_UNLCK ? 0 : -ENOMEM;
 	n = mem_new(struct file_lock);
@@ -295,7 +307,7 @@ free_both:
 
 int lock_test(struct vfs_ctx *c, struct file *f, enum lock_kind kind, struct lock_range *r)
 {
-	struct flock_context *x = context_peek(f->inode);
+	struct flock_context *x = locks_context_peek(f->inode);
 	const struct file_lock *l = NULL;
 
 	if (x) {
@@ -350,7 +362,7 @@ int lock_flock(struct vfs_ctx *c, struct file *f, unsigned int op)
 	struct file_lock *n, *old;
 
 	if ((op & ~(unsigned int)LOCK_NB) == LOCK_UN) {
-		x = context_peek(f->inode);
+		x = locks_context_peek(f->inode);
 		if (x) {
 			mutex_lock(&locks.lock);
 			whole_drop(x, f);
@@ -358,7 +370,7 @@ int lock_flock(struct vfs_ctx *c, struct file *f, unsigned int op)
 		}
 		return 0;
 	}
-	x = context_make(f->inode);
+	x = locks_context_make(f->inode);
 	n = mem_new(struct file_lock);
 	if (!x || !n) {
 		mem_free(n);
@@ -405,7 +417,7 @@ static void ranges_drop(struct flock_context *x, const void *owner)
 
 void vfs_lock_remove_posix(struct file *f, const void *owner)
 {
-	struct flock_context *x = context_peek(f->inode);
+	struct flock_context *x = locks_context_peek(f->inode);
 
 	if (!x)
 		return;
@@ -416,13 +428,14 @@ void vfs_lock_remove_posix(struct file *f, const void *owner)
 
 void locks_release_file(struct file *f)
 {
-	struct flock_context *x = context_peek(f->inode);
+	struct flock_context *x = locks_context_peek(f->inode);
 
 	if (!x)
 		return;
 	mutex_lock(&locks.lock);
 	ranges_drop(x, f);
 	whole_drop(x, f);
+	lease_drop_file_locked(x, f);
 	mutex_unlock(&locks.lock);
 }
 

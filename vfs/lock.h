@@ -35,6 +35,16 @@ int lock_set(struct vfs_ctx *c, struct file *f, enum lock_kind kind, const struc
 /* F_GETLK: *r becomes the first lock that is in the way, or its type F_UNLCK. */
 int lock_test(struct vfs_ctx *c, struct file *f, enum lock_kind kind, struct lock_range *r);
 
+/*
+ * Leases (fcntl(2), F_SETLEASE; fs/locks.c).  lease_set: type F_RDLCK, F_WRLCK, F_UNLCK; -EINVAL no
+ * regular file, -EACCES not the owner, -EAGAIN opened in the way of it.  lease_get: the type, as the
+ * holder shall have it after a break.  lease_break, before the file is opened or truncated: tells the
+ * holders by SIGIO and waits for them to let go, at most 45 s; nonblocking: -EWOULDBLOCK.
+ */
+int lease_set(struct vfs_ctx *c, struct file *f, int type);
+int lease_get(struct file *f);
+int lease_break(struct vfs_ctx *c, struct inode *i, bool want_write, bool nonblock) must_check;
+
 /* close(2) of any descriptor of a file by a table drops all POSIX locks that the table holds on it. */
 void vfs_lock_remove_posix(struct file *f, const void *owner);
 /* The last reference to f goes: its flock and OFD locks. */

@@ -45,6 +45,7 @@ UNIT_TESTS += tests/unit/vfs/test_walk.c
 UNIT_TESTS += tests/unit/vfs/test_pipe.c
 UNIT_TESTS += tests/unit/vfs/test_epoll.c
 UNIT_TESTS += tests/unit/vfs/test_mount.c
+SRCS += vfs/lease.c
 SRCS += vfs/lock.c
 SRCS += vfs/devtmpfs.c
 SRCS += vfs/memdev.c

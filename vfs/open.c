@@ -19,6 +19,7 @@
 
 #include "vfs/file.h"
 #include "vfs/pipe.h"
+#include "vfs/lock.h"
 #include "vfs/vfs_impl.h"
 
 /* The kernel's __O_TMPFILE; the C library's O_TMPFILE and __O_TMPFILE have O_DIRECTORY in them. */
@@ -123,7 +124,10 @@ int file_open_path(struct vfs_ctx *c, const struct path *p, int flags, unsigned 
 	}
 	f->kind |= kind | (flags & O_NOCTTY ? FILE_NOCTTY : 0);
 	f->holds |= FILE_HALF_OPEN;
-	err = open_take_counts(f, kind);
+	err = S_ISREG(i->mode) ? lease_break(c, i, (flags & O_ACCMODE) != O_RDONLY,
+					     flags & O_NONBLOCK) : 0;
+	if (err == 0)
+		err = open_take_counts(f, kind);
 	if (err == 0)
 		err = open_by_type(c, i, f);
 	if (err < 0) {

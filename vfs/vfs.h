@@ -445,7 +445,7 @@ struct file {
 	struct fowner *owner;       /* (latch) F_SETOWN, F_SETSIG */
 };
 
-/* Embedded in what fcntl hangs at file->owner; free() is called when the file goes. */
+/* Embedded in what fcntl hangs at file->owner; free() is called when the file goes, before its release. */
 struct fowner {
 	void (*free)(struct fowner *o);
 };

@@ -7,10 +7,12 @@
 #include <sys/ioctl.h>
 
 #include "lib/mem.h"
+#include "sentry/sys/fowner.h"
 #include "sentry/sys/lock.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 #include "vfs/file.h"
+#include "vfs/lock.h"
 #include "vfs/pipe.h"
 #include "vfs/tmpfs/tmpfs.h"
 
@@ -81,14 +83,36 @@ static long fcntl_dup(struct task *t, struct file *f, unsigned long min, int fla
 	return fd;
 }
 
-static long fcntl_setfl(struct task *t, struct file *f, int flags)
+/* Change the flags, and with O_ASYNC whom events are told. */
+static int set_file_flags(struct task *t, int fd, struct file *f, int flags)
+{
+	int old = atomic_load_explicit(&f->flags, memory_order_relaxed), err;
+
+	if (!fowner_async_possible(f))
+		flags = (flags & ~O_ASYNC) | (old & O_ASYNC);
+	err = file_set_flags(task_vfs(t), f, flags);
+	if (err == 0 && ((flags ^ old) & O_ASYNC))
+		err = fowner_async(t, fd, f, flags & O_ASYNC);
+	return err;
+}
+
+static long fcntl_setfl(struct task *t, int fd, struct file *f, int flags)
 {
 	int old = atomic_load_explicit(&f->flags, memory_order_relaxed);
 
 	if ((flags & O_NOATIME) && !(old & O_NOATIME) &&
 	    !inode_owner_or_capable(task_vfs(t), f->inode))
 		return -EPERM;
-	return file_set_flags(task_vfs(t), f, (old & ~SETFL_MASK) | (flags & SETFL_MASK));
+	return set_file_flags(t, fd, f, (old & ~SETFL_MASK) | (flags & SETFL_MASK));
+}
+
+static long fcntl_setlease(struct task *t, int fd, struct file *f, int type)
+{
+	int err = lease_set(task_vfs(t), f, type);
+
+	if (err == 0 && type == F_UNLCK)
+		fowner_forget(t, f);
+	return err || type == F_UNLCK ? err : fowner_default(t, fd, f);
 }
 
 /* What an O_PATH descriptor allows too (open(2)). */
@@ -114,7 +138,11 @@ static long fcntl_file(struct task *t, int fd, struct file *f, unsigned int cmd,
 		return atomic_load_explicit(&f->flags, memory_order_relaxed) |
 		       (f->holds & FILE_HOLDS_OPEN ? 0100000 : 0);
 	case F_SETFL:
-		return fcntl_setfl(t, f, (int)arg);
+		return fcntl_setfl(t, fd, f, (int)arg);
+	case F_SETLEASE:
+		return fcntl_setlease(t, fd, f, (int)arg);
+	case F_GETLEASE:
+		return lease_get(f);
 	case F_GETPIPE_SZ:
 		return pipe_get_size(f);
 	case F_SETPIPE_SZ:
@@ -124,6 +152,8 @@ static long fcntl_file(struct task *t, int fd, struct file *f, unsigned int cmd,
 	case F_ADD_SEALS:
 		return tmpfs_add_seals(task_vfs(t), f, (unsigned int)arg);
 	default:
+		if (fcntl_is_owner(cmd))
+			return fcntl_owner(t, f, cmd, arg);
 		return fcntl_is_lock(cmd) ? fcntl_lock(t, fd, f, cmd, uaddr(arg)) : -EINVAL;
 	}
 }
@@ -143,13 +173,13 @@ long sys_fcntl(struct task *t, int fd, unsigned int cmd, unsigned long arg)
 
 /* ---- ioctl ---------------------------------------------------------------------------------------- */
 
-static long ioctl_set_flag(struct task *t, struct file *f, uaddr_t arg, int flag)
+static long ioctl_set_flag(struct task *t, int fd, struct file *f, uaddr_t arg, int flag)
 {
 	int on, old = atomic_load_explicit(&f->flags, memory_order_relaxed);
 
 	if (uaccess_get(t, &on, arg, sizeof(on)))
 		return -EFAULT;
-	return file_set_flags(task_vfs(t), f, on ? old | flag : old & ~flag);
+	return set_file_flags(t, fd, f, on ? old | flag : old & ~flag);
 }
 
 long sys_ioctl(struct task *t, int fd, unsigned int cmd, unsigned long arg)
@@ -165,10 +195,10 @@ long sys_ioctl(struct task *t, int fd, unsigned int cmd, unsigned long arg)
 		r = fdt_cloexec_set(t->fdt, fd, cmd == FIOCLEX);
 		break;
 	case FIONBIO:
-		r = ioctl_set_flag(t, f, uaddr(arg), O_NONBLOCK);
+		r = ioctl_set_flag(t, fd, f, uaddr(arg), O_NONBLOCK);
 		break;
 	case FIOASYNC:
-		r = ioctl_set_flag(t, f, uaddr(arg), O_ASYNC);
+		r = ioctl_set_flag(t, fd, f, uaddr(arg), O_ASYNC);
 		break;
 	default:
 		r = file_ioctl(task_vfs(t), f, cmd, arg);
