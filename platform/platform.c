@@ -12,6 +12,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include "lib/fiber.h"
 #include "lib/log.h"
 #include "platform/host.h"
 #include "platform/stub/abi.h"
@@ -239,6 +240,47 @@ pid_t plat_thread_host_tid(struct plat_thread *pt)
 int plat_start(struct plat_thread *pt)
 {
 	return plat.ops->start(pt);
+}
+
+int plat_start_from(struct plat_thread *tmpl, struct plat_thread *pt)
+{
+	return tmpl ? plat.ops->start_from(tmpl, pt) : plat.ops->start(pt);
+}
+
+int plat_template_new(struct plat_thread **out)
+{
+	struct plat_thread *pt;
+	struct plat_mm *mm;
+	int err;
+
+	if (!plat.ops->start_from)
+		return -ENOTSUP;
+	err = plat_mm_new(&mm);
+	if (err)
+		return err;
+	err = plat_thread_new(mm, fiber_self(), &pt);
+	if (!err) {
+		err = plat_start(pt);
+		/* Until it has arrived it has no number by which anybody could move it. */
+		if (!err && plat.ops->mm_tid(mm) <= 0)
+			err = -ESRCH;
+		if (err) {
+			plat_mm_kill(mm);
+			plat_thread_free(pt);
+		}
+	}
+	plat_mm_put(mm); /* pt holds it */
+	if (!err)
+		*out = pt;
+	return err;
+}
+
+void plat_template_free(struct plat_thread *tmpl)
+{
+	if (!tmpl)
+		return;
+	plat_mm_kill(plat_thread_mm(tmpl));
+	plat_thread_free(tmpl);
 }
 
 int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags)

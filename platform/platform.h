@@ -119,6 +119,15 @@ pid_t plat_thread_host_tid(struct plat_thread *pt);     /* in the Sentry's pid n
  */
 int plat_start(struct plat_thread *pt) must_check;
 
+/*
+ * A template: a process that only stands still, off which others are forked as off the zygote, so
+ * that they start where the host has put it (its cgroups).  Made on any fiber; there is no template
+ * where a platform has none (-ENOTSUP).  plat_start_from(NULL, pt) is plat_start(pt).
+ */
+int plat_template_new(struct plat_thread **out) must_check;
+void plat_template_free(struct plat_thread *tmpl); /* accepts NULL; nobody may be using it */
+int plat_start_from(struct plat_thread *tmpl, struct plat_thread *pt) must_check;
+
 enum plat_clone_flags {
 	PLAT_CLONE_VM = 1 << 0, /* child is a thread of the same plat_mm; else its mm is a copy of parent's */
 };

@@ -40,6 +40,8 @@ struct platform_ops {
 	const struct uio_space *(*thread_space)(struct plat_thread *pt);
 
 	int (*start)(struct plat_thread *pt);
+	/* Empty: no templates, plat_template_new() gives -ENOTSUP. */
+	int (*start_from)(struct plat_thread *tmpl, struct plat_thread *pt);
 	int (*clone)(struct plat_thread *parent, struct plat_thread *child, unsigned int flags);
 	void (*run)(struct plat_thread *pt, struct plat_event *ev);
 	void (*kick)(struct plat_thread *pt);

@@ -330,6 +330,20 @@ int cgroup_make(struct cgroup *c, bool optional, struct err *e)
 	return e->error;
 }
 
+int cgroup_move(const struct cgroup *c, pid_t pid, bool optional, struct err *e)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	for (size_t i = 0; i < c->count; i++) {
+		int err = cgroup_write(c->dirs[i].path, "cgroup.procs", text);
+
+		if (err < 0 && err != -ESRCH && (!optional || !may_drop(err)))
+			return err_errno(e, err, "can't move a process to cgroup \"%s\"", c->dirs[i].path);
+	}
+	return 0;
+}
+
 int cgroup_join_self(const struct cgroup *c, bool optional, struct err *e)
 {
 	for (size_t i = 0; !c->v2 && i < c->count; i++) {

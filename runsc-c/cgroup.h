@@ -51,6 +51,8 @@ int cgroup_apply(const struct cgroup *c, const struct oci_resources *r, bool opt
 		 struct err *e);
 /* v1: the calling process, which must be single-threaded, joins.  Nothing to do under v2. */
 int cgroup_join_self(const struct cgroup *c, bool optional, struct err *e);
+/* Move a process, with all its threads. */
+int cgroup_move(const struct cgroup *c, pid_t pid, bool optional, struct err *e);
 /* v2: a descriptor for CLONE_INTO_CGROUP, else -1. */
 int cgroup_clone_fd(const struct cgroup *c);
 /* Freeze or thaw and wait until it is so.  -ENOENT: no freezer here. */

@@ -3,7 +3,6 @@
  * cmd_ps.c: `runsc-c ps`: the processes of a container.  The JSON form lists host pids, as runc's
  * does (that is what the clients look up in the host's ps); the table shows what the container sees.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,58 +13,7 @@
 #include "runsc-c/control_client.h"
 #include "runsc-c/runsc.h"
 #include "runsc-c/state.h"
-
-/* The pid in the innermost pid namespace, and the parent, of a host process; 0: no such. */
-static int inner_pid(int host_pid, int *parent)
-{
-	char path[64], line[512];
-	int inner = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", host_pid);
-	f = fopen(path, "re");
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-		sscanf(line, "PPid: %d", parent);
-		if (strncmp(line, "NSpid:", 6) == 0) {
-			char *last = strrchr(line, '\t');
-
-			inner = last && last != strchr(line, '\t') ? atoi(last + 1) : 0;
-			break;
-		}
-	}
-	if (f != NULL)
-		fclose(f);
-	return inner;
-}
-
-struct pid_pair {
-	int host, inner;
-};
-
-/* Stubs are children of the Sentry: the host pid of each pid in the Sentry's namespace. */
-static struct pid_pair *stub_pids(pid_t sentry, size_t *count)
-{
-	struct pid_pair *v = NULL;
-	DIR *d = opendir("/proc");
-	struct dirent *de;
-
-	*count = 0;
-	while (d != NULL && (de = readdir(d)) != NULL) {
-		int host = atoi(de->d_name), parent = 0, inner = host > 0 ? inner_pid(host, &parent) : 0;
-		struct pid_pair *grown;
-
-		if (inner == 0 || parent != sentry)
-			continue;
-		grown = mem_realloc(v, *count + 1, sizeof(*v));
-		if (grown == NULL)
-			break;
-		v = grown;
-		v[(*count)++] = (struct pid_pair){ host, inner };
-	}
-	if (d != NULL)
-		closedir(d);
-	return v;
-}
+#include "runsc-c/stubs.h"
 
 static int get(const json_t *o, const char *name)
 {
@@ -76,7 +24,7 @@ static void print_json(const struct state *s, const json_t *processes)
 {
 	json_t *a = json_array();
 	size_t count;
-	struct pid_pair *v = stub_pids(s->sentry.pid, &count);
+	struct stub_pid *v = stub_pids(s->sentry.pid, &count);
 
 	for (size_t i = 0; i < json_array_size(processes); i++) {
 		int stub = get(json_array_get(processes, i), "stub_pid");

@@ -22,6 +22,7 @@
 #include "runsc-c/hooks.h"
 #include "runsc-c/monitor.h"
 #include "runsc-c/oci_spec_impl.h"
+#include "runsc-c/pod.h"
 #include "runsc-c/spawn.h"
 #include "sentry/control/control.h"
 
@@ -62,15 +63,32 @@ static int open_debug_log(const struct launch *l, struct err *e)
 	return fd < 0 ? err_errno(e, errno, "--debug-log: \"%s\"", path) : fd;
 }
 
+/* To a Sentry of our own, or to that of the sandbox. */
+static int open_control(struct start *s, struct err *e)
+{
+	struct launch *l = s->l;
+	int pair[2], err;
+
+	if (l->sandbox != NULL) {
+		if (pod_link(l->state, l->sandbox, e) == 0)
+			l->control = control_connect(l->state, e);
+		return e->error;
+	}
+	err = host_socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+	if (err < 0)
+		return err_errno(e, err, "socketpair");
+	l->control = pair[0];
+	s->control_peer = pair[1];
+	s->listen = control_listen(l->state, e);
+	return e->error;
+}
+
 static int open_all(struct start *s, struct err *e)
 {
 	int pair[2], err;
 
-	err = host_socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
-	if (err < 0)
-		return err_errno(e, err, "socketpair");
-	s->l->control = pair[0];
-	s->control_peer = pair[1];
+	if (open_control(s, e) < 0)
+		return e->error;
 	err = host_socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair);
 	if (err < 0)
 		return err_errno(e, err, "socketpair");
@@ -79,9 +97,6 @@ static int open_all(struct start *s, struct err *e)
 	err = host_socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s->gofer);
 	if (err < 0)
 		return err_errno(e, err, "socketpair");
-	s->listen = control_listen(s->l->state, e);
-	if (s->listen < 0)
-		return e->error;
 	s->log = open_debug_log(s->l, e);
 	if (s->log < 0)
 		return e->error;
@@ -98,7 +113,7 @@ static int start_monitor(struct start *s, struct err *e)
 		.g = l->g, .spec = l->spec, .cgroup = &l->cgroup, .state_path = l->state->path,
 		.state_dir = l->state->dir, .sync = s->sync_peer, .sentry_control = s->control_peer,
 		.control = l->control, .listen = s->listen, .gofer_conn = s->gofer[1], .log = s->log,
-		.exe = s->exe,
+		.exe = s->exe, .joined = l->sandbox != NULL,
 		.console = l->spec->container->process->terminal ? l->fds[0] : -1,
 	};
 	int into = cgroup_clone_fd(&l->cgroup);
@@ -197,7 +212,7 @@ static int wait_ready(struct launch *l, struct err *e)
 	}
 	memcpy(&ready, packet, sizeof(ready));
 	l->state->monitor = proc_id_of(l->monitor);
-	l->state->sentry = proc_id_of(ready.sentry);
+	l->state->sentry = l->sandbox ? l->sandbox->sentry : proc_id_of(ready.sentry);
 	l->state->gofer = proc_id_of(ready.gofer);
 	return 0;
 }
@@ -218,14 +233,15 @@ static uint64_t memory_size(const struct launch *l)
  * A call to the Sentry; if it has died, what a child reported before its exec says more than "broken
  * pipe".
  */
-static int call_sentry(struct launch *l, json_t *request, const int *fds, size_t count, struct err *e)
+static int call_sentry(struct launch *l, json_t *request, const int *fds, size_t count, json_t **reply,
+		       struct err *e)
 {
 	struct pollfd p = { .fd = l->sync, .events = POLLIN };
 	struct timespec now = { 0, 100 * NSEC_PER_MSEC };
 	struct err told = ERR_INIT;
 	char packet[1024];
 
-	if (control_call(l->control, request, fds, count, BOOT_TIMEOUT_MS, NULL, e) == 0)
+	if (control_call(l->control, request, fds, count, BOOT_TIMEOUT_MS, reply, e) == 0)
 		return 0;
 	if (e->error == -EPIPE && host_ppoll(&p, 1, &now) > 0) {
 		read_sync(l, packet, sizeof(packet), &told);
@@ -245,19 +261,27 @@ static int boot_sentry(struct launch *l, struct err *e)
 		.cpu_count = l->spec->container->cpu_count, .memory_size = memory_size(l),
 	};
 
-	return call_sentry(l, control_encode_boot(&b), NULL, 0, e);
+	return l->sandbox ? 0 : call_sentry(l, control_encode_boot(&b), NULL, 0, NULL, e);
 }
 
 static int create_container(struct start *s, struct err *e)
 {
 	struct launch *l = s->l;
 	int *fds = mem_calloc(l->fd_count + 1, sizeof(int)), err;
+	json_t *request, *reply = NULL;
 
 	if (fds == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	fds[0] = s->gofer[0];
 	memcpy(fds + 1, l->fds, l->fd_count * sizeof(int));
-	err = call_sentry(l, control_encode_create(l->spec->container), fds, l->fd_count + 1, e);
+	l->spec->container->own_template = l->sandbox != NULL && l->cgroup.count > 0;
+	request = control_encode_create(l->spec->container);
+	if (l->sandbox != NULL)
+		json_object_set_new(request, "kill_on_close", json_true());
+	err = call_sentry(l, request, fds, l->fd_count + 1, &reply, e);
+	if (err == 0 && l->sandbox != NULL)
+		err = pod_place(l->state, reply, &l->cgroup, l->g->rootless, e);
+	json_decref(reply);
 	mem_free(fds);
 	return err;
 }
@@ -310,6 +334,11 @@ static int fill_state(struct launch *l, struct err *e)
 	if (spec->hooks[OCI_HOOK_POSTSTOP].count > 0)
 		s->hooks_poststop = hooks_to_json(&spec->hooks[OCI_HOOK_POSTSTOP]);
 	s->rootless = l->g->rootless;
+	if (l->sandbox != NULL) {
+		s->sandbox = mem_strdup(l->sandbox->id);
+		s->sentry = l->sandbox->sentry;
+		s->shares_net = l->spec->container->ns[NS_NET] != NS_NEW;
+	}
 	return state_save(s, e);
 }
 
@@ -354,19 +383,25 @@ int launch_create(struct launch *l, struct err *e)
 	struct start s = { l, -1, { -1, -1 }, -1, -1, -1, -1 };
 	bool systemd = l->g->systemd_cgroup;
 
-	l->state = NULL;
+	l->state = l->sandbox = NULL;
 	l->monitor = 0;
 	l->sync = l->control = -1;
 	memset(&l->cgroup, 0, sizeof(l->cgroup));
 	l->spec->container->root_overlay = l->g->overlay;
 	if (attach_describe(l->spec, e) < 0 || fill_hostname(l->spec, e) < 0 ||
-	    state_create(l->g->root, l->spec->container->id, &l->state, e) < 0)
+	    pod_find(l->g->root, l->spec, &l->sandbox, e) < 0 ||
+	    state_create(l->g->root, l->spec->container->id, &l->state, e) < 0) {
+		state_free(l->sandbox);
+		l->sandbox = NULL;
 		return e->error;
+	}
 	if (strcmp(l->g->cgroup_manager ? l->g->cgroup_manager : "", "disabled") != 0)
 		cgroup_plan(l->spec->cgroups_path, l->spec->container->id, systemd, &l->cgroup, e);
 	if (!err_is(e) && fill_state(l, e) == 0)
 		start_all(&s, e);
 	close_start(&s);
+	state_free(l->sandbox);
+	l->sandbox = NULL;
 	if (err_is(e))
 		launch_abort(l);
 	return e->error;
@@ -443,7 +478,8 @@ int launch_wait(struct launch *l)
 
 int launch_destroy(const char *root, struct state *s, struct err *e)
 {
-	const struct proc_id *all[] = { &s->monitor, &s->sentry, &s->gofer };
+	const struct proc_id *all[] = { &s->monitor, &s->gofer, &s->sentry };
+	size_t count = s->sandbox != NULL ? 2 : 3; /* another's Sentry stays */
 	struct oci_hooks hooks = { NULL, 0 };
 	struct err ignored = ERR_INIT;
 	struct cgroup c;
@@ -453,14 +489,18 @@ int launch_destroy(const char *root, struct state *s, struct err *e)
 	if (cgroup_is_frozen(&c))
 		cgroup_freeze(&c, false, &ignored);
 	/* The monitor reaps the others and ends by itself; it is killed only if it does not. */
-	if (proc_kill(&s->sentry, SIGKILL) == 0)
+	if (s->sandbox == NULL && proc_kill(&s->sentry, SIGKILL) == 0)
 		proc_wait_gone(&s->monitor, MONITOR_TIMEOUT_MS);
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+	for (size_t i = 0; i < count; i++)
 		proc_kill(all[i], SIGKILL);
+	if (s->sandbox != NULL) {
+		proc_wait_gone(&s->monitor, MONITOR_TIMEOUT_MS);
+		pod_forget(s);
+	}
 	if (c.count > 0 && !cgroup_kill(&c, KILL_TIMEOUT_MS))
 		err_set(e, EBUSY, "container \"%s\": processes in \"%s\" don't die", s->id,
 			c.dirs[0].path);
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+	for (size_t i = 0; i < count; i++)
 		if (!proc_wait_gone(all[i], KILL_TIMEOUT_MS))
 			err_set(e, EBUSY, "container \"%s\": process %d does not die", s->id, all[i]->pid);
 	cgroup_remove(&c, e);

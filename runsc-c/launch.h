@@ -30,6 +30,7 @@ struct launch {
 	bool keep;              /* attached, but kept when it has ended */
 	/* filled by launch_create() */
 	struct state *state;    /* locked */
+	struct state *sandbox;  /* whose Sentry it joins; NULL: its own */
 	struct cgroup cgroup;
 	pid_t monitor;          /* our child */
 	int sync;               /* to the monitor */

@@ -40,8 +40,10 @@ SRCS += runsc-c/oci_process.c
 SRCS += runsc-c/oci_resources.c
 SRCS += runsc-c/oci_seccomp.c
 SRCS += runsc-c/oci_spec.c
+SRCS += runsc-c/pod.c
 SRCS += runsc-c/spawn.c
 SRCS += runsc-c/state.c
+SRCS += runsc-c/stubs.c
 
 # Until sentry/main.c is there.
 ifeq ($(filter sentry/main.c,$(SRCS)),)

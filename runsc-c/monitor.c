@@ -193,6 +193,7 @@ struct watch {
 	pid_t sentry, gofer;
 	int signals; /* signalfd of all signals */
 	bool asked;  /* "wait" was sent */
+	bool lost;   /* a child of ours has died */
 };
 
 static int exit_code(int wait_status)
@@ -215,6 +216,7 @@ static void child_ended(struct watch *w, pid_t pid, int status)
 	if (w->m->sync >= 0)
 		host_write(w->m->sync, line, strlen(line));
 	*(pid == w->sentry ? &w->sentry : &w->gofer) = 0;
+	w->lost = true;
 }
 
 /* Kill and reap the children, then end.  The Sentry is its pid namespace's init: it takes all along. */
@@ -290,7 +292,7 @@ static void on_signal(struct watch *w)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		child_ended(w, pid, status);
 	/* Init's status may be on its way already; else the container is lost. */
-	if (w->sentry == 0 || w->gofer == 0) {
+	if (w->lost) {
 		struct pollfd p = { .fd = w->m->control, .events = POLLIN };
 		struct timespec grace = { 0, 200 * NSEC_PER_MSEC };
 
@@ -379,7 +381,7 @@ _Noreturn void monitor_main(struct monitor *m)
 	    enter_namespaces(m, &e) < 0)
 		fail(m, &e);
 	w.gofer = start_gofer(m, null, &e);
-	if (w.gofer > 0)
+	if (w.gofer > 0 && !m->joined)
 		w.sentry = start_sentry(m, null, &e);
 	if (err_is(&e)) {
 		host_write(m->sync, e.text, strlen(e.text));

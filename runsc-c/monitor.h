@@ -34,6 +34,7 @@ struct monitor {
 	int signals;            /* control connection for signals; monitor_main() makes it */
 	int console;            /* the slave of process.terminal's pty, or -1 */
 	int sync, control, sentry_control, listen, gofer_conn, log, exe;
+	bool joined;            /* its Sentry is another container's: none is started (pod.h) */
 };
 
 /* In the forked child: never returns. */

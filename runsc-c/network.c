@@ -556,11 +556,12 @@ static int network_collect(const struct globals *g, pid_t pid, struct network_co
 
 int network_start(const struct globals *g, const struct state *s, int control, struct err *e)
 {
-	struct network_config *n;
+	struct network_config *n = NULL;
 	int fds[LINKS_MAX];
 	size_t count = 0;
 
-	if (network_collect(g, s->monitor.pid, &n, e) < 0)
+	/* In a pod the links are those of the container that the namespace was made for. */
+	if (!s->shares_net && network_collect(g, s->monitor.pid, &n, e) < 0)
 		return e->error;
 	for (size_t i = 0; n != NULL && i < n->link_count; i++)
 		if (n->links[i].has_fd)

@@ -132,7 +132,7 @@ static const struct {
 	int sentry_kind; /* enum ns_kind, or -1 */
 	bool by_path;    /* may be one that exists */
 } namespace_names[] = {
-	{ "pid", OCI_NS_PID, NS_PID, false },
+	{ "pid", OCI_NS_PID, NS_PID, true },
 	{ "network", OCI_NS_NETWORK, NS_NET, true },
 	{ "mount", OCI_NS_MOUNT, -1, false },
 	{ "ipc", OCI_NS_IPC, NS_IPC, true },

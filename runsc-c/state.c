@@ -140,8 +140,11 @@ static json_t *state_to_json(const struct state *s)
 	json_object_set_new(o, "sentry", proc_to_json(&s->sentry));
 	json_object_set_new(o, "gofer", proc_to_json(&s->gofer));
 	json_object_set_new(o, "attached", proc_to_json(&s->attached));
+	json_object_set_new(o, "shares_net", json_boolean(s->shares_net));
 	json_object_set(o, "cgroup", s->cgroup);
 	json_object_set(o, "annotations", s->annotations);
+	if (s->sandbox != NULL)
+		json_object_set_new(o, "sandbox", json_string(s->sandbox));
 	if (s->hooks_poststop != NULL)
 		json_object_set(o, "poststop", s->hooks_poststop);
 	return o;
@@ -169,6 +172,7 @@ static void clear_members(struct state *s)
 	mem_free(s->created);
 	mem_free(s->owner);
 	mem_free(s->version);
+	mem_free(s->sandbox);
 	json_decref(s->annotations);
 	json_decref(s->cgroup);
 	json_decref(s->hooks_poststop);
@@ -193,10 +197,13 @@ static void read_state(struct state *s)
 	s->version = dup_member(&w, doc, "ociVersion");
 	s->status = parse_status(jsonw_string(&w, doc, "status", OPTIONAL));
 	s->rootless = jsonw_bool(&w, doc, "rootless", false);
+	s->shares_net = jsonw_bool(&w, doc, "shares_net", false);
 	s->monitor = proc_from_json(&w, doc, "monitor");
 	s->sentry = proc_from_json(&w, doc, "sentry");
 	s->gofer = proc_from_json(&w, doc, "gofer");
 	s->attached = proc_from_json(&w, doc, "attached");
+	s->sandbox = doc && json_is_string(json_object_get(doc, "sandbox"))
+			     ? dup_member(&w, doc, "sandbox") : NULL;
 	s->cgroup = json_incref(jsonw_object(&w, doc, "cgroup", OPTIONAL));
 	s->annotations = json_incref(jsonw_object(&w, doc, "annotations", OPTIONAL));
 	s->hooks_poststop = json_incref(jsonw_array(&w, doc, "poststop", OPTIONAL));

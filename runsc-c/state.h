@@ -43,8 +43,10 @@ struct state {
 	struct proc_id sentry, gofer;
 	struct proc_id attached; /* the foreground run or do that it dies with; pid 0: none */
 	json_t *cgroup;          /* of cgroup_to_json(); never NULL */
+	char *sandbox;           /* the container whose Sentry it is in, if not its own (pod.h); or NULL */
 	json_t *hooks_poststop;  /* config.json's hooks.poststop; may be NULL */
 	bool rootless;
+	bool shares_net;         /* its network namespace is that of another of its Sentry */
 	/* not in the file */
 	int dir;                 /* the container's directory, locked when state_lock()ed */
 	bool locked;             /* by us */

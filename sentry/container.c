@@ -133,7 +133,11 @@ NO_TSA static struct container *container_lock(struct job *j)
 	return NULL;
 }
 
-static void container_free(struct container *k)
+/*
+ * What it held is dropped; the struct itself (about a kilobyte) stays: a zombie in a shared pid
+ * namespace or an open file of its /proc may still point at it.
+ */
+static void container_bury(struct container *k)
 {
 	struct owned_process *o, *tmp;
 
@@ -142,9 +146,21 @@ static void container_free(struct container *k)
 		process_put(o->process);
 		mem_free(o);
 	}
+	plat_template_free(k->template);
+	k->template = NULL;
+	k->init_owned = NULL;
 	path_put(&k->root);
 	ns_set_put(k->ns);
-	pid_ns_put(k->pid_ns);
+	k->ns = NULL;
+	if (k->pid_ns)
+		pid_ns_put(k->pid_ns);
+	k->pid_ns = NULL;
+}
+
+/* One of which no process was ever seen. */
+static void container_free(struct container *k)
+{
+	container_bury(k);
 	mem_free(k->cgroups_path);
 	mem_free(k);
 }
@@ -459,10 +475,56 @@ out:
 
 /* ---- create, start, exec ---------------------------------------------------------------------------- */
 
+/*
+ * The container whose namespace of that kind k is to share: the named one, or, where config.json has
+ * no such namespace, the sandbox's first; NULL: a new one.  *err: -ENOENT when it is not here.
+ */
+static struct container *namespace_source_locked(const struct container_config *config,
+						 enum ns_kind kind, int *err)
+{
+	struct container *k;
+
+	if (config->ns[kind] == NS_NEW || list_empty(&containers.list))
+		return NULL;
+	if (config->ns[kind] == NS_SANDBOX)
+		return list_first(&containers.list, struct container, node);
+	k = container_peek_locked(config->ns_join[kind] ? config->ns_join[kind] : "");
+	if (!k)
+		*err = -ENOENT;
+	return k;
+}
+
+static int container_namespaces_locked(struct container *k, const struct container_config *config)
+{
+	struct container *pid, *uts, *net, *ipc;
+	struct ns_set *ns = k->ns;
+	int err = 0;
+
+	pid = namespace_source_locked(config, NS_PID, &err);
+	uts = namespace_source_locked(config, NS_UTS, &err);
+	net = namespace_source_locked(config, NS_NET, &err);
+	ipc = namespace_source_locked(config, NS_IPC, &err);
+	if (err)
+		return err;
+	k->pid_ns = pid ? pid_ns_get(pid->pid_ns) : pid_ns_new(NULL, user_ns_init);
+	ns->uts = uts ? uts_ns_get(uts->ns->uts) :
+		  uts_ns_new(config->hostname ? config->hostname : "localhost",
+			     config->domainname ? config->domainname : "(none)", user_ns_init);
+	ns->net = net ? net_ns_get(net->ns->net) : net_ns_new(user_ns_init);
+	ns->ipc = ipc ? ipc_ns_get(ipc->ns->ipc) : ipc_ns_new(user_ns_init);
+	if (!k->pid_ns || !ns->uts || !ns->net || !ns->ipc)
+		return -ENOMEM;
+	if (!net)
+		ns->net->loopback_up = true;
+	if (!pid)
+		k->pid_ns->container = k;
+	ns->pid_for_children = pid_ns_get(k->pid_ns);
+	return 0;
+}
+
 static struct container *container_new(const struct container_config *config)
 {
 	struct container *k = mem_new(struct container);
-	struct ns_set *ns;
 
 	if (!k)
 		return NULL;
@@ -473,25 +535,77 @@ static struct container *container_new(const struct container_config *config)
 	k->memory_limit = config->memory_limit;
 	k->cpu_count = config->cpu_count;
 	k->cgroups_path = mem_strdup(config->cgroups_path ? config->cgroups_path : "/");
-	k->pid_ns = pid_ns_new(NULL, user_ns_init);
-	ns = k->ns = mem_new(struct ns_set);
-	if (!k->cgroups_path || !k->pid_ns || !ns)
-		goto fail;
-	k->pid_ns->container = k;
-	ref_init(&ns->ref);
-	ns->pid_for_children = pid_ns_get(k->pid_ns);
-	ns->uts = uts_ns_new(config->hostname ? config->hostname : "localhost",
-			     config->domainname ? config->domainname : "(none)", user_ns_init);
-	ns->net = net_ns_new(user_ns_init);
-	ns->ipc = ipc_ns_new(user_ns_init);
-	if (!ns->uts || !ns->net || !ns->ipc)
-		goto fail;
-	ns->net->loopback_up = true;
+	k->ns = mem_new(struct ns_set);
+	if (!k->cgroups_path || !k->ns) {
+		mem_free(k->cgroups_path);
+		mem_free(k->ns);
+		mem_free(k);
+		return NULL;
+	}
+	ref_init(&k->ns->ref);
 	return k;
+}
 
-fail:
-	container_free(k);
-	return NULL;
+/* Into the table, with its namespaces; *why when that fails. */
+static int container_enter(struct container *k, const struct container_config *config,
+			   char why[static 256])
+{
+	int err = 0;
+
+	mutex_lock(&containers.lock);
+	if (container_peek_locked(k->id)) {
+		err = -EEXIST;
+		snprintf(why, 256, "container \"%.180s\" already exists in this sandbox", k->id);
+	} else {
+		err = container_namespaces_locked(k, config);
+		if (err)
+			snprintf(why, 256, "namespaces of \"%.150s\": %s", k->id,
+				 err == -ENOENT ? "the container that they belong to is gone"
+						: strerror(-err));
+	}
+	if (!err)
+		list_append(&containers.list, &k->node);
+	mutex_unlock(&containers.lock);
+	return err;
+}
+
+/* The host processes that the CLI may have to move into the container's cgroup. */
+static json_t *container_stubs(struct container *k)
+{
+	json_t *a = json_array();
+	struct plat_thread *pt;
+
+	if (!k->template)
+		return a;
+	json_array_append_new(a, json_integer(plat_thread_host_tid(k->template)));
+	pt = k->init ? task_pt_pin(k->init) : NULL;
+	if (pt) {
+		json_array_append_new(a, json_integer(plat_thread_host_tid(pt)));
+		task_pt_unpin(k->init);
+	}
+	return a;
+}
+
+static int container_make(struct container *k, struct vfs_ctx *c, struct container_config *config,
+			  struct owned_process **o, char why[static 256])
+{
+	int err = 0;
+
+	if (config->own_template) {
+		err = plat_template_new(&k->template);
+		if (err == -ENOTSUP) {
+			log_info("container %s: this platform has no templates: its processes stay in "
+				 "the sandbox's cgroup", k->id);
+			err = 0;
+		}
+		if (err)
+			snprintf(why, 256, "can't make a process: %s", strerror(-err));
+	}
+	if (!err)
+		err = container_mount_all(k, c, config, why);
+	if (!err && config->process)
+		err = container_new_process(k, config->process, &k->init, o, why);
+	return err;
 }
 
 static void job_create(struct job *j)
@@ -501,7 +615,7 @@ static void job_create(struct job *j)
 	struct owned_process *o = NULL;
 	struct container *k;
 	char why[256] = "";
-	int err = -ENOMEM;
+	int err;
 
 	k = container_new(config);
 	c.cred = cred_new_root();
@@ -509,19 +623,12 @@ static void job_create(struct job *j)
 		control_reply_error(j->req, -ENOMEM, "out of memory in the sandbox");
 		goto free;
 	}
-	mutex_lock(&containers.lock);
-	err = container_peek_locked(k->id) ? -EEXIST : 0;
-	if (!err)
-		list_append(&containers.list, &k->node);
-	mutex_unlock(&containers.lock);
+	err = container_enter(k, config, why);
 	if (err) {
-		control_reply_error(j->req, err, "container \"%s\" already exists in this sandbox", k->id);
+		control_reply_error(j->req, err, "%s", why);
 		goto free;
 	}
-
-	err = container_mount_all(k, &c, config, why);
-	if (!err && config->process)
-		err = container_new_process(k, config->process, &k->init, &o, why);
+	err = container_make(k, &c, config, &o, why);
 	mutex_lock(&containers.lock);
 	if (err) {
 		list_remove(&k->node);
@@ -538,7 +645,7 @@ static void job_create(struct job *j)
 		goto free;
 	}
 	cred_put(c.cred);
-	control_reply_ok(j->req);
+	control_reply_json(j->req, json_pack("{s:o}", "stubs", container_stubs(k)));
 	return;
 
 free:
@@ -759,6 +866,22 @@ static int container_signal_one(struct container *k, int pid, int sig)
 	return err;
 }
 
+/* A container that was never started: its init must run to die. */
+static void container_let_die(struct container *k)
+{
+	struct task *init = NULL;
+
+	mutex_lock(&containers.lock);
+	if (k->status == CONTROL_CREATED) {
+		k->status = CONTROL_RUNNING;
+		init = k->init;
+		k->init = NULL;
+	}
+	mutex_unlock(&containers.lock);
+	if (init)
+		task_start(init);
+}
+
 NO_TSA static void job_signal(struct job *j)
 {
 	struct container *k = container_lock(j);
@@ -775,6 +898,8 @@ NO_TSA static void job_signal(struct job *j)
 		err = container_signal_group(k, j->pid, j->sig);
 	else
 		err = container_signal_one(k, j->pid, j->sig);
+	if (!err && j->sig == SIGKILL && (!j->pid || j->all))
+		container_let_die(k);
 	if (err)
 		control_reply_error(j->req, err, err == -ESRCH ? "container not running"
 							       : "bad signal number");
@@ -1060,7 +1185,7 @@ NO_TSA static void job_destroy(struct job *j)
 		control_reply_error(j->req, -EBUSY, "container \"%s\" has not stopped", j->id);
 		return;
 	}
-	container_free(k);
+	container_bury(k);
 	control_reply_ok(j->req);
 }
 

@@ -17,6 +17,7 @@
 #include "vfs/vfs.h"
 
 struct ns_set;
+struct plat_thread;
 struct pid_ns;
 struct process;
 struct task;
@@ -46,6 +47,7 @@ struct container {
 	struct pid_ns *pid_ns;   /* (c) owned */
 	struct ns_set *ns;       /* (c) owned */
 	struct path root;        /* (c) owned */
+	struct plat_thread *template; /* (c) owned: its processes start from it, in its host cgroup; or NULL */
 	struct task *init;       /* (k) before start: owned */
 	struct list owned;       /* (k) struct owned_process; the first made is init */
 	struct owned_process *init_owned; /* (k) */

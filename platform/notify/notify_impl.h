@@ -170,6 +170,7 @@ void notify_thread_put(struct plat_thread *pt);
 void notify_thread_died(struct plat_thread *pt);
 int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags) must_check;
 int notify_start(struct plat_thread *pt) must_check;
+int notify_start_from(struct plat_thread *z, struct plat_thread *pt) must_check;
 int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out) must_check;
 
 /* The zygote's thread, made by hand, is pid. */

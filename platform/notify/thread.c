@@ -619,9 +619,8 @@ int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned
 	return 0;
 }
 
-int notify_start(struct plat_thread *pt)
+int notify_start_from(struct plat_thread *z, struct plat_thread *pt)
 {
-	struct plat_thread *z = notify.zygote;
 	int err;
 
 	mutex_lock(&zygote_mutex);
@@ -638,6 +637,11 @@ int notify_start(struct plat_thread *pt)
 	mutex_unlock(&zygote_mutex);
 	pt->fpu_init = true;
 	return err;
+}
+
+int notify_start(struct plat_thread *pt)
+{
+	return notify_start_from(notify.zygote, pt);
 }
 
 static int notify_clone_checked(struct plat_thread *parent, struct plat_thread *child,
@@ -887,6 +891,7 @@ const struct platform_ops notify_ops = {
 	.thread_is_dead = is_dead,
 	.thread_space = notify_thread_space,
 	.start = notify_start,
+	.start_from = notify_start_from,
 	.clone = notify_clone_checked,
 	.run = notify_run,
 	.kick = notify_kick,

@@ -206,6 +206,11 @@ struct container_config {
 	unsigned int cpu_count; /* at least 1 */
 	bool has_oom_score_adj;
 	int oom_score_adj;
+	/*
+	 * Its processes start from a template of its own, which the CLI moves into the container's host
+	 * cgroup: set for those that share another's Sentry.
+	 */
+	bool own_template;
 	int gofer_fd; /* connection to the container's gofer (gofer/protocol.h) */
 };
 

@@ -161,6 +161,7 @@ static const struct field container_fields[] = {
 	INT(struct container_config, cpu_count, 1, 65536),
 	PLAIN(struct container_config, has_oom_score_adj, K_BOOL),
 	INT(struct container_config, oom_score_adj, -1000, 1000),
+	PLAIN(struct container_config, own_template, K_BOOL),
 };
 SCHEMA(container, struct container_config);
 

@@ -13,6 +13,9 @@
  * Requests and their members (pids are those that the container sees, unless said):
  *   boot     struct boot_config                            once, first, on SENTRY_FD_CONTROL only
  *   create   struct container_config; descriptors: gofer connection, then process.fds in order
+ *            → stubs: host processes made for it that the CLI may have to move into its cgroup, as
+ *            numbers in the Sentry's own pid namespace
+ *            kill_on_close: its processes get SIGKILL when this connection closes (server.c)
  *   start    id, network: struct network_config or null; descriptors: its links', in order
  *   exec     id, process: struct process_config; descriptors: process.fds  → pid
  *            kill_on_close: the process gets SIGKILL when this connection closes before a "wait" for

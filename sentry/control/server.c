@@ -44,6 +44,7 @@ struct conn {
 	struct control_request *request; /* under way, or NULL */
 	char *exec_id;                   /* a process to be killed when this closes: its container */
 	int exec_pid;                    /* 0: none */
+	char *container;                 /* made here with kill_on_close: dies with it; or NULL */
 };
 
 struct control_request {
@@ -52,6 +53,7 @@ struct control_request {
 	struct conn *conn;             /* control thread only; NULL: the client has gone */
 	json_t *reply;                 /* set by the reply, then the control thread's */
 	char *exec_id;                 /* control thread: an exec with kill_on_close */
+	char *create_id;               /* control thread: a create with kill_on_close */
 	int wait_pid;                  /* control thread: whom a "wait" waits for */
 };
 
@@ -207,6 +209,8 @@ static void call_create(struct call *c)
 	if (control_decode_create(c->msg, c->fds, c->fd_count, &config, &why) < 0)
 		return call_invalid(c, why);
 	c->fd_count = 0;
+	if (call_bool(c, "kill_on_close"))
+		c->r->create_id = mem_strdup(config->id);
 	c->s->ops->create(c->s->kernel, c->r, config); /* consumes config */
 }
 
@@ -389,7 +393,10 @@ static int conn_add(struct control_server *s, int fd, bool life_line)
 	return 0;
 }
 
-/* kill_on_close: the client that had it made has gone, and nobody else waits for it. */
+/*
+ * kill_on_close: the client that had it made has gone, and nobody else waits for it.  pid 0: all of
+ * the container.
+ */
 static void kill_process(struct control_server *s, const char *id, int pid)
 {
 	struct control_request *r = s->ops->signal ? mem_new(struct control_request) : NULL;
@@ -397,13 +404,14 @@ static void kill_process(struct control_server *s, const char *id, int pid)
 	if (r == NULL)
 		return;
 	r->server = s;
-	s->ops->signal(s->kernel, r, id, pid, SIGKILL, false, false);
+	s->ops->signal(s->kernel, r, id, pid, SIGKILL, false, pid == 0);
 }
 
 static void request_free(struct control_request *r)
 {
 	json_decref(r->reply);
 	mem_free(r->exec_id);
+	mem_free(r->create_id);
 	mem_free(r);
 }
 
@@ -419,6 +427,9 @@ static void conn_remove(struct control_server *s, size_t i)
 		n->request->conn = NULL;
 	if (n->exec_pid != 0)
 		kill_process(s, n->exec_id, n->exec_pid);
+	if (n->container != NULL)
+		kill_process(s, n->container, 0);
+	mem_free(n->container);
 	host_close(n->fd);
 	mem_free(n->exec_id);
 	mem_free(n);
@@ -483,6 +494,20 @@ static void follow_exec(struct control_server *s, struct conn *n, struct control
 	}
 }
 
+/* The same for a container. */
+static void follow_create(struct control_server *s, struct conn *n, struct control_request *r)
+{
+	if (r->create_id == NULL || !json_is_true(json_object_get(r->reply, "ok")))
+		return;
+	if (n == NULL) {
+		kill_process(s, r->create_id, 0);
+		return;
+	}
+	mem_free(n->container);
+	n->container = r->create_id;
+	r->create_id = NULL;
+}
+
 /* Send what the ops have finished. */
 static void send_done(struct control_server *s)
 {
@@ -499,6 +524,7 @@ static void send_done(struct control_server *s)
 		struct conn *n = r->conn;
 
 		follow_exec(s, n, r);
+		follow_create(s, n, r);
 		if (n != NULL) {
 			n->request = NULL;
 			if (r->reply == NULL || control_send(n->fd, r->reply, NULL, 0) < 0)

@@ -18,6 +18,7 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sentry/container.h"
 #include "sentry/cred/caps.h"
 #include "sentry/loader/loader.h"
 #include "sentry/signal/signal_impl.h"
@@ -300,7 +301,7 @@ static int exec_new_mm(struct task *t, bool fresh)
 	err = plat_thread_new(mm->plat, t->fiber, &pt);
 	if (err)
 		goto put_mm;
-	err = plat_start(pt);
+	err = plat_start_from(t->process->container ? t->process->container->template : NULL, pt);
 	if (err) {
 		plat_thread_free(pt);
 		goto put_mm;

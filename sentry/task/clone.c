@@ -489,7 +489,7 @@ int task_new_init(const struct process_spec *s, struct task **out)
 	err = plat_thread_new(t->mm->plat, t->fiber, &t->pt);
 	if (err)
 		goto put_task;
-	err = plat_start(t->pt);
+	err = plat_start_from(s->container ? s->container->template : NULL, t->pt);
 	if (err)
 		goto put_task;
 
