@@ -113,13 +113,9 @@ static int mounts_one(struct vfs_ctx *c, struct mounts_source *s, const struct m
 		err = vfs_mount_internal(c, gofer_fs_type(), m->source, &at, flags, NULL, &args);
 	} else {
 		t = fs_type_find(m->type);
-		/* Every client's default spec has it, few programs use it: mq_open() says ENOSYS anyway. */
-		if (!t && strcmp(m->type, "mqueue") == 0) {
-			log_warn("no POSIX message queues yet: %s is an empty tmpfs", m->destination);
-			t = fs_type_find("tmpfs");
-		}
 		err = t ? vfs_mount_internal(c, t, m->source, &at, flags, m->data,
-					     t->flags & FS_OF_CONTAINER ? s->container : NULL)
+					     t->flags & FS_OF_CONTAINER ? (void *)s->container
+					     : strcmp(m->type, "mqueue") == 0 ? s->container->ns->ipc : NULL)
 			: -ENODEV;
 	}
 	path_put(&at);

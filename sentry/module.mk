@@ -30,9 +30,11 @@ SRCS += sentry/sys/futex.c
 SRCS += sentry/sys/seccomp.c
 SRCS += sentry/ipc/ipc.c
 SRCS += sentry/ipc/ipc_proc.c
+SRCS += sentry/ipc/mqueue.c
 SRCS += sentry/ipc/msg.c
 SRCS += sentry/ipc/sem.c
 SRCS += sentry/ipc/shm.c
+SRCS += sentry/sys/mqueue.c
 SRCS += sentry/sys/sysvipc.c
 
 SRCS += sentry/loader/elf.c

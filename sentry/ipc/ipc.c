@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "lib/mem.h"
+#include "sentry/ipc/mqueue.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task.h"
 #include "sentry/time/clock.h"
@@ -45,6 +46,11 @@ struct ipc_ns *ipc_ns_new(struct user_ns *u)
 
 	if (!ns)
 		return NULL;
+	ns->mqueue = mqueue_super_new();
+	if (!ns->mqueue) {
+		mem_free(ns);
+		return NULL;
+	}
 	ref_init(&ns->ref);
 	mutex_init(&ns->lock, LOCK_IPC);
 	ns->user_ns = user_ns_get(u);
@@ -88,6 +94,7 @@ void ipc_ns_put(struct ipc_ns *ns)
 		}
 		mem_free(ids->slots);
 	}
+	mqueue_super_put(ns->mqueue);
 	user_ns_put(ns->user_ns);
 	mem_free(ns);
 }

@@ -76,6 +76,8 @@ struct ipc_ns {
 	unsigned int sem_total; /* (n) semaphores */
 	uint64_t msg_bytes; /* (n) in all queues */
 	uint64_t msg_count;
+
+	struct super *mqueue; /* (c) owned: POSIX message queues */
 };
 
 /* A namespace with one reference; NULL: no memory. */

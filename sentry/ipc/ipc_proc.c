@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "sentry/ipc/ipc.h"
+#include "sentry/ipc/mqueue.h"
 #include "sentry/proc/proc.h"
 #include "sentry/task/task.h"
 #include "sentry/task/task_impl.h"
@@ -228,6 +229,55 @@ static const struct ns_type_ops ns_ops = {
 	"ipc", "ipc", CLONE_NEWIPC, ns_of_task, ns_get_, ns_put_, ns_id, ns_owner, NULL,
 };
 
+/* ---- /proc/sys/fs/mqueue ---------------------------------------------------------------------- */
+
+static const size_t mq_vars[] = {
+	offsetof(struct mqueue_limits, queues_max), offsetof(struct mqueue_limits, msg_max),
+	offsetof(struct mqueue_limits, msgsize_max), offsetof(struct mqueue_limits, msg_default),
+	offsetof(struct mqueue_limits, msgsize_default),
+};
+
+static atomic_int *mq_var(struct ipc_ns *ns, const struct sysctl *s)
+{
+	return (atomic_int *)(void *)((char *)mqueue_limits(ns->mqueue) + *(const size_t *)s->value);
+}
+
+static int mq_show(const struct pfs_req *r, const struct sysctl *s, struct buf *b)
+{
+	struct ns_set *set;
+	struct ipc_ns *ns = ipc_of_req(r, &set);
+
+	buf_printf(b, "%d\n", ns ? atomic_load(mq_var(ns, s)) : 0);
+	ns_set_put(set);
+	return 0;
+}
+
+static int mq_set(const struct pfs_req *r, const struct sysctl *s, char *text, size_t size)
+{
+	struct ns_set *set;
+	struct ipc_ns *ns = ipc_of_req(r, &set);
+	long v;
+	int n = sysctl_parse_longs(text, &v, 1, s->min, s->max);
+
+	(void)size;
+	if (ns && n > 0)
+		atomic_store(mq_var(ns, s), (int)v);
+	ns_set_put(set);
+	return MIN(n, 0);
+}
+
+#define MQ_ROW(path_, var, min_, max_) \
+	{ .path = "fs/mqueue/" path_, .mode = 0644, .get = mq_show, .set = mq_set, \
+	  .value = (void *)(uintptr_t)&mq_vars[var], .min = min_, .max = max_ }
+static const struct sysctl mq_rows[] = {
+	MQ_ROW("queues_max", 0, 0, INT32_MAX),
+	MQ_ROW("msg_max", 1, 1, 65536),
+	MQ_ROW("msgsize_max", 2, 128, 16777216),
+	MQ_ROW("msg_default", 3, 1, 65536),
+	MQ_ROW("msgsize_default", 4, 128, 16777216),
+	{ .path = NULL },
+};
+
 int ipc_init(void)
 {
 	static const struct {
@@ -240,6 +290,7 @@ int ipc_init(void)
 	};
 
 	shm_module_init();
+	mqueue_module_init();
 	proc_ns_register(NS_TYPE_IPC, &ns_ops);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		int err = proc_add(files[i].path, &files[i].entry);
@@ -247,5 +298,7 @@ int ipc_init(void)
 		if (err)
 			return err;
 	}
+	if (proc_sysctl_add(mq_rows))
+		return -ENOMEM;
 	return proc_sysctl_add(rows);
 }
