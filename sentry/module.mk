@@ -90,6 +90,7 @@ SRCS += sentry/sys/attr.c
 SRCS += sentry/sys/dir.c
 SRCS += sentry/sys/link.c
 SRCS += sentry/sys/mount.c
+SRCS += sentry/sys/mount_api.c
 SRCS += sentry/sys/open.c
 SRCS += sentry/sys/path_in.c
 SRCS += sentry/sys/rw.c

@@ -130,6 +130,8 @@ void file_put(struct file *f)
 	if (!(f->kind & FILE_PATH) && f->ops->release && !(f->holds & FILE_HALF_OPEN))
 		f->ops->release(f);
 	file_drop_holds(f);
+	if (f->holds & FILE_HOLDS_TREE)
+		mnt_ns_put(file_priv(f));
 	path_put(&f->path);
 	cred_put(f->cred);
 	mem_free(f);

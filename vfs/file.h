@@ -11,6 +11,7 @@ enum file_holds {
 	FILE_HOLDS_MOUNT = 1 << 2,  /* the mount's writers */
 	FILE_HOLDS_READER = 1 << 3, /* inode->readcount */
 	FILE_HOLDS_OPEN = 1 << 4,   /* opened by name: notifications and locks apply */
+	FILE_HOLDS_TREE = 1 << 6,   /* priv: the anonymous mount namespace of a detached tree */
 	FILE_HALF_OPEN = 1 << 5,    /* the open slot has not succeeded: no release */
 };
 /* -ETXTBSY, or 0. */

@@ -495,6 +495,10 @@ void mnt_ns_changed(struct mnt_ns *ns)
 void mnt_ns_add_tree(struct mnt_ns *ns, struct mount *top)
 {
 	for (struct mount *m = top; m; m = mount_next(m, top)) {
+		if (m->ns) { /* from a detached tree */
+			list_remove(&m->ns_node);
+			m->ns->count--;
+		}
 		m->ns = ns;
 		list_append(&ns->mounts, &m->ns_node);
 		ns->count++;
@@ -513,6 +517,15 @@ static struct mnt_ns *mnt_ns_alloc(struct user_ns *user_ns)
 	ns->user_ns = user_ns_get(user_ns);
 	list_init(&ns->mounts);
 	wq_init(&ns->wq);
+	return ns;
+}
+
+struct mnt_ns *mnt_ns_new_anon(struct user_ns *owner)
+{
+	struct mnt_ns *ns = mnt_ns_alloc(owner);
+
+	if (ns)
+		ns->anon = true;
 	return ns;
 }
 

@@ -51,13 +51,15 @@ struct mount {
 	struct list visit;         /* propagation's walk: groups still to enter */
 	struct mount *source;      /* its group gets copies of this one */
 	bool seen;
+	unsigned long saved_flags; /* mount_setattr(2): to go back to */
 };
 
 struct mnt_ns {
 	struct ref ref;
 	uint64_t id;             /* (c) */
 	struct user_ns *user_ns; /* (c) counted */
-	struct mount *root;      /* (n) the hidden bottom */
+	struct mount *root;      /* (n) the hidden bottom; of an anonymous one, the tree's top */
+	bool anon;               /* (c) a detached tree's: no task is ever in it */
 	struct list mounts;      /* (n) struct mount by ns_node, each counted */
 	unsigned int count;      /* (n) */
 	struct wq wq;            /* woken at each change */
@@ -105,12 +107,45 @@ struct mount *mount_copy_tree(struct mount *m, struct dentry *root, unsigned int
 /* A tree that was never put into a namespace. */
 void mount_tree_discard(struct mount *top, struct mount_gone *gone);
 
+/* For a detached tree; NULL: no memory. */
+struct mnt_ns *mnt_ns_new_anon(struct user_ns *owner) must_check;
+bool mount_has_locked_children(struct mount *m, struct dentry *root);
+/* The mount's own flags; -EBUSY: files are open for writing. */
+int mount_change_flags(struct mount *m, unsigned long flags);
+/* No flag that a more privileged namespace has set is taken away (can_change_locked_flags()). */
+bool mount_may_change_flags(const struct mount *m, unsigned long next);
+/* attach_recursive_mnt(): top, detached or (moving) still elsewhere, goes to p. */
+int mount_attach_tree(struct mount *top, const struct path *p, struct mount_gone *gone) must_check;
+/* mounts.lock is taken, whatever is returned; p moves to the top of what is mounted there. */
+int mount_lock_mountpoint(struct vfs_ctx *c, struct path *p) must_check;
+int mount_move_locked(struct vfs_ctx *c, const struct path *from, const struct path *to,
+		      struct mount_gone *gone) must_check;
+
+/* ---- supers for mounts (mount_ops.c); without locks ------------------------------------------- */
+
+/* t's super for source and data, owned by the right user namespace. */
+int vfs_super_make(struct vfs_ctx *c, const struct fs_type *t, const char *source, const char *data,
+		   void *fs_data, struct super **out) must_check;
+bool may_mount_type(struct vfs_ctx *c, const struct fs_type *t);
+/* Remount: options (may be NULL) and read-only or not. */
+int super_reconfigure(struct super *sb, const char *data, bool rdonly);
+/*
+ * proc and sysfs may be mounted in a user namespace only where they are seen already.  *lock: flags
+ * that the new mount must keep.
+ */
+bool may_reveal(struct vfs_ctx *c, const struct fs_type *t, unsigned long flags, unsigned long *lock);
+unsigned long mount_flags_of_attr(unsigned int attr); /* MOUNT_ATTR_* of fsmount(2) */
+/* An O_PATH file on m (consumed), which becomes a detached tree. */
+int mount_detached_file(struct vfs_ctx *c, struct mount *m, struct file **out) must_check;
+
 /* ---- propagation (mount_prop.c) --------------------------------------------------------------- */
 
 bool mount_shared(const struct mount *m);
 void mount_share(struct mount *m);
 /* MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE. */
 void mount_set_type(struct mount *m, unsigned long type);
+/* m, which is private, becomes a peer of with and a slave of its master. */
+void mount_join_group(struct mount *m, struct mount *with);
 /*
  * Copies of top for every mount that receives what is mounted on at in parent: on list copies (by
  * work, ->onto says where).  -ENOMEM, -ENOSPC: none made.

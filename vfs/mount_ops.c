@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 
 #include "lib/mem.h"
+#include "vfs/mount_api.h"
 #include "vfs/mount_impl.h"
 #include "vfs/user_ns.h"
 
@@ -28,7 +29,7 @@
 #define ATIME_FLAGS (MS_NOATIME | MS_NODIRATIME | MS_RELATIME)
 #define TYPE_FLAGS  (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 
-static bool may_mount(struct vfs_ctx *c)
+bool may_mount(struct vfs_ctx *c)
 {
 	return cred_capable_ns(c->cred, mnt_ns_user_ns(c->mnt_ns), CAP_SYS_ADMIN);
 }
@@ -63,7 +64,7 @@ static void attach_tucked(struct mount *m, struct mount *onto, struct dentry *at
 }
 
 /* attach_recursive_mnt(): top, detached or (moving) still elsewhere, goes to p. */
-static int attach_tree(struct mount *top, const struct path *p, struct mount_gone *gone)
+int mount_attach_tree(struct mount *top, const struct path *p, struct mount_gone *gone)
 {
 	struct mount *parent = p->mnt;
 	const struct user_ns *owner = parent->ns->user_ns;
@@ -71,7 +72,7 @@ static int attach_tree(struct mount *top, const struct path *p, struct mount_gon
 	struct list *n;
 	int err;
 
-	if (!top->ns && parent->ns->count + mount_tree_count(top) > MOUNTS_MAX)
+	if (top->ns != parent->ns && parent->ns->count + mount_tree_count(top) > MOUNTS_MAX)
 		return -ENOSPC;
 	if (mount_shared(parent)) {
 		for (struct mount *m = top; m; m = mount_next(m, top))
@@ -82,7 +83,7 @@ static int attach_tree(struct mount *top, const struct path *p, struct mount_gon
 	}
 	mount_detach(top);
 	mount_attach(top, parent, p->dentry);
-	if (!top->ns)
+	if (top->ns != parent->ns)
 		mnt_ns_add_tree(parent->ns, top);
 	else
 		mnt_ns_changed(parent->ns);
@@ -107,7 +108,7 @@ discard:
  * mounts.lock taken: p moves to the top of what is mounted there by now.  Checks that one can mount
  * there.
  */
-static int lock_mountpoint(struct vfs_ctx *c, struct path *p)
+int mount_lock_mountpoint(struct vfs_ctx *c, struct path *p)
 {
 	mounts_lock();
 	(void)mount_follow(p);
@@ -146,13 +147,13 @@ static int mount_super(struct vfs_ctx *c, struct super *sb, const struct path *a
 		atomic_fetch_or(&sb->flags, SUPER_RDONLY);
 	mount_gone_init(&gone);
 	path_get(&p);
-	err = lock_mountpoint(c, &p);
+	err = mount_lock_mountpoint(c, &p);
 	if (err == 0 && p.mnt->sb == sb && p.mnt->root == p.dentry)
 		err = -EBUSY; /* the same file system twice on one place */
 	if (err == 0)
 		err = kinds_match(m, &p);
 	if (err == 0)
-		err = attach_tree(m, &p, &gone);
+		err = mount_attach_tree(m, &p, &gone);
 	mounts_unlock(&gone);
 	path_put(&p);
 	if (err < 0)
@@ -187,7 +188,7 @@ static bool fully_visible(const struct mount *m)
  * proc and sysfs may be mounted in a user namespace only where they are seen already, and no less
  * restricted than there (mount_too_revealing()).  *lock: flags that the new mount must keep.
  */
-static bool may_reveal(struct vfs_ctx *c, const struct fs_type *t, unsigned long flags,
+bool may_reveal(struct vfs_ctx *c, const struct fs_type *t, unsigned long flags,
 		       unsigned long *lock)
 {
 	struct mount *m;
@@ -215,8 +216,8 @@ static bool may_reveal(struct vfs_ctx *c, const struct fs_type *t, unsigned long
 	return ok;
 }
 
-int vfs_mount_internal(struct vfs_ctx *c, const struct fs_type *t, const char *source,
-		       const struct path *at, unsigned long flags, const char *data, void *fs_data)
+int vfs_super_make(struct vfs_ctx *c, const struct fs_type *t, const char *source, const char *data,
+		   void *fs_data, struct super **out)
 {
 	struct super *sb;
 	int err = t->mount(c, t, source, data, fs_data, &sb);
@@ -228,6 +229,25 @@ int vfs_mount_internal(struct vfs_ctx *c, const struct fs_type *t, const char *s
 		if (sb->user_ns != user_ns_init && !(t->flags & FS_USERNS_DEV))
 			atomic_fetch_or(&sb->flags, SUPER_NODEV);
 	}
+	*out = sb;
+	return 0;
+}
+
+bool may_mount_type(struct vfs_ctx *c, const struct fs_type *t)
+{
+	if (t->flags & FS_USERNS_MOUNT)
+		return cred_capable_ns(c->cred, owner_of_new(c, t), CAP_SYS_ADMIN);
+	return cred_capable(c->cred, CAP_SYS_ADMIN);
+}
+
+int vfs_mount_internal(struct vfs_ctx *c, const struct fs_type *t, const char *source,
+		       const struct path *at, unsigned long flags, const char *data, void *fs_data)
+{
+	struct super *sb;
+	int err = vfs_super_make(c, t, source, data, fs_data, &sb);
+
+	if (err < 0)
+		return err;
 	return mount_super(c, sb, at, flags, source);
 }
 
@@ -242,9 +262,7 @@ static int mount_by_type(struct vfs_ctx *c, const char *source, const struct pat
 	t = fs_type_find(type);
 	if (!t)
 		return -ENODEV;
-	if (t->flags & FS_USERNS_MOUNT ?
-		    !cred_capable_ns(c->cred, owner_of_new(c, t), CAP_SYS_ADMIN) :
-		    !cred_capable(c->cred, CAP_SYS_ADMIN))
+	if (!may_mount_type(c, t))
 		return -EPERM;
 	if (!may_reveal(c, t, flags_of_mount(flags), &lock))
 		return -EPERM;
@@ -253,7 +271,7 @@ static int mount_by_type(struct vfs_ctx *c, const char *source, const struct pat
 
 /* ---- bind, move, remount, type ---------------------------------------------------------------- */
 
-static bool has_locked_children(struct mount *m, struct dentry *root)
+bool mount_has_locked_children(struct mount *m, struct dentry *root)
 {
 	struct mount *s;
 
@@ -271,7 +289,7 @@ static int bind_locked(struct vfs_ctx *c, const struct path *old, const struct p
 
 	if (old->mnt->unbindable || !mount_is_ours(c, old->mnt))
 		return -EINVAL;
-	if (!recursive && has_locked_children(old->mnt, old->dentry))
+	if (!recursive && mount_has_locked_children(old->mnt, old->dentry))
 		return -EINVAL;
 	m = recursive ? mount_copy_tree(old->mnt, old->dentry, 0) :
 			mount_copy(old->mnt, old->dentry, 0);
@@ -280,7 +298,7 @@ static int bind_locked(struct vfs_ctx *c, const struct path *old, const struct p
 	m->locked = false;
 	err = kinds_match(m, p);
 	if (err == 0)
-		err = attach_tree(m, p, gone);
+		err = mount_attach_tree(m, p, gone);
 	if (err < 0)
 		mount_tree_discard(m, gone);
 	return err;
@@ -299,41 +317,13 @@ static int do_bind(struct vfs_ctx *c, const char *source, const struct path *at,
 		return err;
 	mount_gone_init(&gone);
 	path_get(&p);
-	err = lock_mountpoint(c, &p);
+	err = mount_lock_mountpoint(c, &p);
 	if (err == 0)
 		err = bind_locked(c, &old, &p, recursive, &gone);
 	mounts_unlock(&gone);
 	path_put(&p);
 	path_put(&old);
 	return err;
-}
-
-static bool tree_has_unbindable(struct mount *top)
-{
-	for (struct mount *m = top; m; m = mount_next(m, top))
-		if (m->unbindable)
-			return true;
-	return false;
-}
-
-static int move_locked(struct vfs_ctx *c, const struct path *old, const struct path *p,
-		       struct mount_gone *gone)
-{
-	struct mount *m = old->mnt;
-	int err;
-
-	if (!mount_is_ours(c, m) || old->dentry != m->root || !m->parent || m->locked ||
-	    mount_shared(m->parent))
-		return -EINVAL;
-	err = kinds_match(m, p);
-	if (err < 0)
-		return -EINVAL;
-	if (mount_shared(p->mnt) && tree_has_unbindable(m))
-		return -EINVAL;
-	for (struct mount *up = p->mnt; up; up = up->parent)
-		if (up == m)
-			return -ELOOP;
-	return attach_tree(m, p, gone);
 }
 
 static int do_move(struct vfs_ctx *c, const char *source, const struct path *at)
@@ -349,9 +339,9 @@ static int do_move(struct vfs_ctx *c, const char *source, const struct path *at)
 		return err;
 	mount_gone_init(&gone);
 	path_get(&p);
-	err = lock_mountpoint(c, &p);
+	err = mount_lock_mountpoint(c, &p);
 	if (err == 0)
-		err = move_locked(c, &old, &p, &gone);
+		err = mount_move_locked(c, &old, &p, &gone);
 	mounts_unlock(&gone);
 	path_put(&p);
 	path_put(&old);
@@ -379,7 +369,7 @@ static int do_change_type(struct vfs_ctx *c, const struct path *at, unsigned lon
 }
 
 /* The mount's own flags; -EBUSY: files are open for writing. */
-static int mount_change_flags(struct mount *m, unsigned long flags)
+int mount_change_flags(struct mount *m, unsigned long flags)
 {
 	int err = 0;
 
@@ -409,8 +399,19 @@ static int super_change_rdonly(struct super *sb, bool rdonly)
 	return 0;
 }
 
+int super_reconfigure(struct super *sb, const char *data, bool rdonly)
+{
+	int err = 0;
+
+	if (sb->ops->reconfigure)
+		err = sb->ops->reconfigure(sb, data ? data : "");
+	else if (data && *data)
+		err = -EINVAL;
+	return err < 0 ? err : super_change_rdonly(sb, rdonly);
+}
+
 /* What a more privileged namespace has set stays set (can_change_locked_flags()). */
-static bool may_change_flags(const struct mount *m, unsigned long next)
+bool mount_may_change_flags(const struct mount *m, unsigned long next)
 {
 	unsigned long old = atomic_load(&m->flags);
 
@@ -431,17 +432,12 @@ static int do_remount(struct vfs_ctx *c, const struct path *at, unsigned long fl
 	/* Without an atime flag the present ones stay. */
 	if (!(flags & (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)))
 		next = (next & ~(unsigned long)ATIME_FLAGS) | (old & ATIME_FLAGS);
-	if (!may_change_flags(at->mnt, next))
+	if (!mount_may_change_flags(at->mnt, next))
 		return -EPERM;
 	if (!(flags & MS_BIND)) {
 		if (!cred_capable_ns(c->cred, sb->user_ns, CAP_SYS_ADMIN))
 			return -EPERM;
-		if (sb->ops->reconfigure)
-			err = sb->ops->reconfigure(sb, data ? data : "");
-		else if (data && *data)
-			err = -EINVAL;
-		if (err == 0)
-			err = super_change_rdonly(sb, flags & MS_RDONLY);
+		err = super_reconfigure(sb, data, flags & MS_RDONLY);
 		if (err < 0)
 			return err;
 	}
@@ -625,7 +621,7 @@ int vfs_pivot_root(struct vfs_ctx *c, const char *new_root, const char *put_old)
 	if (err < 0)
 		goto put_new;
 	path_get(&root);
-	err = lock_mountpoint(c, &old);
+	err = mount_lock_mountpoint(c, &old);
 	if (err == 0)
 		err = pivot_locked(c, &new, &old, &root);
 	mounts_unlock(NULL);

@@ -86,6 +86,19 @@ void mount_set_type(struct mount *m, unsigned long type)
 	m->unbindable = type == MS_UNBINDABLE;
 }
 
+void mount_join_group(struct mount *m, struct mount *with)
+{
+	if (with->master) {
+		m->master = with->master;
+		list_push(&with->slave_node, &m->slave_node);
+	}
+	if (mount_shared(with)) {
+		m->group = with->group;
+		list_push(&with->peers, &m->peers);
+		m->unbindable = false;
+	}
+}
+
 /* ---- who receives ----------------------------------------------------------------------------- */
 
 static void visit_push(struct list *todo, struct mount *member, struct mount *source)

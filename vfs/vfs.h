@@ -179,6 +179,8 @@ struct fs_type {
 	 */
 	int (*mount)(struct vfs_ctx *c, const struct fs_type *t, const char *source, const char *data,
 		     void *fs_data, struct super **out);
+	/* fsconfig(2): would mount take this option?  0 or -EINVAL.  Empty: it is found out later. */
+	int (*check_options)(const char *data);
 	struct list node;
 };
 void fs_type_register(struct fs_type *t);

@@ -325,11 +325,19 @@ static struct user_ns *proc_owner(struct vfs_ctx *c)
 	return ctx_task(c) ? task_pid_ns(ctx_task(c))->user_ns : c->cred->user_ns;
 }
 
+static int proc_check_options(const char *data)
+{
+	struct proc_super s = { .hide = HIDE_PID_OFF };
+
+	return parse_options(&s, NULL, data);
+}
+
 static struct fs_type proc_type = {
 	.name = "proc",
 	.flags = FS_NODEV | FS_USERNS_MOUNT | FS_USERNS_VISIBLE | FS_OF_CONTAINER,
 	.owner = proc_owner,
 	.mount = proc_mount,
+	.check_options = proc_check_options,
 };
 
 int procfs_init(void)

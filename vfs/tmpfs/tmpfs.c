@@ -454,10 +454,18 @@ put_sb:
 	return err;
 }
 
+static int tmpfs_check_options(const char *data)
+{
+	struct tmpfs_options o;
+
+	return parse_options(data, &o);
+}
+
 struct fs_type tmpfs_type = {
 	.name = "tmpfs",
 	.flags = FS_NODEV | FS_USERNS_MOUNT,
 	.mount = tmpfs_mount,
+	.check_options = tmpfs_check_options,
 };
 static struct fs_type ramfs_type = { .name = "ramfs", .flags = FS_NODEV, .mount = tmpfs_mount };
 
