@@ -149,9 +149,9 @@ void plat_run(struct plat_thread *pt, struct plat_event *ev);
  */
 void plat_kick(struct plat_thread *pt);
 /*
- * End this host thread.  First, in the application's memory, by the thread itself: if clear_tid is
- * not null, store 0 there and wake one futex waiter; if robust_list is not null walk it as the
- * kernel would at exit (owner tid: tid).  Returns when the host thread is gone.
+ * End this host thread.  The last that it does, in the application's memory: if robust_list is not
+ * null walk it as the kernel would at exit (owner tid: tid); if clear_tid is not null, store 0 there
+ * and wake one futex waiter.  Does not wait for it.
  */
 void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list, pid_t tid);
 /* SIGKILL the host process: every thread of it gets PLAT_DEAD.  From any fiber. */

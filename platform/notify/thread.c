@@ -654,46 +654,12 @@ static int notify_clone_checked(struct plat_thread *parent, struct plat_thread *
 
 /* ---- the end ---------------------------------------------------------------------------------- */
 
-/* Whether the robust list is empty: then nothing needs the stub's help. */
-static bool robust_list_is_empty(struct plat_thread *pt, uint64_t list)
-{
-	uint64_t head[3];
-
-	if (!list)
-		return true;
-	if (plat_mm_read(pt->mm, list, head, sizeof(head), false) != sizeof(head))
-		return true; /* the kernel can't walk it either */
-	return head[0] == list && head[2] == 0;
-}
-
-static void exit_work(struct plat_thread *pt, uint64_t clear_tid, uint64_t robust_list, pid_t tid,
-		      bool alone)
-{
-	/* As Linux: with nobody else in this memory there is nobody to tell. */
-	if (alone)
-		clear_tid = 0;
-	if (robust_list_is_empty(pt, robust_list))
-		robust_list = 0;
-	if (!clear_tid && !robust_list)
-		return;
-	pt->slot->clear_tid = clear_tid;
-	pt->slot->robust_list = robust_list;
-	pt->slot->tid = (uint32_t)tid;
-	(void)order(pt, STUB_EXIT_WORK);
-}
-
 static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list,
 			       pid_t tid)
 {
 	struct plat_mm *mm = pt->mm;
 	bool alone, publish;
 	uint64_t id = 0;
-
-	latch_lock(&mm->latch);
-	alone = mm->live_threads <= 1;
-	latch_unlock(&mm->latch);
-	if (!is_dead(pt))
-		exit_work(pt, clear_tid.addr, robust_list.addr, tid, alone);
 
 	thread_unhash(pt);
 	latch_lock(&mm->latch);
@@ -707,6 +673,10 @@ static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_
 	pt->state = NOTIFY_DEAD;
 	if (publish) {
 		pt->slot->flags = alone ? STUB_EXIT_GROUP : 0;
+		/* As Linux: with nobody else in this memory there is nobody to tell. */
+		pt->slot->clear_tid = alone ? 0 : clear_tid.addr;
+		pt->slot->robust_list = robust_list.addr;
+		pt->slot->tid = (uint32_t)tid;
 		pt->slot->reply = STUB_EXIT;
 		id = publish_locked(pt);
 	}
