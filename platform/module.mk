@@ -36,7 +36,7 @@ STUB_CFLAGS := -std=gnu17 -O2 -ffreestanding -fno-builtin -fpie -fvisibility=hid
 	-fno-asynchronous-unwind-tables -fno-jump-tables -fno-strict-aliasing \
 	-fomit-frame-pointer -nostdlib $(filter-out -Wcast-qual,$(WARN))
 
-build/stub/%.o: %.c | $(GEN_HDRS)
+build/stub/%.o: %.c | $(GEN)/stub_marshal.h
 	$(say) STUB $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -I$(GEN) -MMD -MP $(STUB_CFLAGS) -c -o $@ $<
