@@ -128,11 +128,31 @@ static void watch_free(struct in_watch *w)
 	mem_free(w);
 }
 
+/* Report IN_IGNORED for w, which is off its lists, and free it. */
+static void watch_end(struct in_watch *w)
+{
+	struct in_event *e = event_new(NULL);
+
+	if (e) {
+		e->wd = w->wd;
+		e->mask = IN_IGNORED;
+		e->cookie = 0;
+		latch_lock(&notify.latch);
+		if (group_queue(w->group, e))
+			e = NULL;
+		latch_unlock(&notify.latch);
+		mem_free(e);
+	}
+	watch_free(w);
+}
+
 /*
  * Tell all who watch i.  Each watch needs an event of its own; they are made outside the latch, as
  * many as there were watches, and the list is walked again from the start if that was too few.
+ * Watches with the bit unless in their mask don't hear of it.
  */
-static void notify_inode(struct inode *i, uint32_t mask, uint32_t cookie, const char *name)
+static void notify_inode(struct inode *i, uint32_t mask, uint32_t cookie, const char *name,
+			 uint32_t unless)
 {
 	const uint32_t what = mask & IN_ALL_EVENTS;
 	struct list done = LIST_INIT(done), spare = LIST_INIT(spare);
@@ -142,7 +162,7 @@ static void notify_inode(struct inode *i, uint32_t mask, uint32_t cookie, const 
 
 	latch_lock(&notify.latch);
 	list_for_each_entry(w, &i->watches, inode_node)
-		if (w->mask & what)
+		if ((w->mask & what) && !(w->mask & unless))
 			need++;
 	latch_unlock(&notify.latch);
 	while (need-- > 0) {
@@ -158,11 +178,13 @@ static void notify_inode(struct inode *i, uint32_t mask, uint32_t cookie, const 
 	list_for_each_entry_safe(w, tmp, &i->watches, inode_node) {
 		struct in_event *e;
 
-		if (!(w->mask & what) || list_empty(&spare))
+		if (!(w->mask & what) || (w->mask & unless) || list_empty(&spare))
 			continue;
 		e = list_entry(list_shift(&spare), struct in_event, node);
 		e->wd = w->wd;
 		e->mask = mask & (IN_ALL_EVENTS | IN_ISDIR | IN_UNMOUNT);
+		if (what & (IN_DELETE_SELF | IN_MOVE_SELF))
+			e->mask &= ~(uint32_t)IN_ISDIR; /* inotify_handle_inode_event() */
 		e->cookie = cookie;
 		if (!group_queue(w->group, e))
 			list_append(&spare, &e->node);
@@ -175,7 +197,7 @@ static void notify_inode(struct inode *i, uint32_t mask, uint32_t cookie, const 
 	while ((n = list_shift(&spare)))
 		mem_free(list_entry(n, struct in_event, node));
 	while ((n = list_shift(&done)))
-		watch_free(list_entry(n, struct in_watch, group_node));
+		watch_end(list_entry(n, struct in_watch, group_node));
 }
 
 static bool nobody_watches(void)
@@ -198,7 +220,7 @@ static uint32_t dir_bit(const struct inode *i)
 void fsnotify_inode(struct inode *i, uint32_t mask)
 {
 	if (!nobody_watches() && watched(i))
-		notify_inode(i, mask | dir_bit(i), 0, NULL);
+		notify_inode(i, mask | dir_bit(i), 0, NULL, 0);
 }
 
 void fsnotify_dentry(struct dentry *d, uint32_t mask)
@@ -211,17 +233,18 @@ void fsnotify_dentry(struct dentry *d, uint32_t mask)
 		return;
 	mask |= dir_bit(i);
 	dentry_snapshot(d, name, &parent);
-	if (parent && watched(dentry_inode(parent)) && !dentry_unlinked(d))
-		notify_inode(dentry_inode(parent), mask, 0, name);
+	if (parent && watched(dentry_inode(parent)))
+		notify_inode(dentry_inode(parent), mask, 0, name,
+			     dentry_unlinked(d) ? IN_EXCL_UNLINK : 0);
 	dentry_put(parent);
 	if (watched(i))
-		notify_inode(i, mask, 0, NULL);
+		notify_inode(i, mask, 0, NULL, 0);
 }
 
 void fsnotify_name(struct inode *dir, const char *name, uint32_t mask, uint32_t cookie)
 {
 	if (!nobody_watches() && watched(dir))
-		notify_inode(dir, mask, cookie, name);
+		notify_inode(dir, mask, cookie, name, 0);
 }
 
 void fsnotify_move(struct inode *old_dir, const char *old_name, struct inode *new_dir,
@@ -237,31 +260,13 @@ void fsnotify_move(struct inode *old_dir, const char *old_name, struct inode *ne
 	fsnotify_inode(moved, IN_MOVE_SELF);
 }
 
-/* Report IN_IGNORED for w, which is off its lists, and free it. */
-static void watch_end(struct in_watch *w)
-{
-	struct in_event *e = event_new(NULL);
-
-	if (e) {
-		e->wd = w->wd;
-		e->mask = IN_IGNORED;
-		e->cookie = 0;
-		latch_lock(&notify.latch);
-		if (group_queue(w->group, e))
-			e = NULL;
-		latch_unlock(&notify.latch);
-		mem_free(e);
-	}
-	watch_free(w);
-}
-
 void fsnotify_deleted(struct inode *i)
 {
 	struct in_watch *w;
 
 	if (nobody_watches() || !watched(i))
 		return;
-	notify_inode(i, IN_DELETE_SELF | dir_bit(i), 0, NULL);
+	notify_inode(i, IN_DELETE_SELF | dir_bit(i), 0, NULL, 0);
 	for (;;) {
 		latch_lock(&notify.latch);
 		w = list_first(&i->watches, struct in_watch, inode_node);
@@ -435,7 +440,7 @@ static void inotify_show(struct file *f, struct buf *b)
 	list_for_each_entry(w, &g->watches, group_node)
 		buf_printf(b, "inotify wd:%d ino:%llx sdev:%llx mask:%x ignored_mask:0\n", w->wd,
 			   (unsigned long long)w->inode->ino, (unsigned long long)w->inode->sb->dev,
-			   w->mask & IN_ALL_EVENTS);
+			   w->mask & (IN_ALL_EVENTS | IN_ONESHOT | IN_EXCL_UNLINK));
 	latch_unlock(&notify.latch);
 }
 

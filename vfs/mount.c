@@ -661,6 +661,27 @@ void mnt_ns_root(struct mnt_ns *ns, struct path *out)
 	(void)mount_follow(out);
 }
 
+int vfs_statfs_dev(struct vfs_ctx *c, uint64_t dev, struct statfs_info *out)
+{
+	struct path p = { 0 };
+	struct mount *m;
+	int err = -EINVAL;
+
+	mounts_read_lock();
+	list_for_each_entry(m, &c->mnt_ns->mounts, ns_node) {
+		if (m->sb->dev == dev) {
+			p.mnt = mount_get(m);
+			p.dentry = dentry_get(m->root);
+			break;
+		}
+	}
+	mounts_read_unlock();
+	if (p.mnt)
+		err = vfs_statfs(c, &p, out);
+	path_put(&p);
+	return err;
+}
+
 /*
  * The supers are collected first: syncing talks to gofers and must not hold the tree.
  */

@@ -6,6 +6,7 @@
  * which holds the super: a cycle) is let go with the last mount or pin; what the cache still holds
  * of it goes then too, and the super itself follows with its last inode.
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
@@ -50,6 +51,39 @@ void fs_types_show(struct buf *b)
 	/* The list only grows at its end, so it can be walked without the latch once registered. */
 	list_for_each_entry(t, &supers.types, node)
 		buf_printf(b, "%s\t%s\n", t->flags & FS_NODEV ? "nodev" : "", t->name);
+}
+
+int fs_type_index(const char *name)
+{
+	struct fs_type *t;
+	int i = 0;
+
+	list_for_each_entry(t, &supers.types, node) {
+		if (!strcmp(t->name, name))
+			return i;
+		i++;
+	}
+	return -EINVAL;
+}
+
+const char *fs_type_name(unsigned long index)
+{
+	struct fs_type *t;
+
+	list_for_each_entry(t, &supers.types, node)
+		if (index-- == 0)
+			return t->name;
+	return NULL;
+}
+
+int fs_type_count(void)
+{
+	struct fs_type *t;
+	int n = 0;
+
+	list_for_each_entry(t, &supers.types, node)
+		n++;
+	return n;
 }
 
 struct super *super_new(const struct fs_type *t, const struct super_ops *ops, void *priv)

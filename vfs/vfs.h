@@ -187,6 +187,10 @@ void fs_type_register(struct fs_type *t);
 const struct fs_type *fs_type_find(const char *name);
 /* /proc/filesystems. */
 void fs_types_show(struct buf *b);
+/* sysfs(2): types by number, from 0.  -EINVAL and NULL: no such type. */
+int fs_type_index(const char *name);
+const char *fs_type_name(unsigned long index);
+int fs_type_count(void);
 /* A new super with a fresh anonymous st_dev; NULL: no memory. */
 struct super *super_new(const struct fs_type *t, const struct super_ops *ops, void *priv) must_check;
 /* Owned by ns (a reference is taken) from now on; only before it is mounted. */
@@ -546,6 +550,8 @@ int vfs_getattr(struct vfs_ctx *c, const struct path *p, uint32_t query, struct 
 int vfs_setattr(struct vfs_ctx *c, const struct path *p, struct setattr *a);
 int vfs_access(struct vfs_ctx *c, const struct path *p, unsigned int may);
 int vfs_statfs(struct vfs_ctx *c, const struct path *p, struct statfs_info *out);
+/* Of a mounted file system by its device number; -EINVAL: none in the caller's namespace. */
+int vfs_statfs_dev(struct vfs_ctx *c, uint64_t dev, struct statfs_info *out);
 ssize_t vfs_getxattr(struct vfs_ctx *c, const struct path *p, const char *name, void *buf, size_t size);
 int vfs_setxattr(struct vfs_ctx *c, const struct path *p, const char *name, const void *value,
 		 size_t size, int flags);

@@ -32,7 +32,7 @@
 
 static const struct inode_ops pfs_dir_inode_ops, pfs_file_inode_ops, pfs_link_inode_ops,
 	pfs_magic_inode_ops;
-static const struct file_ops pfs_dir_fops, pfs_text_fops;
+static const struct file_ops pfs_dir_fops, pfs_text_fops, pfs_task_fops;
 
 struct pfs_inode *pfs_inode_of(struct inode *i)
 {
@@ -218,7 +218,8 @@ static struct inode *pfs_inode_new(struct super *sb, const struct pfs_entry *e, 
 	else if (S_ISLNK(e->mode))
 		ops = e->follow ? &pfs_magic_inode_ops : &pfs_link_inode_ops;
 	inode_init(&i->inode, sb, ops, e->mode);
-	i->inode.fops = S_ISDIR(e->mode) ? &pfs_dir_fops : e->fops ? e->fops : &pfs_text_fops;
+	i->inode.fops = S_ISDIR(e->mode) ? &pfs_dir_fops : e->fops ? e->fops
+			: pid && !e->poll ? &pfs_task_fops : &pfs_text_fops;
 	i->inode.ino = ino;
 	i->inode.nlink = S_ISDIR(e->mode) ? 2 : 1;
 	i->entry = e;
@@ -704,6 +705,13 @@ static const struct file_ops pfs_text_fops = {
 	.read = pfs_read,
 	.write = pfs_write,
 	.poll = pfs_poll,
+	.release = pfs_file_release,
+};
+
+/* Of tasks: no poll slot, so epoll refuses them, as on Linux. */
+static const struct file_ops pfs_task_fops = {
+	.read = pfs_read,
+	.write = pfs_write,
 	.release = pfs_file_release,
 };
 

@@ -135,7 +135,7 @@ static int sig_send(struct process *p, struct task *only, int sig, const siginfo
 	if (sig < SIG_RT_MIN && (pending->set & SIG_BIT(sig)))
 		goto complete; /* legacy signals don't queue, but a sleeping taker is poked again */
 	if (q && p->queued_count >= process_rlimit(p, RLIMIT_SIGPENDING) && sig >= SIG_RT_MIN &&
-	    info && info->si_code < 0 && info->si_code != SI_TKILL) {
+	    info && info->si_code != SI_USER) {
 		err = -EAGAIN;
 		goto out;
 	}

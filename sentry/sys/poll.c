@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/personality.h>
 
 #include "lib/mem.h"
 #include "sentry/task/task.h"
@@ -139,8 +140,8 @@ static long finish_timed(struct task *t, bool masked, uaddr_t timeout, bool time
 
 	if (masked && ret != -ERESTARTNOHAND)
 		sig_mask_restore(t);
-	if (!timeout.addr || deadline_ns == 0)
-		return ret;
+	if (!timeout.addr || deadline_ns == 0 || (t->personality & STICKY_TIMEOUTS))
+		return ret; /* (poll_select_finish() turns the latter's restart into EINTR) */
 	if (timeval) {
 		struct timeval left = timeval_from_ns(deadline_left(deadline_ns));
 

@@ -109,6 +109,10 @@ static long rw_vector(struct task *t, int fd, uaddr_t iov, unsigned long count, 
 
 	if (!f)
 		return -EBADF;
+	if (pos && (f->kind & FILE_STREAM)) {
+		r = -ESPIPE; /* before the access mode is looked at, as in do_preadv() */
+		goto put_file;
+	}
 	if (!(f->kind & (kind == RW_READ ? FILE_READ : FILE_WRITE))) {
 		r = -EBADF;
 		goto put_file;
@@ -281,7 +285,7 @@ long sys_sync_file_range(struct task *t, int fd, int64_t offset, int64_t size, u
 	f = fdt_file_nopath(t->fdt, fd);
 	if (!f)
 		return -EBADF;
-	if (f->kind & FILE_STREAM)
+	if (!S_ISREG(f->inode->mode) && !S_ISBLK(f->inode->mode) && !S_ISDIR(f->inode->mode))
 		err = -ESPIPE;
 	else if (flags & (SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER))
 		err = file_fsync(task_vfs(t), f, true); /* more than asked for */

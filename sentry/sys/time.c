@@ -253,12 +253,10 @@ long sys_clock_nanosleep(struct task *t, int clock, int flags, uaddr_t req, uadd
 
 	if (err < 0)
 		return err;
-	if (c.kind == CLOCK_KIND_OTHER || clock == CLOCK_THREAD_CPUTIME_ID)
-		err = -EOPNOTSUPP;
+	if (c.kind == CLOCK_KIND_OTHER || clock == CLOCK_THREAD_CPUTIME_ID || c.alarm)
+		err = -EOPNOTSUPP; /* alarms: no clock device could wake the machine */
 	else if (c.thread == t)
 		err = -EINVAL; /* its own clock stands still meanwhile */
-	else if (c.alarm && !task_capable(t, CAP_WAKE_ALARM))
-		err = -EPERM;
 	clock_ref_put(&c);
 	if (err < 0)
 		return err;

@@ -110,9 +110,6 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 	t->no_new_privs = parent->no_new_privs;
 	t->personality = parent->personality;
 	t->timer_slack_ns = parent->timer_slack_ns;
-	t->nice = parent->nice;
-	t->sched_policy = parent->sched_policy;
-	t->sched_priority = parent->sched_priority;
 	if (!(f & CLONE_VM) || (f & CLONE_VFORK))
 		t->altstack = parent->altstack;
 	if (f & CLONE_CHILD_CLEARTID)
@@ -286,6 +283,8 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 	if (!t)
 		goto uncharge;
 	err = clone_copy(parent, t, a);
+	if (!err)
+		err = sched_inherit(t, parent);
 	if (err)
 		goto put_task;
 	err = -ENOMEM;

@@ -291,6 +291,9 @@ struct task {
 	struct rseq_area { uaddr_t addr; uint32_t size, sig; } rseq; /* (o) */
 	int nice;                    /* (a) virtual: -20..19 */
 	int sched_policy, sched_priority; /* (a) virtual */
+	bool sched_reset_on_fork;    /* (a) */
+	uint64_t sched_runtime_ns, sched_deadline_ns, sched_period_ns; /* (a) SCHED_DEADLINE's */
+	int ioprio;                  /* (a) virtual: class and level of ioprio_set(2) */
 	uint64_t cpu_mask[16];       /* (a) virtual affinity; all zero: every CPU of the container */
 	uint64_t nvcsw, nivcsw;
 	struct task_io io;           /* (a) */

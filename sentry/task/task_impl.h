@@ -12,6 +12,8 @@ void task_main(void *arg);
 /* The end: gives everything back, notifies, and leaves a zombie or nothing. */
 void task_leave(struct task *t);
 void task_poke(struct task *t);
+/* Scheduling of a new task (sentry/sys/sched.c); -EAGAIN: a SCHED_DEADLINE parent. */
+int sched_inherit(struct task *child, const struct task *parent) must_check;
 void task_vfs_shared_fs(struct task *t);
 
 struct fs_state *fs_state_new(const struct path *root, const struct path *cwd, uint32_t umask);
