@@ -151,5 +151,6 @@ struct ep_info {
 	uint32_t uid;   /* as given by ep_set_owner() */
 	uint64_t inode;
 };
+#define EP_PROTO_ANY (-1)
 int ep_for_each(struct stack *s, int proto, int (*fn)(void *arg, const struct ep_info *i), void *arg);
 void ep_set_owner(struct ep *e, uint32_t uid, uint64_t inode);

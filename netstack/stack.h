@@ -116,6 +116,7 @@ void nic_detach(struct stack *s, uint32_t ifindex);
 /* The link could not send a packet that transmit was given: for the counters. */
 void nic_tx_failed(struct stack *s, uint32_t ifindex);
 
+bool nic_exists(struct stack *s, uint32_t ifindex);
 int nic_info(struct stack *s, uint32_t ifindex, struct nic_info *out);
 /* The index by name, or 0. */
 uint32_t nic_by_name(struct stack *s, const char *name);

@@ -8,6 +8,8 @@
 #include "sentry/signal/signal.h"
 #include "sentry/socket/inet.h"
 #include "sentry/socket/net_ns.h"
+#include "sentry/socket/netlink.h"
+#include "sentry/socket/proc_net.h"
 #include "sentry/socket/socket.h"
 #include "sentry/sys/fowner.h"
 #include "sentry/sysfs/sysfs.h"
@@ -75,9 +77,13 @@ int sentry_fs_init(void)
 	if (!err)
 		inet_init();
 	if (!err)
+		netlink_init();
+	if (!err)
 		err = procfs_init();
 	if (!err)
 		net_ns_init();
+	if (!err)
+		err = proc_net_files_init();
 	if (!err)
 		err = sysfs_init();
 	if (!err)

@@ -164,6 +164,11 @@ void nic_get_info(struct nic *n, struct nic_info *out)
 	};
 }
 
+bool nic_exists(struct stack *s, uint32_t ifindex)
+{
+	return nic_peek(s, ifindex) != NULL;
+}
+
 int nic_info(struct stack *s, uint32_t ifindex, struct nic_info *out)
 {
 	struct nic *n = nic_peek(s, ifindex);

@@ -95,7 +95,7 @@ int ep_for_each(struct stack *s, int proto, int (*fn)(void *arg, const struct ep
 	list = mem_calloc(max ? max : 1, sizeof(*list));
 	if (list)
 		list_for_each_entry(e, &t->all, all)
-			if (e->proto == proto && ref_try_get(&e->ref))
+			if ((proto == EP_PROTO_ANY || e->proto == proto) && ref_try_get(&e->ref))
 				list[count++] = e;
 	nlock_unlock(&t->all_lock);
 	if (!list)
@@ -122,7 +122,7 @@ int ep_for_each(struct stack *s, int proto, int (*fn)(void *arg, const struct ep
 		}
 		ep_put(e);
 	}
-	if (err == 0 && proto == IPPROTO_TCP)
+	if (err == 0 && (proto == EP_PROTO_ANY || proto == IPPROTO_TCP))
 		err = tcp_for_each_mini(s, fn, arg);
 	mem_free(list);
 	return err;

@@ -115,6 +115,12 @@ static int inet6_create(struct vfs_ctx *c, struct net_ns *net, int type, int pro
 	return inet_create(c, net, AF_INET6, type, protocol, out);
 }
 
+/* Who looks at the stack's sockets (ss, /proc/net/tcp) finds the descriptor by this number. */
+static void inet_file_made(struct socket *s)
+{
+	ep_set_owner(inet_ep(s), s->uid, s->file->inode->ino);
+}
+
 static void inet_release(struct socket *s)
 {
 	struct inet_sock *i = container_of(s, struct inet_sock, s);
@@ -601,6 +607,7 @@ static const struct socket_ops inet_stream_ops = {
 	.getsockopt = inet_getsockopt,
 	.option_changed = inet_option_changed,
 	.take_error = inet_take_error,
+	.file_made = inet_file_made,
 	.listening = inet_listening,
 };
 
@@ -618,6 +625,7 @@ static const struct socket_ops inet_dgram_ops = {
 	.getsockopt = inet_getsockopt,
 	.option_changed = inet_option_changed,
 	.take_error = inet_take_error,
+	.file_made = inet_file_made,
 };
 
 /* ---- start-up ---------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "platform/host.h"
 #include "sentry/proc/proc.h"
 #include "sentry/socket/link.h"
+#include "sentry/socket/netlink.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/user_ns.h"
@@ -35,6 +36,8 @@ struct net_ns *net_ns_new(struct user_ns *owner)
 	ns->user_ns = user_ns_get(owner);
 	mutex_init(&ns->lock, LOCK_SOCKET);
 	list_init(&ns->links);
+	latch_init(&ns->netlink_latch);
+	list_init(&ns->netlinks);
 	work_init(&ns->end, net_ns_end, ns);
 	timer_init(&ns->linger, net_ns_linger);
 	return ns;
@@ -129,6 +132,8 @@ struct stack *net_ns_stack(struct net_ns *ns)
 	s = atomic_load_explicit(&ns->stack, memory_order_relaxed);
 	if (!s) {
 		s = stack_drive_start(&ns->drive, net_ns_random);
+		if (s)
+			stack_set_event_fn(s, rtnetlink_event, ns);
 		if (s && ns->loopback_up && net_ns_loopback_up(s) < 0) {
 			stack_drive_stop(&ns->drive);
 			s = NULL;

@@ -36,6 +36,8 @@ struct net_ns {
 	struct stack *_Atomic stack; /* (a) set once, under lock */
 	struct stack_drive drive;    /* (l) */
 	struct list links;           /* (l) struct link of sentry/socket/link.h */
+	struct latch netlink_latch;
+	struct list netlinks;        /* (netlink_latch) AF_NETLINK sockets */
 	struct work end;
 	struct timer linger;
 };

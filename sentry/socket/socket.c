@@ -348,9 +348,12 @@ int socket_file_new(struct vfs_ctx *c, struct socket *s, int flags, struct file 
 	int err = file_new_anon("socket", &socket_file_ops, s, O_RDWR | (flags & O_NONBLOCK),
 				FILE_READ | FILE_WRITE | FILE_STREAM, c->cred, out);
 
-	if (err == 0)
-		s->file = *out;
-	return err;
+	if (err < 0)
+		return err;
+	s->file = *out;
+	if (s->ops->file_made)
+		s->ops->file_made(s);
+	return 0;
 }
 
 int socket_pair(struct vfs_ctx *c, int family, int type, int protocol, struct file *out[2])

@@ -145,6 +145,8 @@ struct socket_ops {
 	int (*take_error)(struct socket *s);
 	/* SO_ACCEPTCONN.  Empty: false. */
 	bool (*listening)(struct socket *s);
+	/* s->file is there now (its inode has the socket's number).  Empty: nothing to do. */
+	void (*file_made)(struct socket *s);
 	void (*show_fdinfo)(struct socket *s, struct buf *b);
 };
 

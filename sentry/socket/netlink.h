@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * netlink.h: AF_NETLINK (netlink(7)): what its protocols share.
+ *
+ * A protocol is a function that answers one request.  Answers are built in a struct nl_reply and
+ * become datagrams of at most NL_CHUNK bytes, as the kernel's: what glibc reads with one page fits.
+ */
+#pragma once
+
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "netstack/stack.h"
+
+struct net_ns;
+struct nl_sock;
+struct vfs_ctx;
+
+#define NL_CHUNK 3776
+
+/* Answers to one request, or one message to a group (to: NULL). */
+struct nl_reply {
+	struct nl_sock *to;
+	struct buf b;
+	size_t start;         /* of the message being built */
+	uint32_t seq, portid;
+	uint16_t flags;       /* added to each message's: NLM_F_MULTI in a dump */
+};
+
+/* Begin a message; body (of the protocol's own header) is copied. */
+void nl_begin(struct nl_reply *r, uint16_t type, uint16_t flags, const void *body, size_t size);
+void nl_attr(struct nl_reply *r, uint16_t type, const void *data, size_t size);
+void nl_attr_u32(struct nl_reply *r, uint16_t type, uint32_t v);
+void nl_attr_u8(struct nl_reply *r, uint16_t type, uint8_t v);
+void nl_attr_str(struct nl_reply *r, uint16_t type, const char *s);
+/* Of its family's length. */
+void nl_attr_ip(struct nl_reply *r, uint16_t type, struct ipa a);
+size_t nl_nest(struct nl_reply *r, uint16_t type);
+void nl_nest_end(struct nl_reply *r, size_t nest);
+/* The message is whole. */
+void nl_end(struct nl_reply *r);
+
+/* A request's attributes: hostile, checked. */
+struct nl_attrs {
+	const struct nlattr *tb[64]; /* by type; NULL: absent */
+};
+static inline const void *nl_body(const struct nlmsghdr *h)
+{
+	return (const char *)h + NLMSG_HDRLEN;
+}
+/* After a header of header_size bytes of h's payload.  -EINVAL: the payload is too short for it. */
+int nl_parse(const struct nlmsghdr *h, size_t header_size, struct nl_attrs *out);
+void nl_parse_nested(const struct nlattr *a, struct nl_attrs *out);
+static inline const void *nl_data(const struct nlattr *a)
+{
+	return (const char *)a + NLA_HDRLEN;
+}
+static inline size_t nl_size(const struct nlattr *a)
+{
+	return (size_t)a->nla_len - NLA_HDRLEN;
+}
+/* 0 when absent or too short. */
+uint32_t nl_u32(const struct nlattr *a);
+uint8_t nl_u8(const struct nlattr *a);
+/* false: there, but of the wrong length for family. */
+bool nl_ip(const struct nlattr *a, int family, struct ipa *out);
+
+/* One request: who asks, and where answers go. */
+struct nl_request {
+	struct vfs_ctx *c;
+	struct net_ns *net;
+	struct stack *stack;
+	const struct nlmsghdr *h; /* a whole message, kernel copy */
+	struct nl_reply *reply;
+	bool strict;              /* NETLINK_GET_STRICT_CHK */
+};
+
+/* Each answers one request: 0 or a negative errno, which becomes NLMSG_ERROR. */
+int rtnetlink_request(struct nl_request *q);
+int sock_diag_request(struct nl_request *q);
+/* What changes (NEW, DEL), apart: the caller may administer the namespace. */
+int rtnetlink_change(struct nl_request *q);
+
+/* stack_event_fn: to the groups of rtnetlink.  arg is the net_ns. */
+void rtnetlink_event(void *arg, enum stack_event what, const void *info);
+/* Send r's messages to the members of a group (RTNLGRP_*), and free them. */
+void netlink_multicast(struct net_ns *net, int protocol, uint32_t group, struct nl_reply *r);
+
+/* Builders that requests and events share. */
+void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info *i);
+void rtnetlink_put_addr(struct nl_reply *r, uint16_t type, const struct addr_info *a);
+void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_info *i, uint32_t flags);
+void rtnetlink_put_neigh(struct nl_reply *r, uint16_t type, const struct neigh_info *n);
+
+/* Registers the family.  At start-up. */
+void netlink_init(void);
+/* Text of /proc/net/netlink. */
+void netlink_show(struct net_ns *net, struct buf *b);

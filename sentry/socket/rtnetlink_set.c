@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rtnetlink_set.c: rtnetlink(7): changes: interfaces up and down, MTU, name and address; addresses;
+ * routes; neighbours.  Interfaces are not made or removed from inside, and there are no rules but the
+ * three that every namespace has: EOPNOTSUPP, as a kernel built without them.
+ */
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "sentry/socket/net_ns.h"
+#include "sentry/socket/netlink.h"
+
+static void copy_name(char out[static IFNAMSIZ], const struct nlattr *a)
+{
+	memset(out, 0, IFNAMSIZ);
+	if (a)
+		memcpy(out, nl_data(a), MIN(nl_size(a), (size_t)IFNAMSIZ - 1));
+}
+
+/* ---- links ------------------------------------------------------------------------------------- */
+
+static int change_link(struct nl_request *q)
+{
+	const struct ifinfomsg *m = nl_body(q->h);
+	struct nl_attrs a;
+	char name[IFNAMSIZ];
+	uint32_t ifindex;
+	int err = nl_parse(q->h, sizeof(*m), &a);
+
+	if (err < 0)
+		return err;
+	copy_name(name, a.tb[IFLA_IFNAME]);
+	ifindex = m->ifi_index > 0 ? (uint32_t)m->ifi_index : nic_by_name(q->stack, name);
+	if (q->h->nlmsg_type == RTM_DELLINK)
+		return ifindex && nic_exists(q->stack, ifindex) ? -EOPNOTSUPP : -ENODEV;
+	if (!ifindex || !nic_exists(q->stack, ifindex)) {
+		if (q->h->nlmsg_type == RTM_NEWLINK && (q->h->nlmsg_flags & NLM_F_CREATE))
+			return -EOPNOTSUPP;
+		return -ENODEV;
+	}
+	if (q->h->nlmsg_type == RTM_NEWLINK && (q->h->nlmsg_flags & NLM_F_EXCL))
+		return -EEXIST;
+	if (a.tb[IFLA_NET_NS_PID] || a.tb[IFLA_NET_NS_FD] || a.tb[IFLA_MASTER] || a.tb[IFLA_LINKINFO])
+		return -EOPNOTSUPP;
+	if (a.tb[IFLA_MTU])
+		err = nic_set_mtu(q->stack, ifindex, nl_u32(a.tb[IFLA_MTU]));
+	if (err == 0 && a.tb[IFLA_ADDRESS])
+		err = nl_size(a.tb[IFLA_ADDRESS]) == 6
+			      ? nic_set_mac(q->stack, ifindex, nl_data(a.tb[IFLA_ADDRESS])) : -EINVAL;
+	if (err == 0 && a.tb[IFLA_IFNAME] && m->ifi_index > 0 && nic_by_name(q->stack, name) != ifindex)
+		err = nic_set_name(q->stack, ifindex, name);
+	if (err == 0 && (m->ifi_flags || m->ifi_change))
+		err = nic_set_flags(q->stack, ifindex, m->ifi_flags,
+				    m->ifi_change ? m->ifi_change : UINT32_MAX);
+	return err;
+}
+
+/* ---- addresses --------------------------------------------------------------------------------- */
+
+static int64_t until(uint32_t seconds)
+{
+	return seconds == UINT32_MAX ? INT64_MAX : clock_mono_ns() + (int64_t)seconds * NSEC_PER_SEC;
+}
+
+static int change_addr(struct nl_request *q)
+{
+	const struct ifaddrmsg *m = nl_body(q->h);
+	struct nl_attrs a;
+	struct addr_info i = { .valid_until_ns = INT64_MAX, .preferred_until_ns = INT64_MAX };
+	uint32_t flags;
+	int err = nl_parse(q->h, sizeof(*m), &a), family;
+
+	if (err < 0)
+		return err;
+	family = m->ifa_family;
+	if (family != AF_INET && family != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (!a.tb[IFA_LOCAL] && !a.tb[IFA_ADDRESS])
+		return -EINVAL;
+	if (!nl_ip(a.tb[IFA_LOCAL] ? a.tb[IFA_LOCAL] : a.tb[IFA_ADDRESS], family, &i.addr) ||
+	    !nl_ip(a.tb[IFA_ADDRESS] ? a.tb[IFA_ADDRESS] : a.tb[IFA_LOCAL], family, &i.peer) ||
+	    !nl_ip(a.tb[IFA_BROADCAST], family, &i.broadcast) ||
+	    m->ifa_prefixlen > (family == AF_INET ? 32 : 128))
+		return -EINVAL;
+	i.ifindex = m->ifa_index;
+	i.plen = m->ifa_prefixlen;
+	i.scope = m->ifa_scope;
+	if (q->h->nlmsg_type == RTM_DELADDR)
+		return addr_del(q->stack, &i);
+	flags = a.tb[IFA_FLAGS] ? nl_u32(a.tb[IFA_FLAGS]) : m->ifa_flags;
+	i.nodad = !!(flags & IFA_F_NODAD);
+	copy_name(i.label, a.tb[IFA_LABEL]);
+	if (a.tb[IFA_CACHEINFO] && nl_size(a.tb[IFA_CACHEINFO]) >= sizeof(struct ifa_cacheinfo)) {
+		const struct ifa_cacheinfo *c = nl_data(a.tb[IFA_CACHEINFO]);
+
+		if (c->ifa_valid == 0 || c->ifa_prefered > c->ifa_valid)
+			return -EINVAL;
+		i.valid_until_ns = until(c->ifa_valid);
+		i.preferred_until_ns = until(c->ifa_prefered);
+	}
+	err = addr_add(q->stack, &i);
+	if (err == -EEXIST && (q->h->nlmsg_flags & NLM_F_REPLACE) && addr_del(q->stack, &i) == 0)
+		err = addr_add(q->stack, &i);
+	return err;
+}
+
+/* ---- routes ------------------------------------------------------------------------------------ */
+
+static void route_metrics(struct route_info *i, const struct nlattr *metrics)
+{
+	struct nl_attrs a;
+
+	if (!metrics)
+		return;
+	nl_parse_nested(metrics, &a);
+	i->mtu = nl_u32(a.tb[RTAX_MTU]);
+}
+
+static unsigned int route_flags(uint16_t f)
+{
+	return (f & NLM_F_CREATE ? ROUTE_CREATE : 0) | (f & NLM_F_EXCL ? ROUTE_EXCL : 0) |
+	       (f & NLM_F_REPLACE ? ROUTE_REPLACE : 0) | (f & NLM_F_APPEND ? ROUTE_APPEND : 0);
+}
+
+static int change_route(struct nl_request *q)
+{
+	const struct rtmsg *m = nl_body(q->h);
+	struct nl_attrs a;
+	struct route_info i = { .expires_ns = INT64_MAX };
+	int err = nl_parse(q->h, sizeof(*m), &a), family;
+
+	if (err < 0)
+		return err;
+	family = m->rtm_family;
+	if (family != AF_INET && family != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (a.tb[RTA_MULTIPATH] || a.tb[RTA_VIA] || m->rtm_src_len)
+		return -EOPNOTSUPP;
+	if (!nl_ip(a.tb[RTA_DST], family, &i.dst) || !nl_ip(a.tb[RTA_GATEWAY], family, &i.gateway) ||
+	    !nl_ip(a.tb[RTA_PREFSRC], family, &i.prefsrc))
+		return -EINVAL;
+	i.family = (uint8_t)family;
+	i.plen = m->rtm_dst_len;
+	i.type = m->rtm_type;
+	i.protocol = m->rtm_protocol;
+	i.scope = m->rtm_scope;
+	i.tos = m->rtm_tos;
+	i.table = a.tb[RTA_TABLE] ? nl_u32(a.tb[RTA_TABLE]) : m->rtm_table;
+	if (!i.table)
+		i.table = RT_TABLE_MAIN;
+	i.metric = nl_u32(a.tb[RTA_PRIORITY]);
+	i.ifindex = nl_u32(a.tb[RTA_OIF]);
+	i.flags = m->rtm_flags & RTNH_F_ONLINK;
+	route_metrics(&i, a.tb[RTA_METRICS]);
+	if (q->h->nlmsg_type == RTM_DELROUTE)
+		return route_del(q->stack, &i);
+	if (!i.type)
+		i.type = RTN_UNICAST;
+	if (family == AF_INET6 && !i.metric)
+		i.metric = 1024;
+	return route_add(q->stack, &i, route_flags(q->h->nlmsg_flags));
+}
+
+/* ---- neighbours -------------------------------------------------------------------------------- */
+
+static int change_neigh(struct nl_request *q)
+{
+	const struct ndmsg *m = nl_body(q->h);
+	struct nl_attrs a;
+	struct neigh_info n = { .flags = 0 };
+	int err = nl_parse(q->h, sizeof(*m), &a);
+
+	if (err < 0)
+		return err;
+	if ((m->ndm_family != AF_INET && m->ndm_family != AF_INET6) || (m->ndm_flags & NTF_PROXY))
+		return -EOPNOTSUPP;
+	if (!a.tb[NDA_DST] || !nl_ip(a.tb[NDA_DST], m->ndm_family, &n.addr))
+		return -EINVAL;
+	n.ifindex = (uint32_t)m->ndm_ifindex;
+	if (q->h->nlmsg_type == RTM_DELNEIGH)
+		return neigh_del(q->stack, n.ifindex, n.addr);
+	if (!a.tb[NDA_LLADDR] || nl_size(a.tb[NDA_LLADDR]) != sizeof(n.mac))
+		return -EINVAL;
+	memcpy(n.mac, nl_data(a.tb[NDA_LLADDR]), sizeof(n.mac));
+	n.state = m->ndm_state;
+	n.flags = m->ndm_flags;
+	return neigh_add(q->stack, &n);
+}
+
+int rtnetlink_change(struct nl_request *q)
+{
+	switch (q->h->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_SETLINK:
+	case RTM_DELLINK:
+		return change_link(q);
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return change_addr(q);
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return change_route(q);
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		return change_neigh(q);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
