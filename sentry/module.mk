@@ -62,6 +62,7 @@ SRCS += sentry/task/pid.c
 SRCS += sentry/task/pidfd.c
 SRCS += sentry/task/task.c
 SRCS += sentry/task/uaccess.c
+SRCS += sentry/time/time_ns.c
 SRCS += sentry/time/timers.c
 SRCS += sentry/tty/byteq.c
 SRCS += sentry/tty/console.c

@@ -280,6 +280,13 @@ int timerfd_set(struct file *f, int flags, const struct timerfd_spec *spec, stru
 	return canceled ? -ECANCELED : 0;
 }
 
+int timerfd_clock(const struct file *f)
+{
+	const struct timerfd *t = file_priv(f);
+
+	return f->ops == &timerfd_ops ? t->clockid : -EINVAL;
+}
+
 int timerfd_get(struct file *f, struct timerfd_spec *out)
 {
 	struct timerfd *t = file_priv(f);

@@ -21,6 +21,7 @@ int timerfd_new(struct vfs_ctx *c, int clockid, int flags, struct file **out) mu
  * -EINVAL when f is no timerfd.  The setting takes hold although -ECANCELED is returned.
  */
 int timerfd_set(struct file *f, int flags, const struct timerfd_spec *spec, struct timerfd_spec *old);
+int timerfd_clock(const struct file *f); /* its clock id; -EINVAL: no timerfd */
 int timerfd_get(struct file *f, struct timerfd_spec *out);
 /* The real-time clock has jumped: wake cancel-on-set timers and re-aim absolute ones. */
 void timerfd_clock_was_set(void);

@@ -24,6 +24,7 @@
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
+#include "sentry/time/time_ns.h"
 #include "sentry/time/timers.h"
 #include "vfs/user_ns.h"
 
@@ -377,7 +378,9 @@ static size_t exec_auxv(struct exec *x, uint64_t *v, uint64_t random_at, uint64_
 	const struct cred *c = x->cred;
 	size_t n = 0;
 
-	if (plat_layout()->vdso)
+	/* With offsets the C library must ask us: the vDSO shows the host's clocks. */
+	if (plat_layout()->vdso && !time_ns_offset(x->task->ns->time, CLOCK_KIND_MONO) &&
+	    !time_ns_offset(x->task->ns->time, CLOCK_KIND_BOOT))
 		auxv_add(v, &n, AT_SYSINFO_EHDR, plat_layout()->vdso);
 	auxv_add(v, &n, AT_MINSIGSTKSZ, 1024 + plat_fpstate_size());
 	auxv_add(v, &n, AT_HWCAP, getauxval(AT_HWCAP));
@@ -632,6 +635,9 @@ static int exec_commit(struct exec *x)
 		latch_unlock(&t->latch);
 		fdt_put(task_vfs(t), old);
 	}
+	err = task_enter_time_ns(t);
+	if (err)
+		return err;
 	fdt_close_on_exec(task_vfs(t), t->fdt);
 	task_set_cred(t, cred_get(x->cred));
 	if (x->secure)

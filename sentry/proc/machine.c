@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "sentry/time/time_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
 
@@ -117,7 +118,8 @@ static int show_stat(const struct pfs_req *r, struct buf *b)
 static int show_uptime(const struct pfs_req *r, struct buf *b)
 {
 	unsigned int cpus = kernel_cpu_count(proc_container(r));
-	int64_t up = kernel_uptime_ns() / (10 * NSEC_PER_MSEC), idle;
+	int64_t shift = r->reader ? time_ns_offset(r->reader->ns->time, CLOCK_KIND_BOOT) : 0;
+	int64_t up = (kernel_uptime_ns() + shift) / (10 * NSEC_PER_MSEC), idle;
 	struct machine_times m;
 
 	machine_times(r, &m);

@@ -20,6 +20,8 @@
 
 #include "lib/mem.h"
 #include "sentry/proc/proc_impl.h"
+#include "sentry/task/task_impl.h"
+#include "sentry/time/time_ns.h"
 #include "vfs/file.h"
 #include "vfs/user_ns.h"
 #include "vfs/vfs_impl.h"
@@ -155,18 +157,90 @@ static void *only_of(struct task *t, struct only_ns *ns)
 }
 
 static void *ipc_of(struct task *t) { return only_of(t, &only_ipc); }
-static void *cgroup_of(struct task *t) { return only_of(t, &only_cgroup); }
-static void *time_of(struct task *t) { return only_of(t, &only_time); }
 static void *net_of(struct task *t) { return only_of(t, &only_net); }
 
 #define ONLY(name_, text_, flag_, of_) \
 	{ name_, text_, flag_, of_, only_get, only_put, only_id, only_owner, NULL }
 static const struct ns_type_ops ipc_ops = ONLY("ipc", "ipc", CLONE_NEWIPC, ipc_of);
 static const struct ns_type_ops net_ops = ONLY("net", "net", CLONE_NEWNET, net_of);
-static const struct ns_type_ops cgroup_ops = ONLY("cgroup", "cgroup", CLONE_NEWCGROUP, cgroup_of);
-static const struct ns_type_ops time_ops = ONLY("time", "time", CLONE_NEWTIME, time_of);
-static const struct ns_type_ops time_children_ops =
-	ONLY("time_for_children", "time", CLONE_NEWTIME, time_of);
+
+/* ---- the kinds whose first namespace is NULL: it is only_cgroup, only_time here ----------------- */
+
+struct cgroup_ns *nsfs_cgroup_ns(void *ns) { return ns == &only_cgroup ? NULL : ns; }
+struct time_ns *nsfs_time_ns(void *ns) { return ns == &only_time ? NULL : ns; }
+
+static void *cgroup_of(struct task *t)
+{
+	struct ns_set *set = task_ns_get(t);
+	void *ns = set ? cgroup_ns_get(set->cgroup) : NULL;
+
+	if (set && !ns)
+		ns = &only_cgroup;
+	ns_set_put(set);
+	return ns;
+}
+
+static void *time_of_set(struct task *t, bool children)
+{
+	struct ns_set *set = task_ns_get(t);
+	void *ns = set ? time_ns_get(children ? set->time_for_children : set->time) : NULL;
+
+	if (set && !ns)
+		ns = &only_time;
+	ns_set_put(set);
+	return ns;
+}
+
+static void *time_of(struct task *t) { return time_of_set(t, false); }
+static void *time_children_of(struct task *t) { return time_of_set(t, true); }
+
+static void *cgroup_get(void *ns)
+{
+	cgroup_ns_get(nsfs_cgroup_ns(ns));
+	return ns;
+}
+
+static void cgroup_put(void *ns) { cgroup_ns_put(nsfs_cgroup_ns(ns)); }
+
+static uint64_t cgroup_id(const void *ns)
+{
+	return ns == &only_cgroup ? only_cgroup.id : ((const struct cgroup_ns *)ns)->id;
+}
+
+static struct user_ns *cgroup_owner(const void *ns)
+{
+	return ns == &only_cgroup ? user_ns_init : ((const struct cgroup_ns *)ns)->user_ns;
+}
+
+static void *time_get(void *ns)
+{
+	time_ns_get(nsfs_time_ns(ns));
+	return ns;
+}
+
+static void time_put(void *ns) { time_ns_put(nsfs_time_ns(ns)); }
+
+static uint64_t time_id(const void *ns)
+{
+	return ns == &only_time ? only_time.id : ((const struct time_ns *)ns)->id;
+}
+
+static struct user_ns *time_owner(const void *ns)
+{
+	return ns == &only_time ? user_ns_init : ((const struct time_ns *)ns)->user_ns;
+}
+
+static const struct ns_type_ops cgroup_ops = {
+	"cgroup", "cgroup", CLONE_NEWCGROUP, cgroup_of, cgroup_get, cgroup_put, cgroup_id, cgroup_owner,
+	NULL,
+};
+static const struct ns_type_ops time_ops = {
+	"time", "time", CLONE_NEWTIME, time_of, time_get, time_put, time_id, time_owner, NULL,
+};
+static const struct ns_type_ops time_children_ops = {
+	"time_for_children", "time", CLONE_NEWTIME, time_children_of, time_get, time_put, time_id,
+	time_owner, NULL,
+};
 
 /* ---- files ------------------------------------------------------------------------------------ */
 

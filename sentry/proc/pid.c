@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "sentry/time/time_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
 
@@ -283,11 +284,81 @@ static int show_schedstat(const struct pfs_req *r, struct buf *b)
 	return 0;
 }
 
+static struct time_ns *timens_of(struct task *t)
+{
+	struct ns_set *set = task_ns_get(t);
+	struct time_ns *ns = set ? time_ns_get(set->time_for_children) : NULL;
+
+	ns_set_put(set);
+	return ns;
+}
+
+static void put_offset(struct buf *b, const char *name, int64_t ns)
+{
+	int64_t sec = ns / NSEC_PER_SEC, nsec = ns % NSEC_PER_SEC;
+
+	if (nsec < 0) {
+		nsec += NSEC_PER_SEC;
+		sec--;
+	}
+	buf_printf(b, "%-10s %10lld %9lld\n", name, (long long)sec, (long long)nsec);
+}
+
 static int show_timens_offsets(const struct pfs_req *r, struct buf *b)
 {
-	(void)r;
-	buf_puts(b, "monotonic           0         0\nboottime            0         0\n");
+	struct time_ns *ns = timens_of(r->target);
+
+	put_offset(b, "monotonic", time_ns_offset(ns, CLOCK_KIND_MONO));
+	put_offset(b, "boottime", time_ns_offset(ns, CLOCK_KIND_BOOT));
+	time_ns_put(ns);
 	return 0;
+}
+
+/* One line: clock (name or number), seconds, nanoseconds. */
+static int parse_offset(const char *line, int64_t *mono, int64_t *boot, int64_t **which)
+{
+	char clock[16];
+	long long sec, nsec, ns;
+
+	if (sscanf(line, "%15s %lld %lld", clock, &sec, &nsec) != 3 || nsec < 0 || nsec >= NSEC_PER_SEC)
+		return -EINVAL;
+	if (!strcmp(clock, "monotonic") || !strcmp(clock, "1"))
+		*which = mono;
+	else if (!strcmp(clock, "boottime") || !strcmp(clock, "7"))
+		*which = boot;
+	else
+		return -EINVAL;
+	if (__builtin_mul_overflow(sec, NSEC_PER_SEC, &ns) || __builtin_add_overflow(ns, nsec, &ns))
+		return -ERANGE;
+	**which = ns;
+	return 0;
+}
+
+static int write_timens_offsets(const struct pfs_req *r, char *text, size_t size)
+{
+	struct time_ns *ns = timens_of(r->target);
+	int64_t mono = 0, boot = 0, *which = NULL;
+	bool set_mono = false, set_boot = false;
+	char *at = text, *line;
+	int err = 0;
+
+	(void)size;
+	if (!cred_capable_ns(r->opener, ns ? ns->user_ns : user_ns_init, 25 /* CAP_SYS_TIME */))
+		err = -EPERM;
+	while (!err && (line = strsep(&at, "\n")) != NULL) {
+		if (!*line)
+			continue;
+		err = parse_offset(line, &mono, &boot, &which);
+		set_mono = set_mono || (!err && which == &mono);
+		set_boot = set_boot || (!err && which == &boot);
+	}
+	if (!err && !set_mono && !set_boot)
+		err = -EINVAL;
+	if (!err)
+		err = ns ? time_ns_set_offsets(ns, set_mono ? &mono : NULL, set_boot ? &boot : NULL) :
+			   -EACCES;
+	time_ns_put(ns);
+	return err;
 }
 
 static int show_io(const struct pfs_req *r, struct buf *b)
@@ -513,8 +584,8 @@ static const struct pfs_entry pid_rows[] = {
 	IDMAP("uid_map", proc_show_uid_map, proc_write_uid_map),
 	IDMAP("gid_map", proc_show_gid_map, proc_write_gid_map),
 	IDMAP("setgroups", proc_show_setgroups, proc_write_setgroups),
-	{ .name = "timens_offsets", .mode = S_IFREG | 0444, .flags = PROC_TGID_ONLY,
-	  .show = show_timens_offsets },
+	{ .name = "timens_offsets", .mode = S_IFREG | 0644, .flags = PROC_TGID_ONLY,
+	  .show = show_timens_offsets, .write = write_timens_offsets },
 	{ .name = "timerslack_ns", .mode = S_IFREG | 0666, .flags = PROC_TGID_ONLY,
 	  .show = show_timerslack, .write = write_timerslack },
 	{ .name = "children", .mode = S_IFREG | 0444, .flags = PROC_TID_ONLY, .show = show_children },

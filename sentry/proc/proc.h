@@ -107,3 +107,6 @@ void proc_ns_register(enum ns_type type, const struct ns_type_ops *ops);
 /* The namespace an open file (of /proc/PID/ns, or a bind mount of one) stands for: borrowed while f
  * is held, *type filled; NULL: f is no such file.  For setns(2). */
 void *nsfs_file_ns(const struct file *f, enum ns_type *type);
+/* Of the kinds whose first namespace is NULL: what nsfs_file_ns() gave, as a pointer of theirs. */
+struct cgroup_ns *nsfs_cgroup_ns(void *ns);
+struct time_ns *nsfs_time_ns(void *ns);

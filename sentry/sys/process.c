@@ -122,7 +122,7 @@ long sys_clone3(struct task *t, uaddr_t args, size_t size)
 	err = uaccess_get_struct(t, &u, sizeof(u), args, size);
 	if (err)
 		return err;
-	if ((u.flags & (CSIGNAL | CLONE_DETACHED)) || (u.flags & CLONE_INTO_CGROUP) ||
+	if ((u.flags & ((CSIGNAL & ~CLONE_NEWTIME) | CLONE_DETACHED)) || (u.flags & CLONE_INTO_CGROUP) ||
 	    u.exit_signal > SIG_COUNT || u.set_tid_size > PID_NS_DEPTH_MAX ||
 	    !u.set_tid != !u.set_tid_size || !u.stack != !u.stack_size)
 		return -EINVAL;

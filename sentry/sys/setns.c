@@ -6,8 +6,7 @@
  * its root and working directory, in one step.
  *
  * With a pidfd the user namespace comes first: what follows is asked of the credentials that the
- * caller will have in it.  There is one ipc, cgroup and time namespace in a sandbox: joining it
- * changes nothing.
+ * caller will have in it.  The first cgroup and time namespaces are NULL.
  *
  * Linux: kernel/nsproxy.c, mntns_install() in fs/namespace.c, pidns_install() in kernel/pid_namespace.c.
  */
@@ -16,9 +15,11 @@
 #include <linux/sched.h>
 
 #include "sentry/proc/proc.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task_impl.h"
+#include "sentry/time/time_ns.h"
 #include "sys_calls.h"
 #include "vfs/user_ns.h"
 
@@ -103,6 +104,36 @@ static int setns_net(struct setns *s, struct net_ns *ns)
 	return 0;
 }
 
+static int setns_ipc(struct setns *s, struct ipc_ns *ns)
+{
+	if (!may_admin(s, ns->user_ns))
+		return -EPERM;
+	ipc_ns_put(s->ns->ipc);
+	s->ns->ipc = ipc_ns_get(ns);
+	return 0;
+}
+
+static int setns_cgroup(struct setns *s, struct cgroup_ns *ns)
+{
+	if (!may_admin(s, ns ? ns->user_ns : user_ns_init))
+		return -EPERM;
+	cgroup_ns_put(s->ns->cgroup);
+	s->ns->cgroup = cgroup_ns_get(ns);
+	return 0;
+}
+
+static int setns_time(struct setns *s, struct time_ns *ns)
+{
+	if (s->t->process->task_count > 1)
+		return -EUSERS;
+	if (!may_admin(s, ns ? ns->user_ns : user_ns_init))
+		return -EPERM;
+	time_ns_put(s->ns->time_for_children);
+	s->ns->time_for_children = time_ns_get(ns);
+	ns_set_enter_time(s->ns);
+	return 0;
+}
+
 /* Only the caller's own namespace and those below: for its future children. */
 static int setns_pid(struct setns *s, struct pid_ns *ns)
 {
@@ -133,8 +164,15 @@ static int setns_one(struct setns *s, enum ns_type type, void *ns)
 		return setns_net(s, ns);
 	case NS_TYPE_USER:
 		return setns_user(s, ns);
+	case NS_TYPE_IPC:
+		return setns_ipc(s, ns);
+	case NS_TYPE_CGROUP:
+		return setns_cgroup(s, nsfs_cgroup_ns(ns));
+	case NS_TYPE_TIME:
+	case NS_TYPE_TIME_CHILDREN:
+		return setns_time(s, nsfs_time_ns(ns));
 	default:
-		return may_admin(s, user_ns_init) ? 0 : -EPERM;
+		return -EINVAL;
 	}
 }
 
@@ -181,8 +219,12 @@ static int setns_process(struct setns *s, struct pid *pid, int flags)
 		err = setns_pid(s, task_pid_ns(target));
 	if (!err && (flags & CLONE_NEWNET))
 		err = setns_net(s, set->net);
-	if (!err && (flags & (CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWTIME)))
-		err = may_admin(s, user_ns_init) ? 0 : -EPERM;
+	if (!err && (flags & CLONE_NEWIPC))
+		err = setns_ipc(s, set->ipc);
+	if (!err && (flags & CLONE_NEWCGROUP))
+		err = setns_cgroup(s, set->cgroup);
+	if (!err && (flags & CLONE_NEWTIME))
+		err = setns_time(s, set->time);
 	ns_set_put(set);
 	task_put(target);
 	return err;

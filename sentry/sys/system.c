@@ -21,6 +21,7 @@
 #include "sentry/signal/signal_impl.h"
 #include "sentry/sys/prctl.h"
 #include "sentry/task/task_impl.h"
+#include "sentry/time/time_ns.h"
 #include "sys_calls.h"
 
 /* ---- names ---------------------------------------------------------------------------------------- */
@@ -78,7 +79,8 @@ long sys_sysinfo(struct task *t, uaddr_t info)
 
 	memset(&s, 0, sizeof(s));
 	kernel_memory(t->process->container, &m);
-	s.uptime = (long)(kernel_uptime_ns() / NSEC_PER_SEC);
+	s.uptime = (long)((kernel_uptime_ns() + time_ns_offset(t->ns->time, CLOCK_KIND_BOOT)) /
+			  NSEC_PER_SEC);
 	s.totalram = m.total;
 	s.freeram = m.free;
 	s.procs = (unsigned short)MIN(tasklist.task_count, 65535u);

@@ -5,6 +5,7 @@
 #include <sys/timerfd.h>
 
 #include "sentry/task/task.h"
+#include "sentry/time/clock.h"
 #include "sentry/time/timespec.h"
 #include "sys_calls.h"
 #include "vfs/timerfd.h"
@@ -17,6 +18,19 @@ long sys_timerfd_create(struct task *t, int clock, int flags)
 	if (err < 0)
 		return err;
 	return fdt_add(t->fdt, f, flags & O_CLOEXEC, task_rlimit(t, RLIMIT_NOFILE)); /* consumes f */
+}
+
+/* What t's time namespace adds to f's clock. */
+static int64_t timer_offset(struct task *t, const struct file *f)
+{
+	struct clock_ref c;
+	int64_t offset;
+
+	if (timerfd_clock(f) < 0 || clock_ref_get(t, timerfd_clock(f), &c) < 0)
+		return 0;
+	offset = c.offset_ns;
+	clock_ref_put(&c);
+	return offset;
 }
 
 long sys_timerfd_settime(struct task *t, int fd, int flags, uaddr_t value, uaddr_t old)
@@ -33,6 +47,8 @@ long sys_timerfd_settime(struct task *t, int fd, int flags, uaddr_t value, uaddr
 	f = fdt_file_nopath(t->fdt, fd);
 	if (!f)
 		return -EBADF;
+	if ((flags & TFD_TIMER_ABSTIME) && spec.value_ns)
+		spec.value_ns -= timer_offset(t, f);
 	err = timerfd_set(f, flags, &spec, &before);
 	file_put(f);
 	/* The old setting goes out although the clock was set, but not on other errors. */

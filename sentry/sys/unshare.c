@@ -12,7 +12,9 @@
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 
-#define NS_FLAGS (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWNET)
+#define NS_FLAGS                                                                          \
+	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |        \
+	 CLONE_NEWCGROUP | CLONE_NEWTIME)
 
 /* What unshare has made, and after the swap what it has replaced. */
 struct unshare {

@@ -22,10 +22,9 @@
 #include "sentry/task/task_impl.h"
 #include "sentry/tty/tty.h"
 
-#define CLONE_NS_KNOWN (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWNET)
-#define CLONE_NS_ALL                                                                         \
-	(CLONE_NS_KNOWN | CLONE_NEWIPC | CLONE_NEWCGROUP | \
-	 CLONE_NEWTIME)
+#define CLONE_NS_ALL                                                                            \
+	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | \
+	 CLONE_NEWCGROUP | CLONE_NEWTIME)
 
 /* copy_process()'s combinations that make no sense. */
 static int clone_check(struct task *parent, const struct clone_args_k *a)
@@ -49,8 +48,8 @@ static int clone_check(struct task *parent, const struct clone_args_k *a)
 		return -EINVAL;
 	if ((f & CLONE_CLEAR_SIGHAND) && (f & CLONE_SIGHAND))
 		return -EINVAL;
-	if ((f & CLONE_NS_ALL) & ~(uint64_t)CLONE_NS_KNOWN)
-		return -EINVAL; /* as a kernel built without them; see the support matrix */
+	if ((f & (CLONE_NEWIPC | CLONE_SYSVSEM)) == (CLONE_NEWIPC | CLONE_SYSVSEM))
+		return -EINVAL;
 	return 0;
 }
 
@@ -78,6 +77,7 @@ void container_uncharge_task(struct container *c)
 static int clone_copy(struct task *parent, struct task *t, const struct clone_args_k *a)
 {
 	uint64_t f = a->flags;
+	bool enter_time;
 
 	if (f & CLONE_NEWUSER) {
 		struct cred *c;
@@ -93,15 +93,20 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 	t->fs = (f & CLONE_FS) ? fs_state_get(parent->fs) : fs_state_dup(parent->fs);
 	if (!t->fdt || !t->fs)
 		return -ENOMEM;
-	if (f & CLONE_NS_ALL & ~(uint64_t)CLONE_NEWUSER) {
-		int err;
+	enter_time = !(f & CLONE_VM) && (parent->ns->time != parent->ns->time_for_children ||
+					 (f & CLONE_NEWTIME));
+	if ((f & CLONE_NS_ALL & ~(uint64_t)CLONE_NEWUSER) || enter_time) {
+		int err = 0;
 
 		t->ns = ns_set_dup(parent->ns);
 		if (!t->ns)
 			return -ENOMEM;
-		err = ns_set_unshare(parent, t->cred, t->ns, t->fs, f & CLONE_NS_ALL);
+		if (f & CLONE_NS_ALL & ~(uint64_t)CLONE_NEWUSER)
+			err = ns_set_unshare(parent, t->cred, t->ns, t->fs, f & CLONE_NS_ALL);
 		if (err)
 			return err;
+		if (enter_time)
+			ns_set_enter_time(t->ns);
 	} else {
 		t->ns = ns_set_get(parent->ns);
 	}

@@ -16,6 +16,7 @@
 #include "sentry/ipc/ipc.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
+#include "sentry/time/time_ns.h"
 #include "vfs/user_ns.h"
 
 struct uts_ns *uts_ns_new(const char *nodename, const char *domainname, struct user_ns *u)
@@ -47,6 +48,33 @@ void uts_ns_put(struct uts_ns *u)
 	mem_free(u);
 }
 
+static struct cgroup_ns *cgroup_ns_new(struct user_ns *owner)
+{
+	struct cgroup_ns *ns = mem_new(struct cgroup_ns);
+
+	if (!ns)
+		return NULL;
+	ref_init(&ns->ref);
+	ns->user_ns = user_ns_get(owner);
+	ns->id = ns_new_id();
+	return ns;
+}
+
+struct cgroup_ns *cgroup_ns_get(struct cgroup_ns *ns)
+{
+	if (ns)
+		ref_get(&ns->ref);
+	return ns;
+}
+
+void cgroup_ns_put(struct cgroup_ns *ns)
+{
+	if (!ns || !ref_put(&ns->ref))
+		return;
+	user_ns_put(ns->user_ns);
+	mem_free(ns);
+}
+
 struct ns_set *ns_set_get(struct ns_set *ns)
 {
 	ref_get(&ns->ref);
@@ -61,6 +89,9 @@ void ns_set_put(struct ns_set *ns)
 	uts_ns_put(ns->uts);
 	net_ns_put(ns->net);
 	ipc_ns_put(ns->ipc);
+	cgroup_ns_put(ns->cgroup);
+	time_ns_put(ns->time);
+	time_ns_put(ns->time_for_children);
 	pid_ns_put(ns->pid_for_children);
 	mem_free(ns);
 }
@@ -80,9 +111,36 @@ struct ns_set *ns_set_dup(const struct ns_set *from)
 	net_ns_get(ns->net);
 	if (ns->ipc)
 		ipc_ns_get(ns->ipc);
+	cgroup_ns_get(ns->cgroup);
+	time_ns_get(ns->time);
+	time_ns_get(ns->time_for_children);
 	if (ns->pid_for_children)
 		pid_ns_get(ns->pid_for_children);
 	return ns;
+}
+
+void ns_set_enter_time(struct ns_set *ns)
+{
+	time_ns_put(ns->time);
+	ns->time = time_ns_get(ns->time_for_children);
+	time_ns_freeze(ns->time);
+}
+
+int task_enter_time_ns(struct task *t)
+{
+	struct ns_set *own, *old = t->ns;
+
+	if (old->time == old->time_for_children)
+		return 0;
+	own = ns_set_dup(old);
+	if (!own)
+		return -ENOMEM;
+	ns_set_enter_time(own);
+	latch_lock(&t->latch);
+	t->ns = own;
+	latch_unlock(&t->latch);
+	ns_set_put(old);
+	return 0;
 }
 
 /* current_chrooted(): then a user namespace would be a way out. */
@@ -162,6 +220,30 @@ int ns_set_unshare(struct task *t, const struct cred *cred, struct ns_set *ns, s
 			return -ENOMEM;
 		net_ns_put(ns->net);
 		ns->net = net;
+	}
+	if (flags & CLONE_NEWIPC) {
+		struct ipc_ns *ipc = ipc_ns_new(cred->user_ns);
+
+		if (!ipc)
+			return -ENOMEM;
+		ipc_ns_put(ns->ipc);
+		ns->ipc = ipc;
+	}
+	if (flags & CLONE_NEWCGROUP) {
+		struct cgroup_ns *cgroup = cgroup_ns_new(cred->user_ns);
+
+		if (!cgroup)
+			return -ENOMEM;
+		cgroup_ns_put(ns->cgroup);
+		ns->cgroup = cgroup;
+	}
+	if (flags & CLONE_NEWTIME) {
+		struct time_ns *time = time_ns_new(ns->time_for_children, cred->user_ns);
+
+		if (!time)
+			return -ENOMEM;
+		time_ns_put(ns->time_for_children);
+		ns->time_for_children = time;
 	}
 	if (flags & CLONE_NEWPID) {
 		int err = unshare_pid(t, ns, cred->user_ns);

@@ -135,8 +135,17 @@ struct uts_ns {
 };
 struct ipc_ns;
 struct net_ns;
-struct time_ns;
-struct cgroup_ns;
+struct time_ns; /* sentry/time/time_ns.h; NULL: the first, without offsets */
+
+/*
+ * A cgroup namespace (cgroup_namespaces(7)).  A container has one group, which is the root of what it
+ * sees: all namespaces show the same.  NULL: the first.
+ */
+struct cgroup_ns {
+	struct ref ref;
+	struct user_ns *user_ns; /* (c) counted */
+	uint64_t id;             /* (c) */
+};
 
 struct ns_set {
 	struct ref ref;

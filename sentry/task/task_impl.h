@@ -26,6 +26,9 @@ struct ns_set *ns_set_dup(const struct ns_set *ns) must_check; /* same namespace
 struct uts_ns *uts_ns_new(const char *nodename, const char *domainname, struct user_ns *u);
 struct uts_ns *uts_ns_get(struct uts_ns *u);
 void uts_ns_put(struct uts_ns *u);
+/* Both accept NULL. */
+struct cgroup_ns *cgroup_ns_get(struct cgroup_ns *ns);
+void cgroup_ns_put(struct cgroup_ns *ns);
 
 /* tasklist.lock held. */
 struct session *session_new_locked(struct pid *pid);
@@ -63,6 +66,10 @@ void container_uncharge_task(struct container *c);
 /* unshare(2)'s and clone(2)'s CLONE_NEW*: new namespaces into ns, which nobody else sees yet. */
 int ns_set_unshare(struct task *t, const struct cred *cred, struct ns_set *ns, struct fs_state *fs,
 		   uint64_t clone_flags) must_check; /* fs: whose root and cwd move along */
+/* ns, which nobody else sees yet, goes into the time namespace that is meant for its task. */
+void ns_set_enter_time(struct ns_set *ns);
+/* execve(2): t enters the time namespace that unshare(2) made for its children.  -ENOMEM. */
+int task_enter_time_ns(struct task *t) must_check;
 /* CLONE_NEWUSER: t's credentials in a user namespace of their own; *out is the caller's. */
 int task_user_ns_new(struct task *t, struct cred **out) must_check;
 

@@ -4,7 +4,7 @@
  *
  * Most applications never come here: the vDSO answers for the host's clocks.  Real, monotonic, raw
  * and coarse clocks are the host's; CPU clocks are what the platform says of the tasks' host
- * threads.  There are no time namespaces with offsets.
+ * threads.  Time namespaces shift the monotonic ones (time_ns.h).
  */
 #include "sentry/time/clock.h"
 
@@ -13,6 +13,7 @@
 
 #include "lib/clock.h"
 #include "sentry/task/task.h"
+#include "sentry/time/time_ns.h"
 #include "sentry/time/timespec.h"
 
 /* linux/posix-timers.h */
@@ -77,6 +78,9 @@ int clock_ref_get(struct task *t, int id, struct clock_ref *out)
 		return -EINVAL;
 	out->kind = fixed_clocks[id].kind;
 	out->alarm = fixed_clocks[id].alarm;
+	out->offset_ns = time_ns_offset(t->ns->time, id == CLOCK_MONOTONIC_RAW ||
+							     id == CLOCK_MONOTONIC_COARSE ?
+						     CLOCK_KIND_MONO : out->kind);
 	if (id == CLOCK_PROCESS_CPUTIME_ID)
 		out->process = process_get(t->process);
 	else if (id == CLOCK_THREAD_CPUTIME_ID)
@@ -126,9 +130,9 @@ int64_t clock_ref_now(const struct clock_ref *c)
 	int64_t user, sys;
 
 	if (c->kind == CLOCK_KIND_OTHER)
-		return host_clock(c->id);
+		return host_clock(c->id) + c->offset_ns;
 	if (c->kind != CLOCK_KIND_CPU)
-		return clock_kind_now(c->kind);
+		return clock_kind_now(c->kind) + c->offset_ns;
 	if (c->thread)
 		task_cpu_time(c->thread, &user, &sys);
 	else

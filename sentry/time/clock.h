@@ -31,6 +31,7 @@ struct clock_ref {
 	enum clock_kind kind;
 	int id;
 	bool alarm;             /* CLOCK_*_ALARM: CAP_WAKE_ALARM */
+	int64_t offset_ns;      /* of the time namespace: clock_ref_now() has it in */
 	/* CLOCK_KIND_CPU: */
 	enum cpu_time time;
 	struct process *process; /* counted; or */

@@ -320,7 +320,7 @@ static void posix_timer_write(struct posix_timer *pt, bool absolute, const struc
 	pt->waiting = false;
 	pt->overrun_last = 0;
 	pt->interval_ns = s->interval_ns;
-	pt->deadline_ns = absolute ? s->value_ns : ns_add(clock_kind_now(pt->kind), s->value_ns);
+	pt->deadline_ns = absolute ? s->value_ns - pt->clock.offset_ns : ns_add(clock_kind_now(pt->kind), s->value_ns);
 	if (pt->armed)
 		posix_timer_start_locked(pt);
 	else

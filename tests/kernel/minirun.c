@@ -26,6 +26,7 @@
 #include "sentry/fs.h"
 #include "sentry/hostfile.h"
 #include "sentry/ipc/ipc.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/socket/socket.h"
 #include "sentry/task/pid.h"
@@ -113,6 +114,9 @@ static void boot(void *arg)
 	ns->pid_for_children = pid_ns_get(box.pid_ns);
 	ns->uts = uts_ns_new("minirun", "(none)", user_ns_init);
 	ns->ipc = ipc_ns_new(user_ns_init);
+	ns->net = net_ns_new(user_ns_init);
+	if (ns->net)
+		ns->net->loopback_up = true;
 	err = t->mount(&c, t, "tmpfs", NULL, NULL, &sb);
 	if (!err)
 		err = mnt_ns_new(&c, sb, 0, &ns->mnt, &box.root);
