@@ -15,7 +15,16 @@ SRCS += platform/notify/x86_64/sentry.S
 SRCS += platform/notify/zygote.c
 SRCS += platform/platform.c
 SRCS += platform/proc.c
+SRCS += platform/ptrace/exit.c
+SRCS += platform/ptrace/mm.c
+SRCS += platform/ptrace/native.c
+SRCS += platform/ptrace/order.c
+SRCS += platform/ptrace/thread.c
+SRCS += platform/ptrace/tracer.c
+SRCS += platform/ptrace/x86_64/text.S
+SRCS += platform/ptrace/zygote.c
 SRCS += platform/stub_filter.c
+SRCS += platform/zygote.c
 
 UNIT_TESTS += tests/unit/platform/test_callsite.c
 UNIT_TESTS += tests/unit/platform/test_host_filter.c
@@ -63,6 +72,7 @@ CPPFLAGS += -DSTUB_BIN='"$(STUB_BIN)"'
 # ---- the platform's tests: freestanding applications --------------------------------------------
 
 UNIT_TESTS += tests/unit/platform/test_notify.c
+UNIT_TESTS += tests/unit/platform/test_ptrace.c
 UNIT_TESTS += tests/unit/platform/test_stub_filter.c
 
 build/test/programs.elf: tests/unit/platform/programs.c tests/unit/platform/programs.h \
@@ -76,3 +86,4 @@ build/test/programs.bin: build/test/programs.elf
 	$(Q)objcopy -O binary -j .image $< $@
 
 $(B)/obj/tests/unit/platform/test_notify.o: build/test/programs.bin
+$(B)/obj/tests/unit/platform/test_ptrace.o: build/test/programs.bin

@@ -23,7 +23,7 @@ static struct {
 	uint64_t vdso_min, vdso_max;
 } plat;
 
-static const struct platform_ops *const platforms[] = { &notify_ops };
+static const struct platform_ops *const platforms[] = { &notify_ops, &ptrace_ops };
 
 /* ---- layout ----------------------------------------------------------------------------------- */
 

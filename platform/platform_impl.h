@@ -57,7 +57,7 @@ struct platform_ops {
 	int (*fpstate_set)(struct plat_thread *pt, const void *buf, size_t size);
 };
 
-extern const struct platform_ops notify_ops;
+extern const struct platform_ops notify_ops, ptrace_ops;
 
 /* platform.c: the layout of the host's address spaces, found once by layout_init(). */
 int layout_init(int proc_fd) must_check;

@@ -46,7 +46,8 @@ static int boot_fail(const char *what, int err)
 	return 1;
 }
 
-static int boot_platform(const struct boot_config *b)
+/* *choice: in, what was asked for; out, what it is. */
+static int boot_platform(const struct boot_config *b, enum platform_choice *choice)
 {
 	struct plat_config c = {
 		.name = b->platform == PLATFORM_PTRACE ? "ptrace" : "notify",
@@ -54,10 +55,18 @@ static int boot_platform(const struct boot_config *b)
 		.huge_pages = true,
 		.lost = containers_look_for_lost,
 	};
+	int err;
 
 	/* Credentials do not change any more: stubs, which inherit it, must be readable by us. */
 	if (prctl(PR_SET_DUMPABLE, 1))
 		return -errno;
+	*choice = b->platform;
+	err = plat_init(&c);
+	if (err != -ENOTSUP || b->platform != PLATFORM_NOTIFY || b->platform_forced)
+		return err;
+	log_warn("no seccomp user-notification here: going on with the slower platform ptrace");
+	*choice = PLATFORM_PTRACE;
+	c.name = "ptrace";
 	return plat_init(&c);
 }
 
@@ -87,6 +96,7 @@ static int boot_kernel(const struct boot_config *b)
 int sentry_main(int argc, char **argv)
 {
 	struct control_server *server;
+	enum platform_choice platform = PLATFORM_NOTIFY;
 	struct boot_config *b;
 	const char *why = "";
 	int err;
@@ -98,7 +108,7 @@ int sentry_main(int argc, char **argv)
 		return boot_fail(why, err);
 	log_open(SENTRY_FD_LOG, "sentry", b->log_level, b->log_format);
 
-	err = boot_platform(b);
+	err = boot_platform(b, &platform);
 	if (err)
 		return boot_fail("the platform can't start", err);
 	err = boot_kernel(b);
@@ -108,7 +118,7 @@ int sentry_main(int argc, char **argv)
 				   &server);
 	if (err)
 		return boot_fail("the control server can't start", err);
-	err = jail_sentry_filter(SENTRY_FD_PROC, SENTRY_FD_LOG, b->platform == PLATFORM_PTRACE);
+	err = jail_sentry_filter(SENTRY_FD_PROC, SENTRY_FD_LOG, platform == PLATFORM_PTRACE);
 	if (err)
 		return boot_fail("the system call filter can't be installed", err);
 	err = boot_done(SENTRY_FD_CONTROL);

@@ -24,7 +24,6 @@
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/rseq.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -32,6 +31,7 @@
 #include "platform/arch/x86_64/abortable.h"
 #include "platform/host.h"
 #include "platform/stub_filter.h"
+#include "platform/zygote.h"
 
 #define KICK_SIGNAL SIGURG
 
@@ -48,105 +48,27 @@ struct zygote_plan {
 	bool fsgsbase;
 };
 
-/* ---- in the child: host calls only, no libc ---------------------------------------------------- */
+/* ---- in the child: host calls only, no libc (platform/zygote.h) -------------------------------- */
 
-struct kernel_sigaction {
-	uint64_t handler, flags, restorer, mask;
-};
-
-_Noreturn static void zygote_fail(const struct zygote_plan *p, const char *step, long err)
-{
-	char msg[128];
-	int n = 0;
-
-	/* To stderr of the Sentry: the parent only sees that we died. */
-	for (const char *s = "zygote: "; *s; s++)
-		msg[n++] = *s;
-	for (; *step && n < 100; step++)
-		msg[n++] = *step;
-	msg[n++] = ' ';
-	for (long v = 1000; v; v /= 10)
-		msg[n++] = (char)('0' + (-err / v) % 10);
-	msg[n++] = '\n';
-	(void)host_write(2, msg, (size_t)n);
-	(void)p;
-	host_exit_group(1);
-}
-
-static void zygote_map(const struct zygote_plan *p, uint64_t addr, size_t size, int prot, int flags,
-		       int fd, int64_t off)
-{
-	void *want = (void *)addr;
-	void *got = host_mmap(want, size, prot, flags | MAP_FIXED_NOREPLACE, fd, off);
-
-	if (got != want)
-		zygote_fail(p, "the stub's address range is occupied (is RLIMIT_STACK 4 GB?)",
-			    host_is_error(got) ? (long)got : -EEXIST);
-}
-
-static void zygote_signal(const struct zygote_plan *p, int sig, const struct kernel_sigaction *a)
-{
-	long err = host_call4(SYS_rt_sigaction, sig, (long)a, 0, 8);
-
-	if (err < 0)
-		zygote_fail(p, "sigaction", err);
-}
-
-static void zygote_signals(const struct zygote_plan *p)
+static void zygote_handlers(void)
 {
 	const struct stub_head *head = (const struct stub_head *)STUB_TEXT;
-	struct kernel_sigaction stub = {
+	struct zygote_sigaction stub = {
 		.handler = STUB_TEXT + head->sigentry,
 		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | 0x04000000 /* SA_RESTORER */,
 		.restorer = STUB_TEXT + head->restorer,
 	};
-	struct kernel_sigaction dfl = { 0 };
 	stack_t ss = { .ss_sp = (void *)(STUB_AREAS + STUB_ALTSTACK),
 		       .ss_size = STUB_THREAD - STUB_ALTSTACK };
-	uint64_t none = 0;
 	long err;
 
 	static const int handled[] = { SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, KICK_SIGNAL };
 
-	for (int i = 1; i <= 64; i++) {
-		if (i != SIGKILL && i != SIGSTOP)
-			zygote_signal(p, i, &dfl);
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
-		zygote_signal(p, handled[i], &stub);
+		zygote_signal(handled[i], &stub);
 	err = host_call(SYS_sigaltstack, &ss, 0, 0);
 	if (err < 0)
-		zygote_fail(p, "sigaltstack", err);
-	(void)host_call4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, 8);
-}
-
-/* Undo what libc asked of the kernel: it writes to memory that will be the application's. */
-static void zygote_forget_libc(void)
-{
-	static const unsigned int sizes[] = { 32, 20, 24, 28, 64 };
-	char *tp = __builtin_thread_pointer();
-
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		if (host_call4(SYS_rseq, (long)(tp + __rseq_offset), sizes[i], 1 /* UNREGISTER */,
-			       RSEQ_SIG) == 0)
-			break;
-	}
-	(void)host_call(SYS_set_tid_address, 0, 0, 0);
-	(void)host_call(SYS_set_robust_list, 0, 24, 0);
-}
-
-static void zygote_limits(void)
-{
-	static const struct { int resource; rlim_t value; } limits[] = {
-		{ RLIMIT_CORE, 1 }, /* the value that also stops piped core dumps */
-		{ RLIMIT_NOFILE, STUB_FDS_MAX },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		struct rlimit r = { limits[i].value, limits[i].value };
-
-		(void)host_prlimit(0, limits[i].resource, &r, NULL);
-	}
+		zygote_fail("sigaltstack", err);
 }
 
 _Noreturn static void zygote_main(const struct zygote_plan *p)
@@ -157,34 +79,29 @@ _Noreturn static void zygote_main(const struct zygote_plan *p)
 	const struct stub_filter_options filter = { .fsgsbase = p->fsgsbase };
 	int listener;
 
-	zygote_map(p, STUB_TEXT, STUB_TEXT_MAX, PROT_READ | PROT_EXEC, MAP_PRIVATE, p->text_fd, 0);
-	zygote_map(p, STUB_CONST, PAGE_SIZE, PROT_READ, MAP_PRIVATE, p->text_fd, STUB_TEXT_MAX);
-	zygote_map(p, STUB_CHANNEL, STUB_CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+	zygote_map(STUB_TEXT, STUB_TEXT_MAX, PROT_READ | PROT_EXEC, MAP_PRIVATE, p->text_fd, 0);
+	zygote_map(STUB_CONST, PAGE_SIZE, PROT_READ, MAP_PRIVATE, p->text_fd, STUB_TEXT_MAX);
+	zygote_map(STUB_CHANNEL, STUB_CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
 		   p->channel_fd, 0);
 	(void)host_madvise((void *)STUB_CHANNEL, STUB_CHANNEL_SIZE, MADV_DONTFORK);
-	zygote_map(p, STUB_AREAS + PAGE_SIZE, STUB_AREA_SIZE - PAGE_SIZE, PROT_READ | PROT_WRITE,
+	zygote_map(STUB_AREAS + PAGE_SIZE, STUB_AREA_SIZE - PAGE_SIZE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	t->zygote = 1;
 
-	zygote_forget_libc();
-	zygote_signals(p);
-	zygote_limits();
-	(void)host_prctl(PR_SET_PDEATHSIG, SIGKILL, 0);
-	(void)host_call(SYS_setsid, 0, 0, 0);
+	zygote_forget_parent(STUB_FDS_MAX);
+	zygote_handlers();
 	/*
 	 * The listener must get a number below RLIMIT_NOFILE, and nothing else may stay open: not even
 	 * for reading, since mmap needs no more.  2, for our complaints, is closed by the stub.
 	 */
 	(void)host_close_range(0, 1, 0);
 	(void)host_close_range(3, ~0u, 0);
-	if (host_prctl(PR_SET_NO_NEW_PRIVS, 1, 0) < 0)
-		zygote_fail(p, "no_new_privs", -EPERM);
 	listener = stub_filter_install(&filter, SECCOMP_FILTER_FLAG_NEW_LISTENER |
 							SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 	if (listener == -EINVAL) /* before Linux 5.19 */
 		listener = stub_filter_install(&filter, SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	if (listener < 0)
-		zygote_fail(p, listener == -EBUSY ? "a seccomp agent is there already" : "filter",
+		zygote_fail(listener == -EBUSY ? "a seccomp agent is there already" : "filter",
 			    listener);
 	process->zygote_fd = (uint32_t)listener;
 	notify_trap_on();

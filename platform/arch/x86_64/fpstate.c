@@ -2,6 +2,7 @@
 /* fpstate.c (x86-64): see fpstate.h; the layout is Intel's SDM, volume 1, chapter 13. */
 #include "platform/arch/x86_64/fpstate.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@ enum {
 	HEADER_SIZE = 64,
 	XFEATURE_FP_SSE = 3,
 };
+
+#define XFEATURES_ON_REQUEST (3ull << 17)
 
 /* The kernel's software bytes (struct _fpx_sw_bytes). */
 struct sw_bytes {
@@ -45,7 +48,7 @@ void fpstate_info_from(const uint8_t legacy[LEGACY_SIZE], struct fpstate_info *i
 	info->xfeatures = sw.xfeatures;
 }
 
-static void sw_fill(const struct fpstate_info *info, uint8_t *state)
+void fpstate_sign(const struct fpstate_info *info, uint8_t *state)
 {
 	struct sw_bytes sw = {
 		.magic1 = MAGIC1,
@@ -59,6 +62,32 @@ static void sw_fill(const struct fpstate_info *info, uint8_t *state)
 		return;
 	memcpy(state + SW_AT, &sw, sizeof(sw));
 	memcpy(state + info->xsize, &magic2, 4);
+}
+
+void fpstate_info_of_regset(const uint8_t *regset, size_t size, struct fpstate_info *info)
+{
+	uint32_t eax, ebx, ecx, edx, end = LEGACY_SIZE + HEADER_SIZE;
+
+	memset(info, 0, sizeof(*info));
+	memcpy(&info->mxcsr_mask, regset + MXCSR_AT + 4, 4);
+	if (info->mxcsr_mask == 0)
+		info->mxcsr_mask = 0xffbf;
+	memcpy(&info->xfeatures, regset + SW_AT, 8);
+	if (size < end || !(info->xfeatures & XFEATURE_FP_SSE)) {
+		info->size = info->xsize = LEGACY_SIZE;
+		info->xfeatures = XFEATURE_FP_SSE;
+		return;
+	}
+	/* Frames hold AMX's tiles only of programs that asked for them; none can here. */
+	info->xfeatures &= ~XFEATURES_ON_REQUEST;
+	for (uint32_t i = 2; i < 63; i++) {
+		if (!(info->xfeatures & (1ull << i)))
+			continue;
+		__cpuid_count(0xd, i, eax, ebx, ecx, edx);
+		end = MAX(end, ebx + eax);
+	}
+	info->xsize = (uint32_t)MIN((size_t)end, size);
+	info->size = info->xsize + 4;
 }
 
 void fpstate_init(const struct fpstate_info *info, void *buf, size_t size)
@@ -113,6 +142,6 @@ int fpstate_check(const struct fpstate_info *info, const void *in, size_t size, 
 		return -EINVAL;
 	memset(header + 2, 0, sizeof(header) - 16);
 	memcpy(state + HEADER_AT, header, sizeof(header));
-	sw_fill(info, state);
+	fpstate_sign(info, state);
 	return 0;
 }

@@ -20,6 +20,10 @@ struct fpstate_info {
 
 /* From the first 512 bytes of a frame's state; falls back to the legacy form. */
 void fpstate_info_from(const uint8_t legacy[512], struct fpstate_info *info);
+/* From what PTRACE_GETREGSET gives for NT_X86_XSTATE (size bytes; 512: PTRACE_GETFPREGS). */
+void fpstate_info_of_regset(const uint8_t *regset, size_t size, struct fpstate_info *info);
+/* Put the kernel's software bytes and magic 2 into a state of info->size bytes. */
+void fpstate_sign(const struct fpstate_info *info, uint8_t *state);
 /* The state of a new program, cut to size. */
 void fpstate_init(const struct fpstate_info *info, void *buf, size_t size);
 /*

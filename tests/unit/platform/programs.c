@@ -383,6 +383,30 @@ static int hostile_calls(void)
 	return 0;
 }
 
+/*
+ * The `ptrace` platform's text, at STUB_TEXT + 16: "syscall; int3".  The fault's handler adds rdi to the
+ * instruction pointer.
+ */
+static long traced_syscall(long nr)
+{
+	long ret;
+
+	__asm__ volatile("lea 1f(%%rip), %%rdi\n\tlea 3(%[text]), %%rdx\n\tsub %%rdx, %%rdi\n\t"
+			 "jmp *%[text]\n\t1:"
+			 : "=a"(ret)
+			 : "a"(nr), [text] "r"(STUB_TEXT + 16)
+			 : "rcx", "rdx", "rdi", "r11", "memory");
+	return ret;
+}
+
+static int traced_text(void)
+{
+	CHECK(1, traced_syscall(39) == PROG_PID);
+	CHECK(2, traced_syscall(57) == -38);  /* fork */
+	CHECK(3, traced_syscall(110) == -38); /* getppid */
+	return 0;
+}
+
 /* A call that is not in the list ends the process. */
 static int hostile_kill(void)
 {
@@ -703,6 +727,7 @@ static int run(int program, long arg)
 	case PROG_KICK_RESTART: return wait_through(PROG_SYS_KICK_RESTART);
 	case PROG_STOPPED: return wait_through(PROG_SYS_STOP);
 	case PROG_LOOK: return (int)sys(PROG_SYS_LOOK, 0, 0, 0);
+	case PROG_TRACED_TEXT: return traced_text();
 	case PROG_STRESS: return stress(arg);
 	case PROG_OFF: return native_off();
 	case PROG_BENCH_TRAP: return bench_trap(arg);
