@@ -303,6 +303,18 @@ void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_
 	plat.ops->thread_exit(pt, clear_tid, robust_list, tid);
 }
 
+void plat_thread_walk_robust(struct plat_thread *pt, uaddr_t robust_list, pid_t tid)
+{
+	if (plat.ops->walk_robust)
+		plat.ops->walk_robust(pt, robust_list, tid);
+}
+
+void plat_thread_set_tid(struct plat_thread *pt, pid_t tid)
+{
+	if (plat.ops->set_tid)
+		plat.ops->set_tid(pt, tid);
+}
+
 void plat_mm_kill(struct plat_mm *mm)
 {
 	plat.ops->mm_kill(mm);

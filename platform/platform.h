@@ -41,7 +41,8 @@ enum plat_event_kind {
 	PLAT_FAULT,   /* a synchronous host signal; registers are those of the faulting instruction */
 	/*
 	 * plat_kick() reached it.  In application code orig_rax is -1.  In a native futex wait it is
-	 * SYS_futex, and rax is -ERESTARTSYS (no timeout) or -ERESTART_RESTARTBLOCK: to be treated as an
+	 * SYS_futex (or SYS_futex_waitv), and rax is -ERESTARTSYS (no timeout), -ERESTART_RESTARTBLOCK, or
+	 * -ERESTARTNOINTR (PI): to be treated as an
 	 * interrupted system call with that result.  Running on with registers untouched, or set to make
 	 * the call again (rip - 2, rax SYS_futex or SYS_restart_syscall), resumes the wait, to the same
 	 * moment.
@@ -154,6 +155,13 @@ void plat_kick(struct plat_thread *pt);
  * and wake one futex waiter.  Does not wait for it.
  */
 void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list, pid_t tid);
+/*
+ * The robust list's part of that alone; the thread lives on (execve in place, a process that is about
+ * to be killed).
+ */
+void plat_thread_walk_robust(struct plat_thread *pt, uaddr_t robust_list, pid_t tid);
+/* The number that PI futexes know pt by.  Once its host thread exists. */
+void plat_thread_set_tid(struct plat_thread *pt, pid_t tid);
 /* SIGKILL the host process: every thread of it gets PLAT_DEAD.  From any fiber. */
 void plat_mm_kill(struct plat_mm *mm);
 /*

@@ -46,6 +46,8 @@ struct platform_ops {
 	void (*run)(struct plat_thread *pt, struct plat_event *ev);
 	void (*kick)(struct plat_thread *pt);
 	void (*thread_exit)(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list, pid_t tid);
+	void (*walk_robust)(struct plat_thread *pt, uaddr_t robust_list, pid_t tid);
+	void (*set_tid)(struct plat_thread *pt, pid_t tid); /* empty: no PI futexes */
 	int (*hostcalls)(struct plat_thread *pt, struct plat_hostcall *calls, size_t count);
 
 	const plat_regs_t *(*regs)(struct plat_thread *pt);

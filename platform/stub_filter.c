@@ -4,7 +4,7 @@
  *
  * It decides by the instruction pointer.  From anywhere but the stub's text, or by any other calling
  * convention than x86-64's, a call is not made: SIGSYS, so the stub gets it.  From the stub's text
- * come at most 17 calls that can't reach outside the process, their arguments checked here, and two
+ * come at most 18 calls that can't reach outside the process, their arguments checked here, and two
  * that ask the Sentry (clone, which it must have ordered, and the doorbell).  The application can
  * jump into the stub's text: so this list, and not what the stub does with it, is the policy.
  *
@@ -28,6 +28,10 @@
 
 #include "platform/host.h"
 #include "platform/stub/abi.h"
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
 
 #define NR_AT       (uint32_t)offsetof(struct seccomp_data, nr)
 #define ARCH_AT     (uint32_t)offsetof(struct seccomp_data, arch)
@@ -177,6 +181,7 @@ static void rare_calls(struct filter *f, const struct stub_filter_options *o)
 	call(f, SYS_exit, SECCOMP_RET_ALLOW);
 	call(f, SYS_exit_group, SECCOMP_RET_ALLOW);
 	call(f, SYS_sigaltstack, SECCOMP_RET_ALLOW);
+	call(f, SYS_futex_waitv, SECCOMP_RET_ALLOW);
 	b = block_begin(f, SYS_membarrier);
 	need_high_zero(f, 0);
 	need_bits(f, 1, 0);

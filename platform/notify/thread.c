@@ -685,6 +685,20 @@ static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_
 		let_go(pt->slot, id);
 }
 
+static void notify_walk_robust(struct plat_thread *pt, uaddr_t robust_list, pid_t tid)
+{
+	if (!robust_list.addr || is_dead(pt))
+		return;
+	pt->slot->robust_list = robust_list.addr;
+	pt->slot->tid = (uint32_t)tid;
+	(void)order(pt, STUB_WALK);
+}
+
+static void notify_set_tid(struct plat_thread *pt, pid_t tid)
+{
+	pt->slot->tid = (uint32_t)tid;
+}
+
 static int notify_mm_reset(struct plat_thread *pt)
 {
 	struct plat_hostcall calls[PLAT_RESET_CALLS];
@@ -866,6 +880,8 @@ const struct platform_ops notify_ops = {
 	.run = notify_run,
 	.kick = notify_kick,
 	.thread_exit = notify_thread_exit,
+	.walk_robust = notify_walk_robust,
+	.set_tid = notify_set_tid,
 	.hostcalls = notify_hostcalls,
 	.regs = notify_regs,
 	.regs_mut = notify_regs_mut,

@@ -111,6 +111,7 @@ enum stub_reply {
 	STUB_LOAD,       /* all registers are in regs; flags: STUB_LOAD_* */
 	STUB_CALLS,      /* make calls[0..count), report */
 	STUB_CLONE,      /* make a thread or a process, report */
+	STUB_WALK,       /* the robust list alone; report */
 	STUB_EXIT,       /* robust list, clear_tid, end the thread; flags: STUB_EXIT_GROUP */
 	STUB_NATIVE,     /* make the system call `result` as a native one; flags: STUB_NATIVE_* */
 };
@@ -174,7 +175,7 @@ struct stub_slot {
 	uint32_t index;   /* STUB_CLONE: of the child's area and slot */
 	int64_t result;
 	uint64_t cookie;
-	uint64_t clear_tid, robust_list; /* STUB_EXIT; 0: none */
+	uint64_t clear_tid, robust_list; /* STUB_EXIT, STUB_WALK; 0: none */
 	uint32_t tid;
 	uint32_t live; /* non-zero until the host clears it at the thread's end (CLEARTID) */
 	uint32_t out_size[STUB_WINDOWS_MAX]; /* bytes of each window to copy back */

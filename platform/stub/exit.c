@@ -45,7 +45,8 @@ static bool lock_died(uint64_t addr, uint32_t tid, bool pi, bool pending)
 			break;
 		value = old;
 	}
-	if (!pi && (value & FUTEX_WAITERS))
+	/* Those who wait for a PI lock sleep like the others here (futex.c). */
+	if (value & FUTEX_WAITERS)
 		(void)stub_call(NR_futex, addr, FUTEX_WAKE, 1);
 	return true;
 }

@@ -138,6 +138,8 @@ bool stub_native_call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t 
 	struct native_call c = { nr, { uc->rdi, uc->rsi, uc->rdx, uc->r10, uc->r8, uc->r9 }, 0, false };
 
 	*handled = false;
+	if (stub_futex(t, uc, nr, result, handled))
+		return true;
 	switch (native_decide(stub_const(), &c)) {
 	case NATIVE_RESULT:
 		*result = c.result;

@@ -35,6 +35,7 @@ enum {
 	NATIVE_NR_mremap = 25,
 	NATIVE_NR_madvise = 28,
 	NATIVE_NR_futex = 202,
+	NATIVE_NR_membarrier = 324,
 
 	NATIVE_EFAULT = 14,
 	NATIVE_EEXIST = 17,
@@ -53,6 +54,9 @@ enum {
 	NATIVE_MREMAP_FIXED = 2,
 	NATIVE_MADV_HUGEPAGE = 14,
 	NATIVE_HUGE = 0x200000,
+
+	/* membarrier(2): PRIVATE_EXPEDITED and its SYNC_CORE form, each with its registration. */
+	NATIVE_MEMBARRIER = 8 | 16 | 32 | 64,
 
 	NATIVE_FUTEX_WAIT = 0,
 	NATIVE_FUTEX_WAIT_BITSET = 9,
@@ -137,6 +141,24 @@ static inline enum native_verdict native_futex(struct native_call *call)
 	return cmd == NATIVE_FUTEX_WAIT || cmd == NATIVE_FUTEX_WAIT_BITSET ? NATIVE_WAIT : NATIVE_CALL;
 }
 
+/* Only what concerns the caller's own process: the others are for all of the machine. */
+static inline enum native_verdict native_membarrier(struct native_call *call)
+{
+	uint32_t cmd = (uint32_t)call->args[0], flags = (uint32_t)call->args[1];
+
+	if (flags)
+		return native_error(call, NATIVE_EINVAL);
+	if (cmd == 0) {
+		call->result = NATIVE_MEMBARRIER;
+		return NATIVE_RESULT;
+	}
+	if ((cmd & (cmd - 1)) || !(cmd & NATIVE_MEMBARRIER))
+		return native_error(call, NATIVE_EINVAL);
+	call->args[0] = cmd;
+	call->args[1] = 0;
+	return NATIVE_CALL;
+}
+
 /* call: number and arguments, changed as needed. */
 static inline enum native_verdict native_decide(const struct stub_const *c, struct native_call *call)
 {
@@ -160,6 +182,8 @@ static inline enum native_verdict native_decide(const struct stub_const *c, stru
 		if (a[2] > 63 || !(STUB_MADVISE_ADVICE & (1ull << a[2])))
 			return NATIVE_NO;
 		return native_is_ours(c, a[0], a[1]) ? native_error(call, NATIVE_ENOMEM) : NATIVE_CALL;
+	case NATIVE_NR_membarrier:
+		return native_membarrier(call);
 	case NATIVE_NR_sched_yield:
 		return NATIVE_CALL;
 	default:

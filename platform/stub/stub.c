@@ -321,6 +321,10 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 			if (native_ordered(t, uc, s))
 				return STUB_GO_ON;
 			break;
+		case STUB_WALK:
+			stub_exit_work(0, s->robust_list, s->tid);
+			request(t, s, STUB_DONE);
+			break;
 		case STUB_EXIT:
 			stub_exit_work(s->clear_tid, s->robust_list, s->tid);
 			if (s->flags & STUB_EXIT_GROUP)

@@ -57,6 +57,8 @@ extern const int32_t stub_fixups[][2], stub_fixups_end[][2];
 
 long stub_futex_wait(struct stub_thread *t, uint64_t word, long op, long value, const void *timeout,
 		     long value3);
+long stub_futex_waitv(struct stub_thread *t, uint64_t waiters, long count, long flags,
+		      uint64_t timeout, long clock);
 long stub_clone_thread(long flags, uint64_t stack, long zero, void *ctid);
 
 /* Copies between the application's memory and ours.  -EFAULT or 0 unless said otherwise. */
@@ -144,15 +146,20 @@ enum {
 	NR_futex = 202,
 	NR_exit_group = 231,
 	NR_membarrier = 324,
+	NR_futex_waitv = 449,
 };
 
+#define EPERM_   1
 #define EINTR_   4
+#define EAGAIN_  11
+#define EDEADLK_ 35
 #define EFAULT_  14
 #define EINVAL_  22
 #define ENOMEM_  12
 #define EEXIST_  17
 #define ENOSYS_  38
 #define ERESTARTSYS_           512
+#define ERESTARTNOINTR_        513
 #define ERESTART_RESTARTBLOCK_ 516
 
 _Noreturn static inline void stub_die(int status)
@@ -179,6 +186,9 @@ void stub_marshal(const struct stub_ucontext *uc, uint64_t nr, volatile struct s
 void stub_unmarshal(volatile struct stub_slot *s);
 
 /* exit.c */
+/* futex.c: what of futexes no single host call does: PI operations, futex_waitv(2).  False: none of these. */
+bool stub_futex(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result,
+		bool *handled);
 void stub_exit_work(uint64_t clear_tid, uint64_t robust_list, uint32_t tid);
 
 /* stub.c: tell the Sentry, and do what it says until the application may go on. */

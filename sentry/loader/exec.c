@@ -293,6 +293,8 @@ static int exec_new_mm(struct task *t, bool fresh)
 	int err;
 
 	if (!fresh && atomic_load_explicit(&old->processes, memory_order_relaxed) == 1) {
+		if (robust_list_in_use(old, t->robust_list.addr))
+			plat_thread_walk_robust(t->pt, t->robust_list, task_tid(t));
 		err = plat_mm_reset(t->pt);
 		return err ? err : mm_reset(old);
 	}
@@ -607,6 +609,7 @@ static int exec_commit(struct exec *x)
 	err = exec_new_mm(t, x->secure || x->nondumpable);
 	if (err)
 		return err;
+	plat_thread_set_tid(t->pt, task_tid(t));
 	plat_mm_set_native(t->mm->plat, !t->seccomp_mode);
 	mutex_lock(&t->mm->lock);
 	old_exe = t->mm->exe;

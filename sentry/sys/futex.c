@@ -12,6 +12,30 @@
 #include "sentry/sys/dispatch.h"
 #include "sys_calls.h"
 
+#ifndef FUTEX_LOCK_PI2
+#define FUTEX_LOCK_PI2 13
+#endif
+
+static bool futex_takes_clock(int cmd)
+{
+	return cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_WAIT_REQUEUE_PI || cmd == FUTEX_LOCK_PI2;
+}
+
+/* Only ever made by the stub: see platform/stub/futex.c. */
+long sys_futex_waitv(struct task *t, uaddr_t waiters, unsigned int count, unsigned int flags,
+		     uaddr_t timeout, int clock)
+{
+	(void)t, (void)waiters, (void)count, (void)flags, (void)timeout, (void)clock;
+	return -ENATIVE;
+}
+
+/* The stub's too: the barrier is for its process. */
+long sys_membarrier(struct task *t, int cmd, unsigned int flags, int cpu)
+{
+	(void)t, (void)cmd, (void)flags, (void)cpu;
+	return -ENATIVE;
+}
+
 long sys_futex(struct task *t, uaddr_t addr, int op, unsigned int val, uaddr_t timeout, uaddr_t addr2,
 	       unsigned int val3)
 {
@@ -24,6 +48,14 @@ long sys_futex(struct task *t, uaddr_t addr, int op, unsigned int val, uaddr_t t
 	case FUTEX_WAKE_OP:
 	case FUTEX_WAIT_BITSET:
 	case FUTEX_WAKE_BITSET:
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_UNLOCK_PI:
+	case FUTEX_TRYLOCK_PI:
+	case FUTEX_WAIT_REQUEUE_PI:
+	case FUTEX_CMP_REQUEUE_PI:
+		if ((op & FUTEX_CLOCK_REALTIME) && !futex_takes_clock(op & FUTEX_CMD_MASK))
+			return -ENOSYS;
 		return -ENATIVE;
 	default:
 		return -ENOSYS;

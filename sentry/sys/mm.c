@@ -157,15 +157,3 @@ long sys_munlockall(struct task *t)
 	(void)t;
 	return 0;
 }
-
-/*
- * Registered by the stub's process natively for the common commands would need a host call of its
- * own; the private expedited ones are what runtimes use (Go, JVM), with a fallback to ENOSYS.
- */
-long sys_membarrier(struct task *t, int cmd, unsigned int flags, int cpu)
-{
-	(void)t, (void)cpu, (void)flags;
-	if (cmd == 0) /* MEMBARRIER_CMD_QUERY */
-		return 0;
-	return -EINVAL;
-}

@@ -272,6 +272,61 @@ static void process_kill_timer_cancel(struct process *p)
 		(void)timer_cancel_sync(&p->kill_timer);
 }
 
+/* Whether a robust list has something on it: a lock, or one that is just being taken or given back. */
+bool robust_list_in_use(struct mm *mm, uint64_t list)
+{
+	uint64_t head[3];
+
+	return list && plat_mm_read(mm->plat, list, head, sizeof(head), false) == sizeof(head) &&
+	       (head[0] != list || head[2]);
+}
+
+static bool process_lists_in_use(struct task *t)
+{
+	struct process *p = t->process;
+	unsigned int max, n = 0;
+	uint64_t *lists;
+	struct task *o;
+	bool use = false;
+
+	latch_lock(&p->siglock);
+	max = p->task_count + 1;
+	latch_unlock(&p->siglock);
+	lists = mem_calloc(max, sizeof(*lists));
+	if (!lists)
+		return true;
+	latch_lock(&p->siglock);
+	list_for_each_entry(o, &p->tasks, process_node) {
+		if (n < max && o->mm)
+			lists[n++] = __atomic_load_n(&o->robust_list.addr, __ATOMIC_RELAXED);
+	}
+	latch_unlock(&p->siglock);
+	for (unsigned int i = 0; i < n && !use; i++)
+		use = robust_list_in_use(t->mm, lists[i]);
+	mem_free(lists);
+	return use;
+}
+
+/*
+ * A process ends as a whole: does a thread of it hold robust locks, that others may wait for?  Then
+ * each walks its list before the host process is killed (Linux: exit_robust_list()).  Asked once, by
+ * the first that leaves; what a thread locks in the moments after that is missed.
+ */
+static bool process_walks_lists(struct task *t)
+{
+	struct process *p = t->process;
+	bool use;
+
+	if (!(__atomic_load_n(&p->flags, __ATOMIC_RELAXED) & PROCESS_LISTS_SEEN)) {
+		use = process_lists_in_use(t);
+		latch_lock(&p->siglock);
+		if (!(p->flags & PROCESS_LISTS_SEEN))
+			p->flags |= PROCESS_LISTS_SEEN | (use ? (uint32_t)PROCESS_LISTS_WALK : 0);
+		latch_unlock(&p->siglock);
+	}
+	return __atomic_load_n(&p->flags, __ATOMIC_RELAXED) & PROCESS_LISTS_WALK;
+}
+
 /* Give the address space up; the host thread is gone afterwards. */
 static void task_leave_mm(struct task *t, bool last, bool group_exit)
 {
@@ -279,7 +334,7 @@ static void task_leave_mm(struct task *t, bool last, bool group_exit)
 	struct plat_thread *pt = t->pt;
 	bool others = atomic_load_explicit(&mm->processes, memory_order_relaxed) > 1;
 
-	if (!others && (group_exit || last)) {
+	if (!others && (last || (group_exit && !process_walks_lists(t)))) {
 		plat_mm_kill(mm->plat);
 	} else {
 		if (last)
@@ -371,6 +426,11 @@ void task_leave(struct task *t)
 	void (*on_exit)(struct process *, void *) = NULL;
 	bool last, group_exit, reap = false;
 
+	if ((__atomic_load_n(&p->flags, __ATOMIC_RELAXED) & PROCESS_GROUP_EXIT) && t->mm &&
+	    process_walks_lists(t) && robust_list_in_use(t->mm, t->robust_list.addr)) {
+		process_kill_timer_arm(p); /* the stub is the application's: it need not answer */
+		plat_thread_walk_robust(t->pt, t->robust_list, task_tid(t));
+	}
 	latch_lock(&p->siglock);
 	last = --p->task_count == 0;
 	group_exit = p->flags & PROCESS_GROUP_EXIT;

@@ -732,6 +732,7 @@ void task_main(void *arg)
 	struct task *t = arg;
 	struct plat_event ev;
 
+	plat_thread_set_tid(t->pt, task_tid(t));
 	if (t->boot)
 		task_boot(t);
 	while (!task_exiting(t)) {

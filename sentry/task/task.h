@@ -183,6 +183,8 @@ enum process_flags {
 	PROCESS_SIG_UNKILLABLE = 1 << 6, /* a pid namespace's init */
 	PROCESS_AUTOREAP = 1 << 7,   /* a dying init: children leave no zombies */
 	PROCESS_TELL_CONTINUED = 1 << 8, /* the parent is still to be told */
+	PROCESS_LISTS_SEEN = 1 << 9, /* ending as a whole: its robust lists were looked at … */
+	PROCESS_LISTS_WALK = 1 << 10, /* … and hold something */
 };
 
 /* (t) tasklist.lock, (s) siglock, (c) constant, (a) atomic */

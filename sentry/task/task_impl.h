@@ -62,6 +62,8 @@ void task_wait_killable(struct task *t, struct wq *q, atomic_bool *done);
 void task_wait_unstopped(struct task *t);
 /* execve waits for the other threads of its process; siglock held. */
 void task_wake_exec(struct task *t);
+/* Whether a robust list has something on it: a lock, or one that is just being taken or given back. */
+bool robust_list_in_use(struct mm *mm, uint64_t list);
 void container_uncharge_task(struct container *c);
 /* unshare(2)'s and clone(2)'s CLONE_NEW*: new namespaces into ns, which nobody else sees yet. */
 int ns_set_unshare(struct task *t, const struct cred *cred, struct ns_set *ns, struct fs_state *fs,

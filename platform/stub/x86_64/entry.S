@@ -94,6 +94,22 @@ stub_futex_kicked:
 	ret
 
 /*
+ * long stub_futex_waitv(thread rdi, waiters rsi, count rdx, flags rcx, timeout r8, clock r9)
+ */
+	.globl	stub_futex_waitv
+	.balign	16
+stub_futex_waitv:
+	push	%rbx
+	mov	%rdi, %rbx
+	mov	%rsi, %rdi
+	mov	%rdx, %rsi
+	mov	%rcx, %rdx
+	mov	%r8, %r10
+	mov	%r9, %r8
+	mov	$449, %eax
+	jmp	stub_futex_check
+
+/*
  * long stub_clone_thread(flags rdi, stack rsi, 0 rdx, child's cleared word rcx)
  * The child starts on its own area, with stack == its ucontext.
  */
