@@ -237,11 +237,11 @@ int traced_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls, size_t
 		calls[i].result = -ECANCELED;
 		files |= needs_fd(&calls[i]);
 	}
-	if (files)
-		mutex_lock(&tracer.files);
+	if (!files)
+		return hostcalls_make(pt, calls, count);
+	mutex_lock(&tracer.files);
 	r = hostcalls_make(pt, calls, count);
-	if (files)
-		mutex_unlock(&tracer.files);
+	mutex_unlock(&tracer.files);
 	return r;
 }
 
@@ -311,7 +311,8 @@ static void await_arrival(struct plat_thread *child)
 	}
 }
 
-static int clone_locked(struct plat_thread *parent, struct plat_thread *child, bool thread)
+/* Of a process: with tracer.files held. */
+static int clone_make(struct plat_thread *parent, struct plat_thread *child, bool thread)
 {
 	const uint64_t args[6] = { thread ? STUB_TRACED_THREAD_FLAGS : STUB_TRACED_FORK_FLAGS };
 	long r = -EAGAIN;
@@ -340,14 +341,13 @@ static int clone_locked(struct plat_thread *parent, struct plat_thread *child, b
 
 int traced_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags)
 {
-	bool thread = flags & PLAT_CLONE_VM;
 	int err;
 
-	if (!thread)
-		mutex_lock(&tracer.files);
-	err = clone_locked(parent, child, thread);
-	if (!thread)
-		mutex_unlock(&tracer.files);
+	if (flags & PLAT_CLONE_VM)
+		return clone_make(parent, child, true);
+	mutex_lock(&tracer.files);
+	err = clone_make(parent, child, false);
+	mutex_unlock(&tracer.files);
 	return err;
 }
 
@@ -360,7 +360,7 @@ int traced_start(struct plat_thread *pt)
 	z->fiber = fiber_self();
 	memset(&z->registers, 0, sizeof(z->registers));
 	tracer_enter();
-	err = z->arrived ? clone_locked(z, pt, false) : -ESRCH;
+	err = z->arrived ? clone_make(z, pt, false) : -ESRCH;
 	mutex_unlock(&tracer.files);
 	pt->fpu_init = true;
 	return err;
