@@ -75,6 +75,7 @@ SRCS += sentry/tty/pty.c
 SRCS += sentry/tty/sysctl.c
 SRCS += sentry/tty/tty.c
 SRCS += sentry/socket/inet.c
+SRCS += sentry/socket/inet_ioctl.c
 SRCS += sentry/socket/link.c
 SRCS += sentry/socket/net_config.c
 SRCS += sentry/socket/net_ns.c

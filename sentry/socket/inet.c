@@ -34,9 +34,9 @@
 #include "sentry/socket/socket.h"
 #include "vfs/file.h"
 #include "vfs/poll.h"
+#include "vfs/user_ns.h"
 #include "vfs/vfs.h"
 
-#define PORT_UNPRIVILEGED 1024 /* net.ipv4.ip_unprivileged_port_start */
 #define RETRY_NS          (10 * NSEC_PER_MSEC) /* ready, and yet refused: memory is short */
 
 struct inet_sock {
@@ -53,13 +53,41 @@ static struct ep *inet_ep(struct socket *s)
 
 /* ---- life -------------------------------------------------------------------------------------- */
 
-static int inet_may_create(const struct vfs_ctx *c, int family, int type, int protocol)
+/* A setting of the stack, by its name in /proc/sys/net. */
+static int inet_conf(struct stack *s, const char *name)
 {
-	if (type == SOCK_RAW && protocol > 0 && protocol < 256 && !cred_capable(c->cred, CAP_NET_RAW))
+	int index = net_conf_find(name);
+
+	return index < 0 ? 0 : net_conf_get(s, (size_t)index);
+}
+
+/* net.ipv4.ping_group_range: ping sockets are for members of these groups (ping_init_sock()). */
+static bool inet_in_ping_groups(const struct vfs_ctx *c, struct stack *s)
+{
+	uint32_t low = (uint32_t)inet_conf(s, "ipv4.ping_group_range_min");
+	uint32_t high = (uint32_t)inet_conf(s, "ipv4.ping_group_range_max");
+
+	if (c->cred->fsgid >= low && c->cred->fsgid <= high)
+		return true;
+	for (uint32_t i = 0; i < c->cred->group_count; i++)
+		if (c->cred->groups[i] >= low && c->cred->groups[i] <= high)
+			return true;
+	return false;
+}
+
+static int inet_may_create(const struct vfs_ctx *c, const struct net_ns *net, struct stack *stack, int family,
+			   int type, int protocol)
+{
+	const struct user_ns *owner = net ? net->user_ns : user_ns_init;
+
+	if (family == AF_PACKET)
+		return cred_capable_ns(c->cred, owner, CAP_NET_RAW) ? 0 : -EPERM;
+
+	if (type == SOCK_RAW && protocol > 0 && protocol < 256 && !cred_capable_ns(c->cred, owner, CAP_NET_RAW))
 		return -EPERM;
 	if (type == SOCK_DGRAM && protocol == (family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6) &&
-	    !cred_capable(c->cred, CAP_NET_RAW))
-		return -EACCES; /* nobody is in net.ipv4.ping_group_range */
+	    !inet_in_ping_groups(c, stack))
+		return -EACCES;
 	return 0;
 }
 
@@ -82,12 +110,15 @@ static int inet_create(struct vfs_ctx *c, struct net_ns *net, int family, int ty
 {
 	struct stack *stack;
 	struct inet_sock *i;
-	int err = inet_may_create(c, family, type, protocol);
+	int err;
 
+	stack = net_ns_stack(net);
+	if (!stack)
+		return -ENOMEM;
+	err = inet_may_create(c, net, stack, family, type, protocol);
 	if (err < 0)
 		return err;
-	stack = net_ns_stack(net);
-	i = stack ? mem_new(struct inet_sock) : NULL;
+	i = mem_new(struct inet_sock);
 	if (!i)
 		return -ENOMEM;
 	err = ep_new(stack, family, type, protocol, &i->ep);
@@ -113,6 +144,15 @@ static int inet6_create(struct vfs_ctx *c, struct net_ns *net, int type, int pro
 			struct socket **out)
 {
 	return inet_create(c, net, AF_INET6, type, protocol, out);
+}
+
+/* packet(7): the protocol is an ethertype in network order. */
+static int packet_create(struct vfs_ctx *c, struct net_ns *net, int type, int protocol,
+			 struct socket **out)
+{
+	if (type != SOCK_RAW && type != SOCK_DGRAM)
+		return -ESOCKTNOSUPPORT;
+	return inet_create(c, net, AF_PACKET, type, ntohs((uint16_t)protocol), out);
 }
 
 /* Who looks at the stack's sockets (ss, /proc/net/tcp) finds the descriptor by this number. */
@@ -187,9 +227,10 @@ static int inet_bind(struct vfs_ctx *c, struct socket *s, const struct sock_addr
 
 	if (err < 0)
 		return err;
-	if (to.port != 0 && to.port < PORT_UNPRIVILEGED &&
-	    (s->protocol == IPPROTO_TCP || s->protocol == IPPROTO_UDP) && s->type != SOCK_RAW &&
-	    !cred_capable(c->cred, CAP_NET_BIND_SERVICE))
+	if (to.port != 0 && s->type != SOCK_RAW &&
+	    (s->protocol == IPPROTO_TCP || s->protocol == IPPROTO_UDP) &&
+	    to.port < inet_conf(net_ns_stack(s->net), "ipv4.ip_unprivileged_port_start") &&
+	    !cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	return ep_bind(inet_ep(s), &to);
 }
@@ -403,14 +444,15 @@ static uint32_t inet_poll(struct socket *s, struct poller *p)
 /* ---- options ----------------------------------------------------------------------------------- */
 
 /* Capabilities that setting takes, beside those that the socket layer knows. */
-static int inet_may_set(const struct vfs_ctx *c, int level, int name, const void *value, size_t size)
+static int inet_may_set(const struct vfs_ctx *c, const struct socket *s, int level, int name, const void *value, size_t size)
 {
 	int on = 0;
 
 	memcpy(&on, value, MIN(size, sizeof(on)));
 	if (on && ((level == IPPROTO_IP && name == IP_TRANSPARENT) ||
 		   (level == IPPROTO_IPV6 && name == IPV6_TRANSPARENT)) &&
-	    !cred_capable(c->cred, CAP_NET_RAW) && !cred_capable(c->cred, CAP_NET_ADMIN))
+	    !cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_RAW) &&
+	    !cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_ADMIN))
 		return -EPERM;
 	return 0;
 }
@@ -441,7 +483,7 @@ static int inet_attach_filter(struct vfs_ctx *c, struct ep *e, const void *value
 static int inet_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int name,
 			   const void *value, size_t size)
 {
-	int err = inet_may_set(c, level, name, value, size);
+	int err = inet_may_set(c, s, level, name, value, size);
 
 	if (err < 0)
 		return err;
@@ -630,12 +672,16 @@ static const struct socket_ops inet_dgram_ops = {
 
 /* ---- start-up ---------------------------------------------------------------------------------- */
 
-static const struct socket_family inet4_family = { .family = AF_INET, .create = inet4_create };
+static const struct socket_family inet4_family = { .family = AF_INET, .create = inet4_create,
+						   .device_ioctl = inet_device_ioctl };
 static const struct socket_family inet6_family = { .family = AF_INET6, .create = inet6_create };
+
+static const struct socket_family packet_family = { .family = AF_PACKET, .create = packet_create };
 
 void inet_init(void)
 {
 	socket_family_register(&inet4_family);
 	socket_family_register(&inet6_family);
+	socket_family_register(&packet_family);
 	proc_net_stack_register(net_ns_stack);
 }

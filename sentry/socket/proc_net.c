@@ -68,7 +68,7 @@ static int show_socket(void *arg, const struct ep_info *i)
 	size_t start = b->size;
 	bool tcp = sh->type == SOCK_STREAM;
 
-	if (i->family != sh->family || i->type != sh->type)
+	if (i->family != sh->family || i->type != sh->type || (tcp && i->state == 7)) /* only bound */
 		return 0;
 	buf_printf(b, sh->type == SOCK_DGRAM ? "%5u: " : "%4u: ", sh->line++);
 	put_addr(b, sh->family, &i->local);

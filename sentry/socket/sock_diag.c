@@ -18,6 +18,7 @@
 #include "sentry/socket/net_ns.h"
 #include "sentry/socket/netlink.h"
 
+#define TCP_STATE_CLOSE  7
 #define TCP_STATE_LISTEN 10
 
 struct diag {
@@ -50,7 +51,7 @@ static bool diag_type_ok(const struct diag *d, const struct ep_info *i)
 		return false;
 	switch (d->req.sdiag_protocol) {
 	case IPPROTO_TCP:
-		return i->type == SOCK_STREAM;
+		return i->type == SOCK_STREAM && i->state != TCP_STATE_CLOSE; /* only bound */
 	case IPPROTO_UDP:
 		return i->type == SOCK_DGRAM;
 	default:
