@@ -44,6 +44,7 @@ SRCS += sentry/loader/exec.c
 SRCS += sentry/loader/x86_64/regs.c
 SRCS += sentry/mm/mm.c
 SRCS += sentry/signal/altstack.c
+SRCS += sentry/signal/coredump.c
 SRCS += sentry/signal/deliver.c
 SRCS += sentry/signal/send.c
 SRCS += sentry/signal/x86_64/frame.c

@@ -309,6 +309,8 @@ static int open_create_last(struct walk *w, const struct open_how_args *how, boo
 		err = open_lookup_create(w, how, &p.dentry, &created);
 		if (err == 0 && created) {
 			err = file_open_path(c, &p, how->flags & ~O_TRUNC, 0, out);
+			if (err == 0)
+				(*out)->holds |= FILE_CREATED;
 			dentry_put(p.dentry);
 			return err;
 		}

@@ -14,10 +14,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 
 #include "lib/mem.h"
 #include "vfs/pipe_impl.h"
+#include "vfs/poll.h"
 
 #define SPLICE_CHUNK 65536u
 
@@ -291,6 +293,25 @@ ssize_t pipe_tee(struct vfs_ctx *c, struct file *in, struct file *out, size_t si
 	return splice_pipes(c, in, out, size, flags & SPLICE_F_NONBLOCK, false);
 }
 
+/* Waits for room, but then adds only what fits at once (vmsplice_to_pipe). */
+static ssize_t vmsplice_write(struct vfs_ctx *c, struct file *f, struct uio *u, int rwf)
+{
+	struct poll_slot room = { .file = f, .events = POLLOUT | POLLERR };
+	bool wait = !(rwf & O_NONBLOCK) && uio_left(u) > PIPE_BUF;
+	int64_t pos = 0;
+	ssize_t n;
+	int err;
+
+	for (;;) {
+		n = f->ops->write(c, f, u, &pos, wait ? rwf | O_NONBLOCK : rwf);
+		if (n != -EAGAIN || !wait)
+			return n;
+		err = poll_wait(c, &room, 1, INT64_MAX);
+		if (err < 0)
+			return err == -ERESTARTNOHAND ? -ERESTARTSYS : err;
+	}
+}
+
 ssize_t pipe_vmsplice(struct vfs_ctx *c, struct file *f, struct uio *u, unsigned int flags)
 {
 	int rwf = (flags & SPLICE_F_NONBLOCK ? O_NONBLOCK : 0) | splice_file_nonblock(f);
@@ -299,7 +320,7 @@ ssize_t pipe_vmsplice(struct vfs_ctx *c, struct file *f, struct uio *u, unsigned
 	if (!file_is_pipe(f))
 		return -EBADF;
 	if (f->kind & FILE_WRITE) {
-		ssize_t n = f->ops->write(c, f, u, &pos, rwf);
+		ssize_t n = vmsplice_write(c, f, u, rwf);
 
 		if (n == -EPIPE)
 			vfs_raise(c, SIGPIPE);

@@ -330,7 +330,7 @@ struct mm_show {
 };
 
 /* Borrowed names would need mm->lock over a walk: take a reference to the path instead. */
-static bool mm_name_lookup(struct mm *mm, uint64_t dev, uint64_t ino, struct path *out)
+bool mm_name_lookup(struct mm *mm, uint64_t dev, uint64_t ino, struct path *out)
 {
 	struct mm_name *name;
 

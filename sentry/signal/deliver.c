@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "lib/mem.h"
+#include "sentry/signal/coredump.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/task_impl.h"
 
@@ -250,7 +251,10 @@ static int sig_next(struct task *t, struct sig_action *a, siginfo_t *info)
 			}
 			continue;
 		}
-		process_group_exit(p, sig);
+		if ((SIG_BIT(sig) & SIG_SET_CORE) && core_dump(t, sig, info))
+			process_group_exit(p, sig | 0x80);
+		else
+			process_group_exit(p, sig);
 		return 0;
 	}
 }

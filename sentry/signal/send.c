@@ -20,7 +20,7 @@ static bool sig_ignored(const struct process *p, const struct task *t, int sig, 
 {
 	uint64_t h = p->actions[sig - 1].handler;
 
-	if (t->blocked & SIG_BIT(sig))
+	if ((t->blocked | t->real_blocked) & SIG_BIT(sig))
 		return false; /* may be unblocked with a handler later */
 	if ((p->flags & PROCESS_SIG_UNKILLABLE) && h == SIG_HANDLER_DFL && !forced)
 		return true;

@@ -16,6 +16,10 @@
 #include "vfs/pipe.h"
 #include "vfs/tmpfs/tmpfs.h"
 
+#ifndef F_CREATED_QUERY
+#define F_CREATED_QUERY 1028
+#endif
+
 /* Flags that F_SETFL may change; O_SYNC and kin are kept from open. */
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
 
@@ -139,6 +143,8 @@ static long fcntl_file(struct task *t, int fd, struct file *f, unsigned int cmd,
 		       (f->holds & FILE_HOLDS_OPEN ? 0100000 : 0);
 	case F_SETFL:
 		return fcntl_setfl(t, fd, f, (int)arg);
+	case F_CREATED_QUERY:
+		return !!(f->holds & FILE_CREATED);
 	case F_SETLEASE:
 		return fcntl_setlease(t, fd, f, (int)arg);
 	case F_GETLEASE:

@@ -253,11 +253,15 @@ long sys_execve(struct task *t, uaddr_t path, uaddr_t argv, uaddr_t envp)
 long sys_execveat(struct task *t, int dirfd, uaddr_t path, uaddr_t argv, uaddr_t envp, int flags)
 {
 	struct file *dir;
+	char first;
 	long err;
 
 	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return -EINVAL;
 	if (dirfd == AT_FDCWD)
+		return do_execve(t, NULL, path, argv, envp, flags);
+	/* An absolute name needs no directory. */
+	if (uaccess_get(t, &first, path, 1) == 0 && first == '/')
 		return do_execve(t, NULL, path, argv, envp, flags);
 	dir = fdt_file(t->fdt, dirfd);
 	if (!dir)
@@ -363,8 +367,10 @@ static bool wait_try_locked(struct task *t, struct wait_query *q, struct process
 	q->nr = process_nr_in(c, task_pid_ns(t));
 	q->uid = process_uid_for(c, t);
 	wait_fill_usage(q, c);
-	if (c->state == PROCESS_ZOMBIE && !peek)
+	if (c->state == PROCESS_ZOMBIE && !peek) {
+		process_account_locked(c);
 		process_reap_locked(c);
+	}
 	return true;
 }
 

@@ -419,6 +419,9 @@ long sys_rt_sigtimedwait(struct task *t, uaddr_t uset, uaddr_t uinfo, uaddr_t ut
 	if (!sig && deadline != 0) {
 		/* As do_sigtimedwait: unblock them for the sleep, so that a sender wakes us. */
 		old = t->blocked;
+		latch_lock(&t->process->siglock);
+		t->real_blocked = old; /* what is ignored comes all the same if it is blocked */
+		latch_unlock(&t->process->siglock);
 		sig_mask_set(t, old & ~set);
 		do {
 			sig = sig_dequeue(t, set, &info);
@@ -427,6 +430,9 @@ long sys_rt_sigtimedwait(struct task *t, uaddr_t uset, uaddr_t uinfo, uaddr_t ut
 			err = wq_wait_until(&t->process->sig_wq, NULL, &t->waiter, deadline);
 			sig = sig_dequeue(t, set, &info);
 		} while (!sig && !err);
+		latch_lock(&t->process->siglock);
+		t->real_blocked = 0;
+		latch_unlock(&t->process->siglock);
 		sig_mask_set(t, old);
 		if (sig) /* the poke that came with it has done its work */
 			waiter_clear_interrupt(&t->waiter);

@@ -170,6 +170,18 @@ static void pid_ns_wake_zap_locked(struct pid_ns *ns)
 			wq_wake(&ns->init->child_wq, 0);
 }
 
+void process_account_locked(struct process *p)
+{
+	struct process *parent = p->parent;
+
+	parent->child_utime_ns += p->utime_ns + p->child_utime_ns;
+	parent->child_stime_ns += p->stime_ns + p->child_stime_ns;
+	parent->child_min_faults += p->min_faults + p->child_min_faults;
+	task_io_add(&parent->io, &p->io);
+	parent->child_maj_faults += p->maj_faults + p->child_maj_faults;
+	parent->child_maxrss = MAX(parent->child_maxrss, MAX(p->maxrss, p->child_maxrss));
+}
+
 void process_reap_locked(struct process *p)
 {
 	struct process *parent = p->parent;
@@ -178,15 +190,8 @@ void process_reap_locked(struct process *p)
 
 	ASSERT(p->state == PROCESS_ZOMBIE);
 	p->state = PROCESS_DEAD;
-	if (parent) {
+	if (parent)
 		list_remove(&p->sibling_node);
-		parent->child_utime_ns += p->utime_ns + p->child_utime_ns;
-		parent->child_stime_ns += p->stime_ns + p->child_stime_ns;
-		parent->child_min_faults += p->min_faults + p->child_min_faults;
-		task_io_add(&parent->io, &p->io);
-		parent->child_maj_faults += p->maj_faults + p->child_maj_faults;
-		parent->child_maxrss = MAX(parent->child_maxrss, MAX(p->maxrss, p->child_maxrss));
-	}
 	process_set_pgrp_locked(p, NULL);
 
 	latch_lock(&p->siglock);

@@ -40,6 +40,8 @@ void process_set_pgrp_locked(struct process *p, struct pgrp *g); /* g may be NUL
 bool pgrp_orphaned_locked(struct pgrp *g, struct process *ignore);
 /* Free a zombie: unlink it from the tree, drop its pids.  Drops the table's reference. */
 void process_reap_locked(struct process *p);
+/* What p used goes to its parent's account of waited-for children; others leave nothing there. */
+void process_account_locked(struct process *p);
 /* p's real uid as viewer's user namespace knows it. */
 uint32_t process_uid_for(struct process *p, struct task *viewer);
 /* p changed state (exit, stop, continue): SIGCHLD and wake-up for its parent. */
