@@ -114,10 +114,12 @@ static int apply(struct state *s, const struct oci_resources *r, struct err *e)
 	if (err_is(e) || state_status(s) == CTR_PAUSED)
 		return e->error;
 	/* What the container sees of its limits follows; a Sentry that can't do that yet is no error. */
-	o = json_pack("{s:s,s:I,s:I,s:i}", "op", "update", "memory_limit",
+	o = json_pack("{s:s,s:I,s:I,s:i,s:I,s:I}", "op", "update", "memory_limit",
 		      (json_int_t)MAX(r->memory_limit, 0), "pids_limit",
 		      (json_int_t)MAX(r->pids_limit, 0), "cpu_count",
-		      r->cpuset_cpus ? oci_cpu_list_count(r->cpuset_cpus) : 0);
+		      r->cpuset_cpus ? oci_cpu_list_count(r->cpuset_cpus) : 0, "cpu_quota_us",
+		      (json_int_t)MAX(r->cpu_quota, 0), "cpu_period_us",
+		      (json_int_t)MAX(r->cpu_period, 0));
 	control_once(s, o, CONTROL_TIMEOUT_MS, NULL, &told);
 	return 0;
 }

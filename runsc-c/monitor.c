@@ -37,6 +37,7 @@
 #include "runsc-c/attach.h"
 #include "runsc-c/console.h"
 #include "runsc-c/spawn.h"
+#include "runsc-c/view.h"
 #include "sentry/control/control.h"
 
 #define STATUS_LOST (128 + SIGKILL) /* the sandbox died under the container */
@@ -389,6 +390,8 @@ _Noreturn void monitor_main(struct monitor *m)
 	}
 	close_others(m, null);
 	log_open(m->log, "monitor", LOG_INFO, LOG_TEXT);
+	if (m->g->overlay == OVERLAY_NONE)
+		view_enter(m->spec, m->state_path);
 	if (chdir("/") < 0)
 		log_warn("monitor: /: %s", err_reason(errno));
 	w.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);

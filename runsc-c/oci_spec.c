@@ -439,6 +439,10 @@ static void fill_limits(struct oci_spec *s)
 	c->memory_limit = s->resources.memory_limit > 0 ? (uint64_t)s->resources.memory_limit : 0;
 	c->pids_limit = s->resources.pids_limit > 0 ? (uint64_t)s->resources.pids_limit : 0;
 	c->cpu_count = count_cpus(&s->resources);
+	if (s->resources.cpu_quota > 0) {
+		c->cpu_quota_us = (uint64_t)s->resources.cpu_quota;
+		c->cpu_period_us = s->resources.cpu_period > 0 ? (uint64_t)s->resources.cpu_period : 100000;
+	}
 	if (c->process != NULL && c->process->has_oom_score_adj) {
 		c->has_oom_score_adj = true;
 		c->oom_score_adj = c->process->oom_score_adj;

@@ -56,8 +56,7 @@ struct job {
 	int pid, sig;
 	bool group, all;
 	unsigned short rows, columns;
-	uint64_t memory_limit, pids_limit;
-	unsigned int cpu_count;
+	struct control_limits limits;
 	struct network_config *network;
 };
 
@@ -534,6 +533,8 @@ static struct container *container_new(const struct container_config *config)
 	k->pids_limit = (uint32_t)MIN(config->pids_limit, (uint64_t)UINT32_MAX);
 	k->memory_limit = config->memory_limit;
 	k->cpu_count = config->cpu_count;
+	atomic_init(&k->cpu_quota_us, config->cpu_quota_us);
+	atomic_init(&k->cpu_period_us, config->cpu_period_us);
 	k->cgroups_path = mem_strdup(config->cgroups_path ? config->cgroups_path : "/");
 	k->ns = mem_new(struct ns_set);
 	if (!k->cgroups_path || !k->ns) {
@@ -1145,27 +1146,29 @@ NO_TSA static void job_update(struct job *j)
 
 	if (!k)
 		return;
-	if (j->memory_limit)
-		k->memory_limit = j->memory_limit;
-	if (j->pids_limit)
-		k->pids_limit = (uint32_t)MIN(j->pids_limit, (uint64_t)UINT32_MAX);
-	if (j->cpu_count)
-		k->cpu_count = j->cpu_count;
+	if (j->limits.memory_limit)
+		k->memory_limit = j->limits.memory_limit;
+	if (j->limits.pids_limit)
+		k->pids_limit = (uint32_t)MIN(j->limits.pids_limit, (uint64_t)UINT32_MAX);
+	if (j->limits.cpu_count)
+		k->cpu_count = j->limits.cpu_count;
+	if (j->limits.cpu_quota_us)
+		atomic_store_explicit(&k->cpu_quota_us, j->limits.cpu_quota_us, memory_order_relaxed);
+	if (j->limits.cpu_period_us)
+		atomic_store_explicit(&k->cpu_period_us, j->limits.cpu_period_us, memory_order_relaxed);
 	mutex_unlock(&containers.lock);
 	control_reply_ok(j->req);
 }
 
 static void control_update(void *kernel, struct control_request *req, const char *id,
-			   uint64_t memory_limit, uint64_t pids_limit, unsigned int cpu_count)
+			   const struct control_limits *limits)
 {
 	struct job *j = job_new(job_update, req, id);
 
 	(void)kernel;
 	if (!j)
 		return;
-	j->memory_limit = memory_limit;
-	j->pids_limit = pids_limit;
-	j->cpu_count = cpu_count;
+	j->limits = *limits;
 	job_start(j);
 }
 

@@ -40,6 +40,7 @@ struct container {
 	uint32_t pids_limit;     /* (a) 0: none.  Tasks of this container at once (cgroup pids.max) */
 	uint64_t memory_limit;   /* (a) bytes, 0: none: what meminfo and cgroup files show */
 	unsigned int cpu_count;  /* (a) what its tasks see, at least 1 */
+	atomic_ullong cpu_quota_us, cpu_period_us; /* (a) what cgroup files show; quota 0: none */
 	char *cgroups_path;      /* (c) owned */
 
 	struct list node;        /* (k) */

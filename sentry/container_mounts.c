@@ -110,7 +110,8 @@ static int mounts_one(struct vfs_ctx *c, struct mounts_source *s, const struct m
 		return err;
 	if (m->attach >= 0) {
 		args.index = (uint32_t)m->attach;
-		err = vfs_mount_internal(c, gofer_fs_type(), m->source, &at, flags, NULL, &args);
+		/* Not the source: the host's path is nobody's business in there. */
+		err = vfs_mount_internal(c, gofer_fs_type(), "none", &at, flags, NULL, &args);
 	} else {
 		t = fs_type_find(m->type);
 		err = t ? vfs_mount_internal(c, t, m->source, &at, flags, m->data,

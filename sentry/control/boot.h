@@ -204,6 +204,7 @@ struct container_config {
 	uint64_t memory_limit;  /* bytes, 0: none */
 	uint64_t pids_limit;    /* tasks, 0: none.  Enforced by the Sentry, not by the host */
 	unsigned int cpu_count; /* at least 1 */
+	uint64_t cpu_quota_us, cpu_period_us; /* what cgroup files show; quota 0: none */
 	bool has_oom_score_adj;
 	int oom_score_adj;
 	/*

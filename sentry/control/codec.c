@@ -159,6 +159,8 @@ static const struct field container_fields[] = {
 	PLAIN(struct container_config, memory_limit, K_BITS64),
 	PLAIN(struct container_config, pids_limit, K_BITS64),
 	INT(struct container_config, cpu_count, 1, 65536),
+	PLAIN(struct container_config, cpu_quota_us, K_BITS64),
+	PLAIN(struct container_config, cpu_period_us, K_BITS64),
 	PLAIN(struct container_config, has_oom_score_adj, K_BOOL),
 	INT(struct container_config, oom_score_adj, -1000, 1000),
 	PLAIN(struct container_config, own_template, K_BOOL),

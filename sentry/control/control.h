@@ -27,7 +27,7 @@
  *   pause, resume   id
  *   stats    id                                            → an object, see control_ops.stats
  *   resize   id, pid, rows, columns                        the process's terminal
- *   update   id, memory_limit, pids_limit, cpu_count       0: leave as it is
+ *   update   id, memory_limit, pids_limit, cpu_count, cpu_quota_us, cpu_period_us   0: leave as it is
  *   destroy  id      forget a stopped container (pods; a lone container's Sentry is killed)
  *   debug    what (text)                                   → text
  *
@@ -87,6 +87,13 @@ struct control_process {
 	const char *command;   /* borrowed: copied by the reply */
 };
 
+/* update: 0 leaves as it is. */
+struct control_limits {
+	uint64_t memory_limit, pids_limit;
+	unsigned int cpu_count;
+	uint64_t cpu_quota_us, cpu_period_us;
+};
+
 enum control_status { CONTROL_CREATED, CONTROL_RUNNING, CONTROL_PAUSED, CONTROL_STOPPED };
 
 struct control_container {
@@ -140,7 +147,7 @@ struct control_ops {
 	void (*resize)(void *kernel, struct control_request *req, const char *id, int pid,
 		       unsigned short rows, unsigned short columns);
 	void (*update)(void *kernel, struct control_request *req, const char *id,
-		       uint64_t memory_limit, uint64_t pids_limit, unsigned int cpu_count);
+		       const struct control_limits *limits);
 	void (*destroy)(void *kernel, struct control_request *req, const char *id);
 	/* Ends with control_reply_text().  what: "stacks", "mounts", "tasks", …; EINVAL: unknown. */
 	void (*debug)(void *kernel, struct control_request *req, const char *what);

@@ -302,12 +302,17 @@ static void call_resize(struct call *c)
 static void call_update(struct call *c)
 {
 	long long memory = call_int(c, "memory_limit"), pids = call_int(c, "pids_limit");
-	long long cpus = call_int(c, "cpu_count");
+	long long cpus = call_int(c, "cpu_count"), quota = call_int(c, "cpu_quota_us");
+	long long period = call_int(c, "cpu_period_us");
+	struct control_limits l = {
+		.memory_limit = (uint64_t)memory, .pids_limit = (uint64_t)pids,
+		.cpu_count = (unsigned int)cpus, .cpu_quota_us = (uint64_t)quota,
+		.cpu_period_us = (uint64_t)period,
+	};
 
-	if (memory < 0 || pids < 0 || cpus < 0 || cpus > 65536)
-		return call_invalid(c, "memory_limit, pids_limit or cpu_count");
-	c->s->ops->update(c->s->kernel, c->r, c->id, (uint64_t)memory, (uint64_t)pids,
-			  (unsigned int)cpus);
+	if (memory < 0 || pids < 0 || cpus < 0 || cpus > 65536 || quota < 0 || period < 0)
+		return call_invalid(c, "a limit");
+	c->s->ops->update(c->s->kernel, c->r, c->id, &l);
 }
 
 static void call_destroy(struct call *c)

@@ -125,8 +125,12 @@ static int show_memory_stat(const struct pfs_req *r, struct buf *b)
 static int show_cpu_max(const struct pfs_req *r, struct buf *b)
 {
 	const struct container *k = view_container(r);
+	unsigned long long quota = k ? atomic_load_explicit(&k->cpu_quota_us, memory_order_relaxed) : 0;
+	unsigned long long period = k ? atomic_load_explicit(&k->cpu_period_us, memory_order_relaxed) : 0;
 
-	if (cpu_limited(k))
+	if (quota > 0)
+		buf_printf(b, "%llu %llu\n", quota, period > 0 ? period : V1_PERIOD_US);
+	else if (cpu_limited(k))
 		buf_printf(b, "%u %u\n", kernel_cpu_count(k) * V1_PERIOD_US, V1_PERIOD_US);
 	else
 		buf_printf(b, "max %u\n", V1_PERIOD_US);
@@ -286,7 +290,12 @@ static int show_v1_quota(const struct pfs_req *r, struct buf *b)
 {
 	const struct container *k = view_container(r);
 
-	buf_printf(b, "%d\n", cpu_limited(k) ? (int)(kernel_cpu_count(k) * V1_PERIOD_US) : -1);
+	unsigned long long quota = k ? atomic_load_explicit(&k->cpu_quota_us, memory_order_relaxed) : 0;
+
+	if (quota > 0)
+		buf_printf(b, "%llu\n", quota);
+	else
+		buf_printf(b, "%d\n", cpu_limited(k) ? (int)(kernel_cpu_count(k) * V1_PERIOD_US) : -1);
 	return 0;
 }
 
