@@ -420,6 +420,13 @@ int plat_thread_usage(struct plat_thread *pt, struct plat_usage *out)
 	return tid == 0 ? -ESRCH : proc_thread_usage(tid, out);
 }
 
+int plat_mm_resident(struct plat_mm *mm, uint64_t addr, size_t pages, uint8_t *vec)
+{
+	pid_t tid = plat.ops->mm_tid(mm);
+
+	return tid < 0 ? (int)tid : proc_resident(tid, addr, pages, vec);
+}
+
 int plat_mm_usage(struct plat_mm *mm, struct plat_mem_usage *out)
 {
 	pid_t tid = plat.ops->mm_tid(mm);

@@ -261,6 +261,12 @@ struct plat_map {
 typedef int plat_map_fn(void *arg, const struct plat_map *m);
 int plat_mm_maps(struct plat_mm *mm, bool smaps, plat_map_fn *fn, void *arg);
 
+/*
+ * Which of the pages at addr are in memory (or swapped out): vec gets a 0 or 1 for each.  For private
+ * and shared anonymous memory as this process has touched it.
+ */
+int plat_mm_resident(struct plat_mm *mm, uint64_t addr, size_t pages, uint8_t *vec);
+
 struct plat_usage {
 	int64_t utime_ns, stime_ns; /* of the host thread; charged to the application */
 	uint64_t min_faults, maj_faults;

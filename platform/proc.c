@@ -218,6 +218,32 @@ int proc_maps(pid_t tid, bool smaps, plat_map_fn *fn, void *arg)
 	return err;
 }
 
+/* Bits 63 (present) and 62 (swapped) of /proc/PID/pagemap's words. */
+int proc_resident(pid_t tid, uint64_t addr, size_t pages, uint8_t *vec)
+{
+	int fd = proc_open(tid, "pagemap");
+	uint64_t words[128];
+	size_t done = 0;
+	int err = 0;
+
+	if (fd < 0)
+		return fd;
+	while (done < pages) {
+		size_t n = MIN(pages - done, ARRAY_SIZE(words));
+
+		if (host_pread(fd, words, n * 8, (int64_t)((addr / PAGE_SIZE + done) * 8)) !=
+		    (ssize_t)(n * 8)) {
+			err = -EIO;
+			break;
+		}
+		for (size_t i = 0; i < n; i++)
+			vec[done + i] = words[i] >> 62 != 0;
+		done += n;
+	}
+	host_close(fd);
+	return err;
+}
+
 /* ---- usage ------------------------------------------------------------------------------------ */
 
 static ssize_t proc_read(pid_t tid, const char *file, char *buf, size_t size)

@@ -43,6 +43,7 @@ SRCS += sentry/loader/elf.c
 SRCS += sentry/loader/exec.c
 SRCS += sentry/loader/x86_64/regs.c
 SRCS += sentry/mm/mm.c
+SRCS += sentry/mm/range.c
 SRCS += sentry/signal/altstack.c
 SRCS += sentry/signal/coredump.c
 SRCS += sentry/signal/deliver.c

@@ -610,7 +610,7 @@ static int exec_commit(struct exec *x)
 	if (err)
 		return err;
 	plat_thread_set_tid(t->pt, task_tid(t));
-	plat_mm_set_native(t->mm->plat, !t->seccomp_mode);
+	plat_mm_set_native(t->mm->plat, !t->seccomp_mode && !mm_limited(t->process));
 	mutex_lock(&t->mm->lock);
 	old_exe = t->mm->exe;
 	old_owner = t->mm->user_ns;

@@ -167,6 +167,7 @@ void mm_put(struct mm *mm)
 	if (!mm || !ref_put(&mm->ref))
 		return;
 	shm_mm_exit(mm);
+	mem_free(mm->locked);
 	mm_names_clear(mm);
 	hash_fini(&mm->names);
 	file_put(mm->exe);
@@ -178,6 +179,7 @@ void mm_put(struct mm *mm)
 int mm_reset(struct mm *mm)
 {
 	shm_mm_exit(mm);
+	mm_unlock_all(mm);
 	mutex_lock(&mm->lock);
 	mm_names_clear(mm);
 	mm->brk_start = mm->brk = 0;
@@ -298,6 +300,8 @@ int64_t mm_brk(struct task *t, uint64_t brk)
 		return (int64_t)old;
 	from = ALIGN_UP(old, PAGE_SIZE);
 	to = ALIGN_UP(brk, PAGE_SIZE);
+	if (to > from && mm_may_expand(t, to - from, true))
+		return (int64_t)old;
 	if (to > from)
 		r = mm_map_anon(t, from, to - from, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_FIXED_NOREPLACE);
@@ -342,6 +346,11 @@ bool mm_name_lookup(struct mm *mm, uint64_t dev, uint64_t ino, struct path *out)
 	}
 	mutex_unlock(&mm->lock);
 	return name;
+}
+
+bool mm_map_path(struct mm *mm, const struct plat_map *m, struct path *out)
+{
+	return m->ino && mm_name_lookup(mm, makedev(m->dev_major, m->dev_minor), m->ino, out);
 }
 
 static const char *mm_special_name(const struct mm *mm, const struct plat_map *m)

@@ -16,7 +16,12 @@
 #include "platform/platform.h"
 #include "vfs/vfs.h"
 
+struct process;
 struct task;
+
+struct mm_locked {
+	uint64_t start, end;
+};
 
 /* (c) constant after exec, (m) lock */
 struct mm {
@@ -34,6 +39,9 @@ struct mm {
 	int dumpable;         /* (a) 0, 1, 2 */
 	struct user_ns *user_ns;
 	uint64_t seals;       /* reserved */
+	struct mm_locked *locked; /* (m) owned: mlock(2)ed ranges, in no order, apart */
+	size_t locked_count;  /* (m) */
+	bool lock_future;     /* (m) MCL_FUTURE */
 	struct list shm;      /* attached segments; sentry/ipc/shm.c */
 };
 
@@ -67,3 +75,27 @@ int mm_show_maps(struct mm *mm, const struct path *root, bool smaps, struct buf 
 /* Argument and environment areas, hostile: the application may have overwritten them. */
 ssize_t mm_read(struct mm *mm, uint64_t addr, void *dst, size_t size);
 ssize_t mm_write(struct mm *mm, uint64_t addr, const void *src, size_t size);
+
+/* ---- what is mapped (range.c) ------------------------------------------------------------------- */
+
+/*
+ * fn for each mapping in [start, end), cut to that; may be NULL.  Its negative result ends the walk and
+ * is returned.  -ENOMEM: not all of the range is mapped (fn has seen what is).
+ */
+int mm_for_range(struct mm *mm, uint64_t start, uint64_t end, plat_map_fn *fn, void *arg);
+uint64_t mm_mapped_bytes(struct mm *mm, uint64_t start, uint64_t end);
+/* The path of the file that a mapping shows, with references; false: none that we know. */
+bool mm_map_path(struct mm *mm, const struct plat_map *m, struct path *out);
+
+/* mlock(2) and munlock(2) of whole pages, on the task's fiber; limits are the caller's business. */
+int mm_lock_range(struct task *t, uint64_t start, uint64_t end, bool on_fault);
+int mm_unlock_range(struct task *t, uint64_t start, uint64_t end);
+int mm_lock_all(struct task *t, bool on_fault);
+void mm_unlock_all(struct mm *mm);
+uint64_t mm_locked_bytes(struct mm *mm); /* of those that are still mapped */
+bool mm_range_is_locked(struct mm *mm, uint64_t start, uint64_t end); /* any of it */
+
+/* RLIMIT_AS or RLIMIT_DATA is set: then all memory calls must come to the Sentry. */
+bool mm_limited(struct process *p);
+/* bytes more, private and writable if data: 0 or -ENOMEM. */
+int mm_may_expand(struct task *t, uint64_t bytes, bool data);

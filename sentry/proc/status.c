@@ -364,7 +364,7 @@ static void status_put_memory(const struct pfs_req *r, struct buf *b)
 	{
 		const struct { const char *name; uint64_t bytes; } rows[] = {
 			{ "VmPeak", m.vm_peak },    { "VmSize", m.vm_bytes },
-			{ "VmLck", 0 },             { "VmPin", 0 },
+			{ "VmLck", mm_locked_bytes(mm) },           { "VmPin", 0 },
 			{ "VmHWM", m.rss_peak },    { "VmRSS", m.rss_bytes },
 			{ "RssAnon", m.rss_anon },  { "RssFile", m.rss_file },
 			{ "RssShmem", m.rss_shmem }, { "VmData", m.data_bytes },

@@ -15,6 +15,8 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sentry/time/timers.h"
+#include "sentry/mm/mm.h"
 #include "sentry/container.h"
 #include "sentry/cred/caps.h"
 #include "sentry/kernel.h"
@@ -139,6 +141,27 @@ long sys_personality(struct task *t, unsigned int persona)
 
 /* ---- limits ----------------------------------------------------------------------------------------- */
 
+/* Those that somebody must watch over from now on. */
+static void rlimit_changed(struct process *p, unsigned int resource)
+{
+	struct task *t = NULL;
+	struct mm *mm;
+
+	if (resource == RLIMIT_CPU)
+		process_cpu_limit(p);
+	if ((resource != RLIMIT_AS && resource != RLIMIT_DATA) || !mm_limited(p))
+		return;
+	mutex_lock(&tasklist.lock);
+	if (p->leader)
+		t = task_get(p->leader);
+	mutex_unlock(&tasklist.lock);
+	mm = t ? task_mm_get(t) : NULL;
+	if (mm)
+		plat_mm_set_native(mm->plat, false);
+	mm_put(mm);
+	task_put(t);
+}
+
 static int rlimit_do(struct task *t, struct process *p, unsigned int resource,
 		     const struct rlimit *new, struct rlimit *old)
 {
@@ -160,6 +183,8 @@ static int rlimit_do(struct task *t, struct process *p, unsigned int resource,
 			p->rlimits[resource] = *new;
 	}
 	latch_unlock(&p->rlimit_latch);
+	if (new && !err)
+		rlimit_changed(p, resource);
 	return err;
 }
 

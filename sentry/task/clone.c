@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -20,6 +21,8 @@
 #include "sentry/task/pid.h"
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task_impl.h"
+#include "sentry/mm/mm.h"
+#include "sentry/time/timers.h"
 #include "sentry/tty/tty.h"
 
 #define CLONE_NS_ALL                                                                            \
@@ -51,6 +54,44 @@ static int clone_check(struct task *parent, const struct clone_args_k *a)
 	if ((f & (CLONE_NEWIPC | CLONE_SYSVSEM)) == (CLONE_NEWIPC | CLONE_SYSVSEM))
 		return -EINVAL;
 	return 0;
+}
+
+/* Tasks of this real user in the sandbox; tasklist.lock held. */
+static unsigned int user_tasks_locked(const struct pid_ns *ns, uint32_t uid)
+{
+	struct hash_node *n, *tmp;
+	unsigned int count = 0;
+	size_t i;
+
+	hash_for_each(&ns->pids, i, n, tmp) {
+		struct task *t = pid_of_hash_node(n, ns->level)->task;
+		const struct cred *c;
+
+		if (!t)
+			continue;
+		c = task_cred_get(t);
+		count += c->uid == uid;
+		cred_put(c);
+	}
+	return count;
+}
+
+/* RLIMIT_NPROC counts the threads of the real user; root and the capable are free of it. */
+static bool clone_over_nproc(struct task *t)
+{
+	uint64_t limit = task_rlimit(t, RLIMIT_NPROC);
+	const struct pid_ns *ns = task_pid_ns(t);
+	bool over;
+
+	if (limit == RLIM_INFINITY || t->cred->uid == 0 || task_capable(t, CAP_SYS_RESOURCE) ||
+	    task_capable(t, CAP_SYS_ADMIN))
+		return false;
+	while (ns->parent)
+		ns = ns->parent;
+	mutex_lock(&tasklist.lock);
+	over = tasklist.task_count >= limit && user_tasks_locked(ns, t->cred->uid) >= limit;
+	mutex_unlock(&tasklist.lock);
+	return over;
 }
 
 static bool container_charge_task(struct container *c)
@@ -280,7 +321,7 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 		return err;
 	if (sig_pending(parent))
 		return -ERESTARTNOINTR;
-	if (!container_charge_task(parent->process->container))
+	if (clone_over_nproc(parent) || !container_charge_task(parent->process->container))
 		return -EAGAIN;
 
 	err = -ENOMEM;
@@ -346,8 +387,10 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 		atomic_fetch_add_explicit(&t->mm->processes, 1, memory_order_relaxed);
 	clone_link_locked(parent, t, a);
 	mutex_unlock(&tasklist.lock);
-	if (t->seccomp_mode)
+	if (t->seccomp_mode || mm_limited(t->process))
 		plat_mm_set_native(t->mm->plat, false);
+	if (!(a->flags & CLONE_THREAD))
+		process_cpu_limit(p);
 	if (pidfd >= 0)
 		fdt_install(parent->fdt, pidfd, pidfd_file, O_CLOEXEC); /* consumes */
 	fiber_start(t->fiber);

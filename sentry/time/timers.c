@@ -235,8 +235,44 @@ void process_timers_stop(struct process *p)
 		timer_cancel_sync(&pt->real);
 		cpu_timer_disarm_locked(&pt->virt);
 		cpu_timer_disarm_locked(&pt->prof);
+		cpu_timer_disarm_locked(&pt->limit);
 		posix_timers_delete_all_locked(pt);
 		timer_cancel_sync(&pt->cpu_tick);
+	}
+	mutex_unlock(&p->timers_lock);
+}
+
+/* ---- RLIMIT_CPU -------------------------------------------------------------------------------- */
+
+static void cpu_limit_fire(struct cpu_timer *ct, struct process *p)
+{
+	uint64_t hard, seconds = (uint64_t)(ct->deadline_ns / NSEC_PER_SEC);
+
+	latch_lock(&p->rlimit_latch);
+	hard = p->rlimits[RLIMIT_CPU].rlim_max;
+	latch_unlock(&p->rlimit_latch);
+	if (seconds >= hard) {
+		cpu_timer_disarm_locked(ct);
+		sig_send_process(p, SIGKILL, NULL);
+		return;
+	}
+	ct->deadline_ns = ns_add(ct->deadline_ns, NSEC_PER_SEC);
+	sig_send_process(p, SIGXCPU, NULL);
+}
+
+void process_cpu_limit(struct process *p)
+{
+	uint64_t soft = process_rlimit(p, RLIMIT_CPU);
+	struct process_timers *pt;
+
+	mutex_lock(&p->timers_lock);
+	pt = soft == RLIM_INFINITY ? p->timers : process_timers_make_locked(p);
+	if (pt && !pt->stopped) {
+		cpu_timer_disarm_locked(&pt->limit);
+		pt->limit.fire = cpu_limit_fire;
+		pt->limit.deadline_ns = (int64_t)MAX(MIN(soft, (uint64_t)INT32_MAX), (uint64_t)1) * NSEC_PER_SEC;
+		if (soft != RLIM_INFINITY)
+			cpu_timer_arm_locked(pt, &pt->limit);
 	}
 	mutex_unlock(&p->timers_lock);
 }

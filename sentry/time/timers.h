@@ -23,6 +23,9 @@ void process_timers_exec(struct process *p);
 /* Last reference to the process; accepts NULL. */
 void process_timers_free(struct process_timers *timers);
 
+/* Watch over p's RLIMIT_CPU, as it is now: SIGXCPU each second from the soft one on, SIGKILL at the hard. */
+void process_cpu_limit(struct process *p);
+
 /* ---- interval timers --------------------------------------------------------------------------- */
 
 /* Until the next expiry (0: disarmed), and between expiries; nanoseconds. */

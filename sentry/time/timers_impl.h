@@ -39,6 +39,7 @@ struct process_timers {
 	int64_t real_deadline_ns, real_interval_ns; /* (l) CLOCK_MONOTONIC */
 
 	struct cpu_timer virt, prof; /* (t) ITIMER_VIRTUAL, ITIMER_PROF */
+	struct cpu_timer limit;  /* (t) RLIMIT_CPU */
 	struct list cpu;         /* (t) armed CPU timers */
 	struct timer cpu_tick;   /* when to look at the CPU clocks next */
 	struct work cpu_look;
