@@ -17,6 +17,7 @@
 #include <net/if_arp.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -34,6 +35,7 @@
 #define NEIGHS_MAX    1024
 #define SOCKET_BUFFER (8 << 20) /* a few dozen segments of 64 KB, as the host counts them */
 #define DUMP_SIZE     65536
+#define RESOLVER_ADDRESS 0x7f00000bu /* 127.0.0.11 */
 
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23
@@ -379,6 +381,41 @@ static int scrape(struct rtnl *r, struct err *e)
 	return 0;
 }
 
+/* ---- the filters ---------------------------------------------------------------------------- */
+
+/*
+ * What a program of the host in this namespace (Docker's DNS server) asks outside, it asks from ports
+ * that the sandbox does not use.
+ */
+#define HOST_PORT_FIRST 61000
+
+/*
+ * Both filters look for one thing: an answer to such a program, IPv4, UDP or TCP, from port 53 to one of
+ * those ports.  (ARP is for both: they have the same addresses.)
+ */
+#define FILTER(arp, answer, other)                                                     \
+	{                                                                              \
+		{ BPF_LD | BPF_H | BPF_ABS, 0, 0, 12 },                                \
+		{ BPF_JMP | BPF_JEQ | BPF_K, 11, 0, ETH_P_ARP },                       \
+		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 12, ETH_P_IP },                        \
+		{ BPF_LD | BPF_B | BPF_ABS, 0, 0, 23 },                                \
+		{ BPF_JMP | BPF_JEQ | BPF_K, 1, 0, IPPROTO_UDP },                      \
+		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 9, IPPROTO_TCP },                      \
+		{ BPF_LD | BPF_H | BPF_ABS, 0, 0, 20 },                                \
+		{ BPF_JMP | BPF_JSET | BPF_K, 7, 0, 0x1fff },                          \
+		{ BPF_LDX | BPF_B | BPF_MSH, 0, 0, 14 },                               \
+		{ BPF_LD | BPF_H | BPF_IND, 0, 0, 14 },                                \
+		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 53 },                               \
+		{ BPF_LD | BPF_H | BPF_IND, 0, 0, 16 },                                \
+		{ BPF_JMP | BPF_JGE | BPF_K, 1, 2, HOST_PORT_FIRST },                  \
+		{ BPF_RET | BPF_K, 0, 0, (arp) },                                      \
+		{ BPF_RET | BPF_K, 0, 0, (answer) },                                   \
+		{ BPF_RET | BPF_K, 0, 0, (other) },                                    \
+	}
+static const struct sock_filter ingress_some[] = FILTER(TC_ACT_OK, TC_ACT_OK, TC_ACT_SHOT);
+static const struct sock_filter packets_some[] = FILTER(~0u, 0, ~0u);
+static const struct sock_filter ingress_none[] = { { BPF_RET | BPF_K, 0, 0, TC_ACT_SHOT } };
+
 /* ---- taking it over ------------------------------------------------------------------------- */
 
 static void set_buffer(int fd, int force, int plain)
@@ -389,8 +426,9 @@ static void set_buffer(int fd, int force, int plain)
 		setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
 }
 
-static int open_packet_socket(struct net_link_config *l, struct err *e)
+static int open_packet_socket(const struct rtnl *r, struct net_link_config *l, struct err *e)
 {
+	struct sock_fprog some = { ARRAY_SIZE(packets_some), (struct sock_filter *)(uintptr_t)packets_some };
 	struct sockaddr_ll a = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
 				 .sll_ifindex = (int)l->ifindex };
 	int one = 1, fd;
@@ -400,6 +438,8 @@ static int open_packet_socket(struct net_link_config *l, struct err *e)
 	if (fd < 0)
 		return err_errno(e, errno, "the container's network: interface %s: packet socket", l->name);
 	l->vnet = setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) == 0;
+	if (r->n->has_resolver && l->mac != NULL)
+		setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &some, sizeof(some));
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
 	if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) < 0 ||
@@ -414,13 +454,13 @@ static int open_packet_socket(struct net_link_config *l, struct err *e)
 }
 
 /*
- * A filter that drops everything, where the host's own stack would be next.  Classic BPF in direct
- * action mode: it needs no privilege beyond CAP_NET_ADMIN over the namespace.
+ * Drop what arrives, where the host's own stack would be next.  Classic BPF in direct action mode: it
+ * needs no privilege beyond CAP_NET_ADMIN over the namespace.
  */
 static int filter_ingress(struct rtnl *r, uint32_t ifindex)
 {
-	static const struct sock_filter drop[] = { { BPF_RET | BPF_K, 0, 0, TC_ACT_SHOT } };
-	uint16_t count = ARRAY_SIZE(drop);
+	const struct sock_filter *f = r->n->has_resolver ? ingress_some : ingress_none;
+	uint16_t count = r->n->has_resolver ? ARRAY_SIZE(ingress_some) : ARRAY_SIZE(ingress_none);
 	uint32_t direct = TCA_BPF_FLAG_ACT_DIRECT;
 	struct tcmsg t = { .tcm_family = AF_UNSPEC, .tcm_ifindex = (int)ifindex,
 			   .tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0), .tcm_parent = TC_H_CLSACT };
@@ -440,7 +480,7 @@ static int filter_ingress(struct rtnl *r, uint32_t ifindex)
 	request_add(&q, TCA_KIND, "bpf", sizeof("bpf"));
 	options = request_add(&q, TCA_OPTIONS, NULL, 0);
 	request_add(&q, TCA_BPF_OPS_LEN, &count, sizeof(count));
-	request_add(&q, TCA_BPF_OPS, drop, sizeof(drop));
+	request_add(&q, TCA_BPF_OPS, f, count * sizeof(*f));
 	request_add(&q, TCA_BPF_FLAGS, &direct, sizeof(direct));
 	request_close(&q, options);
 	return rtnl_call(r, &q, NULL);
@@ -484,10 +524,57 @@ static int take_over(struct rtnl *r, struct err *e)
 	for (size_t i = 0; i < r->n->link_count; i++) {
 		struct net_link_config *l = &r->n->links[i];
 
-		if (!l->loopback && (open_packet_socket(l, e) < 0 || silence_host(r, l, e) < 0))
+		if (!l->loopback && (open_packet_socket(r, l, e) < 0 || silence_host(r, l, e) < 0))
 			return e->error;
 	}
 	return 0;
+}
+
+/* ---- Docker's DNS server -------------------------------------------------------------------- */
+
+/* Whether somebody has a UDP socket at 127.0.0.11: each socket's line begins "  sl: address:port". */
+static bool resolver_listens(void)
+{
+	FILE *f = fopen("/proc/net/udp", "re");
+	char line[512], address[16];
+	bool found = false;
+
+	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
+		found = sscanf(line, " %*[^:]: %8[0-9A-F]:", address) == 1 &&
+			strtoul(address, NULL, 16) == htonl(RESOLVER_ADDRESS);
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		log_warn("network: %s: %s", path, err_reason(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Connected to port 53: the daemon's rules in this namespace lead to where it really listens. */
+static void open_resolver(struct network_config *n)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(53),
+				 .sin_addr.s_addr = htonl(RESOLVER_ADDRESS) };
+	char range[32];
+
+	if (!resolver_listens())
+		return;
+	/* From now on, for sockets of the host in this namespace. */
+	snprintf(range, sizeof(range), "%d 65535", HOST_PORT_FIRST);
+	write_text("/proc/sys/net/ipv4/ip_local_port_range", range);
+	n->resolver_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (n->resolver_fd < 0)
+		return;
+	n->has_resolver = connect(n->resolver_fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+	if (!n->has_resolver)
+		host_close_fd(&n->resolver_fd);
 }
 
 /* ---- entering the namespace ----------------------------------------------------------------- */
@@ -499,8 +586,10 @@ static int collect(struct network_config *n, struct err *e)
 	r.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (r.fd < 0 || r.buffer == NULL)
 		err_errno(e, errno, "the container's network: netlink");
-	else if (scrape(&r, e) == 0)
+	else if (scrape(&r, e) == 0) {
+		open_resolver(n);
 		take_over(&r, e);
+	}
 	if (r.fd >= 0)
 		close(r.fd);
 	mem_free(r.buffer);
@@ -557,7 +646,7 @@ static int network_collect(const struct globals *g, pid_t pid, struct network_co
 int network_start(const struct globals *g, const struct state *s, int control, struct err *e)
 {
 	struct network_config *n = NULL;
-	int fds[LINKS_MAX];
+	int fds[LINKS_MAX + 1];
 	size_t count = 0;
 
 	/* In a pod the links are those of the container that the namespace was made for. */
@@ -566,6 +655,8 @@ int network_start(const struct globals *g, const struct state *s, int control, s
 	for (size_t i = 0; n != NULL && i < n->link_count; i++)
 		if (n->links[i].has_fd)
 			fds[count++] = n->links[i].fd;
+	if (n != NULL && n->has_resolver)
+		fds[count++] = n->resolver_fd;
 	control_call(control, control_encode_start(s->id, n), fds, count, CONTROL_TIMEOUT_MS, NULL, e);
 	network_config_free(n);
 	return e->error;

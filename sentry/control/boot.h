@@ -171,6 +171,9 @@ struct net_neigh_config {
 
 struct network_config {
 	bool ipv6_disabled; /* net.ipv6.conf.all.disable_ipv6, or no IPv6 at all */
+	/* A UDP socket that is connected to Docker's DNS server comes after those of the links. */
+	bool has_resolver;
+	int resolver_fd;    /* -1: none */
 	struct net_link_config *links;
 	size_t link_count;
 	struct net_route_config *routes;

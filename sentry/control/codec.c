@@ -220,6 +220,7 @@ SCHEMA(net_neigh, struct net_neigh_config);
 
 static const struct field network_fields[] = {
 	PLAIN(struct network_config, ipv6_disabled, K_BOOL),
+	PLAIN(struct network_config, has_resolver, K_BOOL),
 	STRUCTS(struct network_config, links, link_count, net_link_schema),
 	STRUCTS(struct network_config, routes, route_count, net_route_schema),
 	STRUCTS(struct network_config, neighs, neigh_count, net_neigh_schema),
@@ -360,6 +361,8 @@ void network_config_free(struct network_config *n)
 	for (size_t i = 0; n->links != NULL && i < n->link_count; i++)
 		if (n->links[i].has_fd && n->links[i].fd >= 0)
 			close(n->links[i].fd);
+	if (n->has_resolver && n->resolver_fd >= 0)
+		close(n->resolver_fd);
 	members_free(&network_schema, n);
 	mem_free(n);
 }
@@ -716,6 +719,8 @@ int control_decode_network(const json_t *msg, const int *fds, size_t fd_count,
 	if (n == NULL)
 		return -ENOMEM;
 	err = decode(&network_schema, msg, n, why);
+	n->resolver_fd = -1;
+	wanted = n->has_resolver;
 	for (size_t i = 0; n->links != NULL && i < n->link_count; i++) {
 		n->links[i].fd = -1;
 		wanted += n->links[i].has_fd;
@@ -731,6 +736,8 @@ int control_decode_network(const json_t *msg, const int *fds, size_t fd_count,
 	for (size_t i = 0; i < n->link_count; i++)
 		if (n->links[i].has_fd)
 			n->links[i].fd = fds[next++];
+	if (n->has_resolver)
+		n->resolver_fd = fds[next++];
 	*out = n;
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "sentry/control/boot.h"
 #include "sentry/socket/link.h"
 #include "sentry/socket/net_ns.h"
+#include "sentry/socket/resolver.h"
 
 #define LO_INDEX 1
 
@@ -137,6 +138,10 @@ void net_ns_configure(struct net_ns *ns, struct network_config *n)
 		err = config_link(ns, s, &n->links[i]);
 		if (err < 0)
 			log_warn("network: interface %s: %s", n->links[i].name, strerror(-err));
+	}
+	if (n->has_resolver) {
+		resolver_start(ns, n->resolver_fd); /* consumes it */
+		n->resolver_fd = -1;
 	}
 	for (size_t i = 0; i < n->route_count; i++) {
 		const struct net_route_config *r = &n->routes[i];

@@ -15,6 +15,7 @@
 #include "sentry/proc/proc.h"
 #include "sentry/socket/link.h"
 #include "sentry/socket/netlink.h"
+#include "sentry/socket/resolver.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/user_ns.h"
@@ -67,6 +68,8 @@ static void net_ns_end(void *arg)
 	struct net_ns *ns = arg;
 	struct stack *s = atomic_load_explicit(&ns->stack, memory_order_acquire);
 
+	resolver_stop(ns->resolver);
+	ns->resolver = NULL;
 	links_stop(ns);
 	if (s && !stack_is_idle(s)) {
 		timer_arm(&ns->linger, clock_mono_ns() + LINGER_NS);

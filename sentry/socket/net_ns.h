@@ -23,6 +23,7 @@
 #include "netstack/drive.h"
 
 struct network_config;
+struct resolver;
 struct stack;
 struct user_ns;
 
@@ -36,6 +37,7 @@ struct net_ns {
 	struct stack *_Atomic stack; /* (a) set once, under lock */
 	struct stack_drive drive;    /* (l) */
 	struct list links;           /* (l) struct link of sentry/socket/link.h */
+	struct resolver *resolver;   /* (l) or NULL */
 	struct latch netlink_latch;
 	struct list netlinks;        /* (netlink_latch) AF_NETLINK sockets */
 	struct work end;
