@@ -24,11 +24,16 @@ SRCS += sentry/sys/timerfd.c
 SRCS += sentry/time/timespec.c
 
 SRCS += sentry/cred/caps.c
+SRCS += sentry/ptrace/access.c
+SRCS += sentry/ptrace/link.c
+SRCS += sentry/ptrace/stop.c
 SRCS += sentry/seccomp/bpf.c
 SRCS += sentry/seccomp/filter.c
 SRCS += sentry/seccomp/notify.c
 UNIT_TESTS += tests/unit/sentry/test_bpf.c
 SRCS += sentry/sys/futex.c
+SRCS += sentry/sys/ptrace.c
+SRCS += sentry/sys/process_vm.c
 SRCS += sentry/sys/seccomp.c
 SRCS += sentry/ipc/ipc.c
 SRCS += sentry/ipc/ipc_proc.c

@@ -199,6 +199,7 @@ static int exchange(struct plat_thread *pt, enum stub_reply reply)
 /* An order, which the stub reports with STUB_DONE.  Anything else is a hostile stub's: it dies. */
 static int order(struct plat_thread *pt, enum stub_reply reply)
 {
+	uint32_t kind = pt->request.kind;
 	int err;
 
 	latch_lock(&pt->latch);
@@ -214,6 +215,8 @@ static int order(struct plat_thread *pt, enum stub_reply reply)
 		notify_mm_kill(pt->mm);
 		err = -ESRCH;
 	}
+	if (err == 0)
+		pt->request.kind = kind; /* what it stands in is still that (futex_goes_on) */
 	return err;
 }
 

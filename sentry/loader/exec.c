@@ -11,10 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
+#include <linux/ptrace.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -230,6 +232,7 @@ static void exec_become_leader_locked(struct task *t)
 	latch_lock(&p->siglock);
 	list_remove(&old->process_node);
 	latch_unlock(&p->siglock);
+	ptrace_unlink_locked(old);
 	old->state = 'X';
 	own->task = NULL;
 	pid_release_locked(own);
@@ -610,7 +613,8 @@ static int exec_commit(struct exec *x)
 	if (err)
 		return err;
 	plat_thread_set_tid(t->pt, task_tid(t));
-	plat_mm_set_native(t->mm->plat, !t->seccomp_mode && !mm_limited(t->process));
+	plat_mm_set_native(t->mm->plat, !t->seccomp_mode && !t->ptrace.tracer &&
+						!mm_limited(t->process));
 	mutex_lock(&t->mm->lock);
 	old_exe = t->mm->exe;
 	old_owner = t->mm->user_ns;
@@ -656,11 +660,13 @@ long task_exec(struct task *t, const struct path *at, const char *name, char *co
 	       char *const *envp, int at_flags)
 {
 	struct exec x = { .task = t };
+	int32_t old_tid;
 	int err;
 
 	err = exec_open(t, at, name, at_flags, &x.file);
 	if (err)
 		return err;
+	old_tid = task_tid(t);
 	x.filename = mem_strdup(name);
 	err = x.filename ? exec_strings_fill(&x.argv, argv) : -ENOMEM;
 	if (!err)
@@ -681,6 +687,11 @@ long task_exec(struct task *t, const struct path *at, const char *name, char *co
 	if (err) {
 		log_info("execve of %s failed past the point of no return: %d", name, -err);
 		process_group_exit(t->process, err == -ENOMEM || err == -ESRCH ? SIGKILL : SIGSEGV);
+	} else if (t->ptrace.tracer) {
+		plat_regs_mut(t->pt)->orig_rax = SYS_execve;
+		plat_regs_mut(t->pt)->rax = (uint64_t)-ENOSYS; /* the call has not returned yet */
+		ptrace_event(t, PTRACE_EVENT_EXEC, (uint64_t)old_tid);
+		plat_regs_mut(t->pt)->rax = 0;
 	}
 out:
 	exec_fini(&x);

@@ -19,6 +19,7 @@
 
 #include "lib/mem.h"
 #include "sentry/proc/proc_impl.h"
+#include "sentry/ptrace/access.h"
 
 #define ARGS_MAX  (8u << 20) /* more than any execve lets through */
 #define MEM_CHUNK (64u << 10)
@@ -265,7 +266,7 @@ int proc_show_smaps_rollup(const struct pfs_req *r, struct buf *b)
 /* ---- mem -------------------------------------------------------------------------------------- */
 
 /* Page protection does not count (FOLL_FORCE): debuggers write breakpoints into text. */
-static ssize_t mem_rw(struct file *f, struct uio *u, int64_t *pos, bool write)
+static ssize_t mem_rw(struct vfs_ctx *c, struct file *f, struct uio *u, int64_t *pos, bool write)
 {
 	struct mm *mm = pfs_file_priv(f);
 	size_t done = 0;
@@ -283,7 +284,7 @@ static ssize_t mem_rw(struct file *f, struct uio *u, int64_t *pos, bool write)
 		if (write) {
 			n = uio_get(u, chunk, size);
 			if (n > 0)
-				n = plat_mm_write(mm->plat, (uint64_t)*pos, chunk, (size_t)n, true);
+				n = ptrace_write(ctx_task(c), mm, (uint64_t)*pos, chunk, (size_t)n);
 		} else {
 			n = plat_mm_read(mm->plat, (uint64_t)*pos, chunk, size, true);
 			if (n > 0)
@@ -304,14 +305,14 @@ static ssize_t mem_rw(struct file *f, struct uio *u, int64_t *pos, bool write)
 
 static ssize_t mem_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int64_t *pos, int rwf)
 {
-	(void)c, (void)rwf;
-	return mem_rw(f, dst, pos, false);
+	(void)rwf;
+	return mem_rw(c, f, dst, pos, false);
 }
 
 static ssize_t mem_write(struct vfs_ctx *c, struct file *f, struct uio *src, int64_t *pos, int rwf)
 {
-	(void)c, (void)rwf;
-	return mem_rw(f, src, pos, true);
+	(void)rwf;
+	return mem_rw(c, f, src, pos, true);
 }
 
 static int64_t mem_llseek(struct vfs_ctx *c, struct file *f, int64_t off, int whence)

@@ -42,7 +42,7 @@ static void usage_add_task(struct task *t, struct proc_usage *u)
 
 /* What the tree says.  Numbers are 0 where the instance can't see them. */
 struct proc_tree {
-	int32_t tgid, tid, ppid, pgid, sid, tty_pgid;
+	int32_t tgid, tid, ppid, pgid, sid, tty_pgid, tracer;
 	uint32_t tty_nr;
 	unsigned int threads;
 	int exit_signal, exit_code;
@@ -68,6 +68,7 @@ static void tree_gather(const struct pfs_req *r, bool whole, struct proc_tree *o
 	mutex_lock(&tasklist.lock);
 	out->tgid = process_nr_in(p, ns);
 	out->tid = task_tid_in(t, ns);
+	out->tracer = t->ptrace.tracer ? task_tid_in(t->ptrace.tracer, ns) : 0;
 	out->ppid = p->parent ? process_nr_in(p->parent, ns) : 0;
 	if (p->pgrp) {
 		out->pgid = pid_nr_in(p->pgrp->pid, ns);
@@ -455,8 +456,9 @@ int proc_show_status(const struct pfs_req *r, struct buf *b)
 	buf_putc(b, '\n');
 	if (fs)
 		buf_printf(b, "Umask:\t%#04o\n", fs->umask);
-	buf_printf(b, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-		   state_name(proc_task_state(r, t)), tree.tgid, tree.tid, tree.ppid);
+	buf_printf(b, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+		   state_name(proc_task_state(r, t)), tree.tgid, tree.tid, tree.ppid,
+		   tree.tracer);
 	status_put_ids(r, b, c);
 	status_put_pids(r, b);
 	status_put_memory(r, b);

@@ -124,35 +124,70 @@ static void sig_start_stop_locked(struct process *p, int sig)
 		if (t->state == 'Z' || t->state == 'X')
 			continue;
 		p->stop_count++;
+		t->stop_counted = true;
 		atomic_fetch_or_explicit(&t->flags, TASK_STOP | TASK_SIGPENDING,
 					 memory_order_relaxed);
 		task_poke(t);
 	}
 }
 
+/* The group has stopped: its parent is told, unless that is told as a tracer. */
+static void sig_tell_stopped(struct task *t, int sig)
+{
+	struct process *p = t->process;
+
+	mutex_lock(&tasklist.lock);
+	if (!p->parent || !ptrace_is_traced_by(t, p->parent))
+		process_notify_parent_locked(p, CLD_STOPPED, sig);
+	mutex_unlock(&tasklist.lock);
+}
+
 /* TASK_STOP is set: stand still until SIGCONT or the end. */
 static void sig_stop(struct task *t)
 {
 	struct process *p = t->process;
-	bool tell = false;
+	bool tell = false, traced;
+	int sig;
 
 	latch_lock(&p->siglock);
 	if (!(atomic_load_explicit(&t->flags, memory_order_relaxed) & TASK_STOP)) {
 		latch_unlock(&p->siglock);
 		return;
 	}
-	if (p->stop_count && --p->stop_count == 0) {
+	if (t->stop_counted && p->stop_count && --p->stop_count == 0) {
 		p->flags |= PROCESS_STOPPED | PROCESS_STOP_REPORT;
 		p->flags &= ~(uint32_t)PROCESS_CONTINUED;
 		tell = true;
 	}
-	t->state = 'T';
+	t->stop_counted = false;
+	traced = t->ptrace.tracer != NULL;
+	sig = (int)p->stop_signal;
+	if (traced) /* when its tracer lets it go it runs, stopped group or not */
+		atomic_fetch_and_explicit(&t->flags, ~(unsigned int)TASK_STOP, memory_order_relaxed);
+	else
+		t->state = 'T';
 	latch_unlock(&p->siglock);
 	if (tell)
-		sig_tell_parent(p, CLD_STOPPED, (int)p->stop_signal);
-
+		sig_tell_stopped(t, sig);
+	if (traced) {
+		ptrace_trap(t, sig);
+		return;
+	}
 	task_wait_unstopped(t);
 	t->state = 'R';
+}
+
+/* TASK_TRAP is set: PTRACE_INTERRUPT, a new tracee, or SIGCONT for a seized one. */
+static void sig_trap(struct task *t)
+{
+	struct process *p = t->process;
+	int sig;
+
+	latch_lock(&p->siglock);
+	atomic_fetch_and_explicit(&t->flags, ~(unsigned int)TASK_TRAP, memory_order_relaxed);
+	sig = (p->flags & PROCESS_STOPPED) || p->stop_count ? (int)p->stop_signal : 0;
+	latch_unlock(&p->siglock);
+	ptrace_trap(t, sig);
 }
 
 /* Terminal stop signals do nothing in an orphaned group. */
@@ -204,10 +239,73 @@ static void sig_result_without_handler(struct task *t, long result)
 }
 
 /*
+ * A system call that is open while signals are looked at.  A tracer sees it in the registers, as
+ * inside Linux, and may change it there: orig_rax -1 closes it.
+ */
+struct sig_call {
+	bool open;
+	long result;
+};
+
+static void sig_call_show(struct task *t, const struct sig_call *c)
+{
+	plat_regs_t *r;
+
+	if (!(atomic_load_explicit(&t->flags, memory_order_relaxed) & TASK_TRACED))
+		return;
+	r = plat_regs_mut(t->pt);
+	r->orig_rax = c->open ? t->syscall_nr : ~0ull;
+	if (c->open)
+		r->rax = (uint64_t)c->result;
+}
+
+static void sig_call_look(struct task *t, struct sig_call *c)
+{
+	const plat_regs_t *r = plat_regs(t->pt);
+
+	if (!c->open || task_exiting(t))
+		return;
+	c->open = (int64_t)r->orig_rax >= 0;
+	c->result = (long)r->rax;
+	if (c->open)
+		t->syscall_nr = r->orig_rax;
+}
+
+/* Stops that are asked for by flags. */
+static void sig_stops(struct task *t, struct sig_call *call)
+{
+	unsigned int flags = atomic_load_explicit(&t->flags, memory_order_acquire);
+	bool traced = flags & TASK_TRACED;
+
+	if (!(flags & (TASK_STOP | TASK_TRAP)))
+		return;
+	sig_call_show(t, call);
+	if (flags & TASK_STOP)
+		sig_stop(t);
+	else if (traced)
+		sig_trap(t);
+	else
+		atomic_fetch_and_explicit(&t->flags, ~(unsigned int)TASK_TRAP, memory_order_relaxed);
+	if (traced)
+		sig_call_look(t, call);
+}
+
+/* A signal on its way by t's tracer: what is left of it. */
+static int sig_traced(struct task *t, int sig, siginfo_t *info, struct sig_call *call)
+{
+	if (likely(!(atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_TRACED)))
+		return sig;
+	sig_call_show(t, call);
+	sig = ptrace_signal(t, sig, info);
+	sig_call_look(t, call);
+	return sig;
+}
+
+/*
  * The next signal with something to do: a handler to run (returned, with its action and info), or
  * 0.  Default actions are carried out here.
  */
-static int sig_next(struct task *t, struct sig_action *a, siginfo_t *info)
+static int sig_next(struct task *t, struct sig_action *a, siginfo_t *info, struct sig_call *call)
 {
 	struct process *p = t->process;
 	int sig;
@@ -215,8 +313,7 @@ static int sig_next(struct task *t, struct sig_action *a, siginfo_t *info)
 	for (;;) {
 		if (task_exiting(t))
 			return 0;
-		if (atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_STOP)
-			sig_stop(t);
+		sig_stops(t, call);
 
 		latch_lock(&p->siglock);
 		if (p->flags & PROCESS_TELL_CONTINUED) {
@@ -225,11 +322,21 @@ static int sig_next(struct task *t, struct sig_action *a, siginfo_t *info)
 			sig_tell_parent(p, CLD_CONTINUED, SIGCONT);
 			continue;
 		}
-		sig = sig_dequeue_locked(t, ~t->blocked, info);
-		if (!sig) {
+		if (atomic_load_explicit(&t->flags, memory_order_relaxed) & (TASK_STOP | TASK_TRAP)) {
 			latch_unlock(&p->siglock);
-			return 0;
+			continue;
 		}
+		sig = sig_dequeue_locked(t, ~t->blocked, info);
+		latch_unlock(&p->siglock);
+		if (!sig)
+			return 0;
+		sig = sig_traced(t, sig, info, call);
+		if (task_exiting(t))
+			return 0;
+		if (!sig)
+			continue;
+
+		latch_lock(&p->siglock);
 		*a = p->actions[sig - 1];
 		if (a->handler != SIG_HANDLER_DFL && a->handler != SIG_HANDLER_IGN) {
 			if (a->flags & SA_RESETHAND)
@@ -271,7 +378,7 @@ static void sig_enter_handler_mask(struct task *t, int sig, const struct sig_act
 
 void sig_deliver(struct task *t, bool in_syscall, long result)
 {
-	bool syscall_open = in_syscall && t->syscall_nr != ~0ull;
+	struct sig_call call = { in_syscall && t->syscall_nr != ~0ull, result };
 	struct sig_action a;
 	siginfo_t info;
 	int sig;
@@ -279,15 +386,15 @@ void sig_deliver(struct task *t, bool in_syscall, long result)
 	waiter_clear_interrupt(&t->waiter);
 	atomic_fetch_and_explicit(&t->flags, ~(unsigned int)TASK_SIGPENDING, memory_order_acquire);
 
-	while ((sig = sig_next(t, &a, &info)) != 0) {
+	while ((sig = sig_next(t, &a, &info, &call)) != 0) {
 		sig_set_t saved = t->blocked;
 
 		if (atomic_fetch_and_explicit(&t->flags, ~(unsigned int)TASK_RESTORE_MASK,
 					      memory_order_relaxed) & TASK_RESTORE_MASK)
 			saved = t->saved_mask;
-		if (syscall_open)
-			sig_result_for_handler(t, &a, result);
-		syscall_open = false;
+		if (call.open)
+			sig_result_for_handler(t, &a, call.result);
+		call.open = false;
 		if (sig_frame_setup(t, sig, &a, &info, saved)) {
 			siginfo_t segv = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
 
@@ -299,12 +406,13 @@ void sig_deliver(struct task *t, bool in_syscall, long result)
 			continue;
 		}
 		sig_enter_handler_mask(t, sig, &a);
+		ptrace_handler_step(t);
 		/* Further signals interrupt the handler before its first instruction, as on Linux. */
 	}
 	if (task_exiting(t))
 		return;
 	sig_mask_restore(t);
-	if (syscall_open)
-		sig_result_without_handler(t, result);
+	if (call.open)
+		sig_result_without_handler(t, call.result);
 	/* else: a handler's frame has the result, or sigreturn and execve loaded all registers */
 }

@@ -22,6 +22,8 @@ static bool sig_ignored(const struct process *p, const struct task *t, int sig, 
 
 	if ((t->blocked | t->real_blocked) & SIG_BIT(sig))
 		return false; /* may be unblocked with a handler later */
+	if (t->ptrace.tracer && sig != SIGKILL)
+		return false; /* its tracer wants to know */
 	if ((p->flags & PROCESS_SIG_UNKILLABLE) && h == SIG_HANDLER_DFL && !forced)
 		return true;
 	return h == SIG_HANDLER_IGN ||
@@ -64,6 +66,7 @@ static void sig_prepare_locked(struct process *p, int sig)
 	list_for_each_entry(t, &p->tasks, process_node) {
 		sig_pending_flush(p, &t->pending, SIG_SET_STOP);
 		atomic_fetch_and_explicit(&t->flags, ~(unsigned int)TASK_STOP, memory_order_relaxed);
+		t->stop_counted = false;
 	}
 	if (p->flags & PROCESS_STOPPED || p->stop_count) {
 		if (p->flags & PROCESS_STOPPED)
@@ -71,6 +74,7 @@ static void sig_prepare_locked(struct process *p, int sig)
 		p->flags &= ~(uint32_t)(PROCESS_STOPPED | PROCESS_STOP_REPORT);
 		p->stop_count = 0;
 		wq_wake(&p->stop_wq, 0);
+		ptrace_continued_locked(p);
 	}
 }
 
@@ -127,6 +131,8 @@ static int sig_send(struct process *p, struct task *only, int sig, const siginfo
 		q = mem_new(struct sig_queued);
 
 	latch_lock(&p->siglock);
+	if (sig == SIGKILL && (p->flags & PROCESS_GROUP_EXIT))
+		ptrace_killed_locked(p); /* out of exit stops */
 	if (p->task_count == 0 || (p->flags & PROCESS_GROUP_EXIT))
 		goto out;
 	sig_prepare_locked(p, sig);
@@ -237,7 +243,7 @@ void sig_force(struct task *t, const siginfo_t *info)
 		a->handler = SIG_HANDLER_DFL;
 		t->blocked &= ~SIG_BIT(sig);
 	}
-	if (a->handler == SIG_HANDLER_DFL)
+	if (a->handler == SIG_HANDLER_DFL && !t->ptrace.tracer)
 		p->flags &= ~(uint32_t)PROCESS_SIG_UNKILLABLE;
 	latch_unlock(&p->siglock);
 	sig_send(p, t, sig, info, true);
@@ -361,11 +367,11 @@ struct wq *sig_wq(struct process *p)
 bool sig_pending_work(struct task *t)
 {
 	return atomic_load_explicit(&t->flags, memory_order_acquire) &
-	       (TASK_SIGPENDING | TASK_STOP | TASK_EXIT | TASK_RESTORE_MASK);
+	       (TASK_SIGPENDING | TASK_STOP | TASK_TRAP | TASK_EXIT | TASK_RESTORE_MASK);
 }
 
 bool sig_pending(struct task *t)
 {
 	return atomic_load_explicit(&t->flags, memory_order_acquire) &
-	       (TASK_SIGPENDING | TASK_STOP | TASK_EXIT);
+	       (TASK_SIGPENDING | TASK_STOP | TASK_TRAP | TASK_EXIT);
 }

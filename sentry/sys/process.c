@@ -329,20 +329,79 @@ static bool wait_matches(const struct wait_query *q, const struct process *c)
 	return clone_child == !!(q->options & __WCLONE);
 }
 
+static void wait_fill_end(struct wait_query *q, int status)
+{
+	q->wait_status = status;
+	q->code = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
+	q->status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+}
+
+static bool wait_matches_tracee(const struct wait_query *q, const struct task *x)
+{
+	if (q->kind == WAIT_FOR_PID)
+		return x->pid == q->pid;
+	return q->kind == WAIT_FOR_ANY || (x->process->pgrp && x->process->pgrp->pid == q->pid);
+}
+
+static bool wait_try_stop(struct wait_query *q, struct task *x)
+{
+	struct ptrace_state *s = &x->ptrace;
+	bool found;
+
+	latch_lock(&x->process->siglock);
+	found = atomic_load_explicit(&s->stopped, memory_order_relaxed) && s->report && !s->listening;
+	if (found) {
+		q->code = CLD_TRAPPED;
+		q->status = (int)s->code;
+		q->wait_status = (int)(s->code << 8 | 0x7f);
+		if (!(q->options & WNOWAIT))
+			s->report = false;
+	}
+	latch_unlock(&x->process->siglock);
+	return found;
+}
+
+/* A tracee of t's process: its end, or a stop.  Stops are told of without being asked for. */
+static bool wait_try_tracee_locked(struct task *t, struct wait_query *q, struct task *x)
+{
+	struct process *c = x->process;
+	bool leader = x == c->leader, peek = q->options & WNOWAIT;
+	bool ended = leader ? c->state == PROCESS_ZOMBIE && !c->zombie_threads : x->state == 'Z';
+
+	if (ended) {
+		if (!(q->options & WEXITED))
+			return false;
+		wait_fill_end(q, leader ? c->wait_status : x->exit_status);
+	} else if (!wait_try_stop(q, x)) {
+		return false;
+	}
+	q->nr = task_tid_in(x, task_pid_ns(t));
+	q->uid = process_uid_for(c, t);
+	wait_fill_usage(q, c);
+	if (!ended || peek)
+		return true;
+	if (leader && c->parent == t->process) {
+		process_account_locked(c);
+		process_reap_locked(c);
+	} else {
+		ptrace_unlink_locked(x);
+		process_tracer_saw_locked(x);
+	}
+	return true;
+}
+
 /* Does c have something to tell?  Takes it, unless WNOWAIT. */
 static bool wait_try_locked(struct task *t, struct wait_query *q, struct process *c)
 {
 	bool peek = q->options & WNOWAIT;
 	bool found = true;
 
+	if (ptrace_is_traced_by(c->leader, t->process))
+		return false; /* see wait_try_tracee_locked() */
 	if (c->state == PROCESS_ZOMBIE) {
-		if (!(q->options & WEXITED))
+		if (!(q->options & WEXITED) || c->end_pending)
 			return false;
-		q->wait_status = c->wait_status;
-		q->code = WIFEXITED(c->wait_status) ? CLD_EXITED
-			  : WCOREDUMP(c->wait_status) ? CLD_DUMPED : CLD_KILLED;
-		q->status = WIFEXITED(c->wait_status) ? WEXITSTATUS(c->wait_status)
-						      : WTERMSIG(c->wait_status);
+		wait_fill_end(q, c->wait_status);
 	} else {
 		latch_lock(&c->siglock);
 		if ((c->flags & PROCESS_STOP_REPORT) && (q->options & WSTOPPED)) {
@@ -377,6 +436,7 @@ static bool wait_try_locked(struct task *t, struct wait_query *q, struct process
 static int wait_do(struct task *t, struct wait_query *q)
 {
 	struct process *p = t->process, *c, *tmp;
+	struct task *o, *x;
 	bool any;
 	int err = 0;
 
@@ -390,6 +450,15 @@ static int wait_do(struct task *t, struct wait_query *q)
 			any = true;
 			if (wait_try_locked(t, q, c))
 				goto unlock;
+		}
+		list_for_each_entry(o, &p->tasks, process_node) {
+			list_for_each_entry(x, &o->tracees, ptrace.node) {
+				if (!wait_matches_tracee(q, x))
+					continue;
+				any = true;
+				if (wait_try_tracee_locked(t, q, x))
+					goto unlock; /* x may be gone */
+			}
 		}
 		if (!any) {
 			err = -ECHILD;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -231,7 +232,8 @@ static void clone_set_registers(struct task *t, const struct clone_args_k *a)
 }
 
 /* Into the tree.  Nothing here fails. */
-static void clone_link_locked(struct task *parent, struct task *t, const struct clone_args_k *a)
+static void clone_link_locked(struct task *parent, struct task *t, const struct clone_args_k *a,
+			      bool traced)
 {
 	struct process *p = t->process;
 	struct process *pp;
@@ -249,6 +251,8 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 			atomic_fetch_or_explicit(&t->flags, TASK_STOP | TASK_SIGPENDING,
 						 memory_order_relaxed);
 		latch_unlock(&p->siglock);
+		if (traced)
+			ptrace_clone_link_locked(parent, t);
 		return;
 	}
 
@@ -278,6 +282,9 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 	list_append(&p->tasks, &t->process_node);
 	p->task_count = 1;
 	latch_unlock(&p->siglock);
+	p->creator = pid_get(parent->pid);
+	if (traced)
+		ptrace_clone_link_locked(parent, t);
 }
 
 static void vfork_put(struct vfork *v)
@@ -305,6 +312,14 @@ static void vfork_wait(struct task *parent, struct vfork *v)
 	vfork_put(v);
 }
 
+/* The child's number as parent's tracer sees it. */
+static uint64_t event_number_locked(struct task *parent, const struct pid *pid)
+{
+	struct task *tracer = parent->ptrace.tracer;
+
+	return tracer ? (uint64_t)pid_nr_in(pid, tracer->process->pid_ns) : 0;
+}
+
 long task_clone(struct task *parent, const struct clone_args_k *a)
 {
 	struct vfork *vfork = NULL;
@@ -312,9 +327,10 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 	struct process *p = NULL;
 	struct pid *pid = NULL;
 	struct task *t;
+	uint64_t event_nr;
 	int32_t nr;
 	int pidfd = -1;
-	int err;
+	int err, event;
 
 	err = clone_check(parent, a);
 	if (err)
@@ -323,6 +339,7 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 		return -ERESTARTNOINTR;
 	if (clone_over_nproc(parent) || !container_charge_task(parent->process->container))
 		return -EAGAIN;
+	event = ptrace_clone_event(parent, a->flags, a->exit_signal);
 
 	err = -ENOMEM;
 	t = task_alloc();
@@ -385,17 +402,22 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 	mutex_lock(&tasklist.lock);
 	if ((a->flags & (CLONE_VM | CLONE_THREAD)) == CLONE_VM)
 		atomic_fetch_add_explicit(&t->mm->processes, 1, memory_order_relaxed);
-	clone_link_locked(parent, t, a);
+	clone_link_locked(parent, t, a, event || (a->flags & CLONE_PTRACE));
+	event_nr = event ? event_number_locked(parent, pid) : 0;
 	mutex_unlock(&tasklist.lock);
-	if (t->seccomp_mode || mm_limited(t->process))
+	if (t->seccomp_mode || t->ptrace.tracer || mm_limited(t->process))
 		plat_mm_set_native(t->mm->plat, false);
 	if (!(a->flags & CLONE_THREAD))
 		process_cpu_limit(p);
 	if (pidfd >= 0)
 		fdt_install(parent->fdt, pidfd, pidfd_file, O_CLOEXEC); /* consumes */
 	fiber_start(t->fiber);
-	if (vfork)
+	if (event)
+		ptrace_event(parent, event, event_nr);
+	if (vfork) {
 		vfork_wait(parent, vfork);
+		ptrace_event(parent, PTRACE_EVENT_VFORK_DONE, event_nr);
+	}
 	return nr;
 
 release_pid:

@@ -106,6 +106,9 @@ static void process_reparent_children_locked(struct process *p)
 		if (c->state == PROCESS_ALIVE) {
 			sig_parent_died_locked(c);
 			pgrp_check_orphan_locked(NULL, p, c);
+		} else if (c->end_pending) {
+			c->exit_signal = SIGCHLD; /* told of when its tracers have seen it */
+			c->owner_told = true;
 		} else if (!to || !process_wants_zombies(to)) {
 			process_reap_locked(c);
 		} else {
@@ -182,13 +185,50 @@ void process_account_locked(struct process *p)
 	parent->child_maxrss = MAX(parent->child_maxrss, MAX(p->maxrss, p->child_maxrss));
 }
 
+/* A thread that is not the leader goes out of the tables; drops the tables' reference. */
+static void task_release_locked(struct task *t)
+{
+	struct process *p = t->process;
+
+	if (t->state == 'Z')
+		p->zombie_threads--;
+	latch_lock(&p->siglock);
+	list_remove(&t->process_node);
+	latch_unlock(&p->siglock);
+	t->state = 'X';
+	t->pid->task = NULL;
+	pid_ns_wake_zap_locked(p->pid_ns); /* init itself may be the process that this thread leaves late */
+	pid_release_locked(t->pid);
+	tasklist.task_count--;
+	task_put(t);
+}
+
+void ptrace_unlink_locked(struct task *t)
+{
+	if (!t->ptrace.tracer)
+		return;
+	latch_lock(&t->process->siglock);
+	list_remove(&t->ptrace.node);
+	t->ptrace.tracer = NULL;
+	atomic_fetch_and_explicit(&t->flags, ~(unsigned int)(TASK_TRACED | TASK_TRAP),
+				  memory_order_relaxed);
+	latch_unlock(&t->process->siglock);
+}
+
 void process_reap_locked(struct process *p)
 {
 	struct process *parent = p->parent;
 	struct task *leader = p->leader;
 	struct pid *pid = p->pid;
+	struct task *o, *tmp;
 
 	ASSERT(p->state == PROCESS_ZOMBIE);
+	list_for_each_entry_safe(o, tmp, &p->tasks, process_node)
+		if (o != leader) {
+			ptrace_unlink_locked(o);
+			task_release_locked(o);
+		}
+	ptrace_unlink_locked(leader);
 	p->state = PROCESS_DEAD;
 	if (parent)
 		list_remove(&p->sibling_node);
@@ -389,21 +429,70 @@ static void process_add_usage_locked(struct process *p, const struct task *t)
 	p->maj_faults += t->last_maj_faults;
 }
 
-/* A thread that is not the leader leaves nothing behind. */
+/* A tracer hears of the end of what it traces. */
+static void tell_tracer_of_end_locked(struct task *t, int status)
+{
+	struct process *to = t->ptrace.tracer->process;
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = SIGCHLD;
+	info.si_code = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
+	info.si_status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+	info.si_pid = task_tid_in(t, to->pid_ns);
+	info.si_uid = t->cred->uid;
+	(void)sig_send_process(to, SIGCHLD, &info);
+	wq_wake(&to->child_wq, 0);
+}
+
+/* A thread that is not the leader leaves nothing behind but what its tracer is to see. */
 static void task_unlink_locked(struct task *t)
 {
-	struct process *p = t->process;
+	process_add_usage_locked(t->process, t);
+	if (!t->ptrace.tracer) {
+		t->state = 'R'; /* not one of the zombie threads */
+		task_release_locked(t);
+		return;
+	}
+	t->state = 'Z';
+	t->process->zombie_threads++;
+	tell_tracer_of_end_locked(t, t->exit_status);
+}
 
-	latch_lock(&p->siglock);
-	list_remove(&t->process_node);
-	latch_unlock(&p->siglock);
-	t->state = 'X';
-	process_add_usage_locked(p, t);
-	t->pid->task = NULL;
-	pid_ns_wake_zap_locked(p->pid_ns); /* init itself may be the process that this thread leaves late */
-	pid_release_locked(t->pid);
-	tasklist.task_count--;
-	task_put(t); /* the table's reference; the fiber still has its own */
+bool process_tell_end_locked(struct process *p)
+{
+	struct task *leader = p->leader;
+	bool traced = leader->ptrace.tracer != NULL, reap;
+
+	p->end_pending = true;
+	if (p->zombie_threads)
+		return false;
+	if (traced && leader->ptrace.tracer->process != p->parent) {
+		tell_tracer_of_end_locked(leader, p->wait_status);
+		return false;
+	}
+	p->end_pending = false;
+	if (!p->parent) {
+		reap = p->owner_told;
+	} else {
+		reap = !process_wants_zombies(p->parent);
+		if (p->exit_signal != SIGCHLD && !traced)
+			reap = false; /* clone children with another signal always stay (__WCLONE) */
+		process_notify_parent_locked(p, 0, 0);
+	}
+	if (reap)
+		process_reap_locked(p);
+	return reap;
+}
+
+void process_tracer_saw_locked(struct task *tracee)
+{
+	struct process *p = tracee->process;
+
+	if (tracee != p->leader && tracee->state == 'Z')
+		task_release_locked(tracee);
+	if (p->state == PROCESS_ZOMBIE && p->end_pending)
+		(void)process_tell_end_locked(p);
 }
 
 /* The last task of p is leaving. */
@@ -417,12 +506,7 @@ static void process_end_locked(struct process *p, bool *reap)
 	p->state = PROCESS_ZOMBIE;
 	wq_wake(&p->pid->wq, 0);
 	pgrp_check_orphan_locked(p, p->parent, p);
-	*reap = p->parent && !process_wants_zombies(p->parent);
-	if (p->parent && p->exit_signal != SIGCHLD)
-		*reap = false; /* clone children with another signal always stay (__WCLONE) */
-	process_notify_parent_locked(p, 0, 0);
-	if (*reap)
-		process_reap_locked(p);
+	*reap = process_tell_end_locked(p);
 }
 
 void task_leave(struct task *t)
@@ -430,6 +514,10 @@ void task_leave(struct task *t)
 	struct process *p = t->process;
 	void (*on_exit)(struct process *, void *) = NULL;
 	bool last, group_exit, reap = false;
+
+	if (atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_TRACED)
+		ptrace_exit_event(t, p->flags & PROCESS_GROUP_EXIT ? p->group_exit_code
+								   : t->exit_status);
 
 	if ((__atomic_load_n(&p->flags, __ATOMIC_RELAXED) & PROCESS_GROUP_EXIT) && t->mm &&
 	    process_walks_lists(t) && robust_list_in_use(t->mm, t->robust_list.addr)) {
@@ -459,6 +547,7 @@ void task_leave(struct task *t)
 		pid_ns_zap(p, t);
 
 	mutex_lock(&tasklist.lock);
+	ptrace_tracer_exit_locked(t);
 	sig_flush(t);
 	if (t != p->leader) {
 		task_unlink_locked(t);
@@ -482,7 +571,8 @@ void task_leave(struct task *t)
 		if (on_exit)
 			on_exit(p, p->on_exit_arg);
 		mutex_lock(&tasklist.lock);
-		if (p->state == PROCESS_ZOMBIE)
+		p->owner_told = true;
+		if (p->state == PROCESS_ZOMBIE && !p->end_pending)
 			process_reap_locked(p);
 		mutex_unlock(&tasklist.lock);
 	}

@@ -8,6 +8,7 @@
 #include <asm/unistd.h>
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/ptrace.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -86,6 +87,7 @@ void process_put(struct process *p)
 		struct process *parent = p->parent;
 
 		process_timers_free(p->timers);
+		pid_put(p->creator);
 		pid_put(p->pid);
 		pid_ns_put(p->pid_ns);
 		mem_free(p);
@@ -126,6 +128,7 @@ struct task *task_alloc(void)
 	latch_init(&t->latch);
 	list_init(&t->process_node);
 	list_init(&t->pending.queue);
+	ptrace_task_init(t);
 	t->altstack.flags = SS_DISABLE;
 	t->syscall_nr = ~0ull;
 	t->state = 'R';
@@ -149,20 +152,25 @@ static void process_kill_late(struct timer *timer)
 {
 	struct process *p = container_of(timer, struct process, kill_timer);
 	struct plat_mm *mm = NULL;
-	bool shared = false;
+	bool shared = false, traced = false;
 	struct task *t;
 
 	latch_lock(&p->siglock);
 	list_for_each_entry(t, &p->tasks, process_node) {
 		if (!t->pt)
 			continue;
+		if (atomic_load_explicit(&t->ptrace.stopped, memory_order_relaxed))
+			traced = true;
+		if (mm)
+			continue;
 		mm = plat_thread_mm(t->pt);
 		shared = atomic_load_explicit(&t->mm->processes, memory_order_relaxed) > 1;
 		plat_mm_get(mm);
-		break;
 	}
 	latch_unlock(&p->siglock);
-	if (mm && shared && !p->kill_late) {
+	if (mm && traced) { /* in an exit stop, for as long as its tracer likes */
+		timer_arm(timer, clock_mono_ns() + KILL_GRACE_SHARED_NS);
+	} else if (mm && shared && !p->kill_late) {
 		p->kill_late = true;
 		timer_arm(timer, clock_mono_ns() + KILL_GRACE_SHARED_NS);
 	} else if (mm) {
@@ -644,6 +652,7 @@ void process_group_exit_locked(struct process *p, int status)
 		atomic_fetch_or_explicit(&t->flags, TASK_EXIT, memory_order_release);
 		task_poke(t);
 	}
+	ptrace_killed_locked(p);
 	wq_wake(&p->stop_wq, 0);
 	/* One that ends itself, alone, is on its way already. */
 	if (p->task_count > 1 || !WIFEXITED(status))
@@ -671,32 +680,164 @@ static enum seccomp_verdict task_ask_filters(struct task *t, const struct plat_e
 	return seccomp_ask(t, &d, ret);
 }
 
-static void task_syscall(struct task *t, const struct plat_event *ev)
+/* The call's end: its result, signals, restarts. */
+static void task_syscall_done(struct task *t, long ret)
 {
-	enum seccomp_verdict verdict = SECCOMP_DO;
-	long ret = -ENOSYS;
+	if (unlikely(sig_pending_work(t) || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)))
+		sig_deliver(t, true, ret);
+	else
+		plat_set_result(t->pt, ret);
+	t->syscall_nr = ~0ull;
+}
 
-	t->syscall_nr = ev->syscall.nr;
-	memcpy(t->syscall_args, ev->syscall.args, sizeof(t->syscall_args));
-	if (unlikely(atomic_load_explicit(&t->flags, memory_order_relaxed) & TASK_SECCOMP))
-		verdict = task_ask_filters(t, ev, &ret);
-	if (unlikely(verdict == SECCOMP_GONE)) {
-		t->syscall_nr = ~0ull;
+/* What the tracer has left of the call; false: it is not to be made. */
+static bool task_reload_call(struct task *t, long *ret)
+{
+	const plat_regs_t *r = plat_regs(t->pt);
+
+	t->syscall_nr = r->orig_rax;
+	t->syscall_args[0] = r->rdi;
+	t->syscall_args[1] = r->rsi;
+	t->syscall_args[2] = r->rdx;
+	t->syscall_args[3] = r->r10;
+	t->syscall_args[4] = r->r8;
+	t->syscall_args[5] = r->r9;
+	if ((int32_t)t->syscall_nr >= 0)
+		return true;
+	*ret = (long)r->rax;
+	return false;
+}
+
+/* A tracee's call has ended; its tracer, if it wants to, sees that. */
+static void task_traced_exit(struct task *t, long ret)
+{
+	bool step = t->ptrace.step;
+	plat_regs_t *r;
+
+	if (task_exiting(t))
+		return;
+	if (step || t->ptrace.run == PTRACE_RUN_SYSCALL) {
+		r = plat_regs_mut(t->pt);
+		if (t->syscall_nr != ~0ull) { /* else execve or sigreturn has loaded them all */
+			r->rax = (uint64_t)ret;
+			r->orig_rax = t->syscall_nr;
+		}
+		if (step) {
+			siginfo_t info = { .si_signo = SIGTRAP, .si_code = TRAP_BRKPT };
+
+			info.si_addr = (void *)(uintptr_t)r->rip;
+			sig_force(t, &info);
+		} else {
+			ptrace_syscall_stop(t, PTRACE_OP_EXIT);
+		}
+		if (t->syscall_nr != ~0ull)
+			ret = (long)plat_regs(t->pt)->rax;
+	}
+	if (t->syscall_nr == ~0ull) {
 		if (sig_pending_work(t))
 			sig_deliver(t, false, 0);
 		return;
 	}
-	if (unlikely(verdict == SECCOMP_TRACER))
-		ret = -ENOSYS; /* there is no tracer */
-	else if (verdict == SECCOMP_DO && !ev->syscall.compat)
+	task_syscall_done(t, ret);
+}
+
+/* The filters' say.  False: the call is not made. */
+static bool task_filtered(struct task *t, const struct plat_event *ev, long *ret, bool *gone)
+{
+	enum seccomp_verdict v = task_ask_filters(t, ev, ret);
+	bool again = false;
+
+	while (v == SECCOMP_TRACER) {
+		if (again)
+			return true; /* asked once, as Linux */
+		if (!ptrace_event_enabled(t, PTRACE_EVENT_SECCOMP)) {
+			*ret = -ENOSYS;
+			return false;
+		}
+		t->ptrace.seccomp_data = (uint32_t)*ret;
+		ptrace_event(t, PTRACE_EVENT_SECCOMP, (uint64_t)*ret);
+		*gone = task_exiting(t);
+		if (*gone || !task_reload_call(t, ret))
+			return false;
+		again = true;
+		v = task_ask_filters(t, ev, ret);
+	}
+	*gone = v == SECCOMP_GONE;
+	return v == SECCOMP_DO;
+}
+
+/* A call of a task that has a tracer or filters. */
+static void task_syscall_watched(struct task *t, const struct plat_event *ev)
+{
+	unsigned int flags = atomic_load_explicit(&t->flags, memory_order_acquire);
+	bool make = !ev->syscall.compat, gone = false;
+	long ret = -ENOSYS;
+
+	if (flags & TASK_TRACED) {
+		enum ptrace_mode_run run = t->ptrace.run;
+
+		plat_regs_mut(t->pt)->rax = (uint64_t)ret;
+		plat_regs_mut(t->pt)->orig_rax = t->syscall_nr;
+		if (run != PTRACE_RUN) {
+			ptrace_syscall_stop(t, PTRACE_OP_ENTRY);
+			if (task_exiting(t))
+				return;
+			make = task_reload_call(t, &ret) && make && run != PTRACE_RUN_SYSEMU;
+			if (run == PTRACE_RUN_SYSEMU)
+				ret = (long)plat_regs(t->pt)->rax;
+		}
+	}
+	if (make && (flags & TASK_SECCOMP))
+		make = task_filtered(t, ev, &ret, &gone);
+	if (gone) {
+		t->syscall_nr = ~0ull;
+		if (flags & TASK_TRACED) /* as before the call */
+			plat_regs_mut(t->pt)->rax = plat_regs(t->pt)->orig_rax;
+		if (sig_pending_work(t))
+			sig_deliver(t, false, 0);
+		return;
+	}
+	if (make)
 		ret = syscall_dispatch(t, t->syscall_nr, t->syscall_args);
-	if (unlikely(ret == -ENATIVE))
-		plat_native_call(t->pt, t->syscall_nr, false);
-	else if (unlikely(sig_pending_work(t) ||
-			  (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)))
-		sig_deliver(t, true, ret);
+	if (ret == -ENATIVE)
+		plat_native_call(t->pt, t->syscall_nr, flags & TASK_TRACED);
+	else if (atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_TRACED)
+		task_traced_exit(t, ret);
 	else
-		plat_set_result(t->pt, ret);
+		task_syscall_done(t, ret);
+	t->syscall_nr = ~0ull;
+}
+
+static void task_syscall(struct task *t, const struct plat_event *ev)
+{
+	long ret;
+
+	t->syscall_nr = ev->syscall.nr;
+	memcpy(t->syscall_args, ev->syscall.args, sizeof(t->syscall_args));
+	if (unlikely(atomic_load_explicit(&t->flags, memory_order_relaxed) &
+		     (TASK_TRACED | TASK_SECCOMP))) {
+		task_syscall_watched(t, ev);
+		return;
+	}
+	ret = ev->syscall.compat ? -ENOSYS : syscall_dispatch(t, ev->syscall.nr, ev->syscall.args);
+	if (unlikely(ret == -ENATIVE)) {
+		plat_native_call(t->pt, t->syscall_nr, false);
+		t->syscall_nr = ~0ull;
+		return;
+	}
+	task_syscall_done(t, ret);
+}
+
+/* The stub has made the call that was let through (a futex), and its tracer may want to see that. */
+static void task_native_done(struct task *t)
+{
+	const plat_regs_t *r = plat_regs(t->pt);
+
+	t->syscall_nr = r->orig_rax;
+	if (atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_TRACED)
+		task_traced_exit(t, (long)r->rax);
+	else
+		task_syscall_done(t, (long)r->rax);
 	t->syscall_nr = ~0ull;
 }
 
@@ -723,7 +864,10 @@ static void task_kicked(struct task *t)
 		return;
 	}
 	t->syscall_nr = r->orig_rax;
-	sig_deliver(t, true, (long)r->rax);
+	if (unlikely(atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_TRACED))
+		task_traced_exit(t, (long)r->rax);
+	else
+		sig_deliver(t, true, (long)r->rax);
 	t->syscall_nr = ~0ull;
 }
 
@@ -735,8 +879,12 @@ void task_main(void *arg)
 	plat_thread_set_tid(t->pt, task_tid(t));
 	if (t->boot)
 		task_boot(t);
+	if (sig_pending_work(t)) /* a new tracee's first stop, or its group's */
+		sig_deliver(t, false, 0);
 	while (!task_exiting(t)) {
+		ptrace_before_run(t);
 		plat_run(t->pt, &ev);
+		ptrace_after_run(t);
 		switch (ev.kind) {
 		case PLAT_SYSCALL:
 			task_syscall(t, &ev);
@@ -748,7 +896,8 @@ void task_main(void *arg)
 			task_kicked(t);
 			continue;
 		case PLAT_NATIVE_DONE:
-			break;
+			task_native_done(t);
+			continue;
 		case PLAT_DEAD:
 			log_debug("task %d: host thread is gone, status %#x", task_tid(t),
 				  ev.dead.wait_status);
@@ -781,18 +930,28 @@ static void task_sleeper_wake(struct wq_entry *e, uint32_t events)
 void task_wait_until(struct task *t, struct wq *q, bool (*ready)(struct task *, void *),
 			    void *arg)
 {
-	struct task_sleeper s = { .waiter = &t->waiter };
+	task_wait_stopped(t, q, ready, arg, false);
+}
 
+void task_wait_stopped(struct task *t, struct wq *q, bool (*ready)(struct task *, void *), void *arg,
+		       bool always)
+{
+	struct waiter own, *w = t ? &t->waiter : &own;
+	struct task_sleeper s = { .waiter = w };
+
+	if (!t)
+		waiter_init(w, fiber_self());
 	wq_entry_init(&s.entry, task_sleeper_wake, 0);
 	wq_add(q, &s.entry);
 	for (;;) {
-		waiter_clear_interrupt(&t->waiter);
-		waiter_prepare(&t->waiter);
-		if (task_exiting(t) || ready(t, arg))
+		if (t)
+			waiter_clear_interrupt(w);
+		waiter_prepare(w);
+		if ((!always && task_exiting(t)) || ready(t, arg))
 			break;
-		waiter_sleep(&t->waiter, WAITER_INTERRUPTIBLE, INT64_MAX);
+		waiter_sleep(w, t ? WAITER_INTERRUPTIBLE : WAITER_UNINTERRUPTIBLE, INT64_MAX);
 	}
-	waiter_cancel(&t->waiter);
+	waiter_cancel(w);
 	wq_remove(&s.entry);
 }
 
@@ -810,7 +969,9 @@ void task_wait_killable(struct task *t, struct wq *q, atomic_bool *done)
 static bool task_unstopped(struct task *t, void *arg)
 {
 	(void)arg;
-	return !(atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_STOP);
+	unsigned int flags = atomic_load_explicit(&t->flags, memory_order_acquire);
+
+	return !(flags & TASK_STOP) || (flags & TASK_TRAP);
 }
 
 void task_wait_unstopped(struct task *t)

@@ -36,6 +36,7 @@
 #include "lib/wq.h"
 #include "platform/platform.h"
 #include "sentry/mm/mm.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task/fdtable.h"
 #include "sentry/task/uaccess.h"
@@ -209,6 +210,10 @@ struct process {
 	struct wq child_wq;          /* the parent waits here (wait4): woken on child state changes */
 	enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_DEAD } state; /* (t) */
 	int wait_status;             /* (t) once zombie */
+	struct pid *creator;         /* (t) of the thread that made it, counted; NULL: the Sentry */
+	unsigned int zombie_threads; /* (t) tasks beside the leader that their tracer is still to see */
+	bool end_pending;            /* (t) zombie; the parent hears of it after tracers */
+	bool owner_told;             /* (t) on_exit was called */
 
 	struct latch siglock;
 	uint32_t flags;              /* (s) PROCESS_* */
@@ -249,6 +254,7 @@ enum task_flags { /* atomics: looked at on the way back to the application */
 	TASK_RESTORE_MASK = 1 << 3,
 	TASK_TRACED = 1 << 4,
 	TASK_SECCOMP = 1 << 5,    /* seccomp_mode is set: calls are looked at */
+	TASK_TRAP = 1 << 6,       /* a tracee is to stop for its tracer (ptrace_trap) */
 };
 
 /* (o) only its own fiber, (l) latch for writing by its own fiber and for reading by others */
@@ -288,6 +294,9 @@ struct task {
 	bool no_new_privs;           /* (a) sticky */
 	unsigned char seccomp_mode;  /* (s) enum seccomp_mode; only ever raised */
 	struct seccomp_filter *seccomp; /* (s) counted; NULL: none (sentry/seccomp) */
+	bool stop_counted;           /* (s) is one of process->stop_count */
+	struct ptrace_state ptrace;  /* as a tracee */
+	struct list tracees;         /* (t) tasks that this one traces, by ptrace.node */
 	uint32_t personality;        /* (o) */
 	uint64_t timer_slack_ns;     /* (o) */
 

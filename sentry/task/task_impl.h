@@ -47,6 +47,13 @@ uint32_t process_uid_for(struct process *p, struct task *viewer);
 /* p changed state (exit, stop, continue): SIGCHLD and wake-up for its parent. */
 void process_notify_parent_locked(struct process *p, int code, int status);
 
+/* p, a zombie, is to be told of, by now or when its tracers have seen it.  True: it was reaped. */
+bool process_tell_end_locked(struct process *p);
+/* A tracee's tracer has seen its end, or is gone.  The tracee may be, too, afterwards. */
+void process_tracer_saw_locked(struct task *tracee);
+/* Take t off its tracer, without anything else. */
+void ptrace_unlink_locked(struct task *t);
+
 /* A first task loads its program on its own fiber, and says how that went. */
 struct task_boot {
 	const struct process_spec *spec;
@@ -58,6 +65,12 @@ struct task_boot {
 void task_boot(struct task *t);
 /* Sleep on q until ready() says so or t is to leave: a sleep that only a kill ends early. */
 void task_wait_until(struct task *t, struct wq *q, bool (*ready)(struct task *, void *), void *arg);
+/*
+ * A sleep in a ptrace stop: always, also when t is to leave.  t NULL: of any fiber, and nothing but
+ * ready() ends it.
+ */
+void task_wait_stopped(struct task *t, struct wq *q, bool (*ready)(struct task *, void *), void *arg,
+		       bool always);
 /* The same until *done. */
 void task_wait_killable(struct task *t, struct wq *q, atomic_bool *done);
 /* Stand still until TASK_STOP is taken away or t is to leave. */
