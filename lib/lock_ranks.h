@@ -36,5 +36,6 @@ enum lock_rank {
 	LOCK_TIMER_CLIENT,     /* POSIX timers, timerfd, itimers */
 	LOCK_GOFER_CONN,       /* one gofer connection: free list, tags */
 	LOCK_PLATFORM,         /* platform tables */
+	LOCK_PATCH,            /* one address space's patched call sites */
 	LOCK_LEAF,             /* anything that calls nothing while held */
 };

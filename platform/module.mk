@@ -8,6 +8,7 @@ SRCS += platform/host.c
 SRCS += platform/host_filter.c
 SRCS += platform/jail.c
 SRCS += platform/notify/mm.c
+SRCS += platform/notify/patch.c
 SRCS += platform/notify/receive.c
 SRCS += platform/notify/thread.c
 SRCS += platform/notify/window.c
@@ -37,6 +38,7 @@ STUB_SRCS += platform/stub/native.c
 STUB_SRCS += platform/stub/exit.c
 STUB_SRCS += platform/stub/futex.c
 STUB_SRCS += platform/stub/marshal.c
+STUB_SRCS += platform/stub/patch.c
 STUB_SRCS += platform/stub/zygote.c
 
 STUB_OBJS   := $(patsubst %,build/stub/%.o,$(basename $(STUB_SRCS)))
@@ -74,6 +76,7 @@ CPPFLAGS += -DSTUB_BIN='"$(STUB_BIN)"'
 
 UNIT_TESTS += tests/unit/platform/test_notify.c
 UNIT_TESTS += tests/unit/platform/test_ptrace.c
+UNIT_TESTS += tests/unit/platform/test_patched.c
 UNIT_TESTS += tests/unit/platform/test_stub_filter.c
 
 build/test/programs.elf: tests/unit/platform/programs.c tests/unit/platform/programs.h \
@@ -88,3 +91,4 @@ build/test/programs.bin: build/test/programs.elf
 
 $(B)/obj/tests/unit/platform/test_notify.o: build/test/programs.bin
 $(B)/obj/tests/unit/platform/test_ptrace.o: build/test/programs.bin
+$(B)/obj/tests/unit/platform/test_patched.o: build/test/programs.bin

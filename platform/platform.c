@@ -390,10 +390,14 @@ void plat_mm_set_native(struct plat_mm *mm, bool on)
 ssize_t plat_mm_read(struct plat_mm *mm, uint64_t addr, void *dst, size_t size, bool force)
 {
 	pid_t tid = plat.ops->mm_tid(mm);
+	ssize_t n;
 
 	if (tid < 0)
 		return tid;
-	return force ? proc_mem_read(tid, addr, dst, size) : proc_vm_read(tid, addr, dst, size);
+	n = force ? proc_mem_read(tid, addr, dst, size) : proc_vm_read(tid, addr, dst, size);
+	if (n > 0 && plat.ops->mm_original)
+		plat.ops->mm_original(mm, addr, dst, (size_t)n);
+	return n;
 }
 
 ssize_t plat_mm_write(struct plat_mm *mm, uint64_t addr, const void *src, size_t size, bool force)

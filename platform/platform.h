@@ -85,6 +85,7 @@ struct plat_config {
 	int proc_fd;        /* O_PATH/O_RDONLY directory of the sandbox's own procfs; borrowed */
 	bool huge_pages;    /* MADV_HUGEPAGE on large anonymous mappings */
 	bool patch;         /* call-site patching */
+	uint32_t patch_after; /* traps from a site before it is patched; 0: what pays */
 	/*
 	 * A host process was killed from outside while fibers of its threads were at work (asleep in a
 	 * system call, say): they will get PLAT_DEAD only at their next plat_run().  Called on a host

@@ -29,6 +29,8 @@ struct platform_ops {
 	 */
 	pid_t (*mm_tid)(struct plat_mm *mm);
 	const struct uio_space *(*mm_space)(struct plat_mm *mm);
+	/* May be empty.  buf was read from addr: undo what the platform has changed in the application's text. */
+	void (*mm_original)(struct plat_mm *mm, uint64_t addr, void *buf, size_t size);
 	/* Size of the mappings that are the platform's own. */
 	uint64_t (*mm_hidden_bytes)(struct plat_mm *mm);
 

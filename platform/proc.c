@@ -14,6 +14,9 @@
 #include "platform/host.h"
 #include "platform/stub/abi.h"
 
+/* Of memfds that only the platform makes (notify/patch.c). */
+#define PROC_HIDDEN_NAME "/memfd:runsc-c-patch"
+
 static int proc_fd = -1;
 
 void proc_init(int fd)
@@ -127,7 +130,8 @@ static bool map_parse(char *line, struct plat_map *m)
 
 static bool map_is_hidden(const struct plat_map *m)
 {
-	return (m->start >= STUB_BASE && m->start < STUB_END) || strcmp(m->name, "[vsyscall]") == 0;
+	return (m->start >= STUB_BASE && m->start < STUB_END) || strcmp(m->name, "[vsyscall]") == 0 ||
+	       strncmp(m->name, PROC_HIDDEN_NAME, sizeof(PROC_HIDDEN_NAME) - 1) == 0;
 }
 
 /* One mapping being put together from a header line and smaps' details. */

@@ -51,6 +51,8 @@ static const struct flag global_flags[] = {
 	{ "platform", FLAG_STRING, &globals.platform_name, "notify (default) or ptrace" },
 	{ "network", FLAG_STRING, &globals.network_name, "sandbox (default), host or none" },
 	{ "overlay", FLAG_STRING, &globals.overlay_name, "where writes to the root go: none (the bundle) or memory" },
+	{ "no-patch", FLAG_BOOL, &globals.no_patch, "leave call sites alone: every system call is a signal" },
+	{ "patch-after", FLAG_INT, &globals.patch_after, "patch a call site at its N-th call (0: when it pays)" },
 	{ "strace", FLAG_BOOL, &globals.strace, "log every system call" },
 	{ "systemd-cgroup", FLAG_BOOL, &globals.systemd_cgroup, "cgroupsPath is slice:prefix:name" },
 	{ "cgroup-manager", FLAG_STRING, &globals.cgroup_manager, "cgroupfs, systemd or disabled" },

@@ -16,7 +16,8 @@ struct globals {
 	const char *log, *log_format, *debug_log;
 	const char *platform_name, *network_name, *overlay_name, *rootless_name;
 	const char *cgroup_manager; /* crun's spelling: "cgroupfs", "systemd", "disabled" */
-	bool debug, strace, systemd_cgroup;
+	bool debug, strace, systemd_cgroup, no_patch;
+	int patch_after;
 	/* decoded */
 	enum platform_choice platform;
 	bool platform_forced;

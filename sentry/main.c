@@ -53,6 +53,8 @@ static int boot_platform(const struct boot_config *b, enum platform_choice *choi
 		.name = b->platform == PLATFORM_PTRACE ? "ptrace" : "notify",
 		.proc_fd = SENTRY_FD_PROC,
 		.huge_pages = true,
+		.patch = b->patch,
+		.patch_after = b->patch_after,
 		.lost = containers_look_for_lost,
 	};
 	int err;

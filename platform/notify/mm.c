@@ -62,6 +62,7 @@ int notify_mm_new(struct plat_mm **out)
 	mm->space.write = mm_space_write;
 	mm->memfd = -1;
 	mm->native = true;
+	mutex_init(&mm->patch_mutex, LOCK_PATCH);
 	*out = mm;
 	return 0;
 }
@@ -105,6 +106,7 @@ void notify_mm_put(struct plat_mm *mm)
 	if (kill)
 		(void)host_kill(mm->pid, SIGKILL);
 	mm_forget_pid(mm);
+	notify_patch_free(mm);
 	mm_close(mm);
 	mem_free(mm);
 }
@@ -235,7 +237,7 @@ int notify_slot_alloc(struct plat_mm *mm, bool *mapped)
 
 uint64_t notify_mm_hidden_bytes(struct plat_mm *mm)
 {
-	uint64_t bytes = STUB_CHANNEL_SIZE + STUB_TEXT_MAX + PAGE_SIZE;
+	uint64_t bytes = STUB_CHANNEL_SIZE + STUB_TEXT_MAX + PAGE_SIZE + notify_patch_hidden_bytes(mm);
 
 	latch_lock(&mm->latch);
 	for (uint32_t i = 0; i < mm->slot_count; i++) {

@@ -31,8 +31,10 @@
 #include "lib/hash.h"
 #include "lib/latch.h"
 #include "lib/list.h"
+#include "lib/mutex.h"
 #include "lib/ref.h"
 #include "platform/arch/x86_64/fpstate.h"
+#include "platform/notify/patch.h"
 #include "platform/platform_impl.h"
 #include "platform/stub/abi.h"
 
@@ -67,6 +69,8 @@ struct plat_mm {
 	struct hash_node by_pid;      /* (t) in the table if pid */
 	bool in_by_pid;               /* (t) */
 	bool native;                  /* (m) */
+	struct mutex patch_mutex;     /* see patch.h */
+	struct patch *patch;          /* (m) NULL until the first trap that counts */
 	struct plat_identity identity; /* (m) */
 };
 
@@ -114,7 +118,7 @@ struct plat_thread {
 	bool in_by_tid, in_by_cookie;   /* (t) */
 	struct notify_request request;  /* written in APP→KERNEL, then (f) */
 	plat_regs_t registers;          /* (f) */
-	uint64_t fpstate;               /* (f) address in the stub's frame */
+	uint64_t fpstate;               /* (f) address in the stub's frame; 0: it stands in a patched call */
 	struct notify_window windows[STUB_WINDOWS_MAX]; /* as request */
 	uint32_t window_count;
 	uint8_t *input;                 /* as request: copies of the windows' input */
@@ -133,7 +137,7 @@ struct notify {
 	struct plat_mm *zygote_mm;
 	struct plat_thread *zygote;
 	struct fpstate_info fpstate;
-	bool huge_pages;
+	uint64_t patched_entry; /* in the stub's text */
 	void (*lost)(void); /* plat_config.lost */
 };
 extern struct notify notify;
@@ -171,6 +175,10 @@ void notify_thread_died(struct plat_thread *pt);
 int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags) must_check;
 int notify_start(struct plat_thread *pt) must_check;
 int notify_start_from(struct plat_thread *z, struct plat_thread *pt) must_check;
+/* Give the stub an order, and sleep until it has reported (pt->request.done).  -ESRCH: it is dead. */
+int notify_order(struct plat_thread *pt, enum stub_reply reply) must_check;
+/* plat_hostcalls() for calls that are known to be allowed, at most STUB_FDS_MAX, patches left aside. */
+int notify_hostcalls_raw(struct plat_thread *pt, struct plat_hostcall *calls, size_t count) must_check;
 int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out) must_check;
 
 /* The zygote's thread, made by hand, is pid. */

@@ -197,7 +197,7 @@ static int exchange(struct plat_thread *pt, enum stub_reply reply)
 }
 
 /* An order, which the stub reports with STUB_DONE.  Anything else is a hostile stub's: it dies. */
-static int order(struct plat_thread *pt, enum stub_reply reply)
+int notify_order(struct plat_thread *pt, enum stub_reply reply)
 {
 	uint32_t kind = pt->request.kind;
 	int err;
@@ -218,6 +218,27 @@ static int order(struct plat_thread *pt, enum stub_reply reply)
 	if (err == 0)
 		pt->request.kind = kind; /* what it stands in is still that (futex_goes_on) */
 	return err;
+}
+
+/*
+ * A patched call has no signal frame: what needs one (other registers, FPU state, clone) makes the
+ * stub get itself one first.
+ */
+static int promote(struct plat_thread *pt)
+{
+	int err;
+
+	if (pt->fpstate)
+		return 0;
+	err = notify_order(pt, STUB_PROMOTE);
+	if (err < 0)
+		return err;
+	pt->fpstate = pt->request.fpstate;
+	if (pt->fpstate)
+		return 0;
+	log_info("stub %d broke the protocol: no frame", pt->tid);
+	notify_mm_kill(pt->mm);
+	return -ESRCH;
 }
 
 /* ---- run -------------------------------------------------------------------------------------- */
@@ -298,12 +319,33 @@ static bool futex_goes_on(const struct plat_thread *pt)
 	return memcmp(&now, &pt->request.regs, sizeof(now)) == 0;
 }
 
-static enum stub_reply run_reply(struct plat_thread *pt)
+static int native_prepare(struct plat_thread *pt)
+{
+	const plat_regs_t *r = &pt->registers;
+	struct plat_hostcall c = {
+		.nr = (long)pt->native_nr,
+		.args = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
+	};
+	int err = pt->regs_set ? promote(pt) : 0;
+
+	if (err < 0)
+		return err;
+	notify_patch_before(pt, &c, 1);
+	if (pt->regs_set)
+		pt->registers.rip = notify_patch_target(pt->mm, r->rip);
+	return 0;
+}
+
+/* enum stub_reply, or -ESRCH. */
+static int run_reply(struct plat_thread *pt)
 {
 	struct stub_slot *s = pt->slot;
-	enum stub_reply reply = STUB_CONTINUE;
+	int reply = STUB_CONTINUE, err;
 
 	if (pt->native) {
+		err = native_prepare(pt);
+		if (err < 0)
+			return err;
 		s->result = (int64_t)pt->native_nr;
 		s->flags = pt->native_report ? STUB_NATIVE_REPORT : 0;
 		if (pt->regs_set) {
@@ -314,6 +356,10 @@ static enum stub_reply run_reply(struct plat_thread *pt)
 	} else if (futex_goes_on(pt)) {
 		reply = STUB_CONTINUE;
 	} else if (pt->regs_set || pt->fpu_init) {
+		err = promote(pt);
+		if (err < 0)
+			return err;
+		pt->registers.rip = notify_patch_target(pt->mm, pt->registers.rip);
 		memcpy(&s->regs, &pt->registers, sizeof(s->regs));
 		s->flags = pt->fpu_init ? STUB_LOAD_FPU_INIT : 0;
 		reply = STUB_LOAD;
@@ -326,9 +372,21 @@ static enum stub_reply run_reply(struct plat_thread *pt)
 	return reply;
 }
 
+/* Decode; true if it was about a patch, and the thread may go on. */
+static bool patch_only(struct plat_thread *pt, struct plat_event *ev)
+{
+	if (pt->request.kind == STUB_SITE) {
+		notify_patch_site(pt);
+		return true;
+	}
+	event_decode(pt, ev);
+	return notify_patch_event(pt, ev);
+}
+
 static void notify_run(struct plat_thread *pt, struct plat_event *ev)
 {
 	bool dead, kicked;
+	int reply;
 
 	latch_lock(&pt->latch);
 	dead = pt->state != NOTIFY_KERNEL;
@@ -347,13 +405,17 @@ static void notify_run(struct plat_thread *pt, struct plat_event *ev)
 		*ev = (struct plat_event){ .kind = PLAT_KICKED };
 		return;
 	}
-	if (exchange(pt, run_reply(pt)) < 0) {
-		event_dead(pt, ev);
-		return;
-	}
-	memcpy(&pt->registers, &pt->request.regs, sizeof(pt->registers));
-	pt->fpstate = pt->request.fpstate;
-	event_decode(pt, ev);
+	do {
+		reply = run_reply(pt);
+		if (reply < 0 || exchange(pt, (enum stub_reply)reply) < 0) {
+			event_dead(pt, ev);
+			return;
+		}
+		memcpy(&pt->registers, &pt->request.regs, sizeof(pt->registers));
+		pt->fpstate = pt->request.fpstate;
+	} while (notify_patch_is_on() && patch_only(pt, ev));
+	if (!notify_patch_is_on())
+		event_decode(pt, ev);
 }
 
 static void notify_kick(struct plat_thread *pt)
@@ -439,7 +501,7 @@ static int hostcalls_batch(struct plat_thread *pt, struct plat_hostcall *calls, 
 		s->count = 0;
 		s->fd_mask = mask;
 		hold_doorbell(pt, true);
-		err = order(pt, STUB_CALLS);
+		err = notify_order(pt, STUB_CALLS);
 		if (err < 0) {
 			hold_doorbell(pt, false);
 			return err;
@@ -448,7 +510,7 @@ static int hostcalls_batch(struct plat_thread *pt, struct plat_hostcall *calls, 
 	hold_doorbell(pt, false);
 	s->count = (uint32_t)count;
 	s->fd_mask = mask;
-	err = order(pt, STUB_CALLS);
+	err = notify_order(pt, STUB_CALLS);
 	if (err < 0)
 		return err;
 	done = pt->request.done;
@@ -459,6 +521,11 @@ static int hostcalls_batch(struct plat_thread *pt, struct plat_hostcall *calls, 
 			calls[i].result = *(volatile int64_t *)&s->calls[i].result;
 	}
 	return (int)done;
+}
+
+int notify_hostcalls_raw(struct plat_thread *pt, struct plat_hostcall *calls, size_t count)
+{
+	return is_dead(pt) ? -ESRCH : hostcalls_batch(pt, calls, count);
 }
 
 static int notify_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls, size_t count)
@@ -481,6 +548,7 @@ static int notify_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls,
 			calls[total].result = calls[total].nr == SYS_mmap ? -ENOMEM : -EINVAL;
 			break;
 		}
+		notify_patch_before(pt, calls + total, n);
 		if (is_dead(pt))
 			return -ESRCH;
 		done = hostcalls_batch(pt, calls + total, n);
@@ -585,15 +653,20 @@ static void child_hint(struct plat_thread *child, pid_t pid)
 		notify_mm_died(child->mm, SIGKILL);
 }
 
-int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags)
+static int clone_ordered(struct plat_thread *parent, struct plat_thread *child, bool thread)
 {
-	bool thread = flags & PLAT_CLONE_VM, cloned;
+	bool cloned;
 	uint32_t stub_flags;
 	int err;
 
 	err = child_prepare(parent, child, thread, &stub_flags);
 	if (err < 0)
 		return err;
+	if (!thread) {
+		err = notify_patch_fork(parent->mm, child->mm);
+		if (err < 0)
+			return err;
+	}
 	child_publish(child);
 	parent->slot->flags = stub_flags;
 	parent->slot->index = child->index;
@@ -602,7 +675,7 @@ int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned
 	parent->clone_flags = thread ? STUB_CLONE_THREAD_FLAGS : STUB_CLONE_FORK_FLAGS;
 	parent->cloned = false;
 	latch_unlock(&parent->latch);
-	err = order(parent, STUB_CLONE);
+	err = notify_order(parent, STUB_CLONE);
 	latch_lock(&parent->latch);
 	parent->clone_flags = 0;
 	cloned = parent->cloned;
@@ -620,6 +693,22 @@ int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned
 	if (!thread)
 		child_hint(child, (pid_t)parent->request.done);
 	return 0;
+}
+
+int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags)
+{
+	bool thread = flags & PLAT_CLONE_VM;
+	int err = promote(parent);
+
+	if (err < 0)
+		return err;
+	if (thread)
+		return clone_ordered(parent, child, thread);
+	/* The copied text and the copied tables are of the same moment. */
+	mutex_lock(&parent->mm->patch_mutex);
+	err = clone_ordered(parent, child, thread);
+	mutex_unlock(&parent->mm->patch_mutex);
+	return err;
 }
 
 int notify_start_from(struct plat_thread *z, struct plat_thread *pt)
@@ -694,7 +783,8 @@ static void notify_walk_robust(struct plat_thread *pt, uaddr_t robust_list, pid_
 		return;
 	pt->slot->robust_list = robust_list.addr;
 	pt->slot->tid = (uint32_t)tid;
-	(void)order(pt, STUB_WALK);
+	if (notify_order(pt, STUB_WALK) < 0)
+		return; /* it is gone, and its locks are nobody's */
 }
 
 static void notify_set_tid(struct plat_thread *pt, pid_t tid)
@@ -708,6 +798,7 @@ static int notify_mm_reset(struct plat_thread *pt)
 	size_t n = plat_reset_calls(calls);
 	int r;
 
+	notify_patch_reset(pt->mm);
 	r = notify_hostcalls(pt, calls, n);
 	if (r < 0)
 		return r;
@@ -757,6 +848,9 @@ static ssize_t notify_fpstate_get(struct plat_thread *pt, void *buf, size_t size
 	ssize_t n;
 
 	size = MIN(size, notify.fpstate.size);
+	n = pt->fpu_init ? 0 : promote(pt);
+	if (n < 0)
+		return n;
 	if (pt->fpu_init || pt->fpstate == 0) {
 		fpstate_init(&notify.fpstate, buf, size);
 		return (ssize_t)size;
@@ -775,8 +869,9 @@ static int notify_fpstate_set(struct plat_thread *pt, const void *buf, size_t si
 		pt->fpu_init = true;
 		return 0;
 	}
-	if (pt->fpstate == 0)
-		return -EINVAL;
+	err = promote(pt);
+	if (err < 0)
+		return err;
 	state = mem_zalloc(notify.fpstate.size);
 	if (!state)
 		return -ENOMEM;
@@ -870,6 +965,7 @@ const struct platform_ops notify_ops = {
 	.mm_set_native = notify_mm_set_native,
 	.mm_tid = notify_mm_tid,
 	.mm_space = notify_mm_space,
+	.mm_original = notify_patch_original,
 	.mm_hidden_bytes = notify_mm_hidden_bytes,
 	.thread_new = notify_thread_new,
 	.thread_free = notify_thread_free,

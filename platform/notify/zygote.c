@@ -178,7 +178,9 @@ static bool clock_is_fast(void)
 static int text_make(const struct plat_config *c, bool fsgsbase)
 {
 	size_t size = (size_t)(stub_blob_end - stub_blob);
-	struct stub_const consts = { .fsgsbase = fsgsbase, .huge_pages = c->huge_pages };
+	struct stub_const consts = {
+		.fsgsbase = fsgsbase, .huge_pages = c->huge_pages, .patch = notify_patch_interval(),
+	};
 	int fd = host_memfd_create("runsc-c-stub", MFD_ALLOW_SEALING);
 
 	if (fd < 0)
@@ -285,6 +287,9 @@ int notify_init(const struct plat_config *c)
 	int err;
 
 	notify.self = host_getpid();
+	notify.patched_entry = STUB_TEXT + ((const struct stub_head *)stub_blob)->patched_entry;
+	/* Without FSGSBASE a patched call couldn't find its thread. */
+	notify_patch_init(c->patch && plan.fsgsbase, c->patch_after);
 	err = tables_init();
 	if (err < 0)
 		return err;

@@ -52,7 +52,15 @@
 #define STUB_CHANNEL_SIZE (STUB_PROCESS + 0x1000)
 
 /* Offsets in struct stub_thread that assembly uses. */
-#define STUB_THREAD_KICK  0
+#define STUB_THREAD_KICK    0
+#define STUB_THREAD_PROMOTE 4
+#define STUB_THREAD_RSP     8
+#define STUB_THREAD_RESUME  16
+#define STUB_THREAD_IP      24
+
+/* Why the stub made itself a signal frame (stub_thread.promote). */
+#define STUB_PROMOTE_KICK   1
+#define STUB_PROMOTE_ORDER  2
 
 /* The doorbell: a number that no kernel has.  arg 0: enum stub_ring, arg 1: cookie. */
 #define STUB_DOORBELL     1003
@@ -71,6 +79,8 @@
 #define STUB_FUTEX_OPS      0x63b    /* WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP WAIT_BITSET WAKE_BITSET */
 #define STUB_MADVISE_ADVICE 0x2ffcd1f /* no MERGEABLE, UNMERGEABLE, REMOVE, HWPOISON … */
 
+#define STUB_WATCH_MAX      32
+
 /* Descriptors that the Sentry puts into the stub for a batch: fixed numbers, closed after it. */
 #define STUB_FDS_MAX      12
 #define STUB_CALLS_MAX    32
@@ -80,7 +90,7 @@
 #include <stdint.h>
 
 struct stub_head {
-	uint32_t magic, sigentry, restorer, size;
+	uint32_t magic, sigentry, restorer, size, patched_entry;
 };
 
 /* Layout of struct user_regs_struct, which the freestanding stub can't include. */
@@ -100,8 +110,9 @@ enum stub_request {
 	STUB_FAULT,
 	STUB_KICKED,       /* registers as the application will see them */
 	STUB_KICKED_FUTEX, /* a native futex wait was interrupted; regs say which restart code */
-	STUB_DONE,         /* STUB_CALLS or STUB_CLONE was carried out */
+	STUB_DONE,         /* STUB_CALLS, STUB_CLONE … was carried out */
 	STUB_NATIVE_DONE,  /* STUB_NATIVE with STUB_NATIVE_REPORT: regs.rax is the result */
+	STUB_SITE,         /* calls from here are answered by the stub, but each costs a signal */
 };
 
 /* Replies, Sentry to stub. */
@@ -114,6 +125,8 @@ enum stub_reply {
 	STUB_WALK,       /* the robust list alone; report */
 	STUB_EXIT,       /* robust list, clear_tid, end the thread; flags: STUB_EXIT_GROUP */
 	STUB_NATIVE,     /* make the system call `result` as a native one; flags: STUB_NATIVE_* */
+	STUB_PATCH,      /* rewrite a call site, report */
+	STUB_PROMOTE,    /* in a patched call: get yourself a signal frame, report */
 };
 
 #define STUB_LOAD_FPU_INIT (1u << 0) /* with the FPU's initial state */
@@ -134,6 +147,22 @@ struct stub_call {
 };
 
 #define STUB_ECANCELED 125
+
+/*
+ * Rewrite code that other threads may be running: bytes go from old to fresh, those at which an
+ * instruction begins (traps) by way of int3.
+ */
+struct stub_patch {
+	uint64_t addr;
+	uint32_t size, traps;
+	uint32_t sync;       /* STUB_SYNC_* */
+	uint32_t unused;
+	uint64_t ip, resume; /* a caller that would go on at ip goes on at resume; 0: does not */
+	uint8_t old[8], fresh[8];
+};
+
+#define STUB_SYNC_REGISTER (1u << 0) /* first of this process */
+#define STUB_SYNC_THREADS  (1u << 1) /* there are others */
 
 /* The bytes of one argument that the stub carries in the channel; a reply counts the output. */
 struct stub_window {
@@ -180,6 +209,7 @@ struct stub_slot {
 	uint32_t live; /* non-zero until the host clears it at the thread's end (CLEARTID) */
 	uint32_t out_size[STUB_WINDOWS_MAX]; /* bytes of each window to copy back */
 	struct stub_call calls[STUB_CALLS_MAX]; /* both ways */
+	struct stub_patch patch;
 
 	uint8_t data[] __attribute__((aligned(4096)));
 };
@@ -195,6 +225,11 @@ struct stub_process {
 	uint32_t zygote_state;
 	int32_t pid, ppid, uid, euid, gid, egid, pgid, sid;
 	uint32_t identity;
+	/* Patched text, and trampolines: native calls keep off; the Sentry makes them. */
+	uint32_t watch_count;
+	struct {
+		uint64_t start, end;
+	} watch[STUB_WATCH_MAX];
 };
 
 enum { STUB_ZYGOTE_START, STUB_ZYGOTE_FD, STUB_ZYGOTE_TAKEN, STUB_ZYGOTE_READY };
@@ -206,14 +241,23 @@ struct stub_const {
 	uint64_t user_min;
 	uint32_t fsgsbase;
 	uint32_t huge_pages;
+	/*
+	 * Patching is on: an application's GS base of 0 is the thread's struct stub_thread in truth, and every patch-th
+	 * signal that the stub answers alone is reported (STUB_SITE).
+	 */
+	uint32_t patch;
 };
 
 /* A thread's own data, at the end of its area. */
 struct stub_thread {
-	uint32_t kick; /* must stay first; set by the kick's handler */
+	uint32_t kick; /* set by the kick's handler; these five at STUB_THREAD_* */
+	uint32_t promote; /* STUB_PROMOTE_* */
+	uint64_t rsp, resume, ip; /* of the patched call: the application's; in the trampoline; behind the call */
 	uint32_t index;
 	uint32_t seq;
 	uint32_t zygote; /* the next SIGSYS is the zygote's first */
+	uint32_t alone;  /* signals that the stub answered alone since the last STUB_SITE */
+	uint32_t unused;
 	uint64_t cookie; /* of the clone that is under way */
 	uint64_t frame;  /* a new thread's copy of its creator's struct ucontext */
 	uint64_t fs_base, gs_base; /* without FSGSBASE: what was set last */

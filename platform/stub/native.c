@@ -119,11 +119,28 @@ static long make(const struct native_call *c)
 	return r;
 }
 
+/* The Sentry undoes patches first, and makes the call then. */
+static bool touches_patches(const struct stub_ucontext *uc, uint64_t nr)
+{
+	switch (nr) {
+	case NATIVE_NR_mmap:
+		return (uc->r10 & NATIVE_MAP_FIXED) && stub_is_watched(uc->rdi, uc->rsi);
+	case NATIVE_NR_munmap:
+	case NATIVE_NR_mprotect:
+		return stub_is_watched(uc->rdi, uc->rsi);
+	case NATIVE_NR_mremap:
+		return stub_is_watched(uc->rdi, uc->rsi) ||
+		       ((uc->r10 & NATIVE_MREMAP_FIXED) && stub_is_watched(uc->r8, uc->rdx));
+	default:
+		return false;
+	}
+}
+
 bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result)
 {
 	bool handled;
 
-	if (!stub_process()->native)
+	if (!stub_process()->native || touches_patches(uc, nr))
 		return false;
 	if (!stub_native_call(t, uc, nr, result, &handled))
 		return identity(nr, result);

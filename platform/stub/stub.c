@@ -26,11 +26,12 @@ static uint64_t bases_get(const struct stub_thread *t, bool fs)
 
 	if (!stub_const()->fsgsbase)
 		return fs ? t->fs_base : t->gs_base;
-	if (fs)
+	if (fs) {
 		__asm__ volatile("rdfsbase %0" : "=r"(v));
-	else
-		__asm__ volatile("rdgsbase %0" : "=r"(v));
-	return v;
+		return v;
+	}
+	__asm__ volatile("rdgsbase %0" : "=r"(v));
+	return v == (uint64_t)t ? 0 : v;
 }
 
 static void bases_set(struct stub_thread *t, uint64_t fs, uint64_t gs)
@@ -38,6 +39,8 @@ static void bases_set(struct stub_thread *t, uint64_t fs, uint64_t gs)
 	if (stub_const()->fsgsbase) {
 		/* A non-canonical value would fault; arch_prctl refuses those, and so does the Sentry. */
 		__asm__ volatile("wrfsbase %0" : : "r"(fs));
+		if (gs == 0 && stub_const()->patch)
+			gs = (uint64_t)t;
 		__asm__ volatile("wrgsbase %0" : : "r"(gs));
 		return;
 	}
@@ -325,6 +328,16 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 			stub_exit_work(0, s->robust_list, s->tid);
 			request(t, s, STUB_DONE);
 			break;
+		case STUB_PATCH:
+			s->done = stub_patch(s, uc);
+			request(t, s, STUB_DONE);
+			break;
+		case STUB_PROMOTE:
+			if (uc->fpstate)
+				stub_die(0);
+			t->promote = STUB_PROMOTE_ORDER;
+			stub_promote(t); /* goes on in on_promoted() */
+			break;
 		case STUB_EXIT:
 			stub_exit_work(s->clear_tid, s->robust_list, s->tid);
 			if (s->flags & STUB_EXIT_GROUP)
@@ -356,21 +369,23 @@ void stub_child(struct stub_thread *t, struct stub_ucontext *uc)
 
 /* ---- traps ------------------------------------------------------------------------------------ */
 
-static void on_syscall(struct stub_siginfo *info, struct stub_ucontext *uc, struct stub_thread *t)
+/* Nobody but us sees these calls, and a patched site would make them cheap. */
+static void report_site(struct stub_thread *t, struct stub_ucontext *uc)
+{
+	t->alone = 0;
+	stub_regs_save(t, uc, (uint64_t)-1);
+	(void)stub_ask(t, uc, STUB_SITE);
+}
+
+static void call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, bool compat)
 {
 	volatile struct stub_slot *s;
-	uint64_t nr = (uint32_t)info->sys.nr;
-	bool compat = info->sys.arch != 0xc000003e;
 	long r;
 
-	if (t->zygote) {
-		t->zygote = 0;
-		stub_zygote(t, uc);
-		(void)obey(t, uc);
-		return;
-	}
 	if (!compat && stub_native(t, uc, nr, &r)) {
 		uc->rax = (uint64_t)r;
+		if (uc->fpstate && stub_const()->patch && ++t->alone >= stub_const()->patch)
+			report_site(t, uc);
 		return;
 	}
 	s = stub_slot(t->index);
@@ -384,6 +399,34 @@ static void on_syscall(struct stub_siginfo *info, struct stub_ucontext *uc, stru
 	if (!compat && stub_process()->native)
 		stub_marshal(uc, nr, s);
 	(void)stub_ask(t, uc, STUB_SYSCALL);
+	stub_unmarshal(s);
+}
+
+/* From a patched site: uc is on the private stack, and has no FPU state. */
+void stub_patched(struct stub_thread *t, struct stub_ucontext *uc)
+{
+	call(t, uc, (uint32_t)uc->rax, false);
+}
+
+static void on_syscall(struct stub_siginfo *info, struct stub_ucontext *uc, struct stub_thread *t)
+{
+	if (t->zygote) {
+		t->zygote = 0;
+		stub_zygote(t, uc);
+		(void)obey(t, uc);
+		return;
+	}
+	call(t, uc, (uint32_t)info->sys.nr, info->sys.arch != 0xc000003e);
+}
+
+/* The frame that the Sentry wanted for a patched call; now it goes on with it. */
+static void on_promoted(struct stub_thread *t, struct stub_ucontext *uc)
+{
+	volatile struct stub_slot *s = stub_slot(t->index);
+
+	s->fpstate = uc->fpstate;
+	request(t, s, STUB_DONE);
+	(void)obey(t, uc);
 	stub_unmarshal(s);
 }
 
@@ -425,6 +468,12 @@ static void nested(int sig, struct stub_ucontext *uc, struct stub_thread *t)
 			uc->rip = (uint64_t)stub_leave_kicked;
 		else if (within(ip, stub_futex_check, stub_futex_syscall))
 			uc->rip = (uint64_t)stub_futex_kicked;
+		else if (within(ip, stub_patched_check, stub_patched_switch))
+			uc->rip = (uint64_t)stub_patched_kicked;
+		return;
+	}
+	if (sig == STUB_SIG_TRAP && uc->trapno == 1) {
+		uc->eflags &= ~0x100ull; /* the application single-steps itself; not through us */
 		return;
 	}
 	for (f = stub_fixups; f < stub_fixups_end; f++) {
@@ -436,6 +485,28 @@ static void nested(int sig, struct stub_ucontext *uc, struct stub_thread *t)
 	stub_die(128 + sig);
 }
 
+/*
+ * In our text on the application's stack: on the way into or out of a patched call.  Makes uc what it is at the site
+ * or behind it; why the frame was wanted, if it was.
+ */
+static uint32_t straighten(struct stub_thread *t, struct stub_ucontext *uc)
+{
+	uint64_t at;
+	uint32_t why = 0;
+
+	if (uc->rip >= (uint64_t)stub_patched_entry && uc->rip < (uint64_t)stub_patched_inside) {
+		if (stub_load64(&at, uc->r11 + 8) == 0)
+			uc->rip = at - 2;
+	} else if (uc->rip == (uint64_t)stub_patched_resume || uc->rip == (uint64_t)stub_patched_ud2) {
+		if (uc->rip == (uint64_t)stub_patched_ud2)
+			why = t->promote;
+		t->promote = 0;
+		uc->rip = t->resume;
+		uc->rcx = t->ip;
+	}
+	return why;
+}
+
 /* Returns 0 to go back to interrupted stub code, 1 to leave to the application. */
 int stub_signal(int sig, struct stub_siginfo *info, struct stub_ucontext *uc, struct stub_thread *t)
 {
@@ -444,6 +515,18 @@ int stub_signal(int sig, struct stub_siginfo *info, struct stub_ucontext *uc, st
 	if (inside && sig != STUB_SIG_SYS) {
 		nested(sig, uc, t);
 		return 0;
+	}
+	if (!inside && uc->rip - STUB_TEXT < STUB_TEXT_MAX) {
+		switch (straighten(t, uc)) {
+		case STUB_PROMOTE_KICK:
+			stub_kicked(t, uc);
+			return 1;
+		case STUB_PROMOTE_ORDER:
+			if (sig == STUB_SIG_KICK)
+				t->kick = 1;
+			on_promoted(t, uc);
+			return 1;
+		}
 	}
 	switch (sig) {
 	case STUB_SIG_SYS:

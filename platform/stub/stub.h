@@ -53,6 +53,9 @@ struct stub_siginfo {
 extern const char stub_start[], stub_end[];
 extern const char stub_leave_check[], stub_leave_syscall[], stub_leave_kicked[];
 extern const char stub_futex_check[], stub_futex_syscall[], stub_futex_kicked[];
+extern const char stub_patched_entry[], stub_patched_inside[], stub_patched_check[];
+extern const char stub_patched_switch[], stub_patched_resume[], stub_patched_kicked[];
+extern const char stub_patched_ud2[];
 extern const int32_t stub_fixups[][2], stub_fixups_end[][2];
 
 long stub_futex_wait(struct stub_thread *t, uint64_t word, long op, long value, const void *timeout,
@@ -73,7 +76,10 @@ int stub_cmpxchg32(uint64_t addr, uint32_t *old, uint32_t value);
 void *memcpy(void *dst, const void *src, size_t size);
 void *memset(void *p, int c, size_t size);
 
+_Noreturn void stub_promote(struct stub_thread *t);
+
 /* What entry.S calls. */
+void stub_patched(struct stub_thread *t, struct stub_ucontext *uc);
 int stub_signal(int sig, struct stub_siginfo *info, struct stub_ucontext *uc, struct stub_thread *t);
 void stub_kicked(struct stub_thread *t, struct stub_ucontext *uc);
 void stub_child(struct stub_thread *t, struct stub_ucontext *uc);
@@ -185,10 +191,16 @@ long stub_make_calls(volatile struct stub_slot *s, uint32_t count);
 void stub_marshal(const struct stub_ucontext *uc, uint64_t nr, volatile struct stub_slot *s);
 void stub_unmarshal(volatile struct stub_slot *s);
 
-/* exit.c */
+/* patch.c: carry out s->patch.  0 or a negative errno (then nothing has changed). */
+long stub_patch(volatile struct stub_slot *s, struct stub_ucontext *uc);
+/* Whether [addr, addr+size) meets patched text or trampolines. */
+bool stub_is_watched(uint64_t addr, uint64_t size);
+
 /* futex.c: what of futexes no single host call does: PI operations, futex_waitv(2).  False: none of these. */
 bool stub_futex(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result,
 		bool *handled);
+
+/* exit.c */
 void stub_exit_work(uint64_t clear_tid, uint64_t robust_list, uint32_t tid);
 
 /* stub.c: tell the Sentry, and do what it says until the application may go on. */

@@ -53,6 +53,8 @@ struct boot_config {
 	char *sandbox_id;
 	enum platform_choice platform;
 	bool platform_forced; /* --platform was given: do not fall back to another */
+	bool patch;           /* call-site patching */
+	unsigned int patch_after; /* plat_config.patch_after */
 	enum network_choice network;
 	bool strace;          /* log every system call */
 	bool rootless;        /* made by an ordinary user */

@@ -61,6 +61,8 @@ static const struct field boot_fields[] = {
 	PLAIN(struct boot_config, sandbox_id, K_STRING),
 	INT(struct boot_config, platform, PLATFORM_NOTIFY, PLATFORM_PTRACE),
 	PLAIN(struct boot_config, platform_forced, K_BOOL),
+	PLAIN(struct boot_config, patch, K_BOOL),
+	INT(struct boot_config, patch_after, 0, 1000000000),
 	INT(struct boot_config, network, NETWORK_SANDBOX, NETWORK_NONE),
 	PLAIN(struct boot_config, strace, K_BOOL),
 	PLAIN(struct boot_config, rootless, K_BOOL),

@@ -155,7 +155,8 @@ static void boot(void *arg)
 int main(int argc, char **argv)
 {
 	struct rlimit stack;
-	struct plat_config pc = { .name = getenv("PLATFORM") ? getenv("PLATFORM") : "notify" };
+	struct plat_config pc = { .name = getenv("PLATFORM") ? getenv("PLATFORM") : "notify",
+				  .patch = getenv("PATCH") != NULL, .patch_after = 1 };
 	bool strace = argc > 1 && !strcmp(argv[1], "-s");
 	int err;
 

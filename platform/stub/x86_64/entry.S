@@ -16,6 +16,7 @@ stub_start:
 	.long	stub_sigentry - stub_start
 	.long	stub_restorer - stub_start
 	.long	stub_end - stub_start
+	.long	stub_patched_entry - stub_start
 
 	.text
 
@@ -63,6 +64,115 @@ stub_restorer:
 	mov	$15, %eax
 	syscall
 	ud2
+
+/*
+ * A patched call site (docs/patching.md): a trampoline jumps here with the application's registers,
+ * but for r11: its struct trampoline_desc, and rcx; both are lost to the call anyhow.  GS's base is
+ * this thread's struct stub_thread as long as the application has not set its own: then, by way of
+ * the trampoline's syscall instruction, the call is a signal as ever.  Flags stay untouched up to where they
+ * are saved, hence no compare: 0x7ffb is the upper half of every address in the hole.
+ *
+ * Between stub_patched_entry and stub_patched_inside, and at stub_patched_resume and stub_patched_ud2,
+ * we are in the stub's text on the application's stack; stub.c straightens out what a signal finds.
+ * The frame has struct stub_ucontext's layout, without FPU state.
+ */
+#define FRAME_SIZE 320
+#define FRAME_AT   (STUB_ALTSTACK - FRAME_SIZE - STUB_THREAD) /* from the stub_thread */
+	.globl	stub_patched_entry, stub_patched_inside
+	.balign	16
+stub_patched_entry:
+	rdgsbase %rcx
+	bswap	%rcx
+	mov	%ecx, %ecx
+	lea	0x04810000(%ecx), %ecx
+	jrcxz	1f
+	jmp	*16(%r11)
+1:	rdgsbase %rcx
+	mov	%rsp, STUB_THREAD_RSP(%rcx)
+	lea	FRAME_AT(%rcx), %rsp
+stub_patched_inside:
+	pushfq
+	popq	176(%rsp)
+	cld
+	mov	%r8, 40(%rsp)
+	mov	%r9, 48(%rsp)
+	mov	%r10, 56(%rsp)
+	mov	%r12, 72(%rsp)
+	mov	%r13, 80(%rsp)
+	mov	%r14, 88(%rsp)
+	mov	%r15, 96(%rsp)
+	mov	%rdi, 104(%rsp)
+	mov	%rsi, 112(%rsp)
+	mov	%rbp, 120(%rsp)
+	mov	%rbx, 128(%rsp)
+	mov	%rdx, 136(%rsp)
+	mov	%rax, 144(%rsp)
+	mov	STUB_THREAD_RSP(%rcx), %rax
+	mov	%rax, 160(%rsp)
+	mov	8(%r11), %rax
+	mov	%rax, 152(%rsp)
+	mov	%rax, 168(%rsp)
+	mov	%rax, STUB_THREAD_IP(%rcx)
+	mov	24(%r11), %rax
+	mov	%rax, STUB_THREAD_RESUME(%rcx)
+	mov	176(%rsp), %rax
+	mov	%rax, 64(%rsp)
+	movabs	$0x002b000000000033, %rax
+	mov	%rax, 184(%rsp)
+	movq	$0, 224(%rsp)
+	mov	%rcx, %rbx
+	mov	%rcx, %rdi
+	mov	%rsp, %rsi
+	call	stub_patched
+	mov	%rbx, %rcx
+	call	.Lpatched_load
+	.globl	stub_patched_check, stub_patched_switch, stub_patched_resume, stub_patched_kicked
+stub_patched_check:
+	cmpl	$0, STUB_THREAD_KICK(%rcx)
+	jne	stub_patched_kicked
+	push	%r11
+	popfq
+stub_patched_switch:
+	mov	STUB_THREAD_RSP(%rcx), %rsp
+stub_patched_resume:
+	jmp	*STUB_THREAD_RESUME(%rcx)
+stub_patched_kicked:
+	movl	$STUB_PROMOTE_KICK, STUB_THREAD_PROMOTE(%rcx)
+.Lpatched_raise:
+	lea	FRAME_AT(%rcx), %rsp
+	push	%r11
+	popfq
+	mov	STUB_THREAD_RSP(%rcx), %rsp
+	.globl	stub_patched_ud2
+stub_patched_ud2:
+	ud2
+
+/* rsp: our return address, then the frame; rcx stays the thread, r11 gets the flags. */
+.Lpatched_load:
+	mov	8+40(%rsp), %r8
+	mov	8+48(%rsp), %r9
+	mov	8+56(%rsp), %r10
+	mov	8+72(%rsp), %r12
+	mov	8+80(%rsp), %r13
+	mov	8+88(%rsp), %r14
+	mov	8+96(%rsp), %r15
+	mov	8+104(%rsp), %rdi
+	mov	8+112(%rsp), %rsi
+	mov	8+120(%rsp), %rbp
+	mov	8+128(%rsp), %rbx
+	mov	8+136(%rsp), %rdx
+	mov	8+144(%rsp), %rax
+	mov	8+176(%rsp), %r11
+	ret
+
+/* _Noreturn void stub_promote(thread rdi): give up the frame, for a signal's with the same registers. */
+	.globl	stub_promote
+	.balign	16
+stub_promote:
+	mov	%rdi, %rcx
+	lea	FRAME_AT(%rcx), %rsp
+	call	.Lpatched_load
+	jmp	.Lpatched_raise
 
 /*
  * long stub_futex_wait(thread rdi, word rsi, op rdx, value rcx, timeout r8, value3 r9)

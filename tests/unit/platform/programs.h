@@ -3,6 +3,7 @@
 #pragma once
 
 #define PROGRAMS_BASE 0x400000
+#define PROGRAMS_TEXT_SIZE 0x10000
 
 #define PROG_PID 4242
 

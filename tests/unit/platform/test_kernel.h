@@ -290,7 +290,7 @@ static int look_at_map(void *arg, const struct plat_map *m)
 	k->maps++;
 	if (m->start < l->stub_max && m->end > l->stub_min)
 		k->ours++;
-	if (m->start == PROGRAMS_BASE && strcmp(m->prot, "rwxp") == 0 &&
+	if (m->start == PROGRAMS_BASE && strcmp(m->prot, "r-xp") == 0 &&
 	    (!m->detail || strstr(m->detail, "Rss:")))
 		k->text++;
 	k->bytes += m->end - m->start;
@@ -456,6 +456,12 @@ static void do_exec(struct task *t, int program)
 		};
 	ASSERT(plat_hostcalls(t->pt, calls, 2) == 2);
 	ASSERT(plat_mm_write(t->proc->mm, PROGRAMS_BASE, programs, size, false) == (ssize_t)size);
+	calls[0] = (struct plat_hostcall){
+		.nr = SYS_mprotect,
+		.args = { PROGRAMS_BASE, PROGRAMS_TEXT_SIZE, 5 },
+		.host_fd = -1,
+	};
+	ASSERT(plat_hostcalls(t->pt, calls, 1) == 1);
 	r = plat_regs_mut(t->pt);
 	r->rip = PROGRAMS_BASE;
 	r->rsp = 0x70020000 - 8;
@@ -686,6 +692,10 @@ static void kernel_init(const char *platform)
 	struct plat_config config = {
 		.name = platform,
 		.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC),
+#ifdef TEST_PATCH
+		.patch = true, /* each site at its first trap */
+#endif
+		.patch_after = 1,
 	};
 	static pthread_t th;
 	int err;
@@ -698,7 +708,7 @@ static void kernel_init(const char *platform)
 	list_init(&kernel.procs);
 	list_init(&kernel.tasks);
 	kernel.next_pid = 100;
-	log_open(2, "test", LOG_INFO, LOG_TEXT);
+	log_open(2, "test", getenv("TEST_DEBUG") ? LOG_DEBUG : LOG_INFO, LOG_TEXT);
 	err = plat_init(&config);
 	if (err < 0) {
 		fprintf(stderr, "plat_init: %s\n", strerror(-err));
