@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -36,13 +37,36 @@ static void make_readonly(int fd)
 	host_call6(SYS_mount_setattr, fd, (long)"", AT_EMPTY_PATH, (long)&attr, sizeof(attr), 0);
 }
 
+/* No device node below can be opened by anybody who comes this way; false: the host can't do that. */
+static bool make_nodev(int fd)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NODEV };
+
+	return host_call6(SYS_mount_setattr, fd, (long)"", AT_EMPTY_PATH | AT_RECURSIVE, (long)&attr,
+			  sizeof(attr), 0) == 0;
+}
+
+/*
+ * A container with CAP_MKNOD in its bounding set makes device nodes, as under other runtimes; what they
+ * stand for inside is the Sentry's business.  The Gofer itself can't open one.
+ */
+static uint32_t flags_writable(const struct oci_spec *spec, int fd)
+{
+	const struct process_config *p = spec->container->process;
+	uint32_t flags = GOFER_ATTACH_CONNECT | GOFER_ATTACH_BIND;
+
+	if (make_nodev(fd) && p && (p->cap_bounding >> CAP_MKNOD & 1))
+		flags |= GOFER_ATTACH_DEVICES;
+	return flags;
+}
+
 static int open_root(const struct oci_spec *spec, enum overlay_choice overlay, struct attach *a,
 		     struct err *e)
 {
 	a->fd = clone_tree(spec->rootfs, true);
 	if (a->fd < 0)
 		return err_errno(e, a->fd, "config.json: root.path: \"%s\"", spec->rootfs);
-	a->flags = GOFER_ATTACH_CONNECT | GOFER_ATTACH_BIND;
+	a->flags = flags_writable(spec, a->fd);
 	if (overlay == OVERLAY_MEMORY) {
 		/* The host's sockets are not the sandbox's business when writes stay inside. */
 		a->flags = GOFER_ATTACH_RDONLY;
@@ -58,7 +82,7 @@ static int open_bind(const struct oci_spec *spec, size_t i, struct attach *a, st
 	a->fd = clone_tree(m->source, spec->bind_recursive[i]);
 	if (a->fd < 0)
 		return err_errno(e, a->fd, "config.json: mounts[%zu].source: \"%s\"", i, m->source);
-	a->flags = GOFER_ATTACH_CONNECT | GOFER_ATTACH_BIND;
+	a->flags = flags_writable(spec, a->fd);
 	if (m->flags & MS_RDONLY_) {
 		a->flags = GOFER_ATTACH_RDONLY | GOFER_ATTACH_CONNECT;
 		make_readonly(a->fd);

@@ -106,6 +106,7 @@ SRCS += sentry/sys/socket_msg.c
 SRCS += sentry/sys/attr.c
 SRCS += sentry/sys/dir.c
 SRCS += sentry/sys/link.c
+SRCS += sentry/sys/handle.c
 SRCS += sentry/sys/mount.c
 SRCS += sentry/sys/mount_api.c
 SRCS += sentry/sys/open.c

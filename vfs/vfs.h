@@ -133,6 +133,8 @@ struct super_ops {
 	void (*show_options)(struct super *sb, struct buf *b);
 	/* remount: new data string.  Empty: -EINVAL unless data is empty. */
 	int (*reconfigure)(struct super *sb, const char *data);
+	/* A dentry (new reference) of the inode with this number.  -ESTALE.  Empty: no file handles. */
+	int (*find_inode)(struct vfs_ctx *c, struct super *sb, uint64_t ino, struct dentry **out);
 	/* A dentry with dentry_priv() != NULL goes away.  Empty: nothing to release. */
 	void (*dentry_free)(struct dentry *d);
 };

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mount_api.c: the mount calls on descriptors: fsopen(2), fspick(2), fsconfig(2), fsmount(2),
- * open_tree(2), move_mount(2), mount_setattr(2).  The work is in vfs/fs_context.c and mount_tree.c.
+ * open_tree(2), move_mount(2), mount_setattr(2); statmount(2) and listmount(2).  The work is in
+ * vfs/fs_context.c, mount_tree.c and mount_stat.c.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
 
+#include "lib/buf.h"
 #include "lib/mem.h"
 #include "sentry/sys/path_in.h"
 #include "sentry/task/task_impl.h"
@@ -243,4 +245,94 @@ long sys_mount_setattr(struct task *t, int dirfd, uaddr_t path, unsigned int fla
 	err = mount_setattr_at(task_vfs(t), &p, &attr, flags & AT_RECURSIVE);
 	path_put(&p);
 	return err;
+}
+
+/* ---- statmount, listmount --------------------------------------------------------------------- */
+
+#define LIST_MAX 1000000
+#define LISTMOUNT_REVERSE_ 1u
+
+/* struct mnt_id_req */
+struct mnt_id_request {
+	uint32_t size, mnt_ns_fd;
+	uint64_t mnt_id, param, mnt_ns_id;
+};
+
+static int request_get(struct task *t, uaddr_t from, struct mnt_id_request *r)
+{
+	uint32_t size;
+	int err = uaccess_get(t, &size, from, sizeof(size));
+
+	if (err)
+		return err;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	if (size < 24)
+		return -EINVAL;
+	err = uaccess_get_struct(t, r, sizeof(*r), from, size);
+	if (err)
+		return err;
+	/* Namespaces by descriptor, and other ones than the caller's, are not to be had. */
+	if (r->mnt_ns_fd || r->mnt_id <= MOUNT_ID_UNIQUE_FIRST)
+		return -EINVAL;
+	return r->mnt_ns_id && r->mnt_ns_id != mnt_ns_id(t->ns->mnt) ? -ENOENT : 0;
+}
+
+static int statmount_put(struct task *t, uaddr_t buf, size_t size, struct statmount_abi *sm,
+			 const struct buf *strings)
+{
+	size_t head = MIN(size, sizeof(*sm));
+
+	if (strings->size && sizeof(*sm) + strings->size > size)
+		return -EOVERFLOW;
+	sm->size = (uint32_t)(head + strings->size);
+	if (strings->size && uaccess_put(t, uaddr_add(buf, sizeof(*sm)), strings->data, strings->size))
+		return -EFAULT;
+	return uaccess_put(t, buf, sm, head);
+}
+
+long sys_statmount(struct task *t, uaddr_t req, uaddr_t buf, size_t size, unsigned int flags)
+{
+	struct statmount_abi sm = { 0 };
+	struct mnt_id_request r = { 0 };
+	struct buf strings = BUF_INIT;
+	int err;
+
+	if (flags)
+		return -EINVAL;
+	err = request_get(t, req, &r);
+	if (!err && (r.param & STATMOUNT_STRINGS_) && size == sizeof(sm))
+		err = -EOVERFLOW;
+	if (!err)
+		err = mount_stat(task_vfs(t), r.mnt_id, r.param, &sm, &strings);
+	if (!err)
+		err = statmount_put(t, buf, size, &sm, &strings);
+	buf_fini(&strings);
+	return err;
+}
+
+long sys_listmount(struct task *t, uaddr_t req, uaddr_t ids, size_t count, unsigned int flags)
+{
+	struct mnt_id_request r = { 0 };
+	uint64_t *list;
+	ssize_t n;
+	int err;
+
+	if (flags & ~LISTMOUNT_REVERSE_)
+		return -EINVAL;
+	if (count > LIST_MAX)
+		return -EOVERFLOW;
+	err = request_get(t, req, &r);
+	if (err)
+		return err;
+	if (r.param && r.param <= MOUNT_ID_UNIQUE_FIRST)
+		return -EINVAL;
+	list = mem_calloc(count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	n = mount_list(task_vfs(t), r.mnt_id, r.param, flags & LISTMOUNT_REVERSE_, list, count);
+	if (n > 0 && uaccess_put(t, ids, list, (size_t)n * sizeof(*list)))
+		n = -EFAULT;
+	mem_free(list);
+	return n;
 }

@@ -11,6 +11,7 @@
 
 #include "sentry/sys/path_in.h"
 #include "sys_calls.h"
+#include "vfs/mount_api.h"
 #include "vfs/user_ns.h"
 
 static uint32_t uid_out(struct task *t, uint32_t uid)
@@ -90,12 +91,17 @@ static struct statx_timestamp statx_time(const struct timespec *ts)
 	return (struct statx_timestamp){ .tv_sec = ts->tv_sec, .tv_nsec = (uint32_t)ts->tv_nsec };
 }
 
-static int put_statx(struct task *t, const struct attr *a, uaddr_t buf)
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
+static int put_statx(struct task *t, const struct attr *a, unsigned int mask, uaddr_t buf)
 {
 	struct statx sx;
 
 	memset(&sx, 0, sizeof(sx));
-	sx.stx_mask = STATX_BASIC_STATS | STATX_MNT_ID;
+	sx.stx_mask = STATX_BASIC_STATS |
+		      (mask & STATX_MNT_ID_UNIQUE ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID);
 	sx.stx_blksize = a->blksize;
 	sx.stx_attributes = a->attributes;
 	sx.stx_attributes_mask = a->attributes_mask;
@@ -117,7 +123,7 @@ static int put_statx(struct task *t, const struct attr *a, uaddr_t buf)
 	sx.stx_rdev_minor = minor(a->rdev);
 	sx.stx_dev_major = major(a->dev);
 	sx.stx_dev_minor = minor(a->dev);
-	sx.stx_mnt_id = a->mnt_id;
+	sx.stx_mnt_id = mask & STATX_MNT_ID_UNIQUE ? mount_unique_id(a->mnt_id) : a->mnt_id;
 	return uaccess_put(t, buf, &sx, sizeof(sx));
 }
 
@@ -138,7 +144,7 @@ long sys_statx(struct task *t, int dirfd, uaddr_t path, unsigned int flags, unsi
 		return err;
 	err = vfs_getattr(task_vfs(t), &p, mask | STATX_BASIC_STATS, &a);
 	path_put(&p);
-	return err < 0 ? err : put_statx(t, &a, buf);
+	return err < 0 ? err : put_statx(t, &a, mask, buf);
 }
 
 /* ---- statfs ----------------------------------------------------------------------------------- */

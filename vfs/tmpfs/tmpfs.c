@@ -391,6 +391,7 @@ static int tmpfs_reconfigure(struct super *sb, const char *data)
 }
 
 static const struct super_ops tmpfs_super_ops = {
+	.find_inode = tmpfs_find_inode,
 	.free = tmpfs_free,
 	.statfs = tmpfs_statfs,
 	.inode_free = tmpfs_inode_free,

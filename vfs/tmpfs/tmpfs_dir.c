@@ -424,3 +424,98 @@ const struct inode_ops tmpfs_dir_ops = {
 	.listxattr = tmpfs_listxattr,
 	.removexattr = tmpfs_removexattr,
 };
+
+/* ---- file handles ----------------------------------------------------------------------------- */
+
+/* A directory still to be looked through. */
+struct find_node {
+	struct list node;
+	struct dentry *d; /* counted */
+};
+
+static int find_push(struct list *todo, struct dentry *d)
+{
+	struct find_node *n = mem_new(struct find_node);
+
+	if (!n) {
+		dentry_put(d);
+		return -ENOMEM;
+	}
+	n->d = d;
+	list_append(todo, &n->node);
+	return 0;
+}
+
+/* The next entry of dir behind *cookie that is ino or a directory.  False: none. */
+static bool find_entry(struct tmpfs_inode *dir, uint64_t ino, int64_t *cookie, char *name, size_t *len)
+{
+	struct tree_node *n;
+	bool found = false;
+
+	mutex_lock(&dir->i.lock);
+	for (n = tree_first(&dir->dir.order); n && !found; n = tree_next(n)) {
+		const struct tmpfs_dirent *e = container_of(n, struct tmpfs_dirent, order);
+
+		if (e->cookie <= *cookie || (e->inode->ino != ino && !S_ISDIR(e->inode->mode)))
+			continue;
+		*cookie = e->cookie;
+		*len = e->len;
+		memcpy(name, e->name, e->len);
+		name[e->len] = '\0';
+		found = true;
+	}
+	mutex_unlock(&dir->i.lock);
+	return found;
+}
+
+static int find_below(struct vfs_ctx *c, struct dentry *dir, uint64_t ino, struct list *todo,
+		      struct dentry **out)
+{
+	char name[NAME_LEN_MAX + 1];
+	int64_t cookie = -1;
+	size_t len;
+
+	while (find_entry(tmpfs_i(dentry_inode(dir)), ino, &cookie, name, &len)) {
+		struct dentry *d;
+		int err = walk_lookup(c, dir, name, len, false, &d);
+
+		if (err < 0)
+			return err;
+		if (!dentry_inode(d)) { /* removed meanwhile */
+			dentry_put(d);
+			continue;
+		}
+		if (dentry_inode(d)->ino == ino) {
+			*out = d;
+			return 0;
+		}
+		err = find_push(todo, d); /* consumes d */
+		if (err < 0)
+			return err;
+	}
+	return -ESTALE;
+}
+
+int tmpfs_find_inode(struct vfs_ctx *c, struct super *sb, uint64_t ino, struct dentry **out)
+{
+	struct list todo = LIST_INIT(todo);
+	struct list *l;
+	int err;
+
+	if (dentry_inode(sb->root)->ino == ino) {
+		*out = dentry_get(sb->root);
+		return 0;
+	}
+	err = find_push(&todo, dentry_get(sb->root));
+	if (err == 0)
+		err = -ESTALE;
+	while ((l = list_shift(&todo))) {
+		struct find_node *n = list_entry(l, struct find_node, node);
+
+		if (err == -ESTALE)
+			err = find_below(c, n->d, ino, &todo, out);
+		dentry_put(n->d);
+		mem_free(n);
+	}
+	return err;
+}

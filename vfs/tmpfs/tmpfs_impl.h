@@ -84,6 +84,8 @@ extern const struct file_ops tmpfs_reg_fops;
 /* Directories (tmpfs_dir.c). */
 void tmpfs_dir_init(struct tmpfs_inode *t);
 void tmpfs_dir_fini(struct tmpfs_inode *t);
+/* super_ops' find_inode: looks through the whole tree. */
+int tmpfs_find_inode(struct vfs_ctx *c, struct super *sb, uint64_t ino, struct dentry **out);
 extern const struct file_ops tmpfs_dir_fops;
 extern const struct inode_ops tmpfs_dir_ops;
 
