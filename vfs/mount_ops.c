@@ -104,6 +104,14 @@ discard:
 	return err;
 }
 
+/* /proc/PID/fd/N itself: nothing may hide what it says. */
+static bool is_magic_link(const struct dentry *d)
+{
+	const struct inode *i = dentry_inode(d);
+
+	return S_ISLNK(i->mode) && i->ops->follow;
+}
+
 /*
  * mounts.lock taken: p moves to the top of what is mounted there by now.  Checks that one can mount
  * there.
@@ -114,7 +122,7 @@ int mount_lock_mountpoint(struct vfs_ctx *c, struct path *p)
 	(void)mount_follow(p);
 	if (!mount_is_ours(c, p->mnt))
 		return -EINVAL;
-	if (dentry_unlinked(p->dentry))
+	if (dentry_unlinked(p->dentry) || is_magic_link(p->dentry))
 		return -ENOENT;
 	return 0;
 }

@@ -153,6 +153,14 @@ static void ovl_inode_free(struct inode *i)
 	mem_free(o);
 }
 
+/* Subdirectories of a merged directory are not counted. */
+static uint32_t ovl_nlink(const struct ovl_inode *o, const struct attr *a)
+{
+	bool merged = o->lower_count > 1 || (o->lower_count == 1 && ovl_upper(o));
+
+	return S_ISDIR(a->mode) && merged ? 1 : a->nlink;
+}
+
 static void ovl_take_attr(struct ovl_inode *o, const struct attr *a)
 {
 	struct inode *i = &o->i;
@@ -160,7 +168,7 @@ static void ovl_take_attr(struct ovl_inode *o, const struct attr *a)
 	i->mode = a->mode;
 	i->uid = a->uid;
 	i->gid = a->gid;
-	i->nlink = S_ISDIR(a->mode) && o->lower_count > 0 ? 1 : a->nlink; /* merged: not counted */
+	i->nlink = ovl_nlink(o, a);
 	i->size = a->size;
 	i->blocks = a->blocks;
 	i->atime = a->atime;
@@ -254,8 +262,7 @@ int ovl_getattr(struct vfs_ctx *c, struct inode *i, uint32_t query, struct attr 
 	if (err < 0)
 		return err;
 	/* The mirrored fields change under i->lock only, by those who change the real inode. */
-	if (S_ISDIR(i->mode) || i->nlink == 0)
-		out->nlink = i->nlink;
+	out->nlink = i->nlink == 0 ? 0 : ovl_nlink(o, out);
 	out->ino = i->ino;
 	out->dev = i->sb->dev;
 	out->attributes = out->attributes_mask = 0;
@@ -392,7 +399,14 @@ static void ovl_free(struct super *sb)
 	mem_free(s->lower);
 	hash_fini(&s->inodes);
 	cred_put(s->cred);
+	mem_free(s->options);
 	mem_free(s);
+}
+
+static void ovl_show_options(struct super *sb, struct buf *b)
+{
+	if (ovl_sb(sb)->options)
+		buf_printf(b, ",%s", ovl_sb(sb)->options);
 }
 
 static int ovl_statfs(struct super *sb, struct statfs_info *out)
@@ -418,6 +432,7 @@ static const struct super_ops ovl_super_ops = {
 	.free = ovl_free,
 	.statfs = ovl_statfs,
 	.sync = ovl_sync,
+	.show_options = ovl_show_options,
 	.inode_free = ovl_inode_free,
 };
 
@@ -578,7 +593,8 @@ static int options_parse(struct vfs_ctx *c, char *data, struct ovl_options *o)
 			*value++ = '\0';
 		err = overlay_option(c, o, p, value);
 	}
-	if (err == 0 && (o->lower_count == 0 || (o->upper.mnt && !o->has_work)))
+	if (err == 0 && (o->lower_count == 0 || (o->upper.mnt && !o->has_work) ||
+			 (o->lower_count == 1 && !o->upper.mnt)))
 		err = -EINVAL;
 	return err;
 }
@@ -597,6 +613,8 @@ static int mount_by_options(struct vfs_ctx *c, const struct fs_type *t, const ch
 
 		err = super_make(t, source, &l, out);
 	}
+	if (err == 0)
+		ovl_sb(*out)->options = mem_strdup(data); /* NULL: not shown */
 	if (o) {
 		path_put(&o->upper);
 		for (unsigned int n = 0; n < o->lower_count; n++)
@@ -615,9 +633,13 @@ static int overlay_mount(struct vfs_ctx *c, const struct fs_type *t, const char 
 	return mount_by_options(c, t, source, data, out);
 }
 
+/*
+ * Not for user namespaces: layers are used with all capabilities, so a mounter with fewer could write
+ * into an upper directory that is not his.
+ */
 struct fs_type overlay_type = {
 	.name = "overlay",
-	.flags = FS_NODEV | FS_USERNS_MOUNT,
+	.flags = FS_NODEV,
 	.mount = overlay_mount,
 };
 

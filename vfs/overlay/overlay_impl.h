@@ -20,6 +20,7 @@ struct ovl_super {
 	unsigned int lower_count;  /* (c) */
 	struct mutex copy_lock;    /* LOCK_STACKED_COPY: one copy-up at a time */
 	struct latch latch;
+	char *options;             /* (c) owned: as given to mount(2); NULL: made by the Sentry */
 	struct hash inodes;        /* (latch) ovl_inode by its upper inode; not counted */
 };
 

@@ -443,7 +443,7 @@ static int rename_act(struct change *from, struct change *to, struct dentry *old
 		err = make_opaque(from, ovl_i(ni));
 	if (err < 0)
 		return err;
-	if (!(flags & RENAME_EXCHANGE) && (from->covers || (flags & RENAME_WHITEOUT)))
+	if (!(flags & RENAME_EXCHANGE) && from->covers)
 		up_flags |= RENAME_WHITEOUT;
 	return vfs_rename(&from->c, &from->up, from->name, &to->up, to->name, up_flags);
 }
@@ -455,6 +455,8 @@ static int dir_rename(struct vfs_ctx *c, struct inode *old_dir, struct dentry *o
 	struct change from, to;
 	int err;
 
+	if (flags & RENAME_WHITEOUT)
+		return -EINVAL;
 	if (merges(oi) || ((flags & RENAME_EXCHANGE) && merges(ni)))
 		return -EXDEV;
 	err = ovl_copy_up(c, ovl_i(oi), OVL_COPY_ALL);

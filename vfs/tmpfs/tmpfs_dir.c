@@ -36,6 +36,7 @@ static int order_key(const void *key, const struct tree_node *n)
 
 void tmpfs_dir_init(struct tmpfs_inode *t)
 {
+	t->i.size = 2 * TMPFS_DIRENT_SIZE; /* "." and ".." */
 	tree_init(&t->dir.order, order_cmp);
 	t->dir.next_cookie = COOKIE_FIRST;
 	t->i.nlink = 2;
