@@ -175,3 +175,15 @@ int uio_host_iovec(const struct uio *u, struct iovec *iov, int max, bool write)
 	}
 	return n;
 }
+
+uint64_t uio_alignment(const struct uio *u)
+{
+	uint64_t bits = 0;
+	size_t skip = u->offset;
+
+	for (size_t i = 0; i < u->count; i++) {
+		bits |= (u->segs[i].addr + skip) | (u->segs[i].size - skip);
+		skip = 0;
+	}
+	return bits;
+}

@@ -64,6 +64,8 @@ ssize_t uio_zero(struct uio *u, size_t size);
 void uio_advance(struct uio *u, size_t size);
 /* Copy size bytes from the other end without advancing (for retry after a sleep). */
 ssize_t uio_peek(const struct uio *u, void *dst, size_t size);
+/* All addresses and sizes that are left, or'ed: their low bits tell how they are aligned. */
+uint64_t uio_alignment(const struct uio *u);
 /* Limit the rest to size bytes; returns how many were cut off (give back with uio_extend). */
 size_t uio_truncate(struct uio *u, size_t size);
 void uio_extend(struct uio *u, size_t cut);

@@ -275,7 +275,7 @@ static bool write_headers(struct core *c)
 	return ok;
 }
 
-static bool write_core(struct core *c)
+static void write_core(struct core *c)
 {
 	const struct segment *s = (const struct segment *)(const void *)c->segments.data;
 	char *chunk = mem_alloc(CHUNK);
@@ -286,7 +286,6 @@ static bool write_core(struct core *c)
 	mem_free(chunk);
 	if (ok) /* a hole at the end counts too */
 		(void)file_truncate(task_vfs(c->t), c->out, c->pos);
-	return ok;
 }
 
 /* "core" in the working directory, replacing an old one, with the task's own rights. */
@@ -325,7 +324,9 @@ bool core_dump(struct task *t, int sig, const siginfo_t *info)
 		note(&c.notes, "CORE", NT_AUXV, c.mm->auxv, c.mm->auxv_size);
 		note_files(&c);
 		note_fpu(&c);
-		done = !buf_error(&c.notes) && write_core(&c);
+		done = !buf_error(&c.notes); /* cut off at the limit it still counts, as on Linux */
+		if (done)
+			write_core(&c);
 	}
 	file_put(c.out);
 	buf_fini(&c.segments);

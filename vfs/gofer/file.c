@@ -26,6 +26,7 @@ enum {
 	BOUNCE_LARGE = 64 * 1024,
 	WRITE_SHORT = 256 * 1024,   /* up to here a buffered write is not expected to block */
 	IOVECS = 16,
+	DIRECT_ALIGN = 512,         /* of O_DIRECT: a disk's logical block */
 };
 
 #define RWF_HOST (RWF_HIPRI | RWF_DSYNC | RWF_SYNC)
@@ -200,6 +201,14 @@ static ssize_t read_some(int fd, struct uio *dst, int64_t pos, int rwf)
 	return n;
 }
 
+/* O_DIRECT is buffered here, but asks for the alignment that a disk does: open(2). */
+static bool direct_ok(const struct file *f, const struct uio *u, int64_t pos)
+{
+	if (!(atomic_load_explicit(&f->flags, memory_order_relaxed) & O_DIRECT) || !u->space)
+		return true;
+	return (((uint64_t)pos | uio_alignment(u)) & (DIRECT_ALIGN - 1)) == 0;
+}
+
 static ssize_t gfs_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int64_t *pos, int rwf)
 {
 	int fd = read_fd(gfs_inode(f->inode));
@@ -207,6 +216,8 @@ static ssize_t gfs_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int6
 	ssize_t n = 0;
 
 	(void)c;
+	if (!direct_ok(f, dst, *pos))
+		return -EINVAL;
 	while (uio_left(dst) > 0) {
 		n = read_some(fd, dst, *pos, rwf);
 		if (n <= 0)
@@ -296,6 +307,8 @@ static ssize_t gfs_write(struct vfs_ctx *c, struct file *f, struct uio *src, int
 	size_t done = 0;
 	ssize_t n = 0;
 
+	if (!direct_ok(f, src, *pos))
+		return -EINVAL;
 	mutex_lock(&i->lock);
 	if (rwf & RWF_APPEND) {
 		if (!gi->gs->exclusive)
