@@ -631,6 +631,7 @@ static int exec_commit(struct exec *x)
 	t->rseq = (struct rseq_area){ 0 };
 	t->restart.fn = NULL;
 	sig_exec(t);
+	keys_exec(t);
 	process_timers_exec(t->process);
 	if (fdt_shared(t->fdt)) {
 		struct fdtable *own = fdt_dup(t->fdt, ~0u), *old = t->fdt;

@@ -152,6 +152,7 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 	} else {
 		t->ns = ns_set_get(parent->ns);
 	}
+	keys_inherit(t, parent, f & CLONE_THREAD);
 	memcpy(t->comm, parent->comm, sizeof(t->comm));
 	t->blocked = parent->blocked;
 	t->no_new_privs = parent->no_new_privs;

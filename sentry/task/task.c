@@ -106,6 +106,7 @@ void task_put(struct task *t)
 	if (!t || !ref_put(&t->ref))
 		return;
 	plat_thread_free(t->pt);
+	keys_drop(t);
 	cred_put(t->cred);
 	mm_put(t->mm);
 	fdt_put(NULL, t->fdt);

@@ -35,6 +35,7 @@
 #include "lib/timer.h"
 #include "lib/wq.h"
 #include "platform/platform.h"
+#include "sentry/keys/keys.h"
 #include "sentry/mm/mm.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/signal.h"
@@ -315,6 +316,7 @@ struct task {
 	bool sched_reset_on_fork;    /* (a) */
 	uint64_t sched_runtime_ns, sched_deadline_ns, sched_period_ns; /* (a) SCHED_DEADLINE's */
 	int ioprio;                  /* (a) virtual: class and level of ioprio_set(2) */
+	struct task_keys keys;       /* keyrings(7); keys.lock */
 	uint64_t cpu_mask[16];       /* (a) virtual affinity; all zero: every CPU of the container */
 	uint64_t nvcsw, nivcsw;
 	struct task_io io;           /* (a) */
