@@ -13,7 +13,7 @@ enum file_holds {
 	FILE_HOLDS_OPEN = 1 << 4,   /* opened by name: notifications and locks apply */
 	FILE_HOLDS_TREE = 1 << 6,   /* priv: the anonymous mount namespace of a detached tree */
 	FILE_HALF_OPEN = 1 << 5,    /* the open slot has not succeeded: no release */
-	FILE_CREATED = 1 << 6,      /* by this open (F_CREATED_QUERY) */
+	FILE_CREATED = 1 << 7,      /* by this open (F_CREATED_QUERY) */
 };
 /* -ETXTBSY, or 0. */
 int file_hold_writer(struct file *f) must_check;
