@@ -3,6 +3,7 @@
 #include "sentry/fs.h"
 
 #include "lib/mutex.h"
+#include "sentry/aio/aio.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/proc/proc.h"
 #include "sentry/signal/signal.h"
@@ -88,6 +89,7 @@ int sentry_fs_init(void)
 		err = sysfs_init();
 	if (!err)
 		err = ipc_init();
+	aio_module_init();
 	if (!err)
 		tty_init();
 	if (!err)

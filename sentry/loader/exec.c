@@ -24,6 +24,7 @@
 #include "sentry/cred/caps.h"
 #include "sentry/loader/loader.h"
 #include "sentry/signal/signal_impl.h"
+#include "sentry/task/helper.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/time/time_ns.h"
@@ -609,6 +610,7 @@ static int exec_commit(struct exec *x)
 	struct file *old_exe;
 	int err;
 
+	helpers_stop(t->process);
 	err = exec_new_mm(t, x->secure || x->nondumpable);
 	if (err)
 		return err;

@@ -17,6 +17,7 @@
 #include "lib/mem.h"
 #include "lib/overflow.h"
 #include "platform/host.h"
+#include "sentry/aio/aio.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/task/task.h"
 
@@ -44,6 +45,7 @@ int mm_new(struct mm **out)
 	mutex_init(&mm->lock, LOCK_MM);
 	atomic_init(&mm->processes, 1);
 	list_init(&mm->shm);
+	list_init(&mm->aio);
 	mm->dumpable = 1;
 	mm->user_ns = user_ns_get(user_ns_init);
 	*out = mm;
@@ -123,6 +125,7 @@ int mm_dup(struct mm *from, struct plat_mm *plat, struct mm **out)
 	mutex_init(&mm->lock, LOCK_MM);
 	atomic_init(&mm->processes, 1);
 	list_init(&mm->shm);
+	list_init(&mm->aio);
 	plat_mm_get(plat);
 	mm->plat = plat;
 	mm->user_ns = user_ns_get(from->user_ns);
@@ -167,6 +170,7 @@ void mm_put(struct mm *mm)
 	if (!mm || !ref_put(&mm->ref))
 		return;
 	shm_mm_exit(mm);
+	aio_mm_exit(mm);
 	mem_free(mm->locked);
 	mm_names_clear(mm);
 	hash_fini(&mm->names);
@@ -179,6 +183,7 @@ void mm_put(struct mm *mm)
 int mm_reset(struct mm *mm)
 {
 	shm_mm_exit(mm);
+	aio_mm_exit(mm);
 	mm_unlock_all(mm);
 	mutex_lock(&mm->lock);
 	mm_names_clear(mm);

@@ -42,6 +42,7 @@ struct mm {
 	struct mm_locked *locked; /* (m) owned: mlock(2)ed ranges, in no order, apart */
 	size_t locked_count;  /* (m) */
 	bool lock_future;     /* (m) MCL_FUTURE */
+	struct list aio;      /* contexts; sentry/aio/aio.c */
 	struct list shm;      /* attached segments; sentry/ipc/shm.c */
 };
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "sentry/aio/aio.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
 
@@ -183,6 +184,13 @@ static int get_file_nr(const struct pfs_req *r, const struct sysctl *s, struct b
 	return 0;
 }
 
+static int get_aio_nr(const struct pfs_req *r, const struct sysctl *s, struct buf *b)
+{
+	(void)r, (void)s;
+	buf_printf(b, "%u\n", aio_nr());
+	return 0;
+}
+
 static int get_mmap_min_addr(const struct pfs_req *r, const struct sysctl *s, struct buf *b)
 {
 	(void)r, (void)s;
@@ -231,7 +239,7 @@ static const struct sysctl rows[] = {
 	NUMBER("kernel/randomize_va_space", 2),
 	NUMBER("kernel/perf_event_paranoid", 4),
 	NUMBER("kernel/unprivileged_bpf_disabled", 2),
-	NUMBER("kernel/io_uring_disabled", 2),
+	NUMBER("kernel/io_uring_disabled", 0),
 	NUMBER("kernel/kexec_load_disabled", 1),
 	NUMBER("kernel/modules_disabled", 1),
 	NUMBER("kernel/sched_child_runs_first", 0),
@@ -264,7 +272,7 @@ static const struct sysctl rows[] = {
 	NUMBER("fs/protected_fifos", 0),
 	NUMBER("fs/protected_regular", 0),
 	NUMBER("fs/suid_dumpable", 0),
-	NUMBER("fs/aio-nr", 0),
+	GET("fs/aio-nr", get_aio_nr),
 	NUMBER("fs/aio-max-nr", 65536),
 	NUMBER("vm/overcommit_memory", 0),
 	NUMBER("vm/overcommit_ratio", 50),

@@ -18,6 +18,7 @@
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/signal/signal_impl.h"
+#include "sentry/task/helper.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/user_ns.h"
@@ -538,6 +539,8 @@ void task_leave(struct task *t)
 	task_record_usage(t);
 	task_vfs(t); /* a fresh context for the closing of files */
 	sem_undo_exit(t);
+	if (last)
+		helpers_stop(p);
 	task_leave_mm(t, last, group_exit);
 	if (last)
 		process_kill_timer_cancel(p);

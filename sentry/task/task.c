@@ -19,6 +19,7 @@
 #include "sentry/signal/signal.h"
 #include "sentry/sys/dispatch.h"
 #include "sentry/task/pid.h"
+#include "sentry/task/helper.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/time/timers.h"
 
@@ -29,6 +30,7 @@ struct tasklist tasklist;
 
 void task_init(void)
 {
+	helpers_init();
 	mutex_init(&tasklist.lock, LOCK_TASKLIST);
 }
 
@@ -364,7 +366,7 @@ struct vfs_ctx *task_vfs(struct task *t)
 	}
 	c->mnt_ns = t->ns->mnt;
 	c->waiter = &t->waiter;
-	c->space = plat_thread_space(t->pt);
+	c->space = task_space(t);
 	c->fsize_limit = task_rlimit(t, RLIMIT_FSIZE);
 	c->lock_owner = t->fdt;
 	c->pid = task_tgid(t);

@@ -241,6 +241,7 @@ struct process {
 	uint64_t maxrss, child_maxrss; /* KB */
 	int64_t start_ns;            /* (c) CLOCK_BOOTTIME */
 	int oom_score_adj;           /* (a) */
+	atomic_uint helpers;         /* (a) running for it: sentry/task/helper.h */
 	/* Set for processes that the Sentry itself made (parent NULL, getppid() 0). */
 	void (*on_exit)(struct process *p, void *arg); /* (c) on the last task's fiber, without locks */
 	void *on_exit_arg;
@@ -377,6 +378,12 @@ struct task *task_get(struct task *t);
 void task_put(struct task *t); /* accepts NULL */
 /* Refresh t->vfs from t's cred, fs and ns; the context to pass to vfs functions.  Own fiber. */
 struct vfs_ctx *task_vfs(struct task *t);
+
+/* The memory that t's system calls copy from and to; a helper has no host thread of its own. */
+static inline const struct uio_space *task_space(struct task *t)
+{
+	return t->pt ? plat_thread_space(t->pt) : plat_mm_space(t->mm->plat);
+}
 
 static inline struct task *ctx_task(const struct vfs_ctx *c)
 {

@@ -15,7 +15,7 @@
 
 int uaccess_get(struct task *t, void *dst, uaddr_t src, size_t size)
 {
-	const struct uio_space *s = plat_thread_space(t->pt);
+	const struct uio_space *s = task_space(t);
 
 	if (size == 0)
 		return 0;
@@ -24,7 +24,7 @@ int uaccess_get(struct task *t, void *dst, uaddr_t src, size_t size)
 
 int uaccess_put(struct task *t, uaddr_t dst, const void *src, size_t size)
 {
-	const struct uio_space *s = plat_thread_space(t->pt);
+	const struct uio_space *s = task_space(t);
 
 	if (size == 0)
 		return 0;
@@ -44,7 +44,7 @@ int uaccess_zero(struct task *t, uaddr_t dst, size_t size)
  */
 ssize_t uaccess_get_string(struct task *t, char *dst, uaddr_t src, size_t max)
 {
-	const struct uio_space *s = plat_thread_space(t->pt);
+	const struct uio_space *s = task_space(t);
 	size_t done = 0;
 
 	while (done < max) {
@@ -138,7 +138,7 @@ int uaccess_iov_init(struct task *t, struct uaccess_iov *v, uaddr_t iov, uint64_
 		v->segs[i].size = MIN(v->segs[i].size, MAX_RW_COUNT - total);
 		total += v->segs[i].size;
 	}
-	uio_init_segs(&v->uio, plat_thread_space(t->pt), v->segs, count);
+	uio_init_segs(&v->uio, task_space(t), v->segs, count);
 	return 0;
 
 fini:
@@ -154,5 +154,5 @@ void uaccess_iov_fini(struct uaccess_iov *v)
 
 void uaccess_uio(struct task *t, struct uio *u, uaddr_t addr, size_t size)
 {
-	uio_init_user(u, plat_thread_space(t->pt), addr.addr, MIN(size, MAX_RW_COUNT));
+	uio_init_user(u, task_space(t), addr.addr, MIN(size, MAX_RW_COUNT));
 }

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* io_uring_enter.c: io_uring_setup(2), io_uring_enter(2), io_uring_register(2). */
+#include "t.h"
+
+#include <linux/io_uring.h>
+#include <linux/time_types.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <sys/sysmacros.h>
+
+static struct {
+	int fd;
+	struct io_uring_params p;
+	_Atomic unsigned int *sq_head, *sq_tail, *cq_head, *cq_tail;
+	unsigned int *array, sq_mask, cq_mask;
+	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
+	unsigned int queued;
+} r;
+
+static void ring_open(unsigned int entries, unsigned int flags)
+{
+	size_t size;
+	char *m;
+
+	memset(&r, 0, sizeof(r));
+	r.p.flags = flags;
+	r.fd = (int)syscall(SYS_io_uring_setup, entries, &r.p);
+	if (r.fd < 0 && (errno == ENOSYS || errno == EPERM)) /* switched off on this machine */
+		exit(77);
+	CHECK(r.fd >= 0);
+	CHECK(r.p.features & IORING_FEAT_SINGLE_MMAP);
+	size = r.p.sq_off.array + r.p.sq_entries * 4;
+	if (r.p.cq_off.cqes + r.p.cq_entries * sizeof(struct io_uring_cqe) > size)
+		size = r.p.cq_off.cqes + r.p.cq_entries * sizeof(struct io_uring_cqe);
+	m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd, IORING_OFF_SQ_RING);
+	r.sqes = mmap(NULL, r.p.sq_entries * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE, MAP_SHARED,
+		      r.fd, IORING_OFF_SQES);
+	CHECK(m != MAP_FAILED && r.sqes != MAP_FAILED);
+	r.sq_head = (void *)(m + r.p.sq_off.head);
+	r.sq_tail = (void *)(m + r.p.sq_off.tail);
+	r.sq_mask = *(unsigned int *)(void *)(m + r.p.sq_off.ring_mask);
+	r.array = (void *)(m + r.p.sq_off.array);
+	r.cq_head = (void *)(m + r.p.cq_off.head);
+	r.cq_tail = (void *)(m + r.p.cq_off.tail);
+	r.cq_mask = *(unsigned int *)(void *)(m + r.p.cq_off.ring_mask);
+	r.cqes = (void *)(m + r.p.cq_off.cqes);
+}
+
+static struct io_uring_sqe *sqe(int op, int fd, const void *addr, unsigned int len, uint64_t off,
+				uint64_t data)
+{
+	unsigned int tail = *r.sq_tail, i = tail & r.sq_mask;
+	struct io_uring_sqe *e = &r.sqes[i];
+
+	memset(e, 0, sizeof(*e));
+	e->opcode = (unsigned char)op;
+	e->fd = fd;
+	e->addr = (uintptr_t)addr;
+	e->len = len;
+	e->off = off;
+	e->user_data = data;
+	r.array[i] = i;
+	atomic_store(r.sq_tail, tail + 1);
+	r.queued++;
+	return e;
+}
+
+static long enter(unsigned int min)
+{
+	unsigned int n = r.queued;
+
+	r.queued = 0;
+	return syscall(SYS_io_uring_enter, r.fd, n, min, min ? IORING_ENTER_GETEVENTS : 0, NULL, 8);
+}
+
+/* The result of the completion with that data; the queue is searched and emptied up to count. */
+static int result(uint64_t data)
+{
+	static struct io_uring_cqe seen[64];
+	static int n;
+
+	for (int tries = 0; tries < 200; tries++) {
+		for (int i = 0; i < n; i++) {
+			if (seen[i].user_data == data) {
+				int res = seen[i].res;
+
+				seen[i] = seen[--n];
+				return res;
+			}
+		}
+		if (*r.cq_head == *r.cq_tail)
+			syscall(SYS_io_uring_enter, r.fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 8);
+		while (*r.cq_head != *r.cq_tail && n < 64) {
+			seen[n++] = r.cqes[*r.cq_head & r.cq_mask];
+			atomic_fetch_add(r.cq_head, 1);
+		}
+	}
+	return -9999;
+}
+
+static int dies_with_requests(void)
+{
+	int p[2];
+	char c;
+
+	ring_open(8, 0);
+	if (pipe(p))
+		return 1;
+	sqe(IORING_OP_READ, p[0], &c, 1, -1, 1);
+	return enter(0) == 1 ? 0 : 2;
+}
+
+T_MAIN
+{
+	struct __kernel_timespec soon = { 0, 30000000 }, late = { 100, 0 };
+	struct io_uring_probe *probe = calloc(1, sizeof(*probe) + 256 * sizeof(struct io_uring_probe_op));
+	struct io_uring_params bad = { .flags = 1u << 30 };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	struct iovec iov[2];
+	struct statx stx;
+	struct pollfd pfd;
+	char buf[64] = "", text[] = "io_uring";
+	int fd = memfd_create("x", 0), p[2], sv[2], ev, l, s;
+	uint64_t count;
+	int64_t start;
+
+	FAILS(EINVAL, syscall(SYS_io_uring_setup, 0, &r.p));
+	if (errno == ENOSYS || errno == EPERM)
+		exit(77);
+	FAILS(EINVAL, syscall(SYS_io_uring_setup, 8, &bad));
+	FAILS(EFAULT, syscall(SYS_io_uring_setup, 8, BAD_PTR));
+	FAILS(EOPNOTSUPP, syscall(SYS_io_uring_enter, 0, 0, 0, 0, NULL, 0));
+	FAILS(EBADF, syscall(SYS_io_uring_enter, 99, 0, 0, 0, NULL, 0));
+	ring_open(7, 0);
+	EQUAL(r.p.sq_entries, 8);
+	EQUAL(r.p.cq_entries, 16);
+
+	/* One, several, unknown. */
+	sqe(IORING_OP_NOP, -1, NULL, 0, 0, 1);
+	EQUAL(enter(1), 1);
+	EQUAL(result(1), 0);
+	sqe(IORING_OP_WRITE, fd, text, 8, 0, 2);
+	EQUAL(enter(1), 1);
+	EQUAL(result(2), 8);
+	iov[0] = (struct iovec){ buf, 3 };
+	iov[1] = (struct iovec){ buf + 10, 20 };
+	sqe(IORING_OP_READV, fd, iov, 2, 0, 3);
+	sqe(IORING_OP_FSYNC, fd, NULL, 0, 0, 4);
+	EQUAL(enter(2), 2);
+	EQUAL(result(3), 8);
+	EQUAL(result(4), 0);
+	CHECK(!memcmp(buf, "io_", 3) && !memcmp(buf + 10, "uring", 5));
+	sqe(250, fd, NULL, 0, 0, 5);
+	EQUAL(enter(1), 1);
+	EQUAL(result(5), -EINVAL);
+	sqe(IORING_OP_READ, 99, buf, 1, 0, 6);
+	EQUAL(enter(1), 1);
+	EQUAL(result(6), -EBADF);
+
+	/* Names. */
+	sqe(IORING_OP_OPENAT, AT_FDCWD, "/dev/null", 0, 0, 7)->open_flags = O_WRONLY;
+	sqe(IORING_OP_STATX, AT_FDCWD, "/dev/null", STATX_BASIC_STATS, (uintptr_t)&stx, 8);
+	EQUAL(enter(2), 2);
+	s = result(7);
+	CHECK(s >= 0);
+	EQUAL(result(8), 0);
+	CHECK(S_ISCHR(stx.stx_mode) && stx.stx_rdev_minor == 3);
+	sqe(IORING_OP_CLOSE, s, NULL, 0, 0, 9);
+	EQUAL(enter(1), 1);
+	EQUAL(result(9), 0);
+	EQUAL(fcntl(s, F_GETFD), -1);
+
+	/* A read that has to wait, and one that is cancelled. */
+	EQUAL(pipe(p), 0);
+	memset(buf, 0, sizeof(buf));
+	sqe(IORING_OP_READ, p[0], buf, 10, -1, 10);
+	EQUAL(enter(0), 1);
+	t_sleep_ms(10);
+	EQUAL(*r.cq_head, *r.cq_tail);
+	EQUAL(write(p[1], "later", 5), 5);
+	EQUAL(result(10), 5);
+	CHECK(!strcmp(buf, "later"));
+	sqe(IORING_OP_READ, p[0], buf, 10, -1, 11);
+	EQUAL(enter(0), 1);
+	sqe(IORING_OP_ASYNC_CANCEL, -1, (void *)11, 0, 0, 12);
+	sqe(IORING_OP_ASYNC_CANCEL, -1, (void *)1234, 0, 0, 13);
+	EQUAL(enter(2), 2);
+	s = result(12);
+	CHECK(s == 0 || s == -EALREADY);
+	EQUAL(result(13), -ENOENT);
+	s = result(11);
+	CHECK(s == -ECANCELED || s == -EINTR);
+
+	/* Poll, and its removal; the ring's own descriptor. */
+	sqe(IORING_OP_POLL_ADD, p[0], NULL, 0, 0, 14)->poll32_events = POLLIN;
+	sqe(IORING_OP_POLL_ADD, sv[0] = p[1], NULL, 0, 0, 15)->poll32_events = POLLOUT;
+	EQUAL(enter(1), 2);
+	EQUAL(result(15), POLLOUT);
+	sqe(IORING_OP_POLL_REMOVE, -1, (void *)14, 0, 0, 16);
+	EQUAL(enter(2), 1);
+	EQUAL(result(16), 0);
+	EQUAL(result(14), -ECANCELED);
+	pfd = (struct pollfd){ .fd = r.fd, .events = POLLIN };
+	EQUAL(poll(&pfd, 1, 0), 0);
+	sqe(IORING_OP_NOP, -1, NULL, 0, 0, 17);
+	EQUAL(enter(0), 1);
+	EQUAL(poll(&pfd, 1, 1000), 1);
+	EQUAL(result(17), 0);
+
+	/* Timeouts. */
+	start = t_now_ms();
+	sqe(IORING_OP_TIMEOUT, -1, &soon, 1, 0, 18);
+	EQUAL(enter(1), 1);
+	EQUAL(result(18), -ETIME);
+	CHECK(t_now_ms() - start >= 29);
+	sqe(IORING_OP_TIMEOUT, -1, &late, 1, 1, 19);
+	EQUAL(enter(0), 1);
+	t_sleep_ms(10);
+	sqe(IORING_OP_NOP, -1, NULL, 0, 0, 20);
+	EQUAL(enter(2), 1);
+	EQUAL(result(20), 0);
+	EQUAL(result(19), 0);
+	sqe(IORING_OP_TIMEOUT, -1, &late, 1, 0, 21);
+	EQUAL(enter(0), 1);
+	t_sleep_ms(10);
+	sqe(IORING_OP_TIMEOUT_REMOVE, -1, (void *)21, 0, 0, 22);
+	EQUAL(enter(2), 1);
+	EQUAL(result(22), 0);
+	EQUAL(result(21), -ECANCELED);
+
+	/* Chains: in order, broken by an error, with a timeout. */
+	memset(buf, 0, sizeof(buf));
+	sqe(IORING_OP_WRITE, p[1], "chain", 5, -1, 23)->flags = IOSQE_IO_LINK;
+	sqe(IORING_OP_READ, p[0], buf, 5, -1, 24);
+	EQUAL(enter(2), 2);
+	EQUAL(result(23), 5);
+	EQUAL(result(24), 5);
+	CHECK(!strcmp(buf, "chain"));
+	sqe(IORING_OP_READ, 99, buf, 5, 0, 25)->flags = IOSQE_IO_LINK;
+	sqe(IORING_OP_NOP, -1, NULL, 0, 0, 26);
+	EQUAL(enter(2), 2);
+	EQUAL(result(25), -EBADF);
+	EQUAL(result(26), -ECANCELED);
+	sqe(IORING_OP_READ, p[0], buf, 5, -1, 27)->flags = IOSQE_IO_LINK;
+	sqe(IORING_OP_LINK_TIMEOUT, -1, &soon, 1, 0, 28);
+	EQUAL(enter(2), 2);
+	s = result(27);
+	CHECK(s == -ECANCELED || s == -EINTR);
+	EQUAL(result(28), -ETIME);
+	sqe(IORING_OP_READ, p[0], buf, 5, -1, 29);
+	sqe(IORING_OP_NOP, -1, NULL, 0, 0, 30)->flags = IOSQE_IO_DRAIN;
+	EQUAL(enter(0), 2);
+	t_sleep_ms(10);
+	EQUAL(*r.cq_head, *r.cq_tail);
+	EQUAL(write(p[1], "drain", 5), 5);
+	EQUAL(result(29), 5);
+	EQUAL(result(30), 0);
+
+	/* Sockets. */
+	EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	sqe(IORING_OP_RECV, sv[1], buf, 10, 0, 31);
+	EQUAL(enter(0), 1);
+	sqe(IORING_OP_SEND, sv[0], "hi", 2, 0, 32);
+	EQUAL(enter(2), 1);
+	EQUAL(result(32), 2);
+	EQUAL(result(31), 2);
+	l = socket(AF_INET, SOCK_STREAM, 0);
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	EQUAL(bind(l, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	EQUAL(listen(l, 1), 0);
+	EQUAL(getsockname(l, (struct sockaddr *)&sin, &len), 0);
+	s = socket(AF_INET, SOCK_STREAM, 0);
+	sqe(IORING_OP_ACCEPT, l, NULL, 0, 0, 33);
+	sqe(IORING_OP_CONNECT, s, &sin, 0, sizeof(sin), 34);
+	EQUAL(enter(2), 2);
+	EQUAL(result(34), 0);
+	s = result(33);
+	CHECK(s >= 0);
+
+	/* Registered files, buffers, eventfd. */
+	EQUAL(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_FILES, &fd, 1), 0);
+	FAILS(EBUSY, syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_FILES, &fd, 1));
+	iov[0] = (struct iovec){ buf, sizeof(buf) };
+	EQUAL(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_BUFFERS, iov, 1), 0);
+	sqe(IORING_OP_READ_FIXED, 0, buf + 1, 8, 0, 35)->flags = IOSQE_FIXED_FILE;
+	EQUAL(enter(1), 1);
+	EQUAL(result(35), 8);
+	CHECK(!memcmp(buf + 1, "io_uring", 8));
+	sqe(IORING_OP_READ_FIXED, fd, text, 8, 0, 36);
+	EQUAL(enter(1), 1);
+	EQUAL(result(36), -EFAULT);
+	sqe(IORING_OP_READ, 5, buf, 8, 0, 37)->flags = IOSQE_FIXED_FILE;
+	EQUAL(enter(1), 1);
+	EQUAL(result(37), -EBADF);
+	EQUAL(syscall(SYS_io_uring_register, r.fd, IORING_UNREGISTER_FILES, NULL, 0), 0);
+	FAILS(ENXIO, syscall(SYS_io_uring_register, r.fd, IORING_UNREGISTER_FILES, NULL, 0));
+	ev = eventfd(0, EFD_NONBLOCK);
+	EQUAL(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_EVENTFD, &ev, 1), 0);
+	sqe(IORING_OP_NOP, -1, NULL, 0, 0, 38);
+	EQUAL(enter(1), 1);
+	EQUAL(result(38), 0);
+	EQUAL(read(ev, &count, 8), 8);
+	EQUAL(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_PROBE, probe, 256), 0);
+	CHECK(probe->ops[IORING_OP_READ].flags & IO_URING_OP_SUPPORTED);
+
+	/* More completions than there is room for: none is lost. */
+	for (int i = 0; i < 20; i++) {
+		sqe(IORING_OP_NOP, -1, NULL, 0, 0, 100 + (uint64_t)i);
+		EQUAL(enter(0), 1);
+	}
+	for (int i = 0; i < 20; i++)
+		EQUAL(result(100 + (uint64_t)i), 0);
+
+	close(r.fd);
+	EQUAL(t_wait(t_fork(dies_with_requests)), 0);
+}
