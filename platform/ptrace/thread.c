@@ -560,8 +560,9 @@ static void traced_kick(struct plat_thread *pt)
 	pt->kicked = true;
 	if (pt->state == TRACED_APP)
 		tid = pt->tid;
-	latch_unlock(&pt->latch);
 	pid = __atomic_load_n(&pt->mm->pid, __ATOMIC_RELAXED);
+	latch_unlock(&pt->latch);
+	/* pt may be gone from here on. */
 	if (tid)
 		(void)host_tgkill(pid, tid, KICK_SIGNAL);
 }

@@ -32,8 +32,11 @@ struct zygote_plan {
 
 /* ---- in the child: host calls only, no libc (platform/zygote.h) -------------------------------- */
 
-/* x86_64/text.S: the ranges in registers; never comes back. */
-_Noreturn void traced_zygote_jump(uint64_t entry, const uint64_t ranges[PLAT_RESET_CALLS][2]);
+/*
+ * x86_64/text.S: the ranges in registers.  Never comes back, but that must not be said: ASan would have
+ * system calls made first, which the filter is there to trap.
+ */
+void traced_zygote_jump(uint64_t entry, const uint64_t ranges[PLAT_RESET_CALLS][2]);
 
 _Noreturn static void zygote_main(const struct zygote_plan *p)
 {
@@ -52,6 +55,8 @@ _Noreturn static void zygote_main(const struct zygote_plan *p)
 	if (err < 0)
 		zygote_fail("filter", err);
 	traced_zygote_jump(traced_text_at(traced_text_zygote), p->ranges);
+	for (;;)
+		;
 }
 
 /* ---- the parent ------------------------------------------------------------------------------- */
@@ -80,7 +85,7 @@ static void pause_briefly(void)
 	(void)host_futex(&word, FUTEX_WAIT, 0, &ts, 0);
 }
 
-/* Stop it.  -ENOTSUP: it has died, and said why. */
+/* Stop it.  -ENOTSUP: it has died, and said why, or will not live. */
 static int zygote_stop(pid_t pid)
 {
 	int status, err;
@@ -90,7 +95,9 @@ static int zygote_stop(pid_t pid)
 		err = host_wait4(pid, &status, __WALL, NULL);
 	if (err < 0)
 		return err == -ESRCH ? -ENOTSUP : err;
-	return WIFSTOPPED(status) ? 0 : -ENOTSUP;
+	if (WIFSTOPPED(status) && status >> 16 == 0)
+		log_error("ptrace: the zygote got signal %d", WSTOPSIG(status));
+	return WIFSTOPPED(status) && status >> 16 == PTRACE_EVENT_STOP ? 0 : -ENOTSUP;
 }
 
 /* Let it run until it idles, and leave it stopped there. */

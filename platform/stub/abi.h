@@ -34,6 +34,7 @@
 #define STUB_TEXT         0x7ffb40100000
 #define STUB_TEXT_MAX     0x10000
 #define STUB_MAGIC        0x62757473 /* first word of the text, then offsets: struct stub_head */
+#define STUB_TRACED_MAGIC 0x63617274 /* the same of the ptrace platform (ptrace/x86_64/text.S) */
 #define STUB_CONST        (STUB_TEXT + STUB_TEXT_MAX)
 #define STUB_CHANNEL      (STUB_TEXT - STUB_CHANNEL_SIZE)
 #define STUB_AREAS        (STUB_TEXT + 0x20000)

@@ -3,6 +3,8 @@
  * text.S (x86-64): what lies at STUB_TEXT in every traced process.  Copied there, so it knows no
  * addresses; here it is data.
  */
+#include "platform/stub/abi.h"
+
 	.section .rodata, "a"
 	.globl	traced_text, traced_text_end, traced_text_syscall, traced_text_cmpxchg
 	.globl	traced_text_zygote, traced_text_idle
@@ -10,7 +12,7 @@
 	.hidden	traced_text_zygote, traced_text_idle
 	.balign	64
 traced_text:
-	.long	0x63617274, 0, 0, 0 /* not STUB_MAGIC */
+	.long	STUB_TRACED_MAGIC, 0, 0, 0
 	.balign	16
 traced_text_syscall:
 	syscall
@@ -55,7 +57,7 @@ traced_text_end:
 	.globl	traced_zygote_jump
 	.hidden	traced_zygote_jump
 	.type	traced_zygote_jump, @function
-/* _Noreturn void traced_zygote_jump(entry rdi, const uint64_t ranges[3][2] rsi) */
+/* void traced_zygote_jump(entry rdi, const uint64_t ranges[3][2] rsi) */
 traced_zygote_jump:
 	mov	(%rsi), %rbx
 	mov	8(%rsi), %rbp

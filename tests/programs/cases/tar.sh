@@ -1,4 +1,5 @@
 # timeout: 120
+# long: yes
 cd /tmp
 python3 - <<'X'
 import os

@@ -1,4 +1,5 @@
 # timeout: 90
+# long: yes
 # Terminals: controlling terminals, job control, keys and signals, hang-ups, ioctls.
 cat > /tmp/t.py <<'PY'
 import os,fcntl,termios,struct,signal,time,select,errno,tty
