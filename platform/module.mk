@@ -17,6 +17,7 @@ SRCS += platform/notify/zygote.c
 SRCS += platform/platform.c
 SRCS += platform/proc.c
 SRCS += platform/ptrace/exit.c
+SRCS += platform/ptrace/futex.c
 SRCS += platform/ptrace/mm.c
 SRCS += platform/ptrace/native.c
 SRCS += platform/ptrace/order.c

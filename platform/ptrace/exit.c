@@ -57,7 +57,8 @@ static bool lock_died(struct plat_thread *pt, uint64_t addr, uint32_t tid, bool 
 			break;
 		value = old;
 	}
-	if (!pi && (value & FUTEX_WAITERS))
+	/* Those who wait for a PI lock sleep like the others here (futex.c). */
+	if (value & FUTEX_WAITERS)
 		wake_one(pt, addr);
 	return true;
 }

@@ -14,7 +14,12 @@
 #include <errno.h>
 #include <string.h>
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
 #define ERESTARTSYS_           512
+#define ERESTARTNOINTR_        513
 #define ERESTART_RESTARTBLOCK_ 516
 
 /* ---- identities ------------------------------------------------------------------------------- */
@@ -72,7 +77,24 @@ static enum native_verdict decide(struct plat_thread *pt, uint64_t nr)
 	pt->native = (struct native_call){
 		nr, { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 }, -ENOSYS, false,
 	};
+	if (nr == SYS_futex_waitv)
+		return NATIVE_WAIT;
 	return native_decide(&tracer.consts, &pt->native);
+}
+
+/* The fiber's turn, for a PI futex. */
+static bool pi_turn(struct plat_thread *pt)
+{
+	pt->pi_turn = true;
+	if (!pt->suspended)
+		return false;
+	latch_lock(&pt->latch);
+	if (pt->state == TRACED_APP)
+		pt->state = TRACED_KERNEL;
+	latch_unlock(&pt->latch);
+	pt->suspended = false;
+	(void)fiber_run(pt->fiber);
+	return true;
 }
 
 static bool wants_kick(struct plat_thread *pt)
@@ -92,7 +114,7 @@ static void set_result(struct plat_thread *pt, long result)
 	pt->in_wait = false;
 }
 
-bool traced_native_call(struct plat_thread *pt)
+bool traced_native_call(struct plat_thread *pt, bool *ran)
 {
 	uint64_t nr = pt->registers.orig_rax;
 	struct plat_identity id;
@@ -103,9 +125,15 @@ bool traced_native_call(struct plat_thread *pt)
 	native = pt->mm->native;
 	id = pt->mm->identity;
 	latch_unlock(&pt->mm->latch);
+	*ran = false;
 	if (!native)
 		return false;
 	pt->native_report = false;
+	if (traced_pi_is(nr, pt->registers.rsi)) {
+		traced_pi_begin(pt);
+		*ran = pi_turn(pt);
+		return true;
+	}
 	switch (decide(pt, nr)) {
 	case NATIVE_CALL:
 		begin(pt, TRACED_NATIVE, &pt->native);
@@ -126,11 +154,32 @@ bool traced_native_call(struct plat_thread *pt)
 	return true;
 }
 
+/* From its commit, so it can't be run. */
+static void back_to_fiber(struct plat_thread *pt)
+{
+	latch_lock(&pt->latch);
+	pt->state = TRACED_KERNEL;
+	latch_unlock(&pt->latch);
+	pt->suspended = false;
+	fiber_resume(pt->fiber);
+}
+
+void traced_pi_wait(struct plat_thread *pt)
+{
+	begin(pt, TRACED_WAITS, &pt->native);
+}
+
 void traced_native_ordered(struct plat_thread *pt)
 {
 	long result = -ENOSYS;
 
 	pt->native_report = pt->native_ordered_report;
+	if (traced_pi_is(pt->native_nr, pt->registers.rsi)) {
+		traced_pi_begin(pt);
+		pt->pi_turn = true;
+		back_to_fiber(pt);
+		return;
+	}
 	switch (decide(pt, pt->native_nr)) {
 	case NATIVE_CALL:
 		begin(pt, TRACED_NATIVE, &pt->native);
@@ -151,17 +200,17 @@ void traced_native_ordered(struct plat_thread *pt)
 	}
 	pt->registers.orig_rax = pt->native_nr;
 	pt->event = (struct plat_event){ .kind = PLAT_NATIVE_DONE };
-	latch_lock(&pt->latch);
-	pt->state = TRACED_KERNEL;
-	latch_unlock(&pt->latch);
-	pt->suspended = false;
-	fiber_resume(pt->fiber); /* not run: this is its commit */
+	back_to_fiber(pt);
 }
 
 bool traced_native_done(struct plat_thread *pt)
 {
 	long result = (long)pt->now.rax;
 
+	if (pt->pi) {
+		pt->native_result = result;
+		return pi_turn(pt);
+	}
 	if (pt->mode == TRACED_HUGE) {
 		result = pt->native_result;
 	} else if (pt->mode == TRACED_NATIVE && pt->native.huge && result > 0) {
@@ -192,11 +241,15 @@ bool traced_native_done(struct plat_thread *pt)
 
 void traced_wait_kicked(struct plat_thread *pt)
 {
-	bool timed = pt->native.args[3] != 0;
+	long code = ERESTARTSYS_;
 
+	if (pt->pi)
+		code = ERESTARTNOINTR_;
+	else if (pt->native.nr == SYS_futex && pt->native.args[3] != 0)
+		code = ERESTART_RESTARTBLOCK_;
 	traced_read_regs(pt);
-	pt->registers.orig_rax = SYS_futex;
-	pt->registers.rax = (unsigned long long)(timed ? -ERESTART_RESTARTBLOCK_ : -ERESTARTSYS_);
+	pt->registers.orig_rax = pt->native.nr;
+	pt->registers.rax = (unsigned long long)-code;
 	pt->in_wait = true;
 	pt->wait_seen = pt->registers;
 	pt->wait_regs = pt->now;
@@ -211,7 +264,7 @@ bool traced_wait_goes_on(struct plat_thread *pt)
 	pt->in_wait = false;
 	if (pt->regs_set || pt->result_set) {
 		if (now.rip != pt->wait_seen.rip - 2 ||
-		    (now.rax != SYS_futex && now.rax != SYS_restart_syscall))
+		    (now.rax != pt->wait_seen.orig_rax && now.rax != SYS_restart_syscall))
 			return false;
 		now.rip = pt->wait_seen.rip;
 		now.rax = pt->wait_seen.rax;

@@ -96,7 +96,7 @@ struct plat_thread {
 	struct fiber *creator;         /* (w) waits for this thread's first stop */
 	plat_regs_t now;               /* (w) the host thread's registers as last read */
 	struct native_call native;     /* (w) TRACED_NATIVE … TRACED_WAITS */
-	long native_result;            /* (w) TRACED_HUGE */
+	long native_result;            /* (w) TRACED_HUGE; of a PI futex's wait, then (f) */
 	bool native_report;            /* (w) tell the Sentry when done */
 	int wait_status;               /* (w) when it has gone */
 
@@ -108,6 +108,11 @@ struct plat_thread {
 	bool native_ordered;           /* (f) the next run makes call native_nr */
 	bool native_ordered_report;    /* (f) */
 	uint64_t native_nr;            /* (f) */
+	bool pi;                       /* as event: a PI futex call is at work … */
+	bool pi_turn;                  /* … and it is the fiber's turn */
+	bool pi_waits;                 /* (f) the next run waits, as `native` says */
+	uint8_t pi_step;               /* (f) futex.c */
+	uint32_t pi_tid;               /* (f) what the word holds when we own it */
 	struct plat_event event;       /* written by (w), then (f) */
 	plat_regs_t order_regs;        /* (f) where the order starts */
 	bool order_fault;              /* as order_regs: it faulted */
@@ -174,8 +179,10 @@ void traced_resume(struct plat_thread *pt, int sig);
 bool traced_report(struct plat_thread *pt);
 
 /* native.c */
-/* The application's call is one that is made natively, and is answered or under way. */
-bool traced_native_call(struct plat_thread *pt);
+/* The application's call is one that is made natively, and is answered or under way.  *ran: a fiber was run. */
+bool traced_native_call(struct plat_thread *pt, bool *ran);
+/* Begin the wait that pt->native says, of a PI futex. */
+void traced_pi_wait(struct plat_thread *pt);
 /* The call that plat_native_call() asked for, in the commit of a run. */
 void traced_native_ordered(struct plat_thread *pt);
 /* It has come to the int3. */
@@ -184,6 +191,13 @@ bool traced_native_done(struct plat_thread *pt);
 void traced_wait_kicked(struct plat_thread *pt);
 /* Whether the fiber wants the interrupted wait to go on; then it does. */
 bool traced_wait_goes_on(struct plat_thread *pt);
+
+/* futex.c */
+/* Whether it is a PI operation; begin one: it is the fiber's turn. */
+bool traced_pi_is(uint64_t nr, uint64_t op);
+void traced_pi_begin(struct plat_thread *pt);
+/* On the fiber.  True: the call's result.  False: the next run waits. */
+bool traced_pi_step(struct plat_thread *pt, long *result) must_check;
 
 /* order.c: on the thread's fiber.  -ESRCH: it is gone.  All go to the tracer's worker. */
 int traced_order_call(struct plat_thread *pt, uint64_t nr, const uint64_t args[6], long *result)

@@ -15,6 +15,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -285,16 +286,17 @@ static void registers_take(struct plat_thread *pt)
 {
 	traced_read_regs(pt);
 	pt->registers = pt->now;
-	pt->in_wait = false;
+	pt->in_wait = pt->pi = false;
 }
 
 static bool on_syscall(struct plat_thread *pt, uint64_t nr, bool compat)
 {
 	plat_regs_t *r = &pt->registers;
+	bool ran;
 
 	r->orig_rax = r->rax = nr;
-	if (!compat && traced_native_call(pt))
-		return false;
+	if (!compat && traced_native_call(pt, &ran))
+		return ran;
 	pt->event = (struct plat_event){
 		.kind = PLAT_SYSCALL,
 		.syscall = {
@@ -515,12 +517,37 @@ static void run_commit(void *arg)
 	if (pt->native_ordered) {
 		pt->native_ordered = false;
 		traced_native_ordered(pt);
+	} else if (pt->pi_waits) {
+		pt->pi_waits = false;
+		traced_pi_wait(pt);
 	} else if (!traced_wait_goes_on(pt)) {
 		traced_go_on(pt);
 	}
 	pt->result_set = pt->regs_set = false;
 	if (kick_tid)
 		(void)host_tgkill(pid, kick_tid, KICK_SIGNAL);
+}
+
+/* A step of a PI futex, if that is what the fiber was run for.  False: there is an event. */
+static bool pi_goes_on(struct plat_thread *pt)
+{
+	long result;
+
+	if (!pt->pi_turn)
+		return false;
+	pt->pi_turn = false;
+	if (traced_pi_step(pt, &result)) {
+		pt->pi = false;
+		pt->registers.rax = (unsigned long long)result;
+		if (pt->native_report) {
+			pt->event = (struct plat_event){ .kind = PLAT_NATIVE_DONE };
+			return false;
+		}
+	} else {
+		pt->pi_waits = true;
+	}
+	tracer_enter();
+	return true;
 }
 
 static void traced_run(struct plat_thread *pt, struct plat_event *ev)
@@ -545,11 +572,14 @@ static void traced_run(struct plat_thread *pt, struct plat_event *ev)
 		*ev = (struct plat_event){ .kind = PLAT_KICKED };
 		return;
 	}
-	fiber_suspend(run_commit, pt);
-	if (traced_is_dead(pt))
-		event_dead(pt, ev);
-	else
-		*ev = pt->event;
+	do {
+		fiber_suspend(run_commit, pt);
+		if (traced_is_dead(pt)) {
+			event_dead(pt, ev);
+			return;
+		}
+	} while (pi_goes_on(pt));
+	*ev = pt->event;
 }
 
 static void traced_kick(struct plat_thread *pt)
@@ -597,6 +627,17 @@ static void traced_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_
 }
 
 /* ---- the table -------------------------------------------------------------------------------- */
+
+static void traced_walk_robust(struct plat_thread *pt, uaddr_t robust_list, pid_t tid)
+{
+	if (!traced_is_dead(pt))
+		traced_exit_work(pt, 0, robust_list.addr, tid);
+}
+
+static void traced_set_tid(struct plat_thread *pt, pid_t tid)
+{
+	pt->pi_tid = (uint32_t)tid & FUTEX_TID_MASK;
+}
 
 static const plat_regs_t *traced_regs(struct plat_thread *pt)
 {
@@ -693,6 +734,8 @@ const struct platform_ops ptrace_ops = {
 	.run = traced_run,
 	.kick = traced_kick,
 	.thread_exit = traced_thread_exit,
+	.walk_robust = traced_walk_robust,
+	.set_tid = traced_set_tid,
 	.hostcalls = traced_hostcalls,
 	.regs = traced_regs,
 	.regs_mut = traced_regs_mut,
