@@ -88,6 +88,8 @@ int sentry_fs_init(void)
 	if (!err)
 		err = sysfs_init();
 	if (!err)
+		err = sys_net_init();
+	if (!err)
 		err = ipc_init();
 	aio_module_init();
 	if (!err)

@@ -102,6 +102,7 @@ SRCS += sentry/socket/rtnetlink_set.c
 SRCS += sentry/socket/scm.c
 SRCS += sentry/socket/sock_diag.c
 SRCS += sentry/socket/socket.c
+SRCS += sentry/socket/sys_net.c
 SRCS += sentry/socket/unix.c
 SRCS += sentry/socket/unix_dgram.c
 SRCS += sentry/socket/unix_gc.c

@@ -314,6 +314,19 @@ static int inet_shutdown(struct vfs_ctx *c, struct socket *s, int how)
 	return ep_shutdown(inet_ep(s), how);
 }
 
+static bool inet_drained(void *arg)
+{
+	return ep_drained(arg);
+}
+
+static void inet_linger(struct vfs_ctx *c, struct socket *s, int64_t timeout_ns)
+{
+	int64_t deadline_ns = clock_mono_ns() + timeout_ns;
+
+	if (ep_close_begin(inet_ep(s)) > 0)
+		(void)vfs_wait_ready(c, ep_wq(inet_ep(s)), 0, false, inet_drained, inet_ep(s), deadline_ns);
+}
+
 /* ---- data -------------------------------------------------------------------------------------- */
 
 static int inet_send_control(const struct socket *s, const struct sock_msg *m, struct ep_ctl *ctl)
@@ -650,6 +663,7 @@ static const struct socket_ops inet_stream_ops = {
 	.option_changed = inet_option_changed,
 	.take_error = inet_take_error,
 	.file_made = inet_file_made,
+	.linger = inet_linger,
 	.listening = inet_listening,
 };
 

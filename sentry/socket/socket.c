@@ -314,6 +314,20 @@ static long socket_file_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cm
 	return ret;
 }
 
+/* A process that ends does not linger (inet_release(): PF_EXITING). */
+static int socket_file_flush(struct vfs_ctx *c, struct file *f)
+{
+	struct socket *s = file_priv(f);
+	const struct task *t = ctx_task(c);
+	int seconds = atomic_load_explicit(&s->linger_s, memory_order_relaxed);
+
+	if (!s->ops->linger || !socket_has(s, SOCK_OPT_LINGER) || seconds <= 0 || ref_count(&f->ref) > 1)
+		return 0;
+	if (t && !(atomic_load_explicit(&t->flags, memory_order_relaxed) & TASK_EXIT))
+		s->ops->linger(c, s, (int64_t)seconds * NSEC_PER_SEC);
+	return 0;
+}
+
 static void socket_file_release(struct file *f)
 {
 	struct socket *s = file_priv(f);
@@ -334,6 +348,7 @@ static const struct file_ops socket_file_ops = {
 	.write = socket_file_write,
 	.poll = socket_file_poll,
 	.ioctl = socket_file_ioctl,
+	.flush = socket_file_flush,
 	.release = socket_file_release,
 	.show_fdinfo = socket_file_show_fdinfo,
 };

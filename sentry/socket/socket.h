@@ -145,6 +145,11 @@ struct socket_ops {
 	int (*take_error)(struct socket *s);
 	/* SO_ACCEPTCONN.  Empty: false. */
 	bool (*listening)(struct socket *s);
+	/*
+	 * close(2) of the last descriptor with SO_LINGER on and a positive time: end in order, and wait
+	 * until the peer has it all, the time is up or a signal comes.  Empty: release() at once.
+	 */
+	void (*linger)(struct vfs_ctx *c, struct socket *s, int64_t timeout_ns);
 	/* s->file is there now (its inode has the socket's number).  Empty: nothing to do. */
 	void (*file_made)(struct socket *s);
 	void (*show_fdinfo)(struct socket *s, struct buf *b);
