@@ -11,6 +11,7 @@
  *
  * Linux: fs/file_table.c, fs/read_write.c.
  */
+#include "vfs/dnotify.h"
 #include "vfs/file.h"
 
 #include <errno.h>
@@ -123,6 +124,7 @@ void file_put(struct file *f)
 		fsnotify_dentry(f->path.dentry,
 				f->kind & FILE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	}
+	dnotify_file_gone(f);
 	if (f->owner)
 		f->owner->free(f->owner);
 	if (f->inode && !(f->kind & FILE_PATH))

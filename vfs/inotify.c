@@ -28,6 +28,7 @@
 
 #include "lib/buf.h"
 #include "lib/mem.h"
+#include "vfs/dnotify.h"
 #include "vfs/file.h"
 #include "vfs/poll.h"
 #include "vfs/vfs_impl.h"
@@ -219,6 +220,7 @@ static uint32_t dir_bit(const struct inode *i)
 
 void fsnotify_inode(struct inode *i, uint32_t mask)
 {
+	dnotify_event(i, mask);
 	if (!nobody_watches() && watched(i))
 		notify_inode(i, mask | dir_bit(i), 0, NULL, 0);
 }
@@ -229,10 +231,13 @@ void fsnotify_dentry(struct dentry *d, uint32_t mask)
 	struct inode *i = dentry_inode(d);
 	struct dentry *parent;
 
-	if (nobody_watches() || !i)
+	if ((nobody_watches() && !dnotify_used()) || !i)
 		return;
 	mask |= dir_bit(i);
 	dentry_snapshot(d, name, &parent);
+	if (parent)
+		dnotify_event(dentry_inode(parent), mask);
+	dnotify_event(i, mask);
 	if (parent && watched(dentry_inode(parent)))
 		notify_inode(dentry_inode(parent), mask, 0, name,
 			     dentry_unlinked(d) ? IN_EXCL_UNLINK : 0);
@@ -243,6 +248,7 @@ void fsnotify_dentry(struct dentry *d, uint32_t mask)
 
 void fsnotify_name(struct inode *dir, const char *name, uint32_t mask, uint32_t cookie)
 {
+	dnotify_event(dir, mask);
 	if (!nobody_watches() && watched(dir))
 		notify_inode(dir, mask, cookie, name, 0);
 }
@@ -252,7 +258,9 @@ void fsnotify_move(struct inode *old_dir, const char *old_name, struct inode *ne
 {
 	uint32_t cookie;
 
-	if (nobody_watches())
+	if (old_dir == new_dir)
+		dnotify_event(old_dir, DNOTIFY_RENAME);
+	if (nobody_watches() && !dnotify_used())
 		return;
 	cookie = atomic_fetch_add_explicit(&notify.next_cookie, 1, memory_order_relaxed);
 	fsnotify_name(old_dir, old_name, IN_MOVED_FROM | dir_bit(moved), cookie);

@@ -52,6 +52,7 @@ UNIT_TESTS += tests/unit/vfs/test_mount.c
 SRCS += vfs/lease.c
 SRCS += vfs/lock.c
 SRCS += vfs/devtmpfs.c
+SRCS += vfs/dnotify.c
 SRCS += vfs/memdev.c
 UNIT_TESTS += tests/unit/vfs/test_lock.c
 SRCS += vfs/overlay/copy_up.c

@@ -11,6 +11,7 @@
 #include "sentry/sys/lock.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
+#include "vfs/dnotify.h"
 #include "vfs/file.h"
 #include "vfs/lock.h"
 #include "vfs/pipe.h"
@@ -119,6 +120,13 @@ static long fcntl_setlease(struct task *t, int fd, struct file *f, int type)
 	return err || type == F_UNLCK ? err : fowner_default(t, fd, f);
 }
 
+static long fcntl_notify(struct task *t, int fd, struct file *f, uint32_t mask)
+{
+	int err = dnotify_set(f, mask);
+
+	return err || !mask ? err : fowner_default(t, fd, f);
+}
+
 /* What an O_PATH descriptor allows too (open(2)). */
 static bool fcntl_path_ok(unsigned int cmd)
 {
@@ -147,6 +155,8 @@ static long fcntl_file(struct task *t, int fd, struct file *f, unsigned int cmd,
 		return !!(f->holds & FILE_CREATED);
 	case F_SETLEASE:
 		return fcntl_setlease(t, fd, f, (int)arg);
+	case F_NOTIFY:
+		return fcntl_notify(t, fd, f, (uint32_t)arg);
 	case F_GETLEASE:
 		return lease_get(f);
 	case F_GETPIPE_SZ:

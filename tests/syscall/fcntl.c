@@ -132,6 +132,36 @@ static void lock_order(void)
 	close(fd);
 }
 
+static void directory(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
+	char dir[] = "/tmp/fcntl.dir.XXXXXX", file[64];
+	int fd;
+
+	CHECK(mkdtemp(dir) != NULL);
+	snprintf(file, sizeof(file), "%s/file", dir);
+	fd = open(dir, O_RDONLY | O_DIRECTORY);
+	sigaction(SIGRTMIN, &sa, NULL);
+	EQUAL(fcntl(fd, F_SETSIG, SIGRTMIN), 0);
+	EQUAL(fcntl(fd, F_NOTIFY, DN_CREATE | DN_MULTISHOT), 0);
+	t_signals = 0;
+	close(creat(file, 0600));
+	EQUAL(t_signals, 1);
+	EQUAL(got_fd, fd);
+	EQUAL(fcntl(fd, F_NOTIFY, 0), 0);
+	EQUAL(fcntl(fd, F_NOTIFY, DN_DELETE), 0); /* once */
+	unlink(file);
+	EQUAL(t_signals, 2);
+	close(creat(file, 0600));
+	EQUAL(t_signals, 2);
+	unlink(file);
+	close(fd);
+	rmdir(dir);
+	fd = open(name, O_RDONLY);
+	FAILS(ENOTDIR, fcntl(fd, F_NOTIFY, DN_CREATE));
+	close(fd);
+}
+
 T_MAIN
 {
 	int fd = mkstemp(name);
@@ -141,5 +171,6 @@ T_MAIN
 	leases();
 	owners();
 	lock_order();
+	directory();
 	unlink(name);
 }
