@@ -380,6 +380,12 @@ void plat_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id)
 	plat.ops->mm_set_identity(mm, id);
 }
 
+void plat_mm_set_clocks(struct plat_mm *mm, bool on)
+{
+	if (plat.ops->mm_set_clocks)
+		plat.ops->mm_set_clocks(mm, on);
+}
+
 void plat_mm_set_native(struct plat_mm *mm, bool on)
 {
 	plat.ops->mm_set_native(mm, on);

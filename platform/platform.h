@@ -239,6 +239,11 @@ void plat_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id);
  */
 void plat_mm_set_native(struct plat_mm *mm, bool on);
 /*
+ * Whether the platform may answer clock_gettime(2) and kin from the host's clocks (the default): off in
+ * a time namespace with offsets.
+ */
+void plat_mm_set_clocks(struct plat_mm *mm, bool on);
+/*
  * In place of plat_set_result(), after PLAT_SYSCALL: make call nr, on the registers as they are now,
  * in the application's process after all, at the next run.  For what can't be done elsewhere
  * (futexes).  report: come back with PLAT_NATIVE_DONE.  A call that is not one of the native ones

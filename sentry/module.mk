@@ -71,6 +71,7 @@ SRCS += sentry/sys/unshare.c
 SRCS += sentry/task/clone.c
 SRCS += sentry/task/exit.c
 SRCS += sentry/task/fdtable.c
+SRCS += sentry/task/identity.c
 SRCS += sentry/task/ns.c
 SRCS += sentry/task/pid.c
 SRCS += sentry/task/pidfd.c

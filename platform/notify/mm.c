@@ -147,6 +147,7 @@ int notify_mm_open(struct plat_mm *mm, uint32_t index)
 	mm->process = (struct stub_process *)(channel + STUB_PROCESS);
 	mm->memfd = fd;
 	mm->process->native = mm->native;
+	mm->process->clocks_off = mm->clocks_off;
 	latch_unlock(&mm->latch);
 	plat_mm_set_identity(mm, &mm->identity);
 	return 0;

@@ -68,7 +68,7 @@ struct plat_mm {
 	struct list arrival;          /* (m) of fibers that wait for pid: struct arrival */
 	struct hash_node by_pid;      /* (t) in the table if pid */
 	bool in_by_pid;               /* (t) */
-	bool native;                  /* (m) */
+	bool native, clocks_off;      /* (m) */
 	struct mutex patch_mutex;     /* see patch.h */
 	struct patch *patch;          /* (m) NULL until the first trap that counts */
 	struct plat_identity identity; /* (m) */

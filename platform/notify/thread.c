@@ -925,6 +925,15 @@ static void notify_mm_set_native(struct plat_mm *mm, bool on)
 	latch_unlock(&mm->latch);
 }
 
+static void notify_mm_set_clocks(struct plat_mm *mm, bool on)
+{
+	latch_lock(&mm->latch);
+	mm->clocks_off = !on;
+	if (mm->process)
+		mm->process->clocks_off = !on;
+	latch_unlock(&mm->latch);
+}
+
 static void notify_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id)
 {
 	struct stub_process *p;
@@ -963,6 +972,7 @@ const struct platform_ops notify_ops = {
 	.mm_reset = notify_mm_reset,
 	.mm_set_identity = notify_mm_set_identity,
 	.mm_set_native = notify_mm_set_native,
+	.mm_set_clocks = notify_mm_set_clocks,
 	.mm_tid = notify_mm_tid,
 	.mm_space = notify_mm_space,
 	.mm_original = notify_patch_original,

@@ -226,6 +226,7 @@ struct stub_process {
 	uint32_t zygote_state;
 	int32_t pid, ppid, uid, euid, gid, egid, pgid, sid;
 	uint32_t identity;
+	uint32_t clocks_off; /* clock_gettime and kin are the Sentry's */
 	/* Patched text, and trampolines: native calls keep off; the Sentry makes them. */
 	uint32_t watch_count;
 	struct {

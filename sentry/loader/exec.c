@@ -617,6 +617,7 @@ static int exec_commit(struct exec *x)
 	plat_thread_set_tid(t->pt, task_tid(t));
 	plat_mm_set_native(t->mm->plat, !t->seccomp_mode && !t->ptrace.tracer &&
 						!mm_limited(t->process));
+	plat_mm_set_clocks(t->mm->plat, !t->ns->time);
 	mutex_lock(&t->mm->lock);
 	old_exe = t->mm->exe;
 	old_owner = t->mm->user_ns;

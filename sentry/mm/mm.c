@@ -43,6 +43,7 @@ int mm_new(struct mm **out)
 		goto fini_names;
 	ref_init(&mm->ref);
 	mutex_init(&mm->lock, LOCK_MM);
+	latch_init(&mm->identity_latch);
 	atomic_init(&mm->processes, 1);
 	list_init(&mm->shm);
 	list_init(&mm->aio);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/hash.h"
+#include "lib/latch.h"
 #include "lib/mutex.h"
 #include "lib/ref.h"
 #include "platform/platform.h"
@@ -43,6 +44,8 @@ struct mm {
 	size_t locked_count;  /* (m) */
 	bool lock_future;     /* (m) MCL_FUTURE */
 	struct list aio;      /* contexts; sentry/aio/aio.c */
+	struct latch identity_latch;
+	uint32_t identity_gen; /* (identity_latch) sentry/task/identity.c */
 	struct list shm;      /* attached segments; sentry/ipc/shm.c */
 };
 
@@ -50,6 +53,8 @@ struct mm {
 int mm_new(struct mm **out) must_check;
 /* For fork, on the parent's fiber, after plat_clone made plat a copy of mm's. */
 int mm_dup(struct mm *mm, struct plat_mm *plat, struct mm **out) must_check;
+/* Process ids or credentials of who runs in mm have changed; from any thread, under any lock. */
+void mm_identity_forget(struct mm *mm);
 struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm); /* accepts NULL */
 

@@ -36,21 +36,25 @@ static int id_in(const struct task *t, enum id_kind k, uint32_t *id)
 
 long sys_getuid(struct task *t)
 {
+	task_identity_offer(t);
 	return id_out(t, ID_UID, t->cred->uid);
 }
 
 long sys_geteuid(struct task *t)
 {
+	task_identity_offer(t);
 	return id_out(t, ID_UID, t->cred->euid);
 }
 
 long sys_getgid(struct task *t)
 {
+	task_identity_offer(t);
 	return id_out(t, ID_GID, t->cred->gid);
 }
 
 long sys_getegid(struct task *t)
 {
+	task_identity_offer(t);
 	return id_out(t, ID_GID, t->cred->egid);
 }
 

@@ -22,6 +22,7 @@
 
 long sys_getpid(struct task *t)
 {
+	task_identity_offer(t);
 	return task_tgid(t);
 }
 
@@ -37,6 +38,7 @@ long sys_getppid(struct task *t)
 	mutex_lock(&tasklist.lock);
 	nr = process_nr_in(t->process->parent, task_pid_ns(t));
 	mutex_unlock(&tasklist.lock);
+	task_identity_offer(t);
 	return nr;
 }
 
@@ -608,6 +610,8 @@ long sys_getpgid(struct task *t, int nr)
 	if (p && p->pgrp)
 		r = pid_nr_in(p->pgrp->pid, task_pid_ns(t));
 	mutex_unlock(&tasklist.lock);
+	if (nr == 0)
+		task_identity_offer(t);
 	return r;
 }
 

@@ -252,6 +252,8 @@ static void setns_commit(struct setns *s)
 	latch_lock(&t->latch);
 	old = t->ns;
 	t->ns = s->ns;
+	if (t->ns->time)
+		plat_mm_set_clocks(t->mm->plat, false);
 	latch_unlock(&t->latch);
 	s->ns = old;
 	if (!s->cred)

@@ -403,11 +403,15 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 	mutex_lock(&tasklist.lock);
 	if ((a->flags & (CLONE_VM | CLONE_THREAD)) == CLONE_VM)
 		atomic_fetch_add_explicit(&t->mm->processes, 1, memory_order_relaxed);
+	if ((a->flags & (CLONE_VM | CLONE_THREAD)) == CLONE_VM)
+		mm_identity_forget(t->mm); /* the child has ids of its own */
 	clone_link_locked(parent, t, a, event || (a->flags & CLONE_PTRACE));
 	event_nr = event ? event_number_locked(parent, pid) : 0;
 	mutex_unlock(&tasklist.lock);
 	if (t->seccomp_mode || t->ptrace.tracer || mm_limited(t->process))
 		plat_mm_set_native(t->mm->plat, false);
+	if (t->ns->time)
+		plat_mm_set_clocks(t->mm->plat, false);
 	if (!(a->flags & CLONE_THREAD))
 		process_cpu_limit(p);
 	if (pidfd >= 0)

@@ -101,6 +101,7 @@ static void process_reparent_children_locked(struct process *p)
 	list_for_each_entry_safe(c, tmp, &p->children, sibling_node) {
 		list_remove(&c->sibling_node);
 		c->parent = to ? process_get(to) : NULL;
+		process_identity_forget_locked(c);
 		if (to)
 			list_append(&to->children, &c->sibling_node);
 		process_put(p);

@@ -261,6 +261,24 @@ void pgrp_put_locked(struct pgrp *g)
 	mem_free(g);
 }
 
+void process_identity_forget_locked(struct process *p)
+{
+	struct task *t;
+	bool done = false;
+
+	/* By any task that still has memory: it is the same for all. */
+	list_for_each_entry(t, &p->tasks, process_node) {
+		latch_lock(&t->latch);
+		if (t->mm) {
+			mm_identity_forget(t->mm);
+			done = true;
+		}
+		latch_unlock(&t->latch);
+		if (done)
+			return;
+	}
+}
+
 void process_set_pgrp_locked(struct process *p, struct pgrp *g)
 {
 	struct pgrp *old = p->pgrp;
@@ -272,6 +290,7 @@ void process_set_pgrp_locked(struct process *p, struct pgrp *g)
 	if (g)
 		list_append(&g->members, &p->pgrp_node);
 	pgrp_put_locked(old);
+	process_identity_forget_locked(p);
 }
 
 /* ---- what others see of a task ------------------------------------------------------------------ */
@@ -335,6 +354,8 @@ void task_set_cred(struct task *t, const struct cred *c)
 	t->cred = c;
 	latch_unlock(&t->latch);
 	cred_put(old);
+	if (t->mm)
+		mm_identity_forget(t->mm);
 }
 
 void task_get_comm(struct task *t, char comm[static TASK_COMM_LEN])

@@ -407,6 +407,8 @@ struct pid_ns *process_pid_ns(const struct process *p);
 int32_t task_tid(const struct task *t);
 int32_t task_tgid(const struct task *t);
 int32_t task_tid_in(const struct task *t, const struct pid_ns *ns);
+/* Let the platform answer getpid(2) and kin itself, as long as that is true; identity.c.  On t's fiber. */
+void task_identity_offer(struct task *t);
 int32_t process_nr_in(const struct process *p, const struct pid_ns *ns);
 /* Found by number in t's namespace, with a reference, or NULL (ESRCH). */
 struct task *task_lookup(struct pid_ns *ns, int32_t tid);

@@ -35,6 +35,7 @@ struct session *session_new_locked(struct pid *pid);
 void session_put_locked(struct session *s);
 struct pgrp *pgrp_new_locked(struct pid *pid, struct session *s);
 void pgrp_put_locked(struct pgrp *g);
+void process_identity_forget_locked(struct process *p); /* parent, group or session have changed */
 void process_set_pgrp_locked(struct process *p, struct pgrp *g); /* g may be NULL */
 /* A group none of whose members has a parent in the same session but another group. */
 bool pgrp_orphaned_locked(struct pgrp *g, struct process *ignore);
