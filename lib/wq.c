@@ -85,6 +85,11 @@ void wq_wake_count(struct wq *q, uint32_t events, unsigned int count)
 			if (count == 0)
 				continue;
 			count--;
+			e->passed_on = false;
+			e->fn(e, events);
+			if (e->passed_on && count < UINT_MAX)
+				count++;
+			continue;
 		}
 		e->fn(e, events);
 	}

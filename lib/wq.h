@@ -28,7 +28,8 @@ struct wq_entry {
 	struct list node;
 	wq_fn *fn;        /* called under the queue's latch */
 	uint32_t events;  /* interested in these; 0 means any */
-	bool exclusive;   /* wq_wake_one() stops after one of these that was woken */
+	bool exclusive;   /* wq_wake_count() stops after so many of these that were woken */
+	bool passed_on;   /* set by an exclusive one's fn that had nobody to wake: it doesn't count */
 	struct wq *queue; /* where it stands, or NULL */
 };
 

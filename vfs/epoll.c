@@ -134,10 +134,13 @@ static void epoll_callback(struct wq_entry *e, uint32_t events)
 	struct epoll_item *it = container_of(e, struct epoll_entry, entry)->item;
 	uint32_t mask = item_events(it);
 
+	e->passed_on = true;
 	if ((mask & ~PRIVATE_BITS) == 0)
 		return; /* one-shot, spent */
 	if (events != 0 && (events & mask) == 0)
 		return;
+	/* EPOLLEXCLUSIVE: with nobody asleep here the event is for the next in line as well. */
+	e->passed_on = !wq_active(&it->ep->wait) && !wq_active(&it->ep->polled);
 	item_make_ready(it);
 	epoll_wake(it->ep);
 }

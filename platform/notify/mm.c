@@ -56,6 +56,7 @@ int notify_mm_new(struct plat_mm **out)
 		return -ENOMEM;
 	ref_init(&mm->refs);
 	latch_init(&mm->latch);
+	mutex_init(&mm->fds_mutex, LOCK_LEAF);
 	list_init(&mm->threads);
 	list_init(&mm->arrival);
 	mm->space.read = mm_space_read;

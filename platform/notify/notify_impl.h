@@ -70,6 +70,7 @@ struct plat_mm {
 	bool in_by_pid;               /* (t) */
 	bool native, clocks_off;      /* (m) */
 	struct mutex patch_mutex;     /* see patch.h */
+	struct mutex fds_mutex;       /* LOCK_LEAF: the stub's descriptors 0… are one thread's at a time */
 	struct patch *patch;          /* (m) NULL until the first trap that counts */
 	struct plat_identity identity; /* (m) */
 };

@@ -475,8 +475,7 @@ static void hold_doorbell(struct plat_thread *pt, bool hold)
 	latch_unlock(&pt->latch);
 }
 
-/* At most STUB_CALLS_MAX calls, STUB_FDS_MAX of them with a descriptor. */
-static int hostcalls_batch(struct plat_thread *pt, struct plat_hostcall *calls, size_t count)
+static int hostcalls_batch_locked(struct plat_thread *pt, struct plat_hostcall *calls, size_t count)
 {
 	struct stub_slot *s = pt->slot;
 	int64_t done;
@@ -521,6 +520,26 @@ static int hostcalls_batch(struct plat_thread *pt, struct plat_hostcall *calls, 
 			calls[i].result = *(volatile int64_t *)&s->calls[i].result;
 	}
 	return (int)done;
+}
+
+/*
+ * At most STUB_CALLS_MAX calls, STUB_FDS_MAX of them with a descriptor.  Threads of a process have one
+ * table of descriptors, and the numbers are the same for all: from handing over to closing they are
+ * one thread's.
+ */
+static int hostcalls_batch(struct plat_thread *pt, struct plat_hostcall *calls, size_t count)
+{
+	bool files = false;
+	int r;
+
+	for (size_t i = 0; i < count; i++)
+		files |= calls[i].nr == SYS_mmap && calls[i].host_fd >= 0;
+	if (!files)
+		return hostcalls_batch_locked(pt, calls, count);
+	mutex_lock(&pt->mm->fds_mutex);
+	r = hostcalls_batch_locked(pt, calls, count);
+	mutex_unlock(&pt->mm->fds_mutex);
+	return r;
 }
 
 int notify_hostcalls_raw(struct plat_thread *pt, struct plat_hostcall *calls, size_t count)
