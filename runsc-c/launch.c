@@ -196,6 +196,23 @@ static int read_sync(struct launch *l, char *packet, size_t size, struct err *e)
 	return (int)n;
 }
 
+/*
+ * When memory is short an application's process must die, not the kernel that all of them need.  Where
+ * we may not lower (no CAP_SYS_RESOURCE) the Sentry raises the applications' instead.
+ */
+static void protect_from_oom(pid_t pid)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	(void)!write(fd, "-999", 4);
+	close(fd);
+}
+
 static int wait_ready(struct launch *l, struct err *e)
 {
 	char packet[1024], go = SYNC_GO;
@@ -214,6 +231,10 @@ static int wait_ready(struct launch *l, struct err *e)
 	l->state->monitor = proc_id_of(l->monitor);
 	l->state->sentry = l->sandbox ? l->sandbox->sentry : proc_id_of(ready.sentry);
 	l->state->gofer = proc_id_of(ready.gofer);
+	protect_from_oom(l->monitor);
+	protect_from_oom(ready.gofer);
+	if (!l->sandbox)
+		protect_from_oom(ready.sentry);
 	return 0;
 }
 
@@ -251,6 +272,23 @@ static int call_sentry(struct launch *l, json_t *request, const int *fds, size_t
 	return e->error;
 }
 
+/* What the container's processes are to have: as config.json says, else as ours is. */
+static int stub_oom_score_adj(const struct launch *l)
+{
+	const struct container_config *c = l->spec->container;
+	char text[16] = "0";
+	int fd;
+
+	if (c->has_oom_score_adj)
+		return c->oom_score_adj;
+	fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '0';
+	if (fd >= 0)
+		close(fd);
+	return atoi(text);
+}
+
 static int boot_sentry(struct launch *l, struct err *e)
 {
 	char *id = l->spec->container->id;
@@ -260,6 +298,7 @@ static int boot_sentry(struct launch *l, struct err *e)
 		.network = l->g->network, .strace = l->g->strace, .rootless = l->g->rootless,
 		.log_level = l->g->debug ? LOG_DEBUG : LOG_INFO, .log_format = LOG_TEXT,
 		.cpu_count = l->spec->container->cpu_count, .memory_size = memory_size(l),
+		.oom_score_adj = stub_oom_score_adj(l),
 	};
 
 	return l->sandbox ? 0 : call_sentry(l, control_encode_boot(&b), NULL, 0, NULL, e);

@@ -9,8 +9,10 @@
  * runs afterwards is fibers.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -19,6 +21,7 @@
 #include "lib/fiber.h"
 #include "lib/log.h"
 #include "lib/timer.h"
+#include "platform/host.h"
 #include "platform/jail.h"
 #include "platform/platform.h"
 #include "sentry/container.h"
@@ -46,6 +49,45 @@ static int boot_fail(const char *what, int err)
 	return 1;
 }
 
+#define OOM_MARGIN 500 /* between us and the applications where nothing may be lowered */
+
+static int oom_get(void)
+{
+	int fd = host_openat(SENTRY_FD_PROC, "self/oom_score_adj", O_RDONLY, 0);
+	char text[16] = "";
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	return atoi(text);
+}
+
+/* Lowering below the value at our start is refused: then it stays. */
+static void oom_set(int value)
+{
+	int fd = host_openat(SENTRY_FD_PROC, "self/oom_score_adj", O_WRONLY, 0);
+	char text[16];
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, text, (size_t)snprintf(text, sizeof(text), "%d", value));
+	close(fd);
+}
+
+/*
+ * The applications' processes are forks of ours and inherit how ready the host is to kill them: so we
+ * have their value while the platform makes the first of them, and then our own again, a lower one.
+ */
+static int oom_raise(int stubs)
+{
+	int own = oom_get();
+
+	oom_set(stubs > own ? stubs : MIN(own + OOM_MARGIN, 1000));
+	return own;
+}
+
 /* *choice: in, what was asked for; out, what it is. */
 static int boot_platform(const struct boot_config *b, enum platform_choice *choice)
 {
@@ -57,19 +99,24 @@ static int boot_platform(const struct boot_config *b, enum platform_choice *choi
 		.patch_after = b->patch_after,
 		.lost = containers_look_for_lost,
 	};
-	int err;
+	int err, own;
 
 	/* Credentials do not change any more: stubs, which inherit it, must be readable by us. */
 	if (prctl(PR_SET_DUMPABLE, 1))
 		return -errno;
 	*choice = b->platform;
+	own = oom_raise(b->oom_score_adj);
 	err = plat_init(&c);
+	oom_set(own);
 	if (err != -ENOTSUP || b->platform != PLATFORM_NOTIFY || b->platform_forced)
 		return err;
 	log_warn("no seccomp user-notification here: going on with the slower platform ptrace");
 	*choice = PLATFORM_PTRACE;
 	c.name = "ptrace";
-	return plat_init(&c);
+	own = oom_raise(b->oom_score_adj);
+	err = plat_init(&c);
+	oom_set(own);
+	return err;
 }
 
 static int boot_kernel(const struct boot_config *b)

@@ -62,6 +62,7 @@ struct boot_config {
 	enum log_format log_format;
 	unsigned int cpu_count;  /* CPUs that applications see: cpuset and quota, at least 1 */
 	uint64_t memory_size;    /* bytes of memory that applications see */
+	int oom_score_adj;       /* of applications' host processes */
 };
 
 /* One resource limit; resource is RLIMIT_*. */
