@@ -86,7 +86,7 @@ ARCHIVE  := $(B)/librunsc.a
 
 # ---- rules -----------------------------------------------------------------------------------
 
-.PHONY: all check unit syscall bench fuzz lint format layers headers docs install uninstall clean deps demo
+.PHONY: deb all check unit syscall bench fuzz lint format layers headers docs install uninstall clean deps demo
 ifneq ($(MAIN_SRCS),)
 all: $(B)/runsc-c
 ifeq ($(MODE),release)
@@ -163,6 +163,8 @@ fuzz-run: $(FUZZBINS)
 
 install: all
 	install -D -m 0755 $(B)/runsc-c $(DESTDIR)$(PREFIX)/bin/runsc-c
+deb: all
+	mk/deb.sh $(B)/runsc-c build
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/runsc-c
 

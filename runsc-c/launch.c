@@ -339,6 +339,9 @@ static int fill_hostname(struct oci_spec *spec, struct err *e)
 	int own = -1, other = -1;
 	struct utsname names;
 
+	if (!uts->present && c->hostname != NULL)
+		return err_set(e, EINVAL, "config.json: hostname: unable to set hostname without a private "
+			       "UTS namespace");
 	if ((uts->present && uts->path == NULL) || c->hostname != NULL)
 		return 0;
 	if (uts->path != NULL) {

@@ -25,6 +25,7 @@ const struct command runsc_commands[] = {
 	{ "exec", cmd_exec, "[FLAGS] ID CMD [ARG…]", "run a further process in a container", 255, false },
 	{ "features", cmd_features, "", "show what this runtime supports, as JSON", 1, false },
 	{ "gofer", cmd_gofer, "", "(internal)", 1, true },
+	{ "install", cmd_install, "[FLAGS] [-- FLAGS OF THE RUNTIME]", "tell Docker, containerd and podman of this runtime", 1, false },
 	{ "kill", cmd_kill, "[--all] ID [SIGNAL]", "send a signal to a container's init", 1, false },
 	{ "list", cmd_list, "[FLAGS]", "list containers", 1, false },
 	{ "pause", cmd_pause, "ID", "suspend all processes of a container", 1, false },
@@ -35,6 +36,7 @@ const struct command runsc_commands[] = {
 	{ "spec", cmd_spec, "[FLAGS]", "write a config.json to start from", 1, false },
 	{ "start", cmd_start, "ID", "run a created container", 1, false },
 	{ "state", cmd_state, "ID", "show a container's state as JSON", 1, false },
+	{ "uninstall", cmd_uninstall, "[FLAGS]", "undo install", 1, false },
 	{ "update", cmd_update, "[FLAGS] ID", "change a container's limits", 1, false },
 	{ NULL, NULL, NULL, NULL, 0, false },
 };

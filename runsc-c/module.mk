@@ -13,6 +13,7 @@ SRCS += runsc-c/cmd_do.c
 SRCS += runsc-c/cmd_events.c
 SRCS += runsc-c/cmd_exec.c
 SRCS += runsc-c/cmd_features.c
+SRCS += runsc-c/cmd_install.c
 SRCS += runsc-c/cmd_internal.c
 SRCS += runsc-c/cmd_kill.c
 SRCS += runsc-c/cmd_list.c

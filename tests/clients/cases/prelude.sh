@@ -38,7 +38,47 @@ status_is() { [ "$(cli inspect -f '{{.State.Status}}' "$N")" = "$1" ]; }
 # Run a command on a terminal of its own: tty COMMAND…
 tty() { script -qefc "$(printf '%q ' "$@")" /dev/null; }
 
+# ---- containerd
+
+ctr_run() { # FLAGS… -- COMMAND…: in the foreground
+	local flags=()
+	while [ "$1" != -- ]; do flags+=("$1"); shift; done; shift
+	ctr run --runtime io.containerd.runc.v2 --runc-binary "$(runtime_path)" "${flags[@]}" docker.io/library/busybox:latest "$N" "$@"
+}
+
+CRICTL=${CRICTL:-$(type -P crictl)}
+crictl() { "$CRICTL" --timeout 30s --runtime-endpoint unix:///run/containerd/containerd.sock --image-endpoint unix:///run/containerd/containerd.sock "$@"; }
+# pod [JSON members of the pod's linux object]: a sandbox; its id in POD
+pod() {
+	cat > "$TMP/pod.json" <<-E
+	{ "metadata": { "name": "$N", "namespace": "default", "uid": "$N" }, "hostname": "$N", "log_directory": "$TMP/log",
+	  "linux": { "cgroup_parent": "/runsc-c-clients" ${1:+, $1} } }
+	E
+	mkdir -p "$TMP/log"
+	POD=$(crictl runp --runtime "$RT" "$TMP/pod.json") || return
+}
+# container NAME 'JSON array of the command' [JSON members of the container's config]: made and started; its id in C
+container() {
+	cat > "$TMP/$1.json" <<-E
+	{ "metadata": { "name": "$1" }, "image": { "image": "docker.io/library/busybox:latest" }, "command": $2,
+	  "log_path": "$1.log" ${3:+, $3} }
+	E
+	C=$(crictl create "$POD" "$TMP/$1.json" "$TMP/pod.json") && crictl start "$C" > /dev/null
+}
+cri_state() { crictl inspect "$1" | jq -r .status.state; }
+cri_log() { cut -d' ' -f2,4- "$TMP/log/$1.log"; }
+cri_ended() { [ "$(cri_state "$1")" = CONTAINER_EXITED ]; }
+TMP=/tmp/clients.$N
+[ "$CLIENT" != cri ] || mkdir -p "$TMP"
+
 cleanup() {
+	case $CLIENT in
+	ctr)
+		ctr task kill -s KILL "$N"; sleep 0.3; ctr task rm -f "$N"; ctr container rm "$N" ;;
+	cri)
+		crictl pods -q --name "$N\$" | xargs -r -n1 "$CRICTL" --runtime-endpoint unix:///run/containerd/containerd.sock rmp -f
+		rm -rf "$TMP" ;;
+	esac
 	case $CLIENT in
 	docker|podman)
 		cli ps -aq --filter label=row="$N" | xargs -r "$CLIENT" rm -f $([ "$CLIENT" = docker ] || echo -t 0)
@@ -76,7 +116,42 @@ world_up() {
 			podman image exists busybox || busybox_tar | podman import - busybox > /dev/null 2>&1 ;;
 		ctr|cri)
 			[ -e /run/containerd/containerd.sock ] && continue
-			;;
+			cat > /etc/containerd/config.toml <<-E
+			version = 2
+			[plugins."io.containerd.grpc.v1.cri"]
+			  sandbox_image = "docker.io/library/pause:1"
+			  restrict_oom_score_adj = true
+			  [plugins."io.containerd.grpc.v1.cri".cni]
+			    bin_dir = "/usr/lib/cni"
+			    conf_dir = "/etc/containerd/net.d"
+			  [plugins."io.containerd.grpc.v1.cri".containerd]
+			    default_runtime_name = "runc"
+			    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+			      runtime_type = "io.containerd.runc.v2"
+			    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc-c]
+			      runtime_type = "io.containerd.runc.v2"
+			      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc-c.options]
+			        BinaryName = "$RUNSC"
+			E
+			mkdir -p /etc/containerd/net.d
+			cat > /etc/containerd/net.d/10-test.conflist <<-E
+			{ "cniVersion": "0.4.0", "name": "test", "plugins": [
+			  { "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false,
+			    "ipam": { "type": "host-local", "ranges": [[{ "subnet": "10.99.0.0/16" }]],
+			              "routes": [{ "dst": "0.0.0.0/0" }], "dataDir": "/run/cni-ipam" } } ] }
+			E
+			containerd > "$WORLD/log/containerd.log" 2>&1 &
+			for i in $(seq 150); do ctr version > /dev/null 2>&1 && break; sleep 0.2; done
+			ctr version > /dev/null
+			for i in default k8s.io; do
+				ctr -n $i images ls -q | grep -q busybox ||
+					"$CASES/../mkimage" "$ROOTFS_CACHE/busybox" docker.io/library/busybox:latest '["/bin/sh"]' |
+					ctr -n $i images import - > /dev/null
+				ctr -n $i images ls -q | grep -q pause ||
+					"$CASES/../mkimage" "$ROOTFS_CACHE/busybox" docker.io/library/pause:1 \
+					'["/bin/sh", "-c", "trap \"exit 0\" TERM INT; while :; do sleep 3600 & wait $!; done"]' |
+					ctr -n $i images import - > /dev/null
+			done ;;
 		esac
 	done
 }
