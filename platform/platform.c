@@ -293,6 +293,21 @@ void plat_run(struct plat_thread *pt, struct plat_event *ev)
 	plat.ops->run(pt, ev);
 }
 
+uint64_t plat_sigmask(const struct plat_thread *pt)
+{
+	return plat.ops->sig_mask(pt);
+}
+
+void plat_sigmask_set(struct plat_thread *pt, uint64_t mask)
+{
+	plat.ops->sig_mask_set(pt, mask);
+}
+
+void plat_sigmask_watch(struct plat_thread *pt, uint64_t watched)
+{
+	plat.ops->sig_mask_watch(pt, watched);
+}
+
 void plat_kick(struct plat_thread *pt)
 {
 	plat.ops->kick(pt);

@@ -142,6 +142,16 @@ enum plat_clone_flags {
  */
 int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags) must_check;
 
+/*
+ * The set of signals that pt's application blocks (bit n-1: signal n).  It lies where the stub can
+ * change it, so that rt_sigprocmask(2) needs the Sentry only for signals of the watched set: those
+ * pending.  Hostile like a register: mask what can't be blocked.  Who sends sets the watched set,
+ * and then reads the mask.  From any fiber that keeps pt alive; the setters one at a time.
+ */
+uint64_t plat_sigmask(const struct plat_thread *pt);
+void plat_sigmask_set(struct plat_thread *pt, uint64_t mask);
+void plat_sigmask_watch(struct plat_thread *pt, uint64_t watched);
+
 /* Let the application run until the next event.  Always fills ev. */
 void plat_run(struct plat_thread *pt, struct plat_event *ev);
 /*

@@ -47,6 +47,9 @@ struct platform_ops {
 	int (*start_from)(struct plat_thread *tmpl, struct plat_thread *pt);
 	int (*clone)(struct plat_thread *parent, struct plat_thread *child, unsigned int flags);
 	void (*run)(struct plat_thread *pt, struct plat_event *ev);
+	uint64_t (*sig_mask)(const struct plat_thread *pt);
+	void (*sig_mask_set)(struct plat_thread *pt, uint64_t mask);
+	void (*sig_mask_watch)(struct plat_thread *pt, uint64_t watched);
 	void (*kick)(struct plat_thread *pt);
 	void (*thread_exit)(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list, pid_t tid);
 	void (*walk_robust)(struct plat_thread *pt, uaddr_t robust_list, pid_t tid);

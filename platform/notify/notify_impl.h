@@ -104,6 +104,8 @@ struct plat_thread {
 	enum notify_state state;        /* (l) */
 	uint32_t index;                 /* (c) once started */
 	struct stub_slot *slot;         /* (c) once started; hostile memory */
+	_Atomic(uint64_t *) sig;        /* blocked, watched: in the slot while the stub has it, else sig_own */
+	uint64_t sig_own[2];
 	pid_t tid;                      /* (l) 0 until arrived */
 	uint32_t seq;                   /* (l) number of the request that is, or was last, worked on */
 	uint64_t notif_id;              /* (l) the doorbell the stub waits in; 0: parked */

@@ -46,6 +46,7 @@ int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_threa
 	pt->mm = mm;
 	notify_mm_get(mm);
 	pt->fiber = fiber;
+	atomic_init(&pt->sig, pt->sig_own);
 	notify_windows_init(pt);
 	*out = pt;
 	return 0;
@@ -580,7 +581,47 @@ static int notify_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls,
 	return (int)total;
 }
 
+/* ---- signal mask ------------------------------------------------------------------------------ */
+
+static uint64_t notify_sigmask(const struct plat_thread *pt)
+{
+	const uint64_t *words = atomic_load_explicit(&pt->sig, memory_order_acquire);
+
+	return __atomic_load_n(&words[0], __ATOMIC_SEQ_CST);
+}
+
+static void notify_sigmask_set(struct plat_thread *pt, uint64_t mask)
+{
+	uint64_t *words = atomic_load_explicit(&pt->sig, memory_order_acquire);
+
+	__atomic_store_n(&words[0], mask, __ATOMIC_SEQ_CST);
+}
+
+/* Then the mask is read: the stub writes that first, and reads this. */
+static void notify_sigmask_watch(struct plat_thread *pt, uint64_t watched)
+{
+	uint64_t *words = atomic_load_explicit(&pt->sig, memory_order_acquire);
+
+	__atomic_store_n(&words[1], watched, __ATOMIC_SEQ_CST);
+}
+
 /* ---- clone ------------------------------------------------------------------------------------ */
+
+/* The blocked and watched sets go to live in the slot; back, before the slot may be another thread's. */
+static void sigmask_lend(struct plat_thread *pt)
+{
+	uint64_t *words = &pt->slot->sig_blocked;
+
+	words[0] = pt->sig_own[0];
+	words[1] = pt->sig_own[1];
+	atomic_store_explicit(&pt->sig, words, memory_order_release);
+}
+
+static void sigmask_take_back(struct plat_thread *pt)
+{
+	pt->sig_own[0] = notify_sigmask(pt);
+	atomic_store_explicit(&pt->sig, pt->sig_own, memory_order_release);
+}
 
 static int child_prepare(struct plat_thread *parent, struct plat_thread *child, bool thread,
 			 uint32_t *flags)
@@ -610,6 +651,7 @@ static int child_prepare(struct plat_thread *parent, struct plat_thread *child, 
 	child->slot->request_seq = 1;
 	child->slot->reply_seq = 0;
 	child->slot->live = 1;
+	sigmask_lend(child);
 	child->seq = 1;
 	child->first_of_process = !thread;
 	child->registers = parent->registers;
@@ -639,6 +681,7 @@ static void child_undo(struct plat_thread *child, bool thread, bool mapped)
 {
 	struct plat_mm *mm = child->mm;
 
+	sigmask_take_back(child);
 	thread_unhash(child);
 	latch_lock(&child->latch);
 	child->state = NOTIFY_NEW;
@@ -772,6 +815,7 @@ static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_
 	bool alone, publish;
 	uint64_t id = 0;
 
+	sigmask_take_back(pt);
 	thread_unhash(pt);
 	latch_lock(&mm->latch);
 	alone = --mm->live_threads == 0;
@@ -1006,6 +1050,9 @@ const struct platform_ops notify_ops = {
 	.start_from = notify_start_from,
 	.clone = notify_clone_checked,
 	.run = notify_run,
+	.sig_mask = notify_sigmask,
+	.sig_mask_set = notify_sigmask_set,
+	.sig_mask_watch = notify_sigmask_watch,
 	.kick = notify_kick,
 	.thread_exit = notify_thread_exit,
 	.walk_robust = notify_walk_robust,

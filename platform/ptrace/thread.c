@@ -709,6 +709,23 @@ static const struct worker_hooks *traced_hooks(void)
 	return &tracer_hooks;
 }
 
+static uint64_t traced_sig_mask(const struct plat_thread *pt)
+{
+	return atomic_load_explicit(&pt->blocked, memory_order_relaxed);
+}
+
+static void traced_sig_mask_set(struct plat_thread *pt, uint64_t mask)
+{
+	atomic_store_explicit(&pt->blocked, mask, memory_order_relaxed);
+}
+
+/* Nobody but the Sentry changes the mask: there is nothing to watch. */
+static void traced_sig_mask_watch(struct plat_thread *pt, uint64_t watched)
+{
+	(void)pt;
+	(void)watched;
+}
+
 const struct platform_ops ptrace_ops = {
 	.name = "ptrace",
 	.init = tracer_init,
@@ -732,6 +749,9 @@ const struct platform_ops ptrace_ops = {
 	.start = traced_start,
 	.clone = traced_clone,
 	.run = traced_run,
+	.sig_mask = traced_sig_mask,
+	.sig_mask_set = traced_sig_mask_set,
+	.sig_mask_watch = traced_sig_mask_watch,
 	.kick = traced_kick,
 	.thread_exit = traced_thread_exit,
 	.walk_robust = traced_walk_robust,

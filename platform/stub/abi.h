@@ -207,6 +207,11 @@ struct stub_slot {
 	uint64_t cookie;
 	uint64_t clear_tid, robust_list; /* STUB_EXIT, STUB_WALK; 0: none */
 	uint32_t tid;
+	/*
+	 * Both ways, shared at all times: what the thread blocks, and those signals that the Sentry wants
+	 * to hear of when they are blocked or unblocked.  Each side writes its word, then reads the other's.
+	 */
+	uint64_t sig_blocked, sig_watched;
 	uint32_t live; /* non-zero until the host clears it at the thread's end (CLEARTID) */
 	uint32_t out_size[STUB_WINDOWS_MAX]; /* bytes of each window to copy back */
 	struct stub_call calls[STUB_CALLS_MAX]; /* both ways */

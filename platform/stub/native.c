@@ -192,12 +192,56 @@ static bool touches_patches(const struct stub_ucontext *uc, uint64_t nr)
 	}
 }
 
+#define SIG_UNBLOCKABLE (1ull << 8 | 1ull << 18) /* SIGKILL, SIGSTOP */
+
+/* rt_sigprocmask(2), unless the Sentry has to see it: one of the signals concerned is pending. */
+static bool sigprocmask(struct stub_thread *t, const struct stub_ucontext *uc, long *result)
+{
+	volatile struct stub_slot *s = stub_slot(t->index);
+	uint64_t old = s->sig_blocked, mask;
+
+	if (uc->r10 != sizeof(mask))
+		return false;
+	*result = 0;
+	if (uc->rsi) {
+		if (stub_copy(&mask, (const void *)uc->rsi, sizeof(mask))) {
+			*result = -EFAULT_;
+			return true;
+		}
+		switch ((uint32_t)uc->rdi) {
+		case 0: /* SIG_BLOCK */
+			mask = old | mask;
+			break;
+		case 1: /* SIG_UNBLOCK */
+			mask = old & ~mask;
+			break;
+		case 2: /* SIG_SETMASK */
+			break;
+		default:
+			*result = -EINVAL_;
+			return true;
+		}
+		mask &= ~SIG_UNBLOCKABLE;
+		/* Pairs with plat_sigmask_watch(): a sender sees our word, or we see its. */
+		__atomic_store_n(&s->sig_blocked, mask, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&s->sig_watched, __ATOMIC_SEQ_CST) & (old ^ mask)) {
+			s->sig_blocked = old;
+			return false;
+		}
+	}
+	if (uc->rdx && stub_copy((void *)uc->rdx, &old, sizeof(old)))
+		*result = -EFAULT_;
+	return true;
+}
+
 bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result)
 {
 	bool handled;
 
 	if (!stub_process()->native || touches_patches(uc, nr))
 		return false;
+	if (nr == NR_rt_sigprocmask)
+		return sigprocmask(t, uc, result);
 	if (!stub_native_call(t, uc, nr, result, &handled))
 		return identity(t, uc, nr, result);
 	if (handled)

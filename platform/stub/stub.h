@@ -134,6 +134,7 @@ enum {
 	NR_mmap = 9,
 	NR_mprotect = 10,
 	NR_munmap = 11,
+	NR_rt_sigprocmask = 14,
 	NR_close = 3,
 	NR_sched_yield = 24,
 	NR_mremap = 25,

@@ -308,6 +308,7 @@ static int exec_new_mm(struct task *t, bool fresh)
 	err = plat_thread_new(mm->plat, t->fiber, &pt);
 	if (err)
 		goto put_mm;
+	plat_sigmask_set(pt, task_blocked(t));
 	err = plat_start_from(t->process->container ? t->process->container->template : NULL, pt);
 	if (err) {
 		plat_thread_free(pt);
@@ -320,6 +321,7 @@ static int exec_new_mm(struct task *t, bool fresh)
 	t->pt = pt;
 	t->mm = mm;
 	latch_unlock(&t->latch);
+	sig_recalc_locked(t);
 	latch_unlock(&t->process->siglock);
 	vfork_complete(t);
 	task_pt_drain(t);

@@ -111,7 +111,7 @@ static void signals_gather(struct task *t, struct proc_signals *s)
 	latch_lock(&p->siglock);
 	s->pending = t->pending.set;
 	s->shared = p->pending.set;
-	s->blocked = t->blocked;
+	s->blocked = task_blocked(t);
 	s->queued = p->queued_count;
 	for (int sig = 1; sig <= SIG_COUNT; sig++) {
 		uint64_t h = p->actions[sig - 1].handler;

@@ -213,7 +213,7 @@ int ptrace_signal(struct task *t, int sig, siginfo_t *info)
 		}
 		mutex_unlock(&tasklist.lock);
 	}
-	if (t->blocked & SIG_BIT(out)) { /* the mask has changed meanwhile */
+	if (task_blocked(t) & SIG_BIT(out)) { /* the mask has changed meanwhile */
 		(void)sig_send_task(t, out, info);
 		return 0;
 	}

@@ -131,7 +131,7 @@ static void note_status(struct core *c, int sig)
 	st.pr_info.si_signo = sig;
 	st.pr_cursig = (short)sig;
 	st.pr_sigpend = t->pending.set;
-	st.pr_sighold = t->blocked;
+	st.pr_sighold = task_blocked(t);
 	st.pr_pid = task_tid(t);
 	st.pr_fpvalid = 1;
 	_Static_assert(sizeof(st.pr_reg) == sizeof(plat_regs_t), "user_regs_struct");

@@ -20,7 +20,11 @@
 
 void sig_recalc_locked(struct task *t)
 {
-	if ((t->pending.set | t->process->pending.set) & ~t->blocked)
+	sig_set_t pending = t->pending.set | t->process->pending.set;
+
+	if (t->pt)
+		plat_sigmask_watch(t->pt, pending);
+	if (pending & ~task_blocked(t))
 		atomic_fetch_or_explicit(&t->flags, TASK_SIGPENDING, memory_order_relaxed);
 }
 
@@ -326,7 +330,9 @@ static int sig_next(struct task *t, struct sig_action *a, siginfo_t *info, struc
 			latch_unlock(&p->siglock);
 			continue;
 		}
-		sig = sig_dequeue_locked(t, ~t->blocked, info);
+		sig = sig_dequeue_locked(t, ~task_blocked(t), info);
+		if (!sig)
+			sig_recalc_locked(t);
 		latch_unlock(&p->siglock);
 		if (!sig)
 			return 0;
@@ -369,7 +375,7 @@ static int sig_next(struct task *t, struct sig_action *a, siginfo_t *info, struc
 /* The handler's mask: the old one, the action's, and the signal itself unless SA_NODEFER. */
 static void sig_enter_handler_mask(struct task *t, int sig, const struct sig_action *a)
 {
-	sig_set_t mask = t->blocked | a->mask;
+	sig_set_t mask = task_blocked(t) | a->mask;
 
 	if (!(a->flags & SA_NODEFER))
 		mask |= SIG_BIT(sig);
@@ -387,7 +393,7 @@ void sig_deliver(struct task *t, bool in_syscall, long result)
 	atomic_fetch_and_explicit(&t->flags, ~(unsigned int)TASK_SIGPENDING, memory_order_acquire);
 
 	while ((sig = sig_next(t, &a, &info, &call)) != 0) {
-		sig_set_t saved = t->blocked;
+		sig_set_t saved = task_blocked(t);
 
 		if (atomic_fetch_and_explicit(&t->flags, ~(unsigned int)TASK_RESTORE_MASK,
 					      memory_order_relaxed) & TASK_RESTORE_MASK)

@@ -16,11 +16,30 @@
 
 #define SIG_RT_MIN 32
 
+sig_set_t task_blocked(const struct task *t)
+{
+	return (t->pt ? plat_sigmask(t->pt) : t->unbound_mask) & ~SIG_UNBLOCKABLE;
+}
+
+void task_set_blocked_locked(struct task *t, sig_set_t mask)
+{
+	t->unbound_mask = mask;
+	if (t->pt)
+		plat_sigmask_set(t->pt, mask);
+}
+
+/* Before t's mask is looked at: from here on its stub asks us before it changes it. */
+static void sig_watch_locked(struct task *t)
+{
+	if (t->pt)
+		plat_sigmask_watch(t->pt, t->pending.set | t->process->pending.set);
+}
+
 static bool sig_ignored(const struct process *p, const struct task *t, int sig, bool forced)
 {
 	uint64_t h = p->actions[sig - 1].handler;
 
-	if ((t->blocked | t->real_blocked) & SIG_BIT(sig))
+	if ((task_blocked(t) | t->real_blocked) & SIG_BIT(sig))
 		return false; /* may be unblocked with a handler later */
 	if (t->ptrace.tracer && sig != SIGKILL)
 		return false; /* its tracer wants to know */
@@ -84,7 +103,7 @@ static bool task_can_take(const struct task *t, int sig)
 		return false;
 	if (sig == SIGKILL)
 		return true;
-	return !(t->blocked & SIG_BIT(sig));
+	return !(task_blocked(t) & SIG_BIT(sig));
 }
 
 static void task_set_pending(struct task *t)
@@ -98,6 +117,11 @@ static void sig_complete_locked(struct process *p, struct task *only, int sig)
 {
 	struct task *t, *who = NULL;
 
+	if (only)
+		sig_watch_locked(only);
+	else
+		list_for_each_entry(t, &p->tasks, process_node)
+			sig_watch_locked(t);
 	if (only) {
 		if (task_can_take(only, sig))
 			who = only;
@@ -239,9 +263,9 @@ void sig_force(struct task *t, const siginfo_t *info)
 	struct sig_action *a = &p->actions[sig - 1];
 
 	latch_lock(&p->siglock);
-	if ((t->blocked & SIG_BIT(sig)) || a->handler == SIG_HANDLER_IGN) {
+	if ((task_blocked(t) & SIG_BIT(sig)) || a->handler == SIG_HANDLER_IGN) {
 		a->handler = SIG_HANDLER_DFL;
-		t->blocked &= ~SIG_BIT(sig);
+		task_set_blocked_locked(t, task_blocked(t) & ~SIG_BIT(sig));
 	}
 	if (a->handler == SIG_HANDLER_DFL && !t->ptrace.tracer)
 		p->flags &= ~(uint32_t)PROCESS_SIG_UNKILLABLE;
@@ -290,9 +314,9 @@ static void sig_retarget_locked(struct task *t, sig_set_t which)
 	if (!which)
 		return;
 	list_for_each_entry(o, &p->tasks, process_node)
-		if (o != t && o->state != 'Z' && o->state != 'X' && (which & ~o->blocked)) {
+		if (o != t && o->state != 'Z' && o->state != 'X' && (which & ~task_blocked(o))) {
 			task_set_pending(o);
-			which &= o->blocked;
+			which &= task_blocked(o);
 			if (!which)
 				break;
 		}
@@ -300,8 +324,8 @@ static void sig_retarget_locked(struct task *t, sig_set_t which)
 
 void sig_leave_locked(struct task *t)
 {
-	sig_retarget_locked(t, ~t->blocked);
-	t->blocked = ~0ull;
+	sig_retarget_locked(t, ~task_blocked(t));
+	task_set_blocked_locked(t, ~0ull);
 }
 
 void sig_flush(struct task *t)
@@ -319,16 +343,16 @@ void sig_mask_set(struct task *t, sig_set_t mask)
 
 	mask &= ~SIG_UNBLOCKABLE;
 	latch_lock(&p->siglock);
-	if (mask & ~t->blocked)
-		sig_retarget_locked(t, mask & ~t->blocked);
-	t->blocked = mask;
+	if (mask & ~task_blocked(t))
+		sig_retarget_locked(t, mask & ~task_blocked(t));
+	task_set_blocked_locked(t, mask);
 	sig_recalc_locked(t);
 	latch_unlock(&p->siglock);
 }
 
 void sig_mask_set_temporary(struct task *t, sig_set_t mask)
 {
-	t->saved_mask = t->blocked;
+	t->saved_mask = task_blocked(t);
 	atomic_fetch_or_explicit(&t->flags, TASK_RESTORE_MASK, memory_order_relaxed);
 	sig_mask_set(t, mask);
 	if (atomic_load_explicit(&t->flags, memory_order_relaxed) & TASK_SIGPENDING)

@@ -82,7 +82,7 @@ void sig_force_exit(struct task *t, int sig);
 
 /* Anything for t to do before it returns to the application?  Latch-free hint. */
 bool sig_pending_work(struct task *t);
-/* A signal that would be delivered now, given t->blocked. */
+/* A signal that would be delivered now, given the mask. */
 bool sig_pending(struct task *t);
 /*
  * t's own fiber, before plat_run: deliver what is due (may build a frame, stop the task, or not
@@ -91,6 +91,12 @@ bool sig_pending(struct task *t);
  */
 void sig_deliver(struct task *t, bool in_syscall, long result);
 
+/*
+ * What t blocks.  It lies with t's stub (plat_sigmask()), whose rt_sigprocmask(2) does not come here
+ * unless a signal concerned is pending.  By t's own fiber while it works, or with siglock held.
+ */
+sig_set_t task_blocked(const struct task *t);
+void task_set_blocked_locked(struct task *t, sig_set_t mask);
 /* Masks.  set_temporary (ppoll, pselect, epoll_pwait, sigsuspend): restored at the next delivery
  * or, when none came, by sig_mask_restore(). */
 void sig_mask_set(struct task *t, sig_set_t mask);

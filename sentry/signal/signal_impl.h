@@ -30,7 +30,7 @@ void sig_flush(struct task *t);
 void sig_parent_died_locked(struct process *c);
 /* A pending signal of set that t may take now, or 0; removes it.  siglock held. */
 int sig_dequeue_locked(struct task *t, sig_set_t set, siginfo_t *info);
-/* Set TASK_SIGPENDING if something is due.  siglock held. */
+/* Set TASK_SIGPENDING if something is due, and what t's stub must not (un)block by itself.  siglock held. */
 void sig_recalc_locked(struct task *t);
 
 /*

@@ -267,14 +267,14 @@ static long signal_mask(struct task *t, struct task *x, uint64_t size, uaddr_t a
 	if (!set) {
 		latch_lock(&x->process->siglock);
 		mask = atomic_load_explicit(&x->flags, memory_order_relaxed) & TASK_RESTORE_MASK
-			       ? x->saved_mask : x->blocked;
+			       ? x->saved_mask : task_blocked(x);
 		latch_unlock(&x->process->siglock);
 		return uaccess_put(t, at, &mask, sizeof(mask));
 	}
 	if (uaccess_get(t, &mask, at, sizeof(mask)))
 		return -EFAULT;
 	latch_lock(&x->process->siglock);
-	x->blocked = mask & ~SIG_UNBLOCKABLE;
+	task_set_blocked_locked(x, mask & ~SIG_UNBLOCKABLE);
 	atomic_fetch_and_explicit(&x->flags, ~(unsigned int)TASK_RESTORE_MASK, memory_order_relaxed);
 	sig_recalc_locked(x);
 	latch_unlock(&x->process->siglock);

@@ -54,7 +54,7 @@ long sys_rt_sigaction(struct task *t, int sig, uaddr_t act, uaddr_t oact, size_t
 
 long sys_rt_sigprocmask(struct task *t, int how, uaddr_t set, uaddr_t oset, size_t size)
 {
-	sig_set_t old = t->blocked, mask;
+	sig_set_t old = task_blocked(t), mask;
 	int err;
 
 	if (size != sizeof(sig_set_t))
@@ -87,7 +87,7 @@ long sys_rt_sigpending(struct task *t, uaddr_t set, size_t size)
 	if (size > sizeof(pending))
 		return -EINVAL;
 	latch_lock(&t->process->siglock);
-	pending = (t->pending.set | t->process->pending.set) & t->blocked;
+	pending = (t->pending.set | t->process->pending.set) & task_blocked(t);
 	latch_unlock(&t->process->siglock);
 	return uaccess_put(t, set, &pending, size);
 }
@@ -418,7 +418,7 @@ long sys_rt_sigtimedwait(struct task *t, uaddr_t uset, uaddr_t uinfo, uaddr_t ut
 	sig = sig_dequeue(t, set, &info);
 	if (!sig && deadline != 0) {
 		/* As do_sigtimedwait: unblock them for the sleep, so that a sender wakes us. */
-		old = t->blocked;
+		old = task_blocked(t);
 		latch_lock(&t->process->siglock);
 		t->real_blocked = old; /* what is ignored comes all the same if it is blocked */
 		latch_unlock(&t->process->siglock);

@@ -154,7 +154,7 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 	}
 	keys_inherit(t, parent, f & CLONE_THREAD);
 	memcpy(t->comm, parent->comm, sizeof(t->comm));
-	t->blocked = parent->blocked;
+	t->unbound_mask = task_blocked(parent);
 	t->no_new_privs = parent->no_new_privs;
 	t->personality = parent->personality;
 	t->timer_slack_ns = parent->timer_slack_ns;
@@ -199,6 +199,7 @@ static int clone_host(struct task *parent, struct task *t, const struct clone_ar
 		err = plat_thread_new(parent->mm->plat, t->fiber, &t->pt);
 		if (err)
 			return err;
+		plat_sigmask_set(t->pt, t->unbound_mask);
 		err = plat_clone(parent->pt, t->pt, PLAT_CLONE_VM);
 		if (err)
 			return err;
@@ -210,8 +211,10 @@ static int clone_host(struct task *parent, struct task *t, const struct clone_ar
 	if (err)
 		return err;
 	err = plat_thread_new(plat, t->fiber, &t->pt);
-	if (!err)
+	if (!err) {
+		plat_sigmask_set(t->pt, t->unbound_mask);
 		err = plat_clone(parent->pt, t->pt, 0);
+	}
 	if (!err)
 		err = mm_dup(parent->mm, plat, &t->mm);
 	plat_mm_put(plat);
@@ -246,6 +249,7 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 		seccomp_inherit_locked(parent, t);
 		list_append(&p->tasks, &t->process_node);
 		p->task_count++;
+		sig_recalc_locked(t);
 		if (p->flags & PROCESS_GROUP_EXIT || (p->exec_task && p->exec_task != t))
 			atomic_fetch_or_explicit(&t->flags, TASK_EXIT, memory_order_relaxed);
 		else if (p->flags & PROCESS_STOPPED)

@@ -53,7 +53,7 @@ static struct task *helper_task_new(struct task *of, struct fdtable *fdt, struct
 	t->timer_slack_ns = of->timer_slack_ns;
 	t->fiber = fiber;
 	waiter_init(&t->waiter, fiber);
-	t->blocked = ~(sig_set_t)0;
+	t->unbound_mask = ~(sig_set_t)0;
 	t->pid = pid_get(of->pid);
 	t->process = process_get(of->process);
 	t->cred = cred_get(of->cred);

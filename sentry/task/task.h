@@ -283,7 +283,7 @@ struct task {
 
 	struct vfs_ctx vfs;          /* (o) refreshed by task_vfs() */
 
-	sig_set_t blocked;           /* (s) */
+	sig_set_t unbound_mask;      /* (s) blocked signals while there is no pt: see task_blocked() */
 	sig_set_t real_blocked;      /* (s) blocked but for a sigtimedwait(2) that is going on */
 	sig_set_t saved_mask;        /* (o) with TASK_RESTORE_MASK */
 	struct sig_pending pending;  /* (s) */
