@@ -8,6 +8,7 @@
 #include "vfs/gofer/gofer_fs_impl.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -364,20 +365,47 @@ static bool is_capability(const char *name)
 	return strcmp(name, "security.capability") == 0;
 }
 
-static bool xattr_supported(const char *name)
+/*
+ * security.* and trusted.* can't be set on the host without its capabilities, and mean nothing to it:
+ * they are kept as user.runsc-c.security.* and user.runsc-c.trusted.*, which the container doesn't
+ * see under those names.  (The host takes user.* on files and directories only: EPERM on others.)
+ * The host's name is name itself or in buf; NULL: not supported; -ERANGE's cases are left to the Gofer.
+ */
+#define HIDDEN     "user.runsc-c."
+#define HIDDEN_LEN (sizeof(HIDDEN) - 1)
+
+static const char *xattr_host_name(const char *name, char buf[static NAME_LEN_MAX + 1])
 {
-	return strncmp(name, "user.", 5) == 0 || is_capability(name);
+	if (is_capability(name))
+		return name;
+	if (strncmp(name, "user.", 5) == 0)
+		return strncmp(name, HIDDEN, HIDDEN_LEN) == 0 ? NULL : name;
+	if (strncmp(name, "security.", 9) != 0 && strncmp(name, "trusted.", 8) != 0)
+		return NULL;
+	if (snprintf(buf, NAME_LEN_MAX + 1, HIDDEN "%s", name) > NAME_LEN_MAX)
+		return NULL;
+	return buf;
+}
+
+/* The container's name for one of the host's; NULL: it has none. */
+static const char *xattr_own_name(const char *name)
+{
+	if (strncmp(name, HIDDEN, HIDDEN_LEN) == 0)
+		return name + HIDDEN_LEN;
+	return is_capability(name) || strncmp(name, "user.", 5) == 0 ? name : NULL;
 }
 
 ssize_t gfs_getxattr(struct vfs_ctx *c, struct inode *i, const char *name, void *buf, size_t size)
 {
 	struct gfs_inode *gi = gfs_inode(i);
+	char host_name[NAME_LEN_MAX + 1];
 	bool cap = is_capability(name);
 	uint32_t fid;
 	ssize_t n;
 
 	(void)c;
-	if (!xattr_supported(name))
+	name = xattr_host_name(name, host_name);
+	if (!name)
 		return -EOPNOTSUPP;
 	if (cap && atomic_load_explicit(&gi->xattr_none, memory_order_relaxed) & GFS_NO_CAPABILITY)
 		return -ENODATA;
@@ -393,11 +421,13 @@ int gfs_setxattr(struct vfs_ctx *c, struct inode *i, const char *name, const voi
 		 int flags)
 {
 	struct gfs_inode *gi = gfs_inode(i);
+	char host_name[NAME_LEN_MAX + 1];
 	uint32_t fid;
 	int err;
 
 	(void)c;
-	if (!xattr_supported(name))
+	name = xattr_host_name(name, host_name);
+	if (!name)
 		return -EOPNOTSUPP;
 	err = gfs_fid(gi, &fid);
 	if (err == 0)
@@ -414,34 +444,48 @@ ssize_t gfs_listxattr(struct vfs_ctx *c, struct inode *i, char *buf, size_t size
 	struct gfs_inode *gi = gfs_inode(i);
 	ssize_t n, kept = 0, len;
 	uint32_t fid;
+	char *list;
 
 	(void)c;
+	list = mem_alloc(GOFER_XATTR_MAX);
+	if (!list)
+		return -ENOMEM;
 	n = gfs_fid(gi, &fid);
 	if (n == 0)
-		n = grpc_listxattr(gi->gs->conn, fid, buf, size);
-	if (n <= 0 || size == 0)
-		return n;
-	/* Only names that can be asked for. */
+		n = grpc_listxattr(gi->gs->conn, fid, list, GOFER_XATTR_MAX);
+	/* Only names that can be asked for, as the container knows them: never longer than the host's. */
 	for (ssize_t at = 0; at < n; at += len) {
-		len = (ssize_t)strnlen(buf + at, (size_t)(n - at)) + 1;
+		const char *own;
+		size_t own_len;
+
+		len = (ssize_t)strnlen(list + at, (size_t)(n - at)) + 1;
 		if (at + len > n)
 			break;
-		if (xattr_supported(buf + at)) {
-			memmove(buf + kept, buf + at, (size_t)len);
-			kept += len;
-		}
+		own = xattr_own_name(list + at);
+		if (!own)
+			continue;
+		own_len = strlen(own) + 1;
+		memmove(list + kept, own, own_len);
+		kept += (ssize_t)own_len;
 	}
-	return kept;
+	if (n >= 0 && size > 0 && (size_t)kept > size)
+		n = -ERANGE;
+	if (n >= 0 && size > 0)
+		memcpy(buf, list, (size_t)kept);
+	mem_free(list);
+	return n < 0 ? n : kept;
 }
 
 int gfs_removexattr(struct vfs_ctx *c, struct inode *i, const char *name)
 {
 	struct gfs_inode *gi = gfs_inode(i);
+	char host_name[NAME_LEN_MAX + 1];
 	uint32_t fid;
 	int err;
 
 	(void)c;
-	if (!xattr_supported(name))
+	name = xattr_host_name(name, host_name);
+	if (!name)
 		return -EOPNOTSUPP;
 	err = gfs_fid(gi, &fid);
 	if (err == 0)
