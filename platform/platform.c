@@ -438,6 +438,11 @@ int plat_mm_maps(struct plat_mm *mm, bool smaps, plat_map_fn *fn, void *arg)
 	return tid < 0 ? (int)tid : proc_maps(tid, smaps, fn, arg);
 }
 
+int plat_mm_sites(struct plat_mm *mm, plat_site_fn *fn, void *arg)
+{
+	return plat.ops->mm_sites ? plat.ops->mm_sites(mm, fn, arg) : -EOPNOTSUPP;
+}
+
 int plat_thread_usage(struct plat_thread *pt, struct plat_usage *out)
 {
 	pid_t tid = plat.ops->thread_host_tid(pt);

@@ -277,6 +277,16 @@ struct plat_map {
 typedef int plat_map_fn(void *arg, const struct plat_map *m);
 int plat_mm_maps(struct plat_mm *mm, bool smaps, plat_map_fn *fn, void *arg);
 
+/* Call sites that mm's threads have trapped from. */
+enum plat_site_state { PLAT_SITE_COLD, PLAT_SITE_LEFT, PLAT_SITE_PATCHED };
+struct plat_site {
+	uint64_t ip; /* of the instruction */
+	enum plat_site_state state;
+};
+typedef int plat_site_fn(void *arg, const struct plat_site *s);
+/* fn for each; what it returns other than 0 ends it.  -EOPNOTSUPP: this platform keeps no such list. */
+int plat_mm_sites(struct plat_mm *mm, plat_site_fn *fn, void *arg);
+
 /*
  * Which of the pages at addr are in memory (or swapped out): vec gets a 0 or 1 for each.  For private
  * and shared anonymous memory as this process has touched it.

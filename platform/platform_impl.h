@@ -32,6 +32,7 @@ struct platform_ops {
 	const struct uio_space *(*mm_space)(struct plat_mm *mm);
 	/* May be empty.  buf was read from addr: undo what the platform has changed in the application's text. */
 	void (*mm_original)(struct plat_mm *mm, uint64_t addr, void *buf, size_t size);
+	int (*mm_sites)(struct plat_mm *mm, plat_site_fn *fn, void *arg); /* may be empty */
 	/* Size of the mappings that are the platform's own. */
 	uint64_t (*mm_hidden_bytes)(struct plat_mm *mm);
 

@@ -154,12 +154,13 @@ static int ask_sentry(const struct state *s, const char *what, struct err *e)
 
 int cmd_debug(const struct globals *g, int argc, char **argv, struct err *e)
 {
-	static bool jail, stacks;
+	static bool jail, stacks, patches;
 	static const char *what;
 	static const struct flag flags[] = {
 		{ "jail", FLAG_BOOL, &jail, "what is in force for each process, from the host's /proc" },
+		{ "patches", FLAG_BOOL, &patches, "call sites seen, patched and left on SIGSYS, by file" },
 		{ "stacks", FLAG_BOOL, &stacks, "what each task of the sandbox is doing" },
-		{ "show", FLAG_STRING, &what, "ask the Sentry: tasks, mounts, stacks" },
+		{ "show", FLAG_STRING, &what, "ask the Sentry: patches" },
 		{ NULL, FLAG_BOOL, NULL, NULL },
 	};
 	struct state *s;
@@ -170,8 +171,10 @@ int cmd_debug(const struct globals *g, int argc, char **argv, struct err *e)
 		return first < 0 ? first : 0;
 	if (stacks)
 		what = "stacks";
+	if (patches)
+		what = "patches";
 	if (!jail && what == NULL)
-		return err_set(e, EINVAL, "debug: what? Give --jail, --stacks or --show=…");
+		return err_set(e, EINVAL, "debug: what? Give --jail, --patches, --stacks or --show=…");
 	if (state_open(g->root, argv[first], &s, e) < 0)
 		return e->error;
 	if (state_status(s) == CTR_STOPPED)

@@ -7,6 +7,7 @@
  */
 #include "lib/annotations.h"
 #include "sentry/container.h"
+#include "sentry/debug.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -1201,6 +1202,33 @@ static void control_destroy(void *kernel, struct control_request *req, const cha
 		job_start(j);
 }
 
+NO_TSA static void job_debug(struct job *j)
+{
+	struct buf text = BUF_INIT;
+	struct container *k;
+	int err = -EINVAL;
+
+	mutex_lock(&containers.lock);
+	k = list_empty(&containers.list) ? NULL : list_first(&containers.list, struct container, node);
+	mutex_unlock(&containers.lock);
+	if (k && !strcmp(j->id, "patches"))
+		err = debug_patches(k->pid_ns, &k->root, &text);
+	if (err)
+		control_reply_error(j->req, err, "debug: nothing is known of \"%s\"", j->id);
+	else
+		control_reply_text(j->req, text.data ? text.data : "", text.size);
+	buf_fini(&text);
+}
+
+static void control_debug(void *kernel, struct control_request *req, const char *what)
+{
+	struct job *j = job_new(job_debug, req, what);
+
+	(void)kernel;
+	if (j)
+		job_start(j);
+}
+
 const struct control_ops container_control_ops = {
 	.create = control_create,
 	.start = control_start,
@@ -1213,4 +1241,5 @@ const struct control_ops container_control_ops = {
 	.resize = control_resize,
 	.update = control_update,
 	.destroy = control_destroy,
+	.debug = control_debug,
 };

@@ -124,6 +124,7 @@ SRCS += sentry/sys/rw.c
 SRCS += sentry/sys/stat.c
 SRCS += sentry/sys/xattr.c
 SRCS += sentry/container.c
+SRCS += sentry/debug.c
 SRCS += sentry/container_home.c
 SRCS += sentry/container_mounts.c
 SRCS += sentry/fs.c

@@ -1142,6 +1142,50 @@ void notify_patch_original(struct plat_mm *mm, uint64_t addr, void *buf, size_t 
 	latch_unlock(&mm->latch);
 }
 
+/* A copy, so that fn may sleep; a site is there once, by its own entry or by its window's. */
+static struct plat_site *sites_copy(struct plat_mm *mm, size_t room, size_t *count)
+{
+	struct plat_site *out = mem_calloc(room + 1, sizeof(*out));
+	struct patch *p;
+	size_t n = 0;
+
+	if (!out)
+		return NULL;
+	latch_lock(&mm->latch);
+	p = mm->patch;
+	for (size_t i = 0; p && i < p->site_room && n < room; i++) {
+		const struct patch_site *s = &p->sites[i];
+
+		if (s->ip && s->state != SITE_LIVE)
+			out[n++] = (struct plat_site){ s->ip - 2, s->state == SITE_REFUSED ? PLAT_SITE_LEFT
+											 : PLAT_SITE_COLD };
+	}
+	for (size_t i = 0; p && i < p->window_count && n < room; i++) {
+		const struct patch_window *w = &p->windows[i];
+
+		if (w->state == WINDOW_LIVE)
+			out[n++] = (struct plat_site){ w->addr + w->plan.syscall, PLAT_SITE_PATCHED };
+	}
+	latch_unlock(&mm->latch);
+	*count = n;
+	return out;
+}
+
+int notify_patch_sites(struct plat_mm *mm, plat_site_fn *fn, void *arg)
+{
+	struct plat_site *sites;
+	size_t count = 0;
+	int r = 0;
+
+	sites = sites_copy(mm, SITES_MAX * 2, &count);
+	if (!sites)
+		return -ENOMEM;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = fn(arg, &sites[i]);
+	mem_free(sites);
+	return r;
+}
+
 uint64_t notify_patch_hidden_bytes(struct plat_mm *mm)
 {
 	uint64_t bytes = 0;

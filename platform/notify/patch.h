@@ -21,11 +21,9 @@
 
 #include "lib/util.h"
 
+#include "platform/platform.h"
+
 struct patch;
-struct plat_event;
-struct plat_hostcall;
-struct plat_mm;
-struct plat_thread;
 
 void notify_patch_init(bool on, uint32_t after);
 bool notify_patch_is_on(void);
@@ -51,5 +49,7 @@ void notify_patch_reset(struct plat_mm *mm);
 void notify_patch_free(struct plat_mm *mm);
 /* buf is what lies at addr: put in what the application's text says without patches. */
 void notify_patch_original(struct plat_mm *mm, uint64_t addr, void *buf, size_t size);
+/* plat_mm_sites() */
+int notify_patch_sites(struct plat_mm *mm, plat_site_fn *fn, void *arg);
 /* Bytes of mappings that are ours. */
 uint64_t notify_patch_hidden_bytes(struct plat_mm *mm);

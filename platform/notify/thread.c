@@ -1039,6 +1039,7 @@ const struct platform_ops notify_ops = {
 	.mm_tid = notify_mm_tid,
 	.mm_space = notify_mm_space,
 	.mm_original = notify_patch_original,
+	.mm_sites = notify_patch_sites,
 	.mm_hidden_bytes = notify_mm_hidden_bytes,
 	.thread_new = notify_thread_new,
 	.thread_free = notify_thread_free,
