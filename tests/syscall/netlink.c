@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* netlink.c: AF_NETLINK sockets and rtnetlink's dumps, without changing anything. */
+#include "t.h"
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#ifndef SOL_NETLINK
+#define SOL_NETLINK 270
+#endif
+
+static char reply[65536];
+
+static int open_route(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct sockaddr_nl a = { .nl_family = AF_NETLINK };
+
+	CHECK(fd >= 0);
+	EQUAL(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static ssize_t ask(int fd, int type, int flags, const void *body, size_t size)
+{
+	struct {
+		struct nlmsghdr h;
+		char body[64];
+	} q = { .h = { .nlmsg_len = NLMSG_LENGTH(size), .nlmsg_type = type,
+		       .nlmsg_flags = flags | NLM_F_REQUEST, .nlmsg_seq = 7 } };
+
+	memcpy(q.body, body, size);
+	EQUAL(send(fd, &q, q.h.nlmsg_len, 0), (ssize_t)q.h.nlmsg_len);
+	return recv(fd, reply, sizeof(reply), 0);
+}
+
+/* Read a dump to its end; how many messages of that type there were. */
+static int count_dump(int fd, ssize_t n, int type)
+{
+	int count = 0;
+
+	for (;; n = recv(fd, reply, sizeof(reply), 0)) {
+		CHECK(n > 0);
+		if (n <= 0)
+			return -1;
+		for (struct nlmsghdr *h = (void *)reply; NLMSG_OK(h, (unsigned int)n); h = NLMSG_NEXT(h, n)) {
+			EQUAL(h->nlmsg_seq, 7);
+			if (h->nlmsg_type == NLMSG_DONE)
+				return count;
+			CHECK(h->nlmsg_flags & NLM_F_MULTI);
+			count += h->nlmsg_type == type;
+		}
+	}
+}
+
+static int error_of(ssize_t n)
+{
+	const struct nlmsghdr *h = (void *)reply;
+
+	CHECK(n >= (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr)));
+	EQUAL(h->nlmsg_type, NLMSG_ERROR);
+	return -((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+}
+
+static void test_names(void)
+{
+	struct sockaddr_nl a = { .nl_family = AF_NETLINK };
+	socklen_t size = sizeof(a);
+	int fd = open_route(), other;
+
+	EQUAL(getsockname(fd, (struct sockaddr *)&a, &size), 0);
+	EQUAL(a.nl_pid, (unsigned int)getpid());
+	other = open_route(); /* the process's id is taken */
+	EQUAL(getsockname(other, (struct sockaddr *)&a, &size), 0);
+	CHECK(a.nl_pid != (unsigned int)getpid() && a.nl_pid != 0);
+	a.nl_pid = getpid();
+	FAILS(EINVAL, bind(other, (struct sockaddr *)&a, sizeof(a))); /* bound already */
+	close(other);
+	other = socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE);
+	FAILS(EADDRINUSE, bind(other, (struct sockaddr *)&a, sizeof(a)));
+	FAILS(EINVAL, bind(other, (struct sockaddr *)&a, 4));
+	close(other);
+	close(fd);
+	FAILS(ESOCKTNOSUPPORT, socket(AF_NETLINK, SOCK_STREAM, NETLINK_ROUTE));
+	FAILS(EPROTONOSUPPORT, socket(AF_NETLINK, SOCK_RAW, 31));
+}
+
+static void test_dumps(void)
+{
+	struct ifinfomsg link = { .ifi_family = AF_UNSPEC };
+	struct ifaddrmsg addr = { .ifa_family = AF_UNSPEC };
+	struct rtmsg route = { .rtm_family = AF_INET };
+	struct pollfd p = { .events = POLLIN };
+	int fd = open_route();
+
+	CHECK(count_dump(fd, ask(fd, RTM_GETLINK, NLM_F_DUMP, &link, sizeof(link)), RTM_NEWLINK) >= 1);
+	CHECK(count_dump(fd, ask(fd, RTM_GETADDR, NLM_F_DUMP, &addr, sizeof(addr)), RTM_NEWADDR) >= 1);
+	CHECK(count_dump(fd, ask(fd, RTM_GETROUTE, NLM_F_DUMP, &route, sizeof(route)), RTM_NEWROUTE) >= 1);
+	link.ifi_index = 1;
+	CHECK(ask(fd, RTM_GETLINK, 0, &link, sizeof(link)) > 0);
+	EQUAL(((struct nlmsghdr *)reply)->nlmsg_type, RTM_NEWLINK);
+	EQUAL(((struct ifinfomsg *)NLMSG_DATA((struct nlmsghdr *)reply))->ifi_type, ARPHRD_LOOPBACK);
+	p.fd = fd;
+	EQUAL(poll(&p, 1, 0), 0); /* no acknowledgement was asked for */
+	close(fd);
+}
+
+static void test_errors(void)
+{
+	struct ifinfomsg link = { .ifi_family = AF_UNSPEC, .ifi_index = 1000000 };
+	struct nlmsghdr noop = { .nlmsg_len = sizeof(noop), .nlmsg_type = NLMSG_NOOP,
+				 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK, .nlmsg_seq = 9 };
+	int fd = open_route();
+
+	EQUAL(error_of(ask(fd, RTM_GETLINK, 0, &link, sizeof(link))), ENODEV);
+	EQUAL(error_of(ask(fd, RTM_GETLINK, 0, &link, 4)), EINVAL);
+	EQUAL(error_of(ask(fd, 4000, 0, &link, sizeof(link))), EOPNOTSUPP);
+	EQUAL(send(fd, &noop, sizeof(noop), 0), (ssize_t)sizeof(noop));
+	EQUAL(error_of(recv(fd, reply, sizeof(reply), 0)), 0); /* the acknowledgement */
+	EQUAL(recv(fd, reply, sizeof(reply), MSG_DONTWAIT), -1);
+	EQUAL(errno, EAGAIN);
+	close(fd);
+}
+
+static void test_options(void)
+{
+	int fd = open_route(), v = RTNLGRP_LINK;
+	unsigned int groups[2] = { 0, 0 };
+	socklen_t size = sizeof(groups);
+
+	EQUAL(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &v, sizeof(v)), 0);
+	EQUAL(getsockopt(fd, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, groups, &size), 0);
+	EQUAL(groups[0], 1u << (RTNLGRP_LINK - 1));
+	EQUAL(setsockopt(fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &v, sizeof(v)), 0);
+	v = 0;
+	FAILS(EINVAL, setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &v, sizeof(v)));
+	FAILS(ENOPROTOOPT, setsockopt(fd, SOL_NETLINK, 77, &v, sizeof(v)));
+	v = 1;
+	EQUAL(setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &v, sizeof(v)), 0);
+	EQUAL(setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &v, sizeof(v)), 0);
+	close(fd);
+}
+
+static void test_ioctls(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0); /* any socket will do */
+	struct ifreq r = { .ifr_name = "lo" };
+	struct ifconf c = { .ifc_len = 0 };
+
+	EQUAL(ioctl(fd, SIOCGIFINDEX, &r), 0);
+	EQUAL(r.ifr_ifindex, 1);
+	EQUAL(ioctl(fd, SIOCGIFFLAGS, &r), 0);
+	CHECK((r.ifr_flags & (IFF_LOOPBACK | IFF_UP)) == (IFF_LOOPBACK | IFF_UP));
+	EQUAL(ioctl(fd, SIOCGIFMTU, &r), 0);
+	EQUAL(r.ifr_mtu, 65536);
+	EQUAL(ioctl(fd, SIOCGIFCONF, &c), 0);
+	CHECK(c.ifc_len >= (int)sizeof(struct ifreq) && c.ifc_len % sizeof(struct ifreq) == 0);
+	strcpy(r.ifr_name, "nosuch0");
+	FAILS(ENODEV, ioctl(fd, SIOCGIFFLAGS, &r));
+	FAILS(EFAULT, ioctl(fd, SIOCGIFFLAGS, BAD_PTR));
+	close(fd);
+}
+
+T_MAIN
+{
+	test_names();
+	test_dumps();
+	test_errors();
+	test_options();
+	test_ioctls();
+}
