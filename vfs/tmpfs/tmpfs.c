@@ -468,7 +468,11 @@ struct fs_type tmpfs_type = {
 	.mount = tmpfs_mount,
 	.check_options = tmpfs_check_options,
 };
-static struct fs_type ramfs_type = { .name = "ramfs", .flags = FS_NODEV, .mount = tmpfs_mount };
+static struct fs_type ramfs_type = {
+	.name = "ramfs",
+	.flags = FS_NODEV | FS_USERNS_MOUNT,
+	.mount = tmpfs_mount,
+};
 
 int tmpfs_init(void)
 {
