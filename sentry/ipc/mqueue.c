@@ -745,9 +745,17 @@ static int mqueue_mount(struct vfs_ctx *c, const struct fs_type *type, const cha
 	return 0;
 }
 
+static struct user_ns *mqueue_owner(struct vfs_ctx *c)
+{
+	struct ipc_ns *ns = ctx_task(c) ? task_ipc_ns(ctx_task(c)) : NULL;
+
+	return ns ? ns->user_ns : c->cred->user_ns;
+}
+
 static struct fs_type mqueue_type = {
 	.name = "mqueue",
 	.flags = FS_NODEV | FS_USERNS_MOUNT,
+	.owner = mqueue_owner,
 	.mount = mqueue_mount,
 };
 
