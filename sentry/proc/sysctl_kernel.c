@@ -15,6 +15,7 @@
 #include "sentry/aio/aio.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
+#include "vfs/user_ns.h"
 
 /* ---- names ------------------------------------------------------------------------------------ */
 
@@ -274,6 +275,9 @@ static const struct sysctl rows[] = {
 	NUMBER("fs/suid_dumpable", 0),
 	GET("fs/aio-nr", get_aio_nr),
 	NUMBER("fs/aio-max-nr", 65536),
+	NUMBER("user/max_user_namespaces", USER_NS_COUNT_MAX),
+	NUMBER("user/max_inotify_instances", 128),
+	NUMBER("user/max_inotify_watches", 65536),
 	NUMBER("vm/overcommit_memory", 0),
 	NUMBER("vm/overcommit_ratio", 50),
 	NUMBER("vm/overcommit_kbytes", 0),
