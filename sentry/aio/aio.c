@@ -358,18 +358,28 @@ static int submit_poll(struct task *t, struct aio_ctx *c, const struct iocb *ioc
 	return err;
 }
 
+static bool aio_writes(const struct iocb *b)
+{
+	return b->aio_lio_opcode == IOCB_CMD_PWRITE || b->aio_lio_opcode == IOCB_CMD_PWRITEV;
+}
+
 static long submit_rw(struct task *t, const struct iocb *b)
 {
 	uaddr_t buf = { b->aio_buf };
 	int fd = (int)b->aio_fildes;
 	struct file *f;
-	bool stream;
+	bool stream, ready;
 
 	if ((int64_t)b->aio_nbytes < 0)
 		return -EINVAL;
 	f = fdt_file_nopath(t->fdt, fd);
 	stream = f && (f->kind & FILE_STREAM);
+	ready = !f || (file_poll(f, NULL) & (aio_writes(b) ? POLLOUT : POLLIN));
 	file_put(f);
+	if ((b->aio_rw_flags & RWF_NOWAIT) && stream && !ready)
+		return -EAGAIN;
+	if (b->aio_rw_flags & ~(uint32_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND))
+		return -EOPNOTSUPP;
 	switch (b->aio_lio_opcode) {
 	case IOCB_CMD_PREAD:
 		return stream ? sys_read(t, fd, buf, b->aio_nbytes)
@@ -493,18 +503,17 @@ long sys_io_submit(struct task *t, unsigned long ctx, long nr, uaddr_t iocbs)
 
 long sys_io_cancel(struct task *t, unsigned long ctx, uaddr_t iocb, uaddr_t result)
 {
-	struct aio_ctx *c = ctx_lookup(t->mm, ctx);
+	struct aio_ctx *c;
 	struct aio_poll *p;
 	uint32_t key;
 	int err = -EINVAL;
 
 	(void)result; /* unused since Linux 4.19: the event comes as others do */
+	if (uaccess_get(t, &key, uaddr_add(iocb, offsetof(struct iocb, aio_key)), sizeof(key)))
+		return -EFAULT;
+	c = key ? NULL : ctx_lookup(t->mm, ctx);
 	if (!c)
 		return -EINVAL;
-	if (uaccess_get(t, &key, uaddr_add(iocb, offsetof(struct iocb, aio_key)), sizeof(key))) {
-		ctx_put(c);
-		return -EFAULT;
-	}
 	mutex_lock(&aio.lock);
 	list_for_each_entry(p, &c->polls, node) {
 		if (p->addr == iocb.addr) {

@@ -13,8 +13,7 @@
  * Attributes for a new queue come with mq_open(2) but reach create() through vfs_open(): they wait in
  * fs->pending, found by the opener's vfs_ctx.
  *
- * Linux: ipc/mqueue.c.  SIGEV_THREAD there is a cookie sent to a netlink socket of the C library's;
- * there are no such sockets here: EBADF, as for any other descriptor.
+ * Linux: ipc/mqueue.c.
  */
 #include "sentry/ipc/mqueue.h"
 
@@ -28,6 +27,7 @@
 
 #include "lib/mem.h"
 #include "sentry/ipc/ipc.h"
+#include "sentry/socket/netlink.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task.h"
 #include "sentry/time/clock.h"
@@ -65,6 +65,8 @@ struct mq_inode {
 	struct process *notify_process; /* counted */
 	struct user_ns *notify_user_ns; /* counted */
 	struct sigevent event;
+	struct file *notify_sock; /* counted; SIGEV_THREAD */
+	char cookie[MQ_COOKIE_SIZE];
 };
 
 struct mq_entry {
@@ -207,8 +209,21 @@ static void mq_unlink_message(struct mq_inode *q, struct mq_message *m)
 	atomic_fetch_sub_explicit(&q->fs->bytes, m->size, memory_order_relaxed);
 }
 
+#define NOTIFY_WOKENUP 1
+#define NOTIFY_REMOVED 2
+
+static void mq_notify_thread(struct mq_inode *q, char why)
+{
+	if (!q->notify_pid || q->event.sigev_notify != SIGEV_THREAD)
+		return;
+	q->cookie[MQ_COOKIE_SIZE - 1] = why;
+	(void)netlink_file_queue(q->notify_sock, q->cookie, sizeof(q->cookie));
+}
+
 static void mq_notify_clear(struct mq_inode *q)
 {
+	file_put(q->notify_sock);
+	q->notify_sock = NULL;
 	pid_put(q->notify_pid);
 	process_put(q->notify_process);
 	user_ns_put(q->notify_user_ns);
@@ -344,6 +359,7 @@ static void mq_notify_locked(struct mq_inode *q, struct task *sender)
 		info.si_uid = user_ns_from_kernel_munged(q->notify_user_ns, ID_UID, sender->cred->uid);
 		sig_send_process(q->notify_process, info.si_signo, &info);
 	}
+	mq_notify_thread(q, NOTIFY_WOKENUP);
 	mq_notify_clear(q);
 }
 
@@ -444,19 +460,24 @@ void mqueue_get_attr(struct file *f, struct mq_attr *out)
 	mutex_unlock(&q->lock);
 }
 
-int mqueue_notify(struct task *t, struct file *f, const struct sigevent *event)
+int mqueue_notify(struct task *t, struct file *f, const struct sigevent *event, struct file *sock,
+		  const char cookie[static MQ_COOKIE_SIZE])
 {
 	struct mq_inode *q = mq_of(f->inode);
 	int err = 0;
 
 	mutex_lock(&q->lock);
 	if (!event) {
-		if (q->notify_pid == t->process->pid)
+		if (q->notify_pid == t->process->pid) {
+			mq_notify_thread(q, NOTIFY_REMOVED);
 			mq_notify_clear(q);
+		}
 	} else if (q->notify_pid) {
 		err = -EBUSY;
 	} else {
 		q->event = *event;
+		q->notify_sock = sock ? file_get(sock) : NULL;
+		memcpy(q->cookie, cookie, sizeof(q->cookie));
 		q->notify_pid = pid_get(t->process->pid);
 		q->notify_process = process_get(t->process);
 		q->notify_user_ns = user_ns_get(t->cred->user_ns);
@@ -513,8 +534,10 @@ static int mq_flush(struct vfs_ctx *c, struct file *f)
 	struct task *t = ctx_task(c);
 
 	mutex_lock(&q->lock);
-	if (t && q->notify_pid == t->process->pid)
+	if (t && q->notify_pid == t->process->pid) {
+		mq_notify_thread(q, NOTIFY_REMOVED);
 		mq_notify_clear(q);
+	}
 	mutex_unlock(&q->lock);
 	return 0;
 }

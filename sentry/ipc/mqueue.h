@@ -39,5 +39,10 @@ long mqueue_receive(struct task *t, struct file *f, size_t size, char **text, un
 bool file_is_mqueue(const struct file *f);
 size_t mqueue_msgsize(const struct file *f);
 void mqueue_get_attr(struct file *f, struct mq_attr *out);
-/* event: sigevent(7), or NULL: take back. */
-int mqueue_notify(struct task *t, struct file *f, const struct sigevent *event);
+/*
+ * event: sigevent(7), or NULL: take back.  SIGEV_THREAD: sock is a netlink socket that is sent cookie,
+ * whose last byte then says why (the C library has a thread that waits there).
+ */
+#define MQ_COOKIE_SIZE 32
+int mqueue_notify(struct task *t, struct file *f, const struct sigevent *event, struct file *sock,
+		  const char cookie[static MQ_COOKIE_SIZE]);

@@ -209,7 +209,7 @@ static int populate_one(void *arg, const struct plat_map *m)
 		return 0;
 	p->part[p->count].start = m->start;
 	p->part[p->count].size = m->end - m->start;
-	p->part[p->count++].advice = m->prot[1] == 'w' && m->prot[3] == 'p' ? MADV_POPULATE_WRITE
+	p->part[p->count++].advice = m->prot[1] == 'w' && (m->prot[3] == 'p' || m->prot[0] != 'r') ? MADV_POPULATE_WRITE
 									    : MADV_POPULATE_READ;
 	p->next = m->end;
 	return 0;

@@ -660,6 +660,19 @@ static int nl_create(struct vfs_ctx *c, struct net_ns *net, int type, int protoc
 	return 0;
 }
 
+int netlink_file_queue(struct file *f, const void *data, size_t size)
+{
+	struct socket *s = file_socket(f);
+
+	if (!s)
+		return -ENOTSOCK;
+	if (s->family != AF_NETLINK)
+		return -EINVAL;
+	if (size)
+		nl_queue(nl_of(s), data, size, 0);
+	return 0;
+}
+
 void netlink_show(struct net_ns *net, struct buf *b)
 {
 	struct nl_sock *n;

@@ -14,6 +14,7 @@
 #include "lib/buf.h"
 #include "netstack/stack.h"
 
+struct file;
 struct net_ns;
 struct nl_sock;
 struct vfs_ctx;
@@ -93,6 +94,12 @@ void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info
 void rtnetlink_put_addr(struct nl_reply *r, uint16_t type, const struct addr_info *a);
 void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_info *i, uint32_t flags);
 void rtnetlink_put_neigh(struct nl_reply *r, uint16_t type, const struct neigh_info *n);
+
+/*
+ * A datagram from the kernel, as it is, for the socket f (mq_notify(2)).  size 0 only checks.  -ENOTSOCK;
+ * -EINVAL: of another family.  Under mutexes too.
+ */
+int netlink_file_queue(struct file *f, const void *data, size_t size);
 
 /* Registers the family.  At start-up. */
 void netlink_init(void);

@@ -269,7 +269,7 @@ static int remove_part(struct task *t, const struct plat_map *m)
 	int err;
 
 	if (m->prot[3] != 's' || m->prot[1] != 'w')
-		return m->prot[3] == 's' ? -EACCES : -EINVAL;
+		return m->ino ? -EACCES : -EINVAL;
 	err = open_mapped(t, m, O_RDWR, &f);
 	if (err == -ENODEV)
 		return uaccess_zero(t, (uaddr_t){ m->start }, size);
@@ -303,9 +303,10 @@ long sys_madvise(struct task *t, uaddr_t addr, size_t size, int advice)
 	switch (advice) {
 	case 100 /* MADV_HWPOISON */:
 	case 101 /* MADV_SOFT_OFFLINE */:
-		return -EPERM; /* the machine's memory is not the sandbox's */
-	case MADV_MERGEABLE:
+		return task_capable(t, CAP_SYS_ADMIN_) ? -EINVAL : -EPERM;
+	case MADV_MERGEABLE: /* these as a kernel built without them */
 	case MADV_UNMERGEABLE:
+		return -EINVAL;
 	case MADV_REMOVE:
 	case 24 /* MADV_DONTNEED_LOCKED */:
 		break;
@@ -318,10 +319,9 @@ long sys_madvise(struct task *t, uaddr_t addr, size_t size, int advice)
 	if (r)
 		return MIN(r, 0);
 	if (advice == MADV_REMOVE)
-		return madvise_remove(t, addr.addr, end);
-	if (advice == 24)
-		return hostcall(t, SYS_madvise, addr.addr, size, MADV_DONTNEED, 0, 0);
-	return mm_for_range(t->mm, addr.addr, end, NULL, NULL); /* merging is the host's business */
+		return mm_range_is_locked(t->mm, addr.addr, end) ? -EINVAL
+								 : madvise_remove(t, addr.addr, end);
+	return hostcall(t, SYS_madvise, addr.addr, size, MADV_DONTNEED, 0, 0);
 }
 
 /* The leader of the process that a pidfd stands for, referenced. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "lib/mem.h"
+#include "sentry/socket/netlink.h"
 #include "sentry/task/task.h"
 #include "sentry/time/timespec.h"
 #include "sys_calls.h"
@@ -120,10 +121,31 @@ long sys_mq_timedreceive(struct task *t, int fd, uaddr_t msg, size_t size, uaddr
 	return n;
 }
 
+/* The C library's socket is in sigev_signo, what to send to it at sigev_value. */
+static int notify_sock(struct task *t, const struct sigevent *event, char cookie[static MQ_COOKIE_SIZE],
+		       struct file **out)
+{
+	struct file *f;
+	int err;
+
+	if (uaccess_get(t, cookie, (uaddr_t){ (uint64_t)event->sigev_value.sival_ptr }, MQ_COOKIE_SIZE))
+		return -EFAULT;
+	f = fdt_file_nopath(t->fdt, event->sigev_signo);
+	if (!f)
+		return -EBADF;
+	err = netlink_file_queue(f, NULL, 0);
+	if (err)
+		file_put(f);
+	else
+		*out = f;
+	return err;
+}
+
 long sys_mq_notify(struct task *t, int fd, uaddr_t uevent)
 {
+	char cookie[MQ_COOKIE_SIZE] = "";
+	struct file *f, *sock = NULL;
 	struct sigevent event;
-	struct file *f;
 	int err;
 
 	if (uevent.addr) {
@@ -135,14 +157,18 @@ long sys_mq_notify(struct task *t, int fd, uaddr_t uevent)
 		if (event.sigev_notify == SIGEV_SIGNAL &&
 		    (event.sigev_signo < 0 || event.sigev_signo > SIG_COUNT))
 			return -EINVAL;
-		if (event.sigev_notify == SIGEV_THREAD)
-			return -EBADF; /* sigev_signo is no netlink socket: there are none */
+		if (event.sigev_notify == SIGEV_THREAD) {
+			err = notify_sock(t, &event, cookie, &sock);
+			if (err)
+				return err;
+		}
 	}
 	err = mq_file(t, fd, 0, &f);
-	if (err)
-		return err;
-	err = mqueue_notify(t, f, uevent.addr ? &event : NULL);
-	file_put(f);
+	if (!err) {
+		err = mqueue_notify(t, f, uevent.addr ? &event : NULL, sock, cookie);
+		file_put(f);
+	}
+	file_put(sock);
 	return err;
 }
 

@@ -246,7 +246,7 @@ void process_timers_stop(struct process *p)
 
 static void cpu_limit_fire(struct cpu_timer *ct, struct process *p)
 {
-	uint64_t hard, seconds = (uint64_t)(ct->deadline_ns / NSEC_PER_SEC);
+	uint64_t hard, seconds = (uint64_t)(ct->deadline_ns / NSEC_PER_SEC) - 1; /* it is the next one's */
 
 	latch_lock(&p->rlimit_latch);
 	hard = p->rlimits[RLIMIT_CPU].rlim_max;
@@ -256,7 +256,6 @@ static void cpu_limit_fire(struct cpu_timer *ct, struct process *p)
 		sig_send_process(p, SIGKILL, NULL);
 		return;
 	}
-	ct->deadline_ns = ns_add(ct->deadline_ns, NSEC_PER_SEC);
 	sig_send_process(p, SIGXCPU, NULL);
 }
 
@@ -270,6 +269,7 @@ void process_cpu_limit(struct process *p)
 	if (pt && !pt->stopped) {
 		cpu_timer_disarm_locked(&pt->limit);
 		pt->limit.fire = cpu_limit_fire;
+		pt->limit.interval_ns = NSEC_PER_SEC;
 		pt->limit.deadline_ns = (int64_t)MAX(MIN(soft, (uint64_t)INT32_MAX), (uint64_t)1) * NSEC_PER_SEC;
 		if (soft != RLIM_INFINITY)
 			cpu_timer_arm_locked(pt, &pt->limit);

@@ -79,6 +79,17 @@ static int burns(void)
 	return 1;
 }
 
+static int burns_on(void)
+{
+	struct rlimit cpu = { 1, 2 };
+
+	setrlimit(RLIMIT_CPU, &cpu);
+	signal(SIGXCPU, SIG_IGN);
+	for (;;)
+		;
+	return 1;
+}
+
 static int few_processes(void)
 {
 	struct rlimit one = { 1, 1 };
@@ -177,6 +188,7 @@ T_MAIN
 
 	EQUAL(t_wait(t_fork(with_limits)), 0);
 	EQUAL(t_wait(t_fork(burns)), 0);
+	EQUAL(t_wait(t_fork(burns_on)), 128 + SIGKILL);
 	if (geteuid() == 0)
 		EQUAL(t_wait(t_fork(few_processes)), 0);
 }

@@ -15,6 +15,13 @@ static void on_signal(int sig, siginfo_t *info, void *ctx)
 	t_signals++;
 }
 
+static volatile int told;
+
+static void on_message(union sigval v)
+{
+	told = v.sival_int;
+}
+
 static int late_sender(void)
 {
 	t_sleep_ms(30);
@@ -126,6 +133,17 @@ T_MAIN
 	EQUAL(got.si_value.sival_int, 77);
 	ev.sigev_notify = 99;
 	FAILS(EINVAL, mq_notify(q, &ev));
+
+	/* The same by a thread of the C library's. */
+	while (mq_getattr(q, &b) == 0 && b.mq_curmsgs)
+		mq_receive(q, buf, sizeof(buf), NULL);
+	ev = (struct sigevent){ .sigev_notify = SIGEV_THREAD, .sigev_notify_function = on_message };
+	ev.sigev_value.sival_int = 5;
+	EQUAL(mq_notify(q, &ev), 0);
+	EQUAL(mq_send(q, "c", 1, 0), 0);
+	for (int i = 0; i < 1000 && !told; i++)
+		t_sleep_ms(1);
+	EQUAL(told, 5);
 
 	EQUAL(mq_unlink(name), 0);
 	FAILS(ENOENT, mq_open(name, O_RDWR));
