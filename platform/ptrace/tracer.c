@@ -9,7 +9,8 @@
  * at `wake`, the others store `wake` before they look at `waiting`.
  *
  * The first stop of a new thread may be seen before its creator's report of the clone.  Such strays
- * are kept in mind while clones are on order; only a clone on order can make any.
+ * are kept in mind while clones are on order; only a clone on order can make any.  One whose creator died
+ * before it could report is nobody's, and killed.
  */
 #include "platform/ptrace/ptrace_impl.h"
 
@@ -155,8 +156,11 @@ static void stray_note(pid_t tid, bool gone, int status)
 {
 	struct stray *s = stray_peek(tid);
 
-	if (here.clones == 0)
+	if (here.clones == 0) {
+		if (!gone)
+			(void)host_kill(tid, SIGKILL);
 		return;
+	}
 	if (!s) {
 		s = mem_new(struct stray);
 		if (!s) {
@@ -178,12 +182,17 @@ void tracer_clone_begin(void)
 
 void tracer_clone_end(void)
 {
+	struct stray *s;
 	struct list *n;
 
 	if (--here.clones > 0)
 		return;
-	while ((n = list_shift(&here.strays)))
-		mem_free(list_entry(n, struct stray, node));
+	while ((n = list_shift(&here.strays))) {
+		s = list_entry(n, struct stray, node);
+		if (!s->gone)
+			(void)host_kill(s->tid, SIGKILL);
+		mem_free(s);
+	}
 }
 
 /* ---- ends ------------------------------------------------------------------------------------- */
