@@ -8,6 +8,8 @@
  *
  * A window is in the table from before its first byte changes, and stays in it as DEAD when it was
  * restored: a thread may still come to an int3 of it, or report one late.
+ *
+ * Long because arenas, windows, sites and undoing share one struct; the arenas are what to split off first.
  */
 #include "platform/notify/patch.h"
 
