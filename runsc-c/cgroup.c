@@ -435,6 +435,26 @@ pid_t *cgroup_pids(const struct cgroup *c)
 	return pids;
 }
 
+void cgroup_thaw_process(pid_t pid)
+{
+	char path[64], line[PATH_MAX + 64], dir[PATH_MAX + 64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	f = pid > 0 ? fopen(path, "re") : NULL;
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		char *name = strstr(line, ":freezer:");
+
+		line[strcspn(line, "\n")] = '\0';
+		if (name == NULL || strcmp(name + 9, "/") == 0)
+			continue;
+		snprintf(dir, sizeof(dir), "/sys/fs/cgroup/freezer%.*s", PATH_MAX, name + 9);
+		cgroup_write(dir, "freezer.state", "THAWED");
+	}
+	if (f != NULL)
+		fclose(f);
+}
+
 bool cgroup_kill(const struct cgroup *c, int timeout_ms)
 {
 	/* In a group that was there before us may be processes of others. */

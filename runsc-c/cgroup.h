@@ -58,6 +58,8 @@ int cgroup_clone_fd(const struct cgroup *c);
 /* Freeze or thaw and wait until it is so.  -ENOENT: no freezer here. */
 int cgroup_freeze(const struct cgroup *c, bool frozen, struct err *e);
 bool cgroup_is_frozen(const struct cgroup *c);
+/* v1: thaw the freezer group that pid is in, whoever put it there: a frozen process can't be killed. */
+void cgroup_thaw_process(pid_t pid);
 /* SIGKILL everything in it, until it is empty or timeout_ms has passed; true when empty. */
 bool cgroup_kill(const struct cgroup *c, int timeout_ms);
 /* Pids in it (of the first hierarchy), 0-terminated; NULL without memory. */

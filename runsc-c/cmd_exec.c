@@ -110,6 +110,9 @@ static int apply_caps(struct process_config *p, struct err *e)
 	for (size_t i = 0; i < f.caps.count; i++) {
 		int cap = oci_cap_number(f.caps.values[i]);
 
+		/* As in config.json: one that only a later kernel has is left out. */
+		if (cap < 0 && strncmp(f.caps.values[i], "CAP_", 4) == 0)
+			continue;
 		if (cap < 0)
 			return err_set(e, EINVAL, "--cap: unknown capability \"%s\"", f.caps.values[i]);
 		p->cap_bounding |= UINT64_C(1) << cap;

@@ -531,6 +531,9 @@ int launch_destroy(const char *root, struct state *s, struct err *e)
 	cgroup_from_json(s->cgroup, &c);
 	if (cgroup_is_frozen(&c))
 		cgroup_freeze(&c, false, &ignored);
+	for (size_t i = 0; i < count; i++)
+		if (proc_alive(all[i]))
+			cgroup_thaw_process(all[i]->pid);
 	/* The monitor reaps the others and ends by itself; it is killed only if it does not. */
 	if (s->sandbox == NULL && proc_kill(&s->sentry, SIGKILL) == 0)
 		proc_wait_gone(&s->monitor, MONITOR_TIMEOUT_MS);
