@@ -68,7 +68,7 @@ same "kill -9 of a monitor" "$(status pod) $(status web) $(status side)" "runnin
 until_true sh -c "! $R exec pod sh -c 'cat /proc/[0-9]*/cmdline' | grep -q 888"
 same "its processes are gone" "$($R exec pod sh -c 'cat /proc/[0-9]*/cmdline' | grep -c 888)" 0
 $R delete side
-bundle other 'exec sleep 777' '{"type":"network"},{"type":"pid","path":"/proc/'"$P"'/ns/pid"},' ''
+bundle other 'exec sleep 777' '{"type":"network"},{"type":"uts"},{"type":"pid","path":"/proc/'"$P"'/ns/pid"},' ''
 up other
 same "joined by a pid namespace alone" "$(status other) $(sentry other)" "running $(sentry pod)"
 $R delete --force other
