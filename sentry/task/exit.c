@@ -226,7 +226,7 @@ void process_reap_locked(struct process *p)
 
 	ASSERT(p->state == PROCESS_ZOMBIE);
 	list_for_each_entry_safe(o, tmp, &p->tasks, process_node)
-		if (o != leader) {
+		if (o != leader && o->state == 'Z') { /* others are on their way out, and unlink themselves */
 			ptrace_unlink_locked(o);
 			task_release_locked(o);
 		}
