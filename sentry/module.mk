@@ -34,6 +34,7 @@ SRCS += sentry/seccomp/filter.c
 SRCS += sentry/seccomp/notify.c
 UNIT_TESTS += tests/unit/sentry/test_bpf.c
 SRCS += sentry/sys/futex.c
+SRCS += sentry/sys/prctl.c
 SRCS += sentry/sys/ptrace.c
 SRCS += sentry/sys/process_vm.c
 SRCS += sentry/sys/seccomp.c

@@ -104,7 +104,7 @@ int exec_cred(struct task *t, struct file *f, const struct cred **out, bool *sec
 
 	if (!c)
 		return -ENOMEM;
-	honour = !t->no_new_privs && f->path.mnt && !(mount_flags(f->path.mnt) & MS_NOSUID) &&
+	honour = !t->no_new_privs && ptrace_allows_setid(t) && f->path.mnt && !(mount_flags(f->path.mnt) & MS_NOSUID) &&
 		 user_ns_is_below(c->user_ns, f->inode->sb->user_ns);
 	if (honour && (f->inode->mode & S_ISUID) && owners_mapped(c, f->inode)) {
 		setid = c->euid != f->inode->uid;

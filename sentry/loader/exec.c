@@ -630,7 +630,7 @@ static int exec_commit(struct exec *x)
 	file_put(old_exe);
 	user_ns_put(old_owner);
 
-	t->personality &= ~0u ^ (x->secure ? ADDR_NO_RANDOMIZE : 0);
+	t->personality &= ~(0x0400000u /* READ_IMPLIES_EXEC */ | (x->secure ? ADDR_NO_RANDOMIZE : 0));
 	t->clear_child_tid = UADDR_NULL;
 	t->robust_list = UADDR_NULL;
 	t->rseq = (struct rseq_area){ 0 };

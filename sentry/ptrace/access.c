@@ -71,6 +71,13 @@ long ptrace_regs_set(struct task *x, const struct user_regs_struct *in)
 	return 0;
 }
 
+/* The frame's image is got by the tracee's own fiber: the platform may have to make it first. */
+struct fp_access {
+	uint8_t *buf; /* PTRACE_FPSTATE_MAX */
+	size_t size;  /* in: of what is set; out: of what was got */
+	bool legacy;
+};
+
 static ssize_t fpstate_frame(struct plat_thread *pt, uint8_t *buf, struct fp_sw *sw)
 {
 	size_t size = plat_fpstate_size();
@@ -85,60 +92,66 @@ static ssize_t fpstate_frame(struct plat_thread *pt, uint8_t *buf, struct fp_sw 
 	return n;
 }
 
-ssize_t ptrace_fpstate_get(struct task *x, void *buf, bool legacy)
+static long fpstate_get(struct task *x, void *arg)
 {
-	struct plat_thread *pt = task_pt_pin(x);
+	struct fp_access *a = arg;
 	struct fp_sw sw;
-	ssize_t n;
+	ssize_t n = fpstate_frame(x->pt, a->buf, &sw);
 
-	if (!pt)
-		return -ESRCH;
-	n = fpstate_frame(pt, buf, &sw);
-	task_pt_unpin(x);
 	if (n < 0)
 		return n;
-	memset((uint8_t *)buf + FP_SW, 0, FP_SW_SIZE);
-	if (legacy)
+	memset(a->buf + FP_SW, 0, FP_SW_SIZE);
+	if (a->legacy)
 		return FP_LEGACY;
 	if (n == FP_LEGACY || sw.xstate_size > (size_t)n)
 		return -ENODEV;
-	memcpy((uint8_t *)buf + FP_SW, &sw.xfeatures, sizeof(sw.xfeatures));
-	return (ssize_t)sw.xstate_size;
+	memcpy(a->buf + FP_SW, &sw.xfeatures, sizeof(sw.xfeatures));
+	return (long)sw.xstate_size;
 }
 
-long ptrace_fpstate_set(struct task *x, const void *buf, size_t size, bool legacy)
+static long fpstate_set(struct task *x, void *arg)
 {
-	struct plat_thread *pt = task_pt_pin(x);
+	const struct fp_access *a = arg;
 	uint8_t *frame = mem_alloc(PTRACE_FPSTATE_MAX);
 	uint64_t present;
 	struct fp_sw sw;
-	ssize_t n;
 	long err = -ENOMEM;
+	ssize_t n;
 
-	if (!pt)
-		err = -ESRCH;
-	if (!pt || !frame)
-		goto out;
-	n = fpstate_frame(pt, frame, &sw);
+	if (!frame)
+		return err;
+	n = fpstate_frame(x->pt, frame, &sw);
 	err = n < 0 ? n : 0;
-	if (!err && (legacy ? size < FP_LEGACY : size != sw.xstate_size))
+	if (!err && (a->legacy ? a->size < FP_LEGACY : a->size != sw.xstate_size))
 		err = -EFAULT;
 	if (err)
 		goto out;
-	memcpy(frame, buf, FP_SW);
-	if (legacy && n > FP_LEGACY + 64) { /* what it sets is there, whatever was before */
+	memcpy(frame, a->buf, FP_SW);
+	if (a->legacy && n > FP_LEGACY + 64) { /* what it sets is there, whatever was before */
 		memcpy(&present, frame + FP_LEGACY, sizeof(present));
 		present |= 3;
 		memcpy(frame + FP_LEGACY, &present, sizeof(present));
-	} else if (!legacy) {
-		memcpy(frame + FP_LEGACY, (const uint8_t *)buf + FP_LEGACY, size - FP_LEGACY);
+	} else if (!a->legacy) {
+		memcpy(frame + FP_LEGACY, a->buf + FP_LEGACY, a->size - FP_LEGACY);
 	}
-	err = plat_fpstate_set(pt, frame, (size_t)n);
+	err = plat_fpstate_set(x->pt, frame, (size_t)n);
 out:
-	if (pt)
-		task_pt_unpin(x);
 	mem_free(frame);
 	return err;
+}
+
+ssize_t ptrace_fpstate_get(struct task *x, void *buf, bool legacy)
+{
+	struct fp_access a = { .buf = buf, .legacy = legacy };
+
+	return ptrace_borrow(x, fpstate_get, &a);
+}
+
+long ptrace_fpstate_set(struct task *x, void *buf, size_t size, bool legacy)
+{
+	struct fp_access a = { .buf = buf, .size = size, .legacy = legacy };
+
+	return ptrace_borrow(x, fpstate_set, &a);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * link.c: who traces whom: attaching, detaching, inheriting, and the tracer's end.  See ptrace.h.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 
@@ -44,6 +45,22 @@ static void watch_calls(struct task *tracee)
 bool ptrace_is_traced_by(const struct task *tracee, const struct process *p)
 {
 	return tracee->ptrace.tracer && tracee->ptrace.tracer->process == p;
+}
+
+bool ptrace_allows_setid(struct task *t)
+{
+	const struct cred *c = NULL;
+	bool ok;
+
+	if (!(atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_TRACED))
+		return true;
+	mutex_lock(&tasklist.lock);
+	if (t->ptrace.tracer)
+		c = task_cred_get(t->ptrace.tracer);
+	mutex_unlock(&tasklist.lock);
+	ok = !c || cred_capable_ns(c, t->cred->user_ns, CAP_SYS_PTRACE);
+	cred_put(c);
+	return ok;
 }
 
 /* One that is stopped with its group already is to stop for its tracer. */

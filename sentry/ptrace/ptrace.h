@@ -51,7 +51,8 @@ struct ptrace_state {
 	bool seized;           /* (t) */
 	bool listening;        /* (s) PTRACE_LISTEN: stopped, but not for the tracer's requests */
 	bool report;           /* (s) wait has not told of this stop yet */
-	bool killed;           /* (s) SIGKILL came in an exit stop */
+	bool exiting;          /* (s) the stop is the exit stop */
+	bool killed;           /* (s) SIGKILL came in it */
 	bool retrap;           /* (s) seized: tell of SIGCONT, or PTRACE_INTERRUPT */
 	atomic_bool stopped;   /* (s) to change */
 	struct wq wq;          /* the tracee sleeps here */
@@ -83,7 +84,9 @@ void ptrace_tracer_exit_locked(struct task *t);
 int ptrace_clone_event(struct task *parent, uint64_t flags, int exit_signal);
 /* tasklist.lock held: a child that is traced from the start. */
 void ptrace_clone_link_locked(struct task *parent, struct task *child);
-/* A tracee that was traced by somebody in p, or by anybody at all. */
+/* Whether t may gain rights by execve: not if its tracer could not have attached to it then. */
+bool ptrace_allows_setid(struct task *t);
+/* tracee is traced by a thread of p. */
 bool ptrace_is_traced_by(const struct task *tracee, const struct process *p);
 
 /* ---- stops (stop.c), on the tracee's fiber -------------------------------------------------------- */

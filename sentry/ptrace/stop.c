@@ -117,6 +117,7 @@ static int ptrace_stop(struct task *t, uint32_t code, int why, const siginfo_t *
 	if (info)
 		s->info = *info;
 	s->inject = 0;
+	s->exiting = exiting;
 	s->listening = false;
 	s->report = true;
 	__atomic_store_n(&s->killed, false, __ATOMIC_RELAXED);
@@ -331,7 +332,8 @@ long ptrace_borrow(struct task *tracee, long (*fn)(struct task *, void *), void 
 	wq_init(&w.wq);
 	latch_lock(&p->siglock);
 	if (atomic_load_explicit(&tracee->ptrace.stopped, memory_order_relaxed) &&
-	    !tracee->ptrace.work && !task_exiting(tracee)) {
+	    !tracee->ptrace.work &&
+	    !(tracee->ptrace.exiting ? tracee->ptrace.killed : task_exiting(tracee))) {
 		__atomic_store_n(&tracee->ptrace.work, &w, __ATOMIC_RELEASE);
 		queued = true;
 		wq_wake(&tracee->ptrace.wq, 0);

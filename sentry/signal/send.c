@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "sentry/signal/coredump.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/task_impl.h"
 
@@ -275,6 +276,10 @@ void sig_force(struct task *t, const siginfo_t *info)
 
 void sig_force_exit(struct task *t, int sig)
 {
+	siginfo_t info = { .si_signo = sig, .si_code = SI_KERNEL };
+
+	if ((SIG_BIT(sig) & SIG_SET_CORE) && core_dump(t, sig, &info))
+		sig |= 0x80;
 	process_group_exit(t->process, sig);
 }
 

@@ -87,6 +87,12 @@ static long mmap_file(struct task *t, uaddr_t addr, unsigned long size, unsigned
 	return r;
 }
 
+/* personality(2)'s READ_IMPLIES_EXEC.  (Native calls are off then.) */
+static unsigned long mm_exec_implied(const struct task *t, unsigned long prot)
+{
+	return (prot & PROT_READ) && (t->personality & 0x0400000) ? prot | PROT_EXEC : prot;
+}
+
 long sys_mmap(struct task *t, uaddr_t addr, unsigned long size, unsigned long prot,
 	      unsigned long flags, int fd, unsigned long offset)
 {
@@ -95,7 +101,7 @@ long sys_mmap(struct task *t, uaddr_t addr, unsigned long size, unsigned long pr
 
 	if (offset & (PAGE_SIZE - 1))
 		return -EINVAL;
-	prot &= ~PROT_SEM_;
+	prot = mm_exec_implied(t, prot & ~PROT_SEM_);
 	r = mmap_may_lock(t, size, flags);
 	if (!r)
 		r = mmap_may_expand(t, addr.addr, size, prot, flags);
@@ -171,7 +177,7 @@ long sys_mprotect(struct task *t, uaddr_t addr, size_t size, unsigned long prot)
 	size = ALIGN_UP(size, PAGE_SIZE);
 	if (addr.addr + size <= addr.addr)
 		return -ENOMEM;
-	prot &= ~grows;
+	prot = mm_exec_implied(t, prot & ~grows);
 	if (prot & ~(unsigned long)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM_))
 		return -EINVAL;
 	if (grows & PROT_GROWSUP_)

@@ -8,3 +8,6 @@ struct task;
 
 /* PR_SET_SECCOMP: 0 or -errno. */
 long prctl_set_seccomp(struct task *t, unsigned long mode, uaddr_t arg);
+/* Options that sys_prctl() does not know. */
+long prctl_more(struct task *t, int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
+		unsigned long arg5);

@@ -136,6 +136,8 @@ long sys_personality(struct task *t, unsigned int persona)
 
 	if (persona != 0xffffffffu)
 		t->personality = persona;
+	if (t->personality & 0x0400000 /* READ_IMPLIES_EXEC: mmap and mprotect are not the stub's */)
+		plat_mm_set_native(t->mm->plat, false);
 	return old;
 }
 
@@ -465,13 +467,8 @@ long sys_prctl(struct task *t, int option, unsigned long arg2, unsigned long arg
 		return t->seccomp_mode;
 	case PR_SET_SECCOMP:
 		return prctl_set_seccomp(t, arg2, uaddr(arg3));
-	case PR_GET_THP_DISABLE:
-		return 0;
-	case PR_MCE_KILL_GET:
-		return PR_MCE_KILL_DEFAULT;
-	case PR_SET_VMA: /* names of anonymous mappings: as a kernel without CONFIG_ANON_VMA_NAME */
 	default:
-		return -EINVAL;
+		return prctl_more(t, option, arg2, arg3, arg4, arg5);
 	}
 }
 

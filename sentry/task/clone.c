@@ -158,6 +158,7 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 	t->no_new_privs = parent->no_new_privs;
 	t->personality = parent->personality;
 	t->timer_slack_ns = parent->timer_slack_ns;
+	t->mce_kill = parent->mce_kill;
 	if (!(f & CLONE_VM) || (f & CLONE_VFORK))
 		t->altstack = parent->altstack;
 	if (f & CLONE_CHILD_CLEARTID)
@@ -178,6 +179,7 @@ static struct process *clone_process(struct task *parent, uint64_t flags)
 		return NULL;
 	p->container = from->container;
 	p->oom_score_adj = from->oom_score_adj;
+	p->thp_disabled = from->thp_disabled;
 	latch_lock(&from->siglock);
 	memcpy(p->actions, from->actions, sizeof(p->actions));
 	latch_unlock(&from->siglock);

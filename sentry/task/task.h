@@ -215,6 +215,7 @@ struct process {
 	unsigned int zombie_threads; /* (t) tasks beside the leader that their tracer is still to see */
 	bool end_pending;            /* (t) zombie; the parent hears of it after tracers */
 	bool owner_told;             /* (t) on_exit was called */
+	bool thp_disabled;           /* (a) PR_SET_THP_DISABLE: kept and inherited, the host decides */
 
 	struct latch siglock;
 	uint32_t flags;              /* (s) PROCESS_* */
@@ -300,6 +301,7 @@ struct task {
 	struct ptrace_state ptrace;  /* as a tracee */
 	struct list tracees;         /* (t) tasks that this one traces, by ptrace.node */
 	uint32_t personality;        /* (o) */
+	unsigned char mce_kill;      /* (o) PR_MCE_KILL's policy + 1; 0: the default */
 	uint64_t timer_slack_ns;     /* (o) */
 
 	struct {

@@ -56,7 +56,7 @@ gdb -q -nx -batch -ex 'run c' -ex bt -ex 'print $_siginfo._sifields._sigfault.si
 echo == attaching
 ./p l & p=$!
 sleep 0.3
-gdb -q -nx -batch -p $p -ex 'frame function main' -ex 'print argc' -ex detach 2>&1 | grep -E '^\$|argc'
+gdb -q -nx -batch -p $p -ex 'frame function main' -ex 'print argc' -ex detach 2>&1 | clean | grep -E '^\$|argc'
 kill $p; wait $p; echo status $?
 echo == catch points
 gdb -q -nx -batch -ex 'catch syscall write' -ex run -ex 'print $rdi' -ex continue -ex 'print $rax' -ex 'delete' -ex continue ./p 2>&1 | clean | grep -E '^\$|Catch|exited|write'

@@ -21,7 +21,7 @@ ts = [threading.Thread(target=lambda: l.append(1)) for i in range(5)]
 [t.start() for t in ts]; [t.join() for t in ts]; print(len(l))'
 grep -cE 'clone3?\(.*CLONE_THREAD' t.out
 sleep 100 & p=$!
-strace -o t.out -p $p & s=$!
+strace -q -o t.out -p $p 2>/dev/null & s=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do grep -q TracerPid:.[1-9] /proc/$p/status && break; sleep 0.1; done
 grep -c TracerPid:.$s /proc/$p/status
 kill $p; wait $p; echo $?; wait $s; echo $?
