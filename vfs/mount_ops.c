@@ -53,14 +53,18 @@ static unsigned long flags_of_mount(unsigned long flags)
 /* A copy is put under what is mounted there already, as if it had come first. */
 static void attach_tucked(struct mount *m, struct mount *onto, struct dentry *at)
 {
-	struct mount *above = mount_peek(onto, at);
+	struct mount *above = mount_peek(onto, at), *top = m, *next;
 
 	if (above)
 		mount_detach(above);
 	mount_attach(m, onto, at);
 	mnt_ns_add_tree(onto->ns, m);
-	if (above)
-		mount_attach(above, m, m->root);
+	if (!above)
+		return;
+	/* The copy may be covered itself: there is one mount at a place. */
+	while ((next = mount_peek(top, top->root)))
+		top = next;
+	mount_attach(above, top, top->root);
 }
 
 /* attach_recursive_mnt(): top, detached or (moving) still elsewhere, goes to p. */
@@ -485,17 +489,40 @@ int vfs_mount(struct vfs_ctx *c, const char *source, const char *target, const c
 
 /* ---- umount ----------------------------------------------------------------------------------- */
 
+/* What covers m, which is going, and stays itself: down to the first mount that stays. */
+static void settle_topper(struct mount *m)
+{
+	struct mount *t = mount_peek(m, m->root), *p = m;
+	struct dentry *at = m->root;
+
+	if (!t || list_linked(&t->work))
+		return;
+	while (p->parent && list_linked(&p->work)) {
+		at = p->mountpoint;
+		p = p->parent;
+	}
+	at = dentry_get(at);
+	mount_detach(t);
+	mount_attach(t, p, at);
+	dentry_put(at);
+}
+
 static void umount_tree(struct mount *top, struct mount_gone *gone)
 {
 	struct list going = LIST_INIT(going);
+	struct mount *m;
 	struct list *n;
 
-	for (struct mount *m = top; m; m = mount_next(m, top))
+	for (m = top; m; m = mount_next(m, top))
 		list_append(&going, &m->work);
 	mount_propagate_umount(&going);
+	list_for_each_entry(m, &going, work)
+		settle_topper(m);
 	while ((n = list_shift(&going))) {
-		struct mount *m = list_entry(n, struct mount, work);
-		struct mnt_ns *ns = m->ns;
+		struct mnt_ns *ns;
+
+		m = list_entry(n, struct mount, work);
+		ns = m->ns;
 
 		mount_detach(m);
 		mount_set_type(m, MS_PRIVATE);

@@ -286,13 +286,16 @@ static bool child_collect(struct mount *child, void *arg)
 	return false;
 }
 
-/* All of child's own children are going as well. */
+/*
+ * All of child's own children are going as well, but for one that covers it whole: that one was there
+ * before child was put under it, and takes its place (find_topper()).
+ */
 static bool only_going_below(const struct mount *child)
 {
 	struct mount *c;
 
 	list_for_each_entry(c, &child->children, child_node)
-		if (!list_linked(&c->work))
+		if (!list_linked(&c->work) && c->mountpoint != child->root)
 			return false;
 	return true;
 }

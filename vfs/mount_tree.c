@@ -155,7 +155,7 @@ int mount_move_locked(struct vfs_ctx *c, const struct path *from, const struct p
 static int move_beneath_locked(struct vfs_ctx *c, const struct path *from, const struct path *to,
 			       struct mount_gone *gone)
 {
-	struct mount *top = to->mnt, *m = from->mnt;
+	struct mount *top = to->mnt, *m = from->mnt, *next;
 	struct path at;
 	int err;
 
@@ -174,6 +174,8 @@ static int move_beneath_locked(struct vfs_ctx *c, const struct path *from, const
 	at.dentry = dentry_get(top->mountpoint);
 	mount_detach(top);
 	err = mount_attach_tree(m, &at, gone);
+	while (err == 0 && (next = mount_peek(m, m->root)))
+		m = next; /* one mount at a place: top goes onto what covers m */
 	if (err == 0)
 		mount_attach(top, m, m->root);
 	else
