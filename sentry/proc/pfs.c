@@ -708,6 +708,16 @@ static const struct file_ops pfs_text_fops = {
 	.release = pfs_file_release,
 };
 
+struct pid *pfs_dir_pid(const struct file *f, const struct pfs_entry *e)
+{
+	struct pfs_inode *i;
+
+	if (f->inode->ops != &pfs_dir_inode_ops)
+		return NULL;
+	i = pfs_inode_of(f->inode);
+	return i->entry == e && i->pid ? pid_get(i->pid) : NULL;
+}
+
 /* Of tasks: no poll slot, so epoll refuses them, as on Linux. */
 static const struct file_ops pfs_task_fops = {
 	.read = pfs_read,

@@ -114,6 +114,8 @@ static inline struct pfs_super *pfs_super_of(const struct pfs_req *r)
 }
 
 struct pfs_inode *pfs_inode_of(struct inode *i);
+/* Whom an open directory that e made is about, with a reference; NULL: f is something else. */
+struct pid *pfs_dir_pid(const struct file *f, const struct pfs_entry *e);
 /* What entry->open stored, for fops. */
 void *pfs_file_priv(struct file *f);
 void pfs_file_release(struct file *f);

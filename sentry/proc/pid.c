@@ -270,7 +270,8 @@ static int write_timerslack(const struct pfs_req *r, char *text, size_t size)
 		return -EINVAL;
 	if (!may_see_slack(r))
 		return -EPERM;
-	__atomic_store_n(&r->target->timer_slack_ns, v ? (uint64_t)v : 50000, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->target->timer_slack_ns, v ? (uint64_t)v : r->target->timer_slack_default_ns,
+			 __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -613,6 +614,11 @@ const struct pfs_entry proc_tgid_entry = {
 	.dir = &tgid_dir,
 	.permission = pid_permission,
 };
+
+struct pid *proc_file_pid(const struct file *f)
+{
+	return pfs_dir_pid(f, &proc_tgid_entry);
+}
 
 const struct pfs_entry proc_tid_entry = {
 	.name = "TID",

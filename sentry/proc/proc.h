@@ -35,6 +35,9 @@ int proc_net_add(const char *path, const struct pfs_entry *e) must_check;
 typedef void proc_tty_fn(struct session *s, uint32_t *dev, struct pid **foreground);
 void proc_tty_register(proc_tty_fn *fn);
 
+/* The process whose /proc/PID is open as f, with a reference; NULL: f is something else. */
+struct pid *proc_file_pid(const struct file *f);
+
 /* ---- whose view ------------------------------------------------------------------------------- */
 
 /*

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "sentry/proc/proc.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task_impl.h"
@@ -373,13 +374,19 @@ long sys_pidfd_send_signal(struct task *t, int pidfd, int sig, uaddr_t uinfo, un
 	if (!f)
 		return -EBADF;
 	pid = pidfd_pid(f);
+	if (!pid)
+		pid = proc_file_pid(f); /* /proc/PID does as well (tgid_pidfd_to_pid) */
 	file_put(f);
 	if (!pid)
 		return -EBADF;
 	if (uinfo.addr) {
-		err = siginfo_get(t, &info, uinfo, sig, pid == t->process->pid);
-		if (!err && info.si_signo != sig)
+		int signo;
+
+		err = uaccess_get(t, &signo, uinfo, sizeof(signo));
+		if (!err && signo != sig)
 			err = -EINVAL;
+		if (!err)
+			err = siginfo_get(t, &info, uinfo, sig, pid == t->process->pid);
 	} else {
 		siginfo_from_user(t, &info, sig, SI_USER);
 		err = 0;

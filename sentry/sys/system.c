@@ -469,7 +469,7 @@ long sys_prctl(struct task *t, int option, unsigned long arg2, unsigned long arg
 		v = !!(t->process->flags & PROCESS_SUBREAPER);
 		return uaccess_put(t, uaddr(arg2), &v, sizeof(v));
 	case PR_SET_TIMERSLACK:
-		t->timer_slack_ns = arg2 ? arg2 : 50000;
+		t->timer_slack_ns = arg2 ? arg2 : t->timer_slack_default_ns;
 		return 0;
 	case PR_GET_TIMERSLACK:
 		return (long)t->timer_slack_ns;
@@ -512,6 +512,8 @@ long sys_arch_prctl(struct task *t, int option, unsigned long arg2)
 		return uaccess_put(t, uaddr(arg2), &v, sizeof(v));
 	case ARCH_GET_CPUID:
 		return 1;
+	case ARCH_SET_CPUID:
+		return -ENODEV; /* as on a CPU that can't make CPUID fault */
 	default:
 		return -EINVAL;
 	}

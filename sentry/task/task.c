@@ -136,7 +136,7 @@ struct task *task_alloc(void)
 	t->syscall_nr = ~0ull;
 	t->state = 'R';
 	t->start_ns = clock_boot_ns();
-	t->timer_slack_ns = 50000;
+	t->timer_slack_ns = t->timer_slack_default_ns = 50000;
 	t->fiber = fiber_new(task_main, t);
 	if (!t->fiber) {
 		mem_free(t);

@@ -302,7 +302,7 @@ struct task {
 	struct list tracees;         /* (t) tasks that this one traces, by ptrace.node */
 	uint32_t personality;        /* (o) */
 	unsigned char mce_kill;      /* (o) PR_MCE_KILL's policy + 1; 0: the default */
-	uint64_t timer_slack_ns;     /* (o) */
+	uint64_t timer_slack_ns, timer_slack_default_ns; /* (o) */
 
 	struct {
 		long (*fn)(struct task *t); /* what restart_syscall(2) does; NULL: EINTR */

@@ -2,12 +2,15 @@
 /* lsm_list_modules(2) */
 #include "t.h"
 
+#include <stdbool.h>
+
 #define NR 461
 
 T_MAIN
 {
 	uint64_t ids[64] = { 0 };
 	uint32_t size = sizeof(ids), small = 0;
+	bool found = false;
 	long n;
 
 	if (syscall(NR, ids, &size, 0) < 0 && errno == ENOSYS)
@@ -16,7 +19,9 @@ T_MAIN
 	n = syscall(NR, ids, &size, 0);
 	CHECK(n >= 1);
 	EQUAL(size, n * 8);
-	EQUAL(ids[0], 100); /* capabilities come first */
+	for (long i = 0; i < n; i++)
+		found |= ids[i] == 100; /* capabilities */
+	CHECK(found);
 	FAILS(E2BIG, syscall(NR, ids, &small, 0));
 	EQUAL(small, n * 8);
 	size = sizeof(ids);
