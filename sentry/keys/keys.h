@@ -84,8 +84,8 @@ void keys_drop(struct task *t);
 
 /* ---- keys.lock held; keys are borrowed unless said ----------------------------------------------- */
 
-void keys_lock(void);
-void keys_unlock(void);
+void keys_lock(void) ACQUIRES(keys.lock);
+void keys_unlock(void) RELEASES(keys.lock);
 const struct key_type *key_type_find(const char *name);
 /*
  * A new key, with one reference; payload (may be NULL) becomes its own on success.  -EDQUOT, -ENOMEM.

@@ -150,7 +150,7 @@ long sys_fsmount(struct task *t, int fd, unsigned int flags, unsigned int attr)
 				   MOUNT_ATTR_NOEXEC | MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME |
 				   0x200000 /* NOSYMFOLLOW */;
 	unsigned int atime = attr & MOUNT_ATTR__ATIME;
-	struct file *context, *f;
+	struct file *context, *f = NULL;
 	int err;
 
 	if (!may_mount(task_vfs(t)))
