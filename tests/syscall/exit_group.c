@@ -12,6 +12,24 @@ static void *sleeper(void *arg)
 	return arg;
 }
 
+static void *ends_all(void *arg)
+{
+	(void)arg;
+	usleep(1000);
+	_exit(3);
+}
+
+/* A thread ends the process while the others are on their way out: who is first is open. */
+static int ended_by_thread(void)
+{
+	pthread_t th;
+
+	pthread_create(&th, NULL, ends_all, NULL);
+	for (;;)
+		pause();
+	return 0;
+}
+
 T_MAIN
 {
 	pthread_t t;
@@ -30,4 +48,6 @@ T_MAIN
 	pthread_create(&t, NULL, sleeper, NULL);
 	t_sleep_ms(20);
 	syscall(SYS_exit_group, 0);
+	for (int n = 0; n < 50; n++)
+		EQUAL(t_wait(t_fork(ended_by_thread)), 3);
 }
