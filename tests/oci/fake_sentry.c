@@ -122,10 +122,11 @@ static void op_create(void *k, struct control_request *req, struct container_con
 	control_reply_ok(req);
 }
 
-static void op_start(void *k, struct control_request *req, const char *id)
+static void op_start(void *k, struct control_request *req, const char *id, struct network_config *n)
 {
 	(void)k;
 	(void)id;
+	network_config_free(n);
 	pthread_mutex_lock(&fake.lock);
 	if (fake.procs[1].started) {
 		control_reply_error(req, -EALREADY, "already running");

@@ -47,8 +47,9 @@ echo == breakpoints and steps
 gdb -q -nx -batch -ex 'break leaf' -ex run -ex bt -ex 'print n' -ex 'info locals' -ex finish -ex next -ex 'print r' \
 	-ex 'set var r = 100' -ex continue -ex 'info threads' -ex bt -ex 'delete' -ex continue ./p 2>&1 | clean
 echo == instruction steps
+# No calls of functions: on CPUs with large vector state gdb 13 fails at them, whatever the kernel.
 gdb -q -nx -batch -ex 'break middle' -ex run -ex stepi -ex stepi -ex stepi -ex step -ex 'info line' -ex 'print $_siginfo.si_signo' \
-	-ex 'call leaf(3)' -ex 'print global' -ex kill ./p 2>&1 | clean
+	-ex 'print global' -ex kill ./p 2>&1 | clean
 echo == a watchpoint
 gdb -q -nx -batch -ex 'set can-use-hw-watchpoints 0' -ex 'break middle' -ex run -ex 'watch global' -ex continue -ex 'print global' -ex kill ./p 2>&1 | clean
 echo == a crash
