@@ -234,7 +234,10 @@ struct plat_layout {
 };
 const struct plat_layout *plat_layout(void);
 
-/* Pages that the stub answers getpid and the like from; the Sentry fills it in, the app can only read. */
+/*
+ * What the stub answers getpid and the like from.  It lies in the channel: an application that writes
+ * it lies to itself only.
+ */
 struct plat_identity {
 	int32_t pid, ppid, uid, euid, gid, egid, pgid, sid;
 	uint32_t valid; /* 0: ask the Sentry (traced, own seccomp filter, shared mm) */
