@@ -5,7 +5,7 @@
 #include "runsc-c/create.h"
 
 static int run(const struct globals *g, const struct create_flags *f, struct oci_spec *spec,
-	       bool keep, struct err *e)
+	       struct err *e)
 {
 	struct err removing = ERR_INIT;
 	struct creation c;
@@ -15,7 +15,6 @@ static int run(const struct globals *g, const struct create_flags *f, struct oci
 	launch_collect(g->root);
 	if (creation_make(&c, g, f, spec, !f->detach, e) < 0)
 		return e->error;
-	c.launch.keep = keep;
 	if (creation_start(&c, e) == 0) {
 		if (f->detach)
 			launch_commit(&c.launch, e);
@@ -23,7 +22,7 @@ static int run(const struct globals *g, const struct create_flags *f, struct oci
 			status = creation_run_attached(&c, e);
 	}
 	creation_fini(&c);
-	if (!f->detach && !keep && !err_is(e) &&
+	if (!f->detach && !f->keep && !err_is(e) &&
 	    state_open_locked(g->root, spec->container->id, &s, &removing) == 0)
 		launch_destroy(g->root, s, &removing);
 	/* Another command may have deleted it first. */
@@ -35,11 +34,10 @@ static int run(const struct globals *g, const struct create_flags *f, struct oci
 int cmd_run(const struct globals *g, int argc, char **argv, struct err *e)
 {
 	static struct create_flags f;
-	static bool keep;
 	static const struct flag flags[] = {
 		CREATE_FLAGS(f),
 		{ "detach,d", FLAG_BOOL, &f.detach, "return when the container runs" },
-		{ "keep", FLAG_BOOL, &keep, "do not delete the container when it has ended" },
+		{ "keep", FLAG_BOOL, &f.keep, "do not delete the container when it has ended" },
 		{ NULL, FLAG_BOOL, NULL, NULL },
 	};
 	struct oci_spec *spec;
@@ -51,7 +49,7 @@ int cmd_run(const struct globals *g, int argc, char **argv, struct err *e)
 	if (oci_check_id(argv[first], e) < 0 ||
 	    oci_spec_load(f.bundle ? f.bundle : ".", f.config, argv[first], &spec, e) < 0)
 		return e->error;
-	status = run(g, &f, spec, keep, e);
+	status = run(g, &f, spec, e);
 	oci_spec_free(spec);
 	return status;
 }

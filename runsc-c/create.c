@@ -73,6 +73,7 @@ int creation_make(struct creation *c, const struct globals *g, const struct crea
 	c->console.master = c->console.slave = -1;
 	c->launch.g = g;
 	c->launch.spec = spec;
+	c->launch.collect = attached && !f->keep;
 	if (f->preserve_fds > 190)
 		return err_set(e, EINVAL, "--preserve-fds: at most 190");
 	console_block_signals();

@@ -9,7 +9,7 @@
 struct create_flags {
 	const char *bundle, *config, *console_socket, *pid_file;
 	int preserve_fds;
-	bool detach;
+	bool detach, keep;
 };
 
 /* Rows of the flags that create and run have in common; f is a struct create_flags. */

@@ -424,6 +424,7 @@ static int start_all(struct start *s, struct err *e)
 int launch_create(struct launch *l, struct err *e)
 {
 	struct start s = { l, -1, { -1, -1 }, -1, -1, -1, -1 };
+	struct proc_id attached = l->collect ? proc_id_of(getpid()) : (struct proc_id){ 0 };
 	bool systemd = l->g->systemd_cgroup;
 
 	l->state = l->sandbox = NULL;
@@ -433,7 +434,7 @@ int launch_create(struct launch *l, struct err *e)
 	l->spec->container->root_overlay = l->g->overlay;
 	if (attach_describe(l->spec, e) < 0 || fill_hostname(l->spec, e) < 0 ||
 	    pod_find(l->g->root, l->spec, &l->sandbox, e) < 0 ||
-	    state_create(l->g->root, l->spec->container->id, &l->state, e) < 0) {
+	    state_create(l->g->root, l->spec->container->id, attached, &l->state, e) < 0) {
 		state_free(l->sandbox);
 		l->sandbox = NULL;
 		return e->error;
@@ -473,12 +474,6 @@ int launch_commit(struct launch *l, struct err *e)
 
 int launch_attach(struct launch *l, struct err *e)
 {
-	if (!l->keep)
-		l->state->attached = proc_id_of(getpid());
-	if (state_save(l->state, e) < 0) {
-		launch_abort(l);
-		return e->error;
-	}
 	return commit(l, SYNC_ATTACH, e);
 }
 

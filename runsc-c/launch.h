@@ -27,7 +27,7 @@ struct launch {
 	struct oci_spec *spec;  /* borrowed */
 	const int *fds;         /* the container's 0, 1, 2, …; borrowed */
 	size_t fd_count;
-	bool keep;              /* attached, but kept when it has ended */
+	bool collect;           /* if we are killed, launch_collect() removes what is left */
 	/* filled by launch_create() */
 	struct state *state;    /* locked */
 	struct state *sandbox;  /* whose Sentry it joins; NULL: its own */

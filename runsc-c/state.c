@@ -371,7 +371,8 @@ static int make_temporary(int root_fd, char *name, size_t size)
 	return fd;
 }
 
-int state_create(const char *root, const char *id, struct state **out, struct err *e)
+int state_create(const char *root, const char *id, struct proc_id attached, struct state **out,
+		 struct err *e)
 {
 	struct state *s;
 	char name[32];
@@ -388,6 +389,7 @@ int state_create(const char *root, const char *id, struct state **out, struct er
 		close(root_fd);
 		return err_set(e, ENOMEM, "out of memory");
 	}
+	s->attached = attached;
 	s->created = time_now();
 	s->owner = user_name(getuid());
 	s->annotations = json_object();

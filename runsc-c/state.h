@@ -56,10 +56,12 @@ struct state {
 /* Make ROOT if it is missing (mode 0711). */
 int state_make_root(const char *root, struct err *e);
 /*
- * A new container's directory, locked.  The caller fills the members after and calls state_save().
+ * A new container's directory, locked.  The caller fills the members after and calls state_save();
+ * attached (pid 0: none) is there from the first moment.
  * -EEXIST: "container with given ID already exists".
  */
-int state_create(const char *root, const char *id, struct state **out, struct err *e);
+int state_create(const char *root, const char *id, struct proc_id attached, struct state **out,
+		 struct err *e);
 /* Open and read.  -ENOENT: "container does not exist". */
 int state_open(const char *root, const char *id, struct state **out, struct err *e);
 /* As state_open(), then locked, and read again under the lock. */

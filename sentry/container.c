@@ -396,6 +396,16 @@ out:
 	return (int)err;
 }
 
+static bool container_has(struct vfs_ctx *c, const char *name)
+{
+	struct path at;
+
+	if (vfs_walk(c, NULL, name, WALK_FOLLOW, &at) < 0)
+		return false;
+	path_put(&at);
+	return true;
+}
+
 /* Make a process in k, loaded and not yet running. */
 static int container_new_process(struct container *k, struct process_config *p, struct task **task,
 				 struct owned_process **owned, char why[static 256])
@@ -446,6 +456,8 @@ static int container_new_process(struct container *k, struct process_config *p, 
 	err = task_new_init(&spec, task);
 	if (err) {
 		snprintf(why, 256, "exec: \"%s\": %s", p->args[0],
+			 err == -ENOENT && container_has(&c, exe)
+				 ? "the interpreter that it names (#! or ELF): no such file or directory" :
 			 err == -ENOENT ? "no such file or directory" :
 			 err == -EACCES ? "permission denied" :
 			 err == -ENOEXEC ? "exec format error" : strerror(-err));

@@ -120,6 +120,11 @@ field "hooks\.prestart\[0\] .*not done after 1 seconds" "c['hooks'] = {'prestart
 field "annotations\.a: expected a string" "c['annotations'] = {'a': 1}"
 field "no-such-program|not found" "c['process']['args'] = ['no-such-program']"
 
+if [ -n "${ROOTFS:-}" ]; then
+	printf '#!/no/such/interpreter\n' >"$T/script"; chmod 755 "$T/script"
+	field "exec: \"$T/script\": the interpreter .*no such file" "c['process']['args'] = ['$T/script']"
+fi
+
 bundle b
 for id in a/b .. . '' 'a b' 'ä'; do
 	expect 1 "container id" create --bundle "$T/b" "$id"

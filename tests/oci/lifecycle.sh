@@ -153,6 +153,16 @@ $R list -q >"$T/list"
 same "kill -9 of run: list" "$(cat "$T/list")" ""
 clean "kill -9 of run"
 
+for i in $(seq 0 14); do
+	$R run -b "$T/sleep" "life-f$i" </dev/null >/dev/null 2>&1 & p=$!
+	sleep "0.0$((i * 7 % 5))$((i % 10))"
+	kill -9 $p 2>/dev/null
+	wait $p 2>/dev/null
+done
+$R list -q >"$T/list"
+same "kill -9 of run at any moment: list" "$(cat "$T/list")" ""
+clean "kill -9 of run at any moment"
+
 # ---- --log
 $R --log "$T/log" --log-format=json start nothing 2>/dev/null
 python3 -c "

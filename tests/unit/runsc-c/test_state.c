@@ -34,7 +34,7 @@ static struct state *make(const char *id)
 	struct err e = ERR_INIT;
 	struct state *s = NULL;
 
-	assert_int_equal(state_create(root, id, &s, &e), 0);
+	assert_int_equal(state_create(root, id, (struct proc_id){ 0 }, &s, &e), 0);
 	return s;
 }
 
@@ -54,7 +54,7 @@ static void an_id_is_taken_once(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(state_create(root, "a", &again, &e), -EEXIST);
+	assert_int_equal(state_create(root, "a", (struct proc_id){ 0 }, &again, &e), -EEXIST);
 	assert_non_null(strstr(e.text, "container with given ID already exists"));
 	state_free(s);
 	destroy("a");
@@ -102,7 +102,7 @@ static void a_creator_that_died_leaves_a_stopped_container(void **state)
 
 	(void)state;
 	if (pid == 0) {
-		state_create(root, "a", &s, &e);
+		state_create(root, "a", (struct proc_id){ 0 }, &s, &e);
 		kill(getpid(), SIGKILL);
 	}
 	waitpid(pid, NULL, 0);
