@@ -105,21 +105,18 @@ static int apply_env(struct process_config *p, struct err *e)
 	return 0;
 }
 
-static int apply_caps(struct process_config *p, struct err *e)
+static void apply_caps(struct process_config *p)
 {
 	for (size_t i = 0; i < f.caps.count; i++) {
 		int cap = oci_cap_number(f.caps.values[i]);
 
-		/* As in config.json: one that only a later kernel has is left out. */
-		if (cap < 0 && strncmp(f.caps.values[i], "CAP_", 4) == 0)
-			continue;
+		/* As in config.json: one that is not known is left out. */
 		if (cap < 0)
-			return err_set(e, EINVAL, "--cap: unknown capability \"%s\"", f.caps.values[i]);
+			continue;
 		p->cap_bounding |= UINT64_C(1) << cap;
 		p->cap_permitted |= UINT64_C(1) << cap;
 		p->cap_effective |= UINT64_C(1) << cap;
 	}
-	return 0;
 }
 
 /* The container's own process with another command and what the flags change. */
@@ -152,7 +149,8 @@ static int process_from_flags(const struct state *s, char **args, struct process
 	if (p->args == NULL || p->cwd == NULL)
 		err_set(e, ENOMEM, "out of memory");
 	if (!err_is(e) && (f.user == NULL || apply_user(p, e) == 0) && apply_gids(p, e) == 0 &&
-	    apply_env(p, e) == 0 && apply_caps(p, e) == 0) {
+	    apply_env(p, e) == 0) {
+		apply_caps(p);
 		*out = p;
 		return 0;
 	}
@@ -366,32 +364,22 @@ static int start_agent(struct agent *a, struct console *c, pid_t *pid, struct er
 	return agent_ready(a->sync, e);
 }
 
-static int collect_fds(struct agent *a, const struct console *c, bool terminal, struct err *e)
-{
-	a->fd_count = 3 + (size_t)f.preserve_fds;
-	a->fds = mem_calloc(a->fd_count, sizeof(int));
-	if (a->fds == NULL)
-		return err_set(e, ENOMEM, "out of memory");
-	for (size_t i = 0; i < a->fd_count; i++)
-		a->fds[i] = i < 3 && terminal ? c->slave : (int)i;
-	return 0;
-}
-
-static int run_process(struct state *s, const struct process_config *p, struct err *e)
+static int run_process(struct state *s, struct process_config *p, struct err *e)
 {
 	struct console c = { -1, -1 };
 	struct agent a = { .s = s, .sync = -1, .control = -1, .terminal = p->terminal };
 	pid_t pid = 0;
 	char commit = 1;
-	int status = 0;
+	int status = 0, preserve;
 
 	if (p->terminal && f.detach && f.console_socket == NULL)
 		return err_set(e, EINVAL, "cannot allocate tty if runsc-c will detach without setting "
 			       "console socket (--tty needs --console-socket)");
-	if (f.preserve_fds > 190)
-		return err_set(e, EINVAL, "--preserve-fds: at most 190");
+	preserve = creation_preserve(f.preserve_fds, p, e);
+	if (preserve < 0)
+		return preserve;
 	if ((p->terminal && console_open(&c, p->rows, p->columns, e) < 0) ||
-	    collect_fds(&a, &c, p->terminal, e) < 0)
+	    creation_collect_fds(p, c.slave, preserve, &a.fds, &a.fd_count, e) < 0)
 		return e->error;
 	a.request = control_encode_exec(s->id, p);
 	json_object_set_new(a.request, "kill_on_close", json_true());

@@ -16,6 +16,8 @@
 #include "runsc-c/hooks.h"
 #include "runsc-c/network.h"
 
+#define PRESERVE_MAX 190 /* below CONTROL_MAX_FDS, with room for what we add */
+
 int write_pid_file(const char *path, pid_t pid, struct err *e)
 {
 	char temporary[PATH_MAX], text[16];
@@ -47,39 +49,81 @@ static int check_console(const struct create_flags *f, bool terminal, bool attac
 	return 0;
 }
 
-static int collect_fds(struct creation *c, const struct create_flags *f, bool terminal, struct err *e)
+static int add_env(struct process_config *p, const char *text)
 {
-	size_t count = 3 + (size_t)f->preserve_fds;
+	size_t count = 0;
+	char **env;
 
-	c->fds = mem_calloc(count, sizeof(int));
-	if (c->fds == NULL)
+	while (p->env != NULL && p->env[count] != NULL)
+		count++;
+	env = mem_realloc(p->env, count + 2, sizeof(char *));
+	if (env == NULL)
+		return -ENOMEM;
+	p->env = env;
+	env[count] = mem_strdup(text);
+	env[count + 1] = NULL;
+	return env[count] != NULL ? 0 : -ENOMEM;
+}
+
+int creation_preserve(int preserve_fds, struct process_config *p, struct err *e)
+{
+	const char *listen = getenv("LISTEN_FDS");
+	int count = listen != NULL ? atoi(listen) : 0;
+	char text[32];
+
+	if (preserve_fds > PRESERVE_MAX)
+		return err_set(e, EINVAL, "--preserve-fds: at most %d", PRESERVE_MAX);
+	if (count <= 0 || count > PRESERVE_MAX)
+		return preserve_fds;
+	snprintf(text, sizeof(text), "LISTEN_FDS=%d", count);
+	if (add_env(p, text) < 0 || add_env(p, "LISTEN_PID=1") < 0)
 		return err_set(e, ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++) {
-		c->fds[i] = i < 3 && terminal ? c->console.slave : (int)i;
-		if (fcntl(c->fds[i], F_GETFD) < 0)
-			return err_errno(e, errno, "--preserve-fds %d: descriptor %zu", f->preserve_fds, i);
+	return MAX(preserve_fds, count);
+}
+
+int creation_collect_fds(struct process_config *p, int slave, int preserve, int **out, size_t *count,
+			 struct err *e)
+{
+	size_t all = 3 + (size_t)preserve, n = 0;
+
+	*count = 0;
+	*out = mem_calloc(all, sizeof(int));
+	mem_free(p->fd_numbers);
+	p->fd_numbers = mem_calloc(all, sizeof(uint32_t));
+	if (*out == NULL || p->fd_numbers == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	for (size_t i = 0; i < all; i++) {
+		/* One that is not open is a gap inside too. */
+		if (i >= 3 && fcntl((int)i, F_GETFD) < 0)
+			continue;
+		p->fd_numbers[n] = (uint32_t)i;
+		(*out)[n++] = i < 3 && slave >= 0 ? slave : (int)i;
 	}
-	c->launch.fds = c->fds;
-	c->launch.fd_count = count;
+	p->fd_number_count = *count = n;
 	return 0;
 }
 
 int creation_make(struct creation *c, const struct globals *g, const struct create_flags *f,
 		  struct oci_spec *spec, bool attached, struct err *e)
 {
-	const struct process_config *p = spec->container->process;
+	struct process_config *p = spec->container->process;
+	int preserve;
 
 	memset(c, 0, sizeof(*c));
 	c->console.master = c->console.slave = -1;
 	c->launch.g = g;
 	c->launch.spec = spec;
 	c->launch.collect = attached && !f->keep;
-	if (f->preserve_fds > 190)
-		return err_set(e, EINVAL, "--preserve-fds: at most 190");
+	preserve = creation_preserve(f->preserve_fds, p, e);
+	if (preserve < 0)
+		return preserve;
 	console_block_signals();
 	if (check_console(f, p->terminal, attached, e) < 0 ||
 	    (p->terminal && console_open(&c->console, p->rows, p->columns, e) < 0) ||
-	    collect_fds(c, f, p->terminal, e) < 0 || launch_create(&c->launch, e) < 0)
+	    creation_collect_fds(p, c->console.slave, preserve, &c->fds, &c->launch.fd_count, e) < 0)
+		goto fini;
+	c->launch.fds = c->fds;
+	if (launch_create(&c->launch, e) < 0)
 		goto fini;
 	host_close_fd(&c->console.slave);
 	if (f->console_socket != NULL) {

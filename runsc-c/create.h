@@ -47,5 +47,17 @@ int creation_start(struct creation *c, struct err *e);
 /* Commit, relay signals and terminal until the container has ended; its exit status. */
 int creation_run_attached(struct creation *c, struct err *e);
 
+/*
+ * How many descriptors after stdio a process gets: --preserve-fds and, with systemd's LISTEN_FDS, those
+ * of socket activation, of which p is told in its environment.  Negative with e set.
+ */
+int creation_preserve(int preserve_fds, struct process_config *p, struct err *e);
+/*
+ * The descriptors 0, 1, 2 (slave instead when >= 0) and those of the preserve after them that are open,
+ * with their numbers in p.  *out is the caller's, mem_free().
+ */
+int creation_collect_fds(struct process_config *p, int slave, int preserve, int **out, size_t *count,
+			 struct err *e);
+
 /* Write "123" to a file, whole or not at all. */
 int write_pid_file(const char *path, pid_t pid, struct err *e);

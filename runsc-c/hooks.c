@@ -47,7 +47,7 @@ _Noreturn static void hook_child(const struct oci_hook *h, int in, int out)
 	spawn_sanitize(0);
 	if (chdir("/") < 0)
 		_exit(127);
-	execve(h->path, h->args && h->args[0] ? h->args : plain, h->env);
+	execve(h->path, h->args && h->args[0] ? h->args : plain, h->env ? h->env : environ);
 	dprintf(2, "%s", err_reason(errno));
 	_exit(127);
 }
@@ -152,7 +152,7 @@ int hooks_run(const struct oci_hooks *h, const char *phase, const json_t *state,
 
 static json_t *strings_to_json(char *const *v)
 {
-	json_t *a = json_array();
+	json_t *a = v != NULL ? json_array() : json_null();
 
 	for (size_t i = 0; v != NULL && v[i] != NULL; i++)
 		json_array_append_new(a, json_string(v[i]));
@@ -184,8 +184,10 @@ int hooks_from_json(const json_t *a, struct oci_hooks *out)
 		struct oci_hook *h = &out->hooks[out->count++];
 
 		h->path = oci_dup(&w, jsonw_string(&w, o, "path", REQUIRED));
-		h->args = jsonw_strings(&w, o, "args", OPTIONAL);
-		h->env = jsonw_strings(&w, o, "env", OPTIONAL);
+		if (jsonw_has(o, "args"))
+			h->args = jsonw_strings(&w, o, "args", OPTIONAL);
+		if (jsonw_has(o, "env"))
+			h->env = jsonw_strings(&w, o, "env", OPTIONAL);
 		h->timeout = (int)jsonw_int(&w, o, "timeout", 0, INT32_MAX, 0);
 	}
 	if (err_is(&e))

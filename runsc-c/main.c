@@ -225,19 +225,22 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* --preserve-fds is needed before the stray descriptors are closed. */
+/* --preserve-fds is needed before the stray descriptors are closed; LISTEN_FDS is systemd's. */
 static int preserved(int argc, char **argv)
 {
+	const char *listen = getenv("LISTEN_FDS");
+	int count = listen != NULL ? atoi(listen) : 0;
+
 	for (int i = 1; i < argc; i++) {
 		const char *a = argv[i], *value = NULL;
 
 		if (strncmp(a, "--preserve-fds", 14) != 0)
 			continue;
 		value = a[14] == '=' ? a + 15 : a[14] == '\0' && i + 1 < argc ? argv[i + 1] : NULL;
-		if (value != NULL && atoi(value) > 0)
-			return MIN(atoi(value), 1024);
+		if (value != NULL)
+			count = MAX(count, atoi(value));
 	}
-	return 0;
+	return MAX(MIN(count, 1024), 0);
 }
 
 int main(int argc, char **argv)

@@ -41,6 +41,7 @@ SRCS += runsc-c/oci_process.c
 SRCS += runsc-c/oci_resources.c
 SRCS += runsc-c/oci_seccomp.c
 SRCS += runsc-c/oci_spec.c
+SRCS += runsc-c/oci_sysctl.c
 SRCS += runsc-c/pod.c
 SRCS += runsc-c/spawn.c
 SRCS += runsc-c/state.c

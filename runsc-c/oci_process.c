@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "runsc-c/oci_spec_impl.h"
 
@@ -38,15 +39,11 @@ static uint64_t parse_caps(struct jsonw *w, const json_t *o, const char *name)
 		const char *s = jsonw_string_at(w, a, name, i);
 		int cap = s ? oci_cap_number(s) : 0;
 
-		/* As runc: one that this machine or runtime does not know is left out. */
+		/* As runc and crun: one that is not known, perhaps not yet, is left out. */
 		if (cap >= 0)
 			set |= UINT64_C(1) << cap;
-		else if (strncmp(s, "CAP_", 4) != 0) {
-			size_t mark = jsonw_enter_index(w, name, i);
-
-			jsonw_error(w, NULL, "unknown capability \"%s\"", s);
-			jsonw_leave(w, mark);
-		}
+		else
+			log_warn("%s.%s: unknown capability \"%s\" is left out", w->path, name, s);
 	}
 	return set;
 }

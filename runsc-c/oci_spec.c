@@ -239,29 +239,6 @@ static void parse_devices(struct jsonw *w, const json_t *linux_, struct containe
 	}
 }
 
-static void parse_sysctl(struct jsonw *w, const json_t *linux_, struct container_config *c)
-{
-	json_t *o = jsonw_object(w, linux_, "sysctl", OPTIONAL), *v;
-	size_t mark = jsonw_enter(w, "sysctl");
-	const char *name;
-
-	c->sysctls = oci_alloc(w, json_object_size(o), sizeof(*c->sysctls));
-	json_object_foreach(o, name, v) {
-		struct sysctl_config *k = &c->sysctls[c->sysctl_count];
-
-		if (c->sysctls == NULL)
-			break;
-		if (!json_is_string(v))
-			jsonw_error(w, name, "expected a string");
-		if (name[0] == '\0' || strstr(name, "..") != NULL || name[0] == '/')
-			jsonw_error(w, name, "no name such as \"net.ipv4.ip_forward\"");
-		k->name = oci_dup(w, name);
-		k->value = oci_dup(w, json_is_string(v) ? json_string_value(v) : "");
-		c->sysctl_count++;
-	}
-	jsonw_leave(w, mark);
-}
-
 static char **parse_paths(struct jsonw *w, const json_t *linux_, const char *name)
 {
 	char **v = jsonw_strings(w, linux_, name, OPTIONAL);
@@ -320,7 +297,7 @@ static void parse_linux(struct jsonw *w, const json_t *doc, struct oci_spec *s)
 	parse_id_map(w, o, "uidMappings", &c->uid_map, &c->uid_map_count);
 	parse_id_map(w, o, "gidMappings", &c->gid_map, &c->gid_map_count);
 	parse_devices(w, o, c);
-	parse_sysctl(w, o, c);
+	oci_parse_sysctl(w, o, s);
 	c->masked_paths = parse_paths(w, o, "maskedPaths");
 	c->readonly_paths = parse_paths(w, o, "readonlyPaths");
 	c->root_propagation = parse_propagation(w, o);
@@ -353,7 +330,8 @@ static void parse_hook(struct jsonw *w, const json_t *o, struct oci_hook *h)
 	h->path = oci_dup(w, path);
 	if (jsonw_has(o, "args"))
 		h->args = jsonw_strings(w, o, "args", OPTIONAL);
-	h->env = jsonw_strings(w, o, "env", OPTIONAL);
+	if (jsonw_has(o, "env"))
+		h->env = jsonw_strings(w, o, "env", OPTIONAL);
 	h->timeout = (int)jsonw_int(w, o, "timeout", 0, INT_MAX, 0);
 }
 
@@ -393,6 +371,22 @@ static void parse_annotations(struct jsonw *w, const json_t *doc, struct oci_spe
 			jsonw_error(w, name, "expected a string");
 	s->annotations = o ? json_incref(o) : json_object();
 	jsonw_leave(w, mark);
+}
+
+/* crun's run.oci.keep_original_groups: the supplementary groups are ours. */
+static void keep_groups(struct jsonw *w, struct oci_spec *s)
+{
+	const char *on = json_string_value(json_object_get(s->annotations, "run.oci.keep_original_groups"));
+	struct process_config *p = s->container->process;
+	int count = getgroups(0, NULL);
+
+	if (on == NULL || strcmp(on, "1") != 0 || count <= 0)
+		return;
+	mem_free(p->groups);
+	p->group_count = 0;
+	p->groups = oci_alloc(w, (size_t)count, sizeof(gid_t));
+	if (p->groups != NULL)
+		p->group_count = (size_t)MAX(getgroups(count, p->groups), 0);
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
@@ -477,6 +471,7 @@ int oci_spec_parse(const json_t *doc, const char *file, const char *bundle, cons
 	parse_linux(&w, doc, s);
 	parse_hooks(&w, doc, s);
 	parse_annotations(&w, doc, s);
+	keep_groups(&w, s);
 	if (err_is(e))
 		goto free_spec;
 	fill_limits(s);

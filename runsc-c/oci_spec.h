@@ -51,7 +51,7 @@ struct oci_resources {
 struct oci_hook {
 	char *path;
 	char **args; /* args[0] is argv[0], not the path; NULL: {path} */
-	char **env;
+	char **env;  /* NULL: that of runsc-c */
 	int timeout; /* seconds, 0: none */
 };
 

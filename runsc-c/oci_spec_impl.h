@@ -14,6 +14,8 @@ void oci_strings_free(char **v);
 /* Each parses the object it is given; w stands in it. */
 struct process_config *oci_parse_process(struct jsonw *w, const json_t *o);
 void oci_parse_mounts(struct jsonw *w, const json_t *doc, struct oci_spec *s);
+/* linux.sysctl; after the namespaces. */
+void oci_parse_sysctl(struct jsonw *w, const json_t *linux_, struct oci_spec *s);
 void oci_parse_resources(struct jsonw *w, const json_t *o, struct oci_resources *r);
 
 /*

@@ -266,6 +266,21 @@ static int process_terminal(struct vfs_ctx *c, struct process_config *p, struct 
 	return MIN(err, 0);
 }
 
+/* Under the number that it has outside; consumes f. */
+static int process_file_add(const struct process_config *p, struct fdtable *fdt, size_t i, struct file *f)
+{
+	int fd;
+
+	if (!p->fd_number_count)
+		return MIN(fdt_add(fdt, f, 0, CONTROL_MAX_FD_NUMBER), 0);
+	fd = fdt_reserve_from(fdt, (int)p->fd_numbers[i], CONTROL_MAX_FD_NUMBER);
+	if (fd < 0)
+		file_put(f);
+	else
+		fdt_install(fdt, fd, f, 0);
+	return MIN(fd, 0);
+}
+
 /*
  * The standard streams and further descriptors: those of the host become files; taken out of the
  * config.  *tty: a terminal that was made for them, referenced, or NULL.
@@ -288,7 +303,7 @@ static int process_files(struct vfs_ctx *c, struct process_config *p, struct fdt
 		err = hostfile_new(p->fds[i], c->cred, &f);
 		if (!err) {
 			p->fds[i] = -1;
-			err = MIN(fdt_add(fdt, f, 0, 1024), 0);
+			err = process_file_add(p, fdt, i, f);
 		}
 	}
 	if (err) {

@@ -97,6 +97,9 @@ struct process_config {
 	/* Host descriptors that become 0, 1, 2, …; at least 3, more with --preserve-fds. */
 	int *fds;
 	size_t fd_count;
+	/* Their numbers inside, ascending, when there are gaps among them; count 0: 0, 1, 2, … */
+	uint32_t *fd_numbers;
+	size_t fd_number_count;
 	/*
 	 * linux.seccomp, compiled: flags of seccomp(2) in hex, ':', and the BPF program, each instruction
 	 * as 16 hex digits (code, jt, jf, k).  NULL: none.

@@ -99,6 +99,7 @@ static const struct field process_fields[] = {
 	INT(struct process_config, oom_score_adj, -1000, 1000),
 	STRUCTS(struct process_config, rlimits, rlimit_count, rlimit_schema),
 	PLAIN(struct process_config, terminal, K_BOOL),
+	NUMBERS(struct process_config, fd_numbers, fd_number_count),
 	INT(struct process_config, rows, 0, 65535),
 	INT(struct process_config, columns, 0, 65535),
 	PLAIN(struct process_config, seccomp, K_OPT),
@@ -650,11 +651,26 @@ int control_decode_boot(const json_t *msg, struct boot_config **out, const char 
 	return 0;
 }
 
+/* One for each descriptor, 0, 1 and 2 first, ascending, below the table's first limit. */
+static bool fd_numbers_ok(const struct process_config *p, size_t fd_count)
+{
+	bool ok = p->fd_number_count == fd_count;
+
+	for (size_t i = 0; ok && i < fd_count; i++)
+		ok = i < 3 ? p->fd_numbers[i] == i
+			   : p->fd_numbers[i] > p->fd_numbers[i - 1] && p->fd_numbers[i] < CONTROL_MAX_FD_NUMBER;
+	return ok;
+}
+
 /* What the tables can't say; borrows fds until it succeeds. */
 static int process_finish(struct process_config *p, int *fds, size_t fd_count, const char **why)
 {
 	if (p->args[0] == NULL || p->cwd[0] != '/' || fd_count < 3) {
 		*why = p->args[0] == NULL ? "args" : p->cwd[0] != '/' ? "cwd" : "fds";
+		return -EINVAL;
+	}
+	if (p->fd_number_count != 0 && !fd_numbers_ok(p, fd_count)) {
+		*why = "fd_numbers";
 		return -EINVAL;
 	}
 	p->fds = mem_calloc(fd_count, sizeof(int));

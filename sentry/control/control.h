@@ -52,6 +52,7 @@
 #define CONTROL_MAGIC    0x31435352u /* "RSC1" */
 #define CONTROL_MAX_SIZE (16u << 20) /* bytes of JSON in one message */
 #define CONTROL_MAX_FDS  200         /* below the kernel's SCM_MAX_FD */
+#define CONTROL_MAX_FD_NUMBER 1024   /* what a passed descriptor is called inside is below it */
 
 struct control_header {
 	uint32_t magic;
