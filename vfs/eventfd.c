@@ -145,7 +145,7 @@ int eventfd_new(struct vfs_ctx *c, uint64_t count, int flags, struct file **out)
 	e->semaphore = flags & EFD_SEMAPHORE;
 	e->id = atomic_fetch_add_explicit(&eventfd_module.next_id, 1, memory_order_relaxed);
 	err = file_new_anon("eventfd", &eventfd_ops, e, O_RDWR | (flags & O_NONBLOCK),
-			    FILE_READ | FILE_WRITE | FILE_STREAM, c->cred, out);
+			    FILE_READ | FILE_WRITE | FILE_STREAM | FILE_NOSPLICE, c->cred, out);
 	if (err < 0)
 		mem_free(e);
 	return err;

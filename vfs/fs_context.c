@@ -98,7 +98,7 @@ static int context_new(struct vfs_ctx *c, const struct fs_type *type, struct sup
 		super_pin(sb);
 	fc->sb = sb;
 	err = file_new_anon("fscontext", &context_fops, fc, O_RDWR,
-			    FILE_READ | FILE_WRITE | FILE_STREAM, c->cred, out);
+			    FILE_READ | FILE_WRITE | FILE_STREAM | FILE_NOSPLICE, c->cred, out);
 	if (err < 0)
 		context_free(fc);
 	return err;

@@ -475,7 +475,7 @@ int inotify_new(struct vfs_ctx *c, int flags, struct file **out)
 	wq_init(&g->wq);
 	mutex_init(&g->read_lock, LOCK_EPOLL);
 	err = file_new_anon("inotify", &inotify_fops, g, O_RDONLY | (flags & O_NONBLOCK),
-			    FILE_READ | FILE_STREAM, c->cred, out);
+			    FILE_READ | FILE_STREAM | FILE_NOSPLICE, c->cred, out);
 	if (err < 0)
 		mem_free(g);
 	return err;

@@ -23,6 +23,12 @@
 
 #define SPLICE_CHUNK 65536u
 
+/* Sources and targets that have no splice_read or splice_write on Linux are turned away at once. */
+static bool splice_serves(const struct file *f)
+{
+	return (f->ops->read || f->ops->write) && !(f->kind & FILE_NOSPLICE);
+}
+
 /* The call's own and the file's O_NONBLOCK, for the file's side. */
 static int splice_file_nonblock(const struct file *f)
 {
@@ -265,7 +271,8 @@ ssize_t pipe_splice(struct vfs_ctx *c, struct file *in, int64_t *off_in, struct 
 	if (file_is_pipe(in)) {
 		if (off_in)
 			return -ESPIPE;
-		if ((off_out && (out->kind & FILE_STREAM)) || (out->flags & O_APPEND))
+		if ((off_out && (out->kind & FILE_STREAM)) || (out->flags & O_APPEND) ||
+		    !splice_serves(out))
 			return -EINVAL;
 		nonblock = nonblock || (in->flags & O_NONBLOCK);
 		return splice_pipe_to_file(c, pipe_end(in)->pipe, out, off_out, size, nonblock);
@@ -273,7 +280,8 @@ ssize_t pipe_splice(struct vfs_ctx *c, struct file *in, int64_t *off_in, struct 
 	if (file_is_pipe(out)) {
 		if (off_out)
 			return -ESPIPE;
-		if (off_in && (in->kind & FILE_STREAM))
+		if ((off_in && (in->kind & FILE_STREAM)) || S_ISDIR(in->inode->mode) ||
+		    !splice_serves(in))
 			return -EINVAL;
 		nonblock = nonblock || (out->flags & O_NONBLOCK);
 		return splice_file_to_pipe(c, in, off_in, pipe_end(out)->pipe, size, nonblock);
@@ -376,7 +384,7 @@ ssize_t file_sendfile(struct vfs_ctx *c, struct file *out, struct file *in, int6
 		return -ESPIPE;
 	if (out->flags & O_APPEND)
 		return -EINVAL;
-	if (!in->ops->read || S_ISDIR(in->inode->mode))
+	if (!in->ops->read || !splice_serves(in) || S_ISDIR(in->inode->mode))
 		return -EINVAL;
 	if (size == 0)
 		return 0;

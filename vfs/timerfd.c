@@ -350,7 +350,7 @@ int timerfd_new(struct vfs_ctx *c, int clockid, int flags, struct file **out)
 	wq_init(&t->wq);
 	list_init(&t->node);
 	err = file_new_anon("timerfd", &timerfd_ops, t, O_RDWR | (flags & O_NONBLOCK),
-			    FILE_READ | FILE_WRITE | FILE_STREAM, c->cred, out);
+			    FILE_READ | FILE_WRITE | FILE_STREAM | FILE_NOSPLICE, c->cred, out);
 	if (err < 0) {
 		mem_free(t);
 		return err;

@@ -216,6 +216,9 @@ int elf_map(struct task *t, struct elf_image *e, uint64_t bias, uint64_t *end_of
 		if (done < (int)count)
 			err = done < 0 ? done : (int)calls[done].result;
 	}
+	for (size_t i = 0; i < count; i++)
+		if (calls[i].host_fd >= 0)
+			mm_name_settle(t->mm); /* named in elf_segment_calls() */
 	for (unsigned int i = 0; i < e->ehdr.e_phnum && !err; i++)
 		if (e->phdrs[i].p_type == PT_LOAD)
 			err = elf_zero_tail(t, e, &e->phdrs[i]);

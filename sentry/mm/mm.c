@@ -8,6 +8,7 @@
 #include "sentry/mm/mm.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -20,13 +21,6 @@
 #include "sentry/aio/aio.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/task/task.h"
-
-/* A mapped file's name, by what the host's maps show of it. */
-struct mm_name {
-	struct hash_node node;
-	uint64_t dev, ino;
-	struct path path; /* counted */
-};
 
 int mm_new(struct mm **out)
 {
@@ -59,61 +53,10 @@ free_mm:
 	return err;
 }
 
-static uint64_t mm_name_hash(uint64_t dev, uint64_t ino)
-{
-	return hash_u64(hash_u64(0, dev), ino);
-}
-
-static struct mm_name *mm_name_peek_locked(struct mm *mm, uint64_t dev, uint64_t ino)
-{
-	struct hash_node *n;
-
-	for (n = hash_first(&mm->names, mm_name_hash(dev, ino)); n; n = hash_next(n)) {
-		struct mm_name *name = container_of(n, struct mm_name, node);
-
-		if (name->dev == dev && name->ino == ino)
-			return name;
-	}
-	return NULL;
-}
-
-static int mm_name_add_locked(struct mm *mm, uint64_t dev, uint64_t ino, const struct path *path)
-{
-	struct mm_name *name;
-
-	if (mm_name_peek_locked(mm, dev, ino))
-		return 0;
-	name = mem_new(struct mm_name);
-	if (!name)
-		return -ENOMEM;
-	name->dev = dev;
-	name->ino = ino;
-	name->path = *path;
-	path_get(&name->path);
-	hash_insert(&mm->names, &name->node, mm_name_hash(dev, ino));
-	return 0;
-}
-
-static void mm_names_clear(struct mm *mm)
-{
-	struct hash_node *n, *tmp;
-	size_t i;
-
-	hash_for_each(&mm->names, i, n, tmp) {
-		struct mm_name *name = container_of(n, struct mm_name, node);
-
-		hash_remove(&mm->names, n);
-		path_put(&name->path);
-		mem_free(name);
-	}
-}
-
 int mm_dup(struct mm *from, struct plat_mm *plat, struct mm **out)
 {
 	struct mm *mm = mem_new(struct mm);
-	struct hash_node *n, *tmp;
 	int err;
-	size_t i;
 
 	if (!mm)
 		return -ENOMEM;
@@ -142,12 +85,10 @@ int mm_dup(struct mm *from, struct plat_mm *plat, struct mm **out)
 	memcpy(mm->auxv, from->auxv, sizeof(mm->auxv));
 	mm->auxv_size = from->auxv_size;
 	mm->dumpable = from->dumpable;
-	hash_for_each(&from->names, i, n, tmp) {
-		struct mm_name *name = container_of(n, struct mm_name, node);
-
-		err = mm_name_add_locked(mm, name->dev, name->ino, &name->path);
-		if (err)
-			break;
+	err = mm_names_dup_locked(from, mm);
+	if (!err && from->policy_count) {
+		mm->policies = mem_dup(from->policies, from->policy_count * sizeof(*mm->policies));
+		mm->policy_count = mm->policies ? from->policy_count : 0;
 	}
 	mutex_unlock(&from->lock);
 	if (!err)
@@ -173,7 +114,8 @@ void mm_put(struct mm *mm)
 	shm_mm_exit(mm);
 	aio_mm_exit(mm);
 	mem_free(mm->locked);
-	mm_names_clear(mm);
+	mem_free(mm->policies);
+	mm_names_clear_locked(mm);
 	hash_fini(&mm->names);
 	file_put(mm->exe);
 	plat_mm_put(mm->plat);
@@ -187,38 +129,11 @@ int mm_reset(struct mm *mm)
 	aio_mm_exit(mm);
 	mm_unlock_all(mm);
 	mutex_lock(&mm->lock);
-	mm_names_clear(mm);
+	mm_names_clear_locked(mm);
 	mm->brk_start = mm->brk = 0;
+	mm->policy_count = 0;
 	mutex_unlock(&mm->lock);
 	return 0;
-}
-
-int mm_name_file(struct mm *mm, int host_fd, struct file *f)
-{
-	struct stat st;
-	int err = host_fstat(host_fd, &st);
-
-	if (err)
-		return err;
-	mutex_lock(&mm->lock);
-	err = mm_name_add_locked(mm, st.st_dev, st.st_ino, &f->path);
-	mutex_unlock(&mm->lock);
-	return err;
-}
-
-void mm_forget_file(struct mm *mm, uint64_t dev, uint64_t ino)
-{
-	struct mm_name *name;
-
-	mutex_lock(&mm->lock);
-	name = mm_name_peek_locked(mm, dev, ino);
-	if (name)
-		hash_remove(&mm->names, &name->node);
-	mutex_unlock(&mm->lock);
-	if (name) {
-		path_put(&name->path);
-		mem_free(name);
-	}
 }
 
 /* One host call in t's address space: its result, or -errno. */
@@ -257,6 +172,7 @@ int64_t mm_map_file(struct task *t, struct file *f, uint64_t addr, uint64_t size
 {
 	struct mmap_request r = { .offset = offset, .prot = prot, .flags = flags, .host_fd = -1 };
 	struct plat_hostcall c;
+	int64_t address;
 	uint64_t end;
 	int err;
 
@@ -282,7 +198,11 @@ int64_t mm_map_file(struct task *t, struct file *f, uint64_t addr, uint64_t size
 		.host_fd = r.host_fd,
 	};
 	err = mm_name_file(t->mm, r.host_fd, f);
-	return err ? err : mm_hostcall(t, &c);
+	if (err)
+		return err;
+	address = mm_hostcall(t, &c);
+	mm_name_settle(t->mm);
+	return address;
 }
 
 int mm_unmap(struct task *t, uint64_t addr, uint64_t size)
@@ -339,26 +259,6 @@ struct mm_show {
 	struct buf *out;
 };
 
-/* Borrowed names would need mm->lock over a walk: take a reference to the path instead. */
-bool mm_name_lookup(struct mm *mm, uint64_t dev, uint64_t ino, struct path *out)
-{
-	struct mm_name *name;
-
-	mutex_lock(&mm->lock);
-	name = mm_name_peek_locked(mm, dev, ino);
-	if (name) {
-		*out = name->path;
-		path_get(out);
-	}
-	mutex_unlock(&mm->lock);
-	return name;
-}
-
-bool mm_map_path(struct mm *mm, const struct plat_map *m, struct path *out)
-{
-	return m->ino && mm_name_lookup(mm, makedev(m->dev_major, m->dev_minor), m->ino, out);
-}
-
 static const char *mm_special_name(const struct mm *mm, const struct plat_map *m)
 {
 	if (m->name[0] == '[' && (m->name[1] == 'v'))
@@ -368,6 +268,25 @@ static const char *mm_special_name(const struct mm *mm, const struct plat_map *m
 	if (mm->brk > mm->brk_start && m->start < mm->brk && m->end > mm->brk_start)
 		return "[heap]";
 	return NULL;
+}
+
+/* smaps' lines as the host has them, but for what is locked: that is the Sentry's. */
+static void mm_show_detail(struct mm *mm, const struct plat_map *m, struct buf *out)
+{
+	static const char locked[] = "\nLocked:", pss[] = "\nPss:";
+	const char *at = strstr(m->detail, locked), *sum = strstr(m->detail, pss), *rest;
+	uint64_t kb = mm_range_locked_bytes(mm, m->start, m->end) / 1024;
+
+	rest = at && kb ? strchr(at + 1, '\n') : NULL;
+	if (!rest) {
+		buf_puts(out, m->detail);
+		return;
+	}
+	if (sum)
+		kb = MIN(kb, strtoull(sum + sizeof(pss) - 1, NULL, 10));
+	buf_put(out, m->detail, (size_t)(at - m->detail));
+	buf_printf(out, "\nLocked:         %8lu kB", kb);
+	buf_puts(out, rest);
 }
 
 static int mm_show_one(void *arg, const struct plat_map *m)
@@ -405,14 +324,42 @@ static int mm_show_one(void *arg, const struct plat_map *m)
 	}
 	buf_putc(s->out, '\n');
 	if (m->detail)
-		buf_puts(s->out, m->detail);
+		mm_show_detail(s->mm, m, s->out);
 	buf_fini(&text);
 	return buf_error(s->out);
+}
+
+/* Mappings end where their memory policy does, as far as maps shows. */
+static int mm_show_parts(void *arg, const struct plat_map *m)
+{
+	struct mm_show *s = arg;
+	struct plat_map part = *m;
+	int err = 0;
+
+	if (m->detail || !s->mm->policy_count)
+		return mm_show_one(arg, m);
+	for (uint64_t at = m->start; at < m->end && !err; at = part.end) {
+		uint64_t next = m->end;
+		unsigned int mode;
+
+		part.start = at;
+		mutex_lock(&s->mm->lock);
+		mode = mm_policy_at_locked(s->mm, at, &next);
+		for (part.end = next; next < m->end; part.end = next) {
+			next = m->end;
+			if (mm_policy_at_locked(s->mm, part.end, &next) != mode)
+				break;
+		}
+		mutex_unlock(&s->mm->lock);
+		part.offset = m->offset + (at - m->start);
+		err = mm_show_one(arg, &part);
+	}
+	return err;
 }
 
 int mm_show_maps(struct mm *mm, const struct path *root, bool smaps, struct buf *b)
 {
 	struct mm_show s = { mm, root, b };
 
-	return plat_mm_maps(mm->plat, smaps, mm_show_one, &s);
+	return plat_mm_maps(mm->plat, smaps, mm_show_parts, &s);
 }

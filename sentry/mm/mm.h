@@ -24,6 +24,11 @@ struct mm_locked {
 	uint64_t start, end;
 };
 
+struct mm_policy {
+	uint64_t start, end;
+	unsigned int mode; /* with its flags */
+};
+
 /* (c) constant after exec, (m) lock */
 struct mm {
 	struct ref ref; /* tasks' processes that use it, and short-time users */
@@ -34,7 +39,10 @@ struct mm {
 	uint64_t arg_start, arg_end, env_start, env_end, stack_top; /* (m) PR_SET_MM may change */
 	uint64_t code_start, code_end, data_start, data_end;        /* (m) */
 	struct file *exe;     /* (m) owned: /proc/PID/exe */
-	struct hash names;    /* (m) mapped files by host dev:ino */
+	struct hash names;    /* (m) mapped files by host dev:ino; names.c */
+	unsigned int name_count, names_many; /* (m) so many; look through from so many on */
+	unsigned int naming;  /* (m) files named that are just being mapped */
+	bool names_pruned;    /* (m) somebody looks through */
 	uint8_t auxv[512];    /* (c) */
 	size_t auxv_size;
 	int dumpable;         /* (a) 0, 1, 2 */
@@ -43,6 +51,8 @@ struct mm {
 	struct mm_locked *locked; /* (m) owned: mlock(2)ed ranges, in no order, apart */
 	size_t locked_count;  /* (m) */
 	bool lock_future;     /* (m) MCL_FUTURE */
+	struct mm_policy *policies; /* (m) owned: mbind(2)ed ranges, apart; sentry/sys/numa.c */
+	size_t policy_count;  /* (m) */
 	struct list aio;      /* contexts; sentry/aio/aio.c */
 	struct latch identity_latch;
 	uint32_t identity_gen; /* (identity_latch) sentry/task/identity.c */
@@ -70,8 +80,16 @@ int64_t mm_map_file(struct task *t, struct file *f, uint64_t addr, uint64_t size
 int64_t mm_map_anon(struct task *t, uint64_t addr, uint64_t size, int prot, int flags);
 int mm_unmap(struct task *t, uint64_t addr, uint64_t size);
 int64_t mm_brk(struct task *t, uint64_t brk);
-/* Remember f's name for what the host shows as dev:ino (called by mm_map_file). */
+/*
+ * Remember f's name for what the host shows as host_fd's dev:ino; when it is mapped (or that has
+ * failed), and only if 0 was returned, mm_name_settle().
+ */
 int mm_name_file(struct mm *mm, int host_fd, struct file *f);
+void mm_name_settle(struct mm *mm);
+/* Let go of the files that are no longer mapped.  Sleeps. */
+void mm_names_prune(struct mm *mm);
+void mm_names_clear_locked(struct mm *mm);
+int mm_names_dup_locked(struct mm *from, struct mm *mm);
 /* What the host shows as dev:ino is no longer mapped: lets the file go. */
 void mm_forget_file(struct mm *mm, uint64_t dev, uint64_t ino);
 /* The file that the host shows as dev:ino, with a reference; false: none is known. */
@@ -99,7 +117,11 @@ int mm_unlock_range(struct task *t, uint64_t start, uint64_t end);
 int mm_lock_all(struct task *t, bool on_fault);
 void mm_unlock_all(struct mm *mm);
 uint64_t mm_locked_bytes(struct mm *mm); /* of those that are still mapped */
+uint64_t mm_range_locked_bytes(struct mm *mm, uint64_t start, uint64_t end); /* mapped or not */
 bool mm_range_is_locked(struct mm *mm, uint64_t start, uint64_t end); /* any of it */
+
+/* mbind(2)'s mode at addr (numa.c); *end is lowered to where that may change.  mm->lock held. */
+unsigned int mm_policy_at_locked(const struct mm *mm, uint64_t addr, uint64_t *end);
 
 /* RLIMIT_AS or RLIMIT_DATA is set: then all memory calls must come to the Sentry. */
 bool mm_limited(struct process *p);

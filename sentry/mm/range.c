@@ -174,14 +174,19 @@ uint64_t mm_locked_bytes(struct mm *mm)
 	return s.bytes;
 }
 
-bool mm_range_is_locked(struct mm *mm, uint64_t start, uint64_t end)
+uint64_t mm_range_locked_bytes(struct mm *mm, uint64_t start, uint64_t end)
 {
-	bool locked;
+	uint64_t bytes;
 
 	mutex_lock(&mm->lock);
-	locked = locked_overlap(mm->locked, mm->locked_count, start, end);
+	bytes = locked_overlap(mm->locked, mm->locked_count, start, end);
 	mutex_unlock(&mm->lock);
-	return locked;
+	return bytes;
+}
+
+bool mm_range_is_locked(struct mm *mm, uint64_t start, uint64_t end)
+{
+	return mm_range_locked_bytes(mm, start, end) != 0;
 }
 
 /* Mappings to be faulted in, collected first: the stub can't be asked in the middle of a walk. */

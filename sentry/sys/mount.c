@@ -66,12 +66,45 @@ long sys_mount(struct task *t, uaddr_t source, uaddr_t target, uaddr_t fstype, u
 	return r;
 }
 
+/* Files that are mapped no more keep their mount in use until somebody looks (sentry/mm/names.c). */
+static void forget_unmapped(struct task *t)
+{
+	struct pid_ns *ns = task_pid_ns(t);
+	struct process *p;
+	int32_t nr = 0;
+
+	while (ns->parent)
+		ns = ns->parent;
+	while ((p = process_next(ns, nr + 1, &nr))) {
+		struct task *leader;
+		struct mm *mm = NULL;
+
+		mutex_lock(&tasklist.lock);
+		leader = p->leader ? task_get(p->leader) : NULL;
+		mutex_unlock(&tasklist.lock);
+		if (leader)
+			mm = task_mm_get(leader);
+		if (mm)
+			mm_names_prune(mm);
+		mm_put(mm);
+		task_put(leader);
+		process_put(p);
+	}
+}
+
 long sys_umount2(struct task *t, uaddr_t path, int flags)
 {
 	struct path_buf at;
 	ssize_t n = uaccess_get_string(t, at.text, path, sizeof(at.text));
+	int err;
 
-	return n < 0 ? n : vfs_umount(task_vfs(t), at.text, flags);
+	if (n < 0)
+		return n;
+	err = vfs_umount(task_vfs(t), at.text, flags);
+	if (err != -EBUSY)
+		return err;
+	forget_unmapped(t);
+	return vfs_umount(task_vfs(t), at.text, flags);
 }
 
 long sys_pivot_root(struct task *t, uaddr_t new_root, uaddr_t put_old)

@@ -130,6 +130,9 @@ long sys_openat2(struct task *t, int dirfd, uaddr_t path, uaddr_t how, size_t si
 #define MFD_ALLOW_SEALING_ 0x2u
 #define MFD_NOEXEC_SEAL_   0x8u
 #define MFD_EXEC_          0x10u
+#define MFD_ALL_           (MFD_CLOEXEC_ | MFD_ALLOW_SEALING_ | MFD_NOEXEC_SEAL_ | MFD_EXEC_)
+#define MFD_HUGETLB_       0x4u
+#define MFD_HUGE_SIZE_     (0x3fu << 26)
 #define MEMFD_PREFIX       "memfd:"
 #define SEAL_SEAL          0x1u
 #define SEAL_EXEC          0x20u
@@ -144,8 +147,9 @@ long sys_memfd_create(struct task *t, uaddr_t name, unsigned int flags)
 	ssize_t n;
 	int err;
 
-	/* Huge pages of a size asked for are not to be had. */
-	if (flags & ~(MFD_CLOEXEC_ | MFD_ALLOW_SEALING_ | MFD_NOEXEC_SEAL_ | MFD_EXEC_))
+	if (flags & MFD_HUGETLB_) /* no size of huge pages is to be had */
+		return flags & ~(MFD_ALL_ | MFD_HUGETLB_ | MFD_HUGE_SIZE_) ? -EINVAL : -ENODEV;
+	if (flags & ~MFD_ALL_)
 		return -EINVAL;
 	if ((flags & MFD_EXEC_) && (flags & MFD_NOEXEC_SEAL_))
 		return -EINVAL;

@@ -152,8 +152,9 @@ static long compare_tasks(struct task *t, struct task *a, struct task *b, int ty
 		return compare(a->process, b->process);
 	case KCMP_IO: /* nobody has an I/O context */
 		return 0;
-	case KCMP_SYSVSEM:
-		return compare(a->process, b->process);
+	case KCMP_SYSVSEM: /* the lists of SEM_UNDO; none is like none */
+		return compare(__atomic_load_n(&a->sem_undo, __ATOMIC_RELAXED),
+			       __atomic_load_n(&b->sem_undo, __ATOMIC_RELAXED));
 	default: /* KCMP_EPOLL_TFD as well */
 		return -EINVAL;
 	}

@@ -181,7 +181,7 @@ static long signalfd_make(struct task *t, sig_set_t set, int flags)
 	s->process = process_get(t->process);
 	atomic_init(&s->set, set);
 	err = file_new_anon("signalfd", &signalfd_ops, s, O_RDWR | (flags & O_NONBLOCK),
-			    FILE_READ | FILE_WRITE | FILE_STREAM, t->cred, &f);
+			    FILE_READ | FILE_WRITE | FILE_STREAM | FILE_NOSPLICE, t->cred, &f);
 	if (err) {
 		process_put(s->process);
 		mem_free(s);

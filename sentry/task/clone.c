@@ -157,6 +157,7 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 	t->unbound_mask = task_blocked(parent);
 	t->no_new_privs = parent->no_new_privs;
 	t->personality = parent->personality;
+	t->mempolicy = parent->mempolicy;
 	t->timer_slack_ns = t->timer_slack_default_ns = parent->timer_slack_ns;
 	t->mce_kill = parent->mce_kill;
 	if (!(f & CLONE_VM) || (f & CLONE_VFORK))

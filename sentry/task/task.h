@@ -301,6 +301,7 @@ struct task {
 	struct ptrace_state ptrace;  /* as a tracee */
 	struct list tracees;         /* (t) tasks that this one traces, by ptrace.node */
 	uint32_t personality;        /* (o) */
+	unsigned int mempolicy;      /* (o) set_mempolicy(2)'s mode with its flags */
 	unsigned char mce_kill;      /* (o) PR_MCE_KILL's policy + 1; 0: the default */
 	uint64_t timer_slack_ns, timer_slack_default_ns; /* (o) */
 

@@ -154,7 +154,7 @@ static int reg_make_memfd(struct tmpfs_inode *t, int budget)
 
 	if (reg_fd(t) >= 0)
 		return 0;
-	fd = host_memfd_create("runsc-tmpfs", 0);
+	fd = host_memfd_create("runsc-tmpfs", MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return fd;
 	if (fd >= budget) {
@@ -547,6 +547,17 @@ int tmpfs_get_seals(struct file *f)
 	return (int)tmpfs_i(f->inode)->reg.seals;
 }
 
+/*
+ * Whether nobody can write through a mapping any more.  Mappings go without our seeing it, so the host
+ * is asked, which seals its memfd for good then.
+ */
+static bool reg_unmapped_locked(struct tmpfs_inode *t)
+{
+	if (!atomic_load_explicit(&t->reg.shared_writable, memory_order_relaxed))
+		return true;
+	return host_fcntl(reg_fd(t), F_ADD_SEALS, F_SEAL_WRITE) == 0;
+}
+
 int tmpfs_add_seals(struct vfs_ctx *c, struct file *f, unsigned int seals)
 {
 	const unsigned int known = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
@@ -565,8 +576,7 @@ int tmpfs_add_seals(struct vfs_ctx *c, struct file *f, unsigned int seals)
 	mutex_lock(&t->i.lock);
 	if (t->reg.seals & F_SEAL_SEAL)
 		err = -EPERM;
-	else if ((seals & F_SEAL_WRITE) && !(t->reg.seals & F_SEAL_WRITE) &&
-		 atomic_load_explicit(&t->reg.shared_writable, memory_order_relaxed))
+	else if ((seals & F_SEAL_WRITE) && !(t->reg.seals & F_SEAL_WRITE) && !reg_unmapped_locked(t))
 		err = -EBUSY;
 	else
 		t->reg.seals |= seals;
