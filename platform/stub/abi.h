@@ -233,6 +233,7 @@ struct stub_process {
 	uint32_t identity;
 	uint32_t clocks_off; /* clock_gettime and kin are the Sentry's */
 	/* Patched text, and trampolines: native calls keep off; the Sentry makes them. */
+	uint32_t watch_seq; /* odd while the list changes */
 	uint32_t watch_count;
 	struct {
 		uint64_t start, end;

@@ -16,7 +16,9 @@
 bool stub_is_watched(uint64_t addr, uint64_t size)
 {
 	volatile struct stub_process *p = stub_process();
-	uint32_t count = __atomic_load_n((uint32_t *)(uintptr_t)&p->watch_count, __ATOMIC_ACQUIRE);
+	uint32_t *seq = (uint32_t *)(uintptr_t)&p->watch_seq;
+	uint32_t before = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
+	uint32_t count = p->watch_count;
 	uint64_t end = addr + size;
 
 	if (end < addr)
@@ -25,7 +27,9 @@ bool stub_is_watched(uint64_t addr, uint64_t size)
 		if (addr < p->watch[i].end && end > p->watch[i].start)
 			return true;
 	}
-	return false;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	/* It changes just now: the Sentry will look. */
+	return (before & 1) || __atomic_load_n(seq, __ATOMIC_RELAXED) != before;
 }
 
 static bool poke(uint64_t addr, uint8_t byte)

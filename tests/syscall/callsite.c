@@ -242,6 +242,95 @@ static void written_code(void)
 	}
 }
 
+/*
+ * Pages next to each other are one mapping of the host's: what becomes of one must not make the other's sites
+ * forgotten.
+ */
+static void neighbours(void)
+{
+	pid_t want = getppid(), self = getpid();
+	unsigned char *p = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long (*call[3])(void);
+
+	CHECK(p != MAP_FAILED);
+	for (int i = 0; i < 3; i++) {
+		memcpy(p + i * 4096 + 100, code, sizeof(code));
+		call[i] = (long (*)(void))(void *)(p + i * 4096 + 100);
+	}
+	CHECK(mprotect(p, 3 * 4096, PROT_READ | PROT_EXEC) == 0);
+	for (int i = 0; i < TIMES; i++)
+		CHECK(call[0]() == want && call[1]() == want && call[2]() == want);
+	CHECK(munmap(p + 4096, 4096) == 0);
+	for (int n = 0; n < 3; n += 2) {
+		CHECK(mprotect(p + n * 4096, 4096, PROT_READ | PROT_WRITE) == 0);
+		CHECK(memcmp(p + n * 4096 + 100, code, sizeof(code)) == 0);
+		p[n * 4096 + 101] = 39;
+		CHECK(mprotect(p + n * 4096, 4096, PROT_READ | PROT_EXEC) == 0);
+		for (int i = 0; i < TIMES; i++)
+			CHECK(call[n]() == self);
+		CHECK(call[2 - n]() == (n ? self : want));
+	}
+	CHECK(munmap(p, 3 * 4096) == 0);
+}
+
+/* ---- single steps ---------------------------------------------------------------------------- */
+
+#define STEPS 200
+static struct steps {
+	uint64_t ip[STEPS];
+	volatile int count;
+} *steps;
+
+static void on_step(int sig, siginfo_t *info, void *context)
+{
+	uint64_t ip = (uint64_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+
+	(void)sig;
+	(void)info;
+	if (ip >= (uint64_t)text_begin && ip < (uint64_t)text_end && steps->count < STEPS)
+		steps->ip[steps->count++] = ip;
+}
+
+static long step(long (*fn)(void), struct steps *out)
+{
+	long r;
+
+	out->count = 0;
+	steps = out;
+	__asm__ volatile("sub $128, %%rsp\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tcall *%1\n\t"
+			 "pushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq\n\tadd $128, %%rsp"
+			 : "=a"(r)
+			 : "r"(fn)
+			 : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc");
+	return r;
+}
+
+/* A program that steps itself sees the same instructions whether a site is patched or not. */
+static void single_steps(void)
+{
+	static long (*const fns[])(void) = { plain, tight, tight2, tight3, near, loop, jumps };
+	/* On Linux the instruction behind a system call goes unseen. */
+	static const int want[] = { 4, 5, 2, 3, 4, 0, 5 };
+	struct sigaction a = { .sa_sigaction = on_step, .sa_flags = SA_SIGINFO }, old;
+	static struct steps cold, warm;
+	pid_t parent = getppid();
+
+	CHECK(parent > 0);
+	CHECK(sigaction(SIGTRAP, &a, &old) == 0);
+	for (size_t n = 0; n < sizeof(fns) / sizeof(*fns); n++) {
+		CHECK(step(fns[n], &cold) == parent);
+		if (want[n])
+			EQUAL(cold.count, want[n]);
+		for (int i = 0; i < TIMES; i++)
+			CHECK(fns[n]() == parent);
+		CHECK(step(fns[n], &warm) == parent);
+		EQUAL(warm.count, cold.count);
+		for (int i = 0; i < cold.count && i < warm.count; i++)
+			EQUAL(warm.ip[i] - (uint64_t)text_begin, cold.ip[i] - (uint64_t)text_begin);
+	}
+	CHECK(sigaction(SIGTRAP, &old, NULL) == 0);
+}
+
 /* ---- GS ------------------------------------------------------------------------------------- */
 
 static void own_gs(void)
@@ -293,6 +382,13 @@ T_MAIN
 	pid_t pid;
 	int status;
 
+	/* Before anything else has patched a site. */
+	pid = fork();
+	if (pid == 0) {
+		single_steps();
+		_exit(t_failures != 0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 	/* All threads meet unpatched sites at once. */
 	pid = fork();
 	if (pid == 0) {
@@ -307,5 +403,6 @@ T_MAIN
 	restarts();
 	reads_as_in_the_file();
 	written_code();
+	neighbours();
 	own_gs();
 }
