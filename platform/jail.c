@@ -15,8 +15,9 @@ int jail_sentry_filter(int proc_fd, int log_fd, bool with_ptrace)
 	struct host_rule rules[] = {
 #include "platform/host_sentry.tbl"
 		HOST_CALL(ptrace, "the ptrace platform: drive stubs")
+		HOST_CALL(wait4, "the ptrace platform: their stops")
 	};
-	size_t count = ARRAY_SIZE(rules) - (with_ptrace ? 0 : 1);
+	size_t count = ARRAY_SIZE(rules) - (with_ptrace ? 0 : 2);
 
 	host_filter_explain("sentry", log_fd);
 	return host_filter_install(rules, count, HOST_FILTER_ALL_THREADS);

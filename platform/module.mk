@@ -7,6 +7,7 @@ SRCS += platform/arch/x86_64/insn.c
 SRCS += platform/host.c
 SRCS += platform/host_filter.c
 SRCS += platform/jail.c
+SRCS += platform/notify/census.c
 SRCS += platform/notify/mm.c
 SRCS += platform/notify/patch.c
 SRCS += platform/notify/patch_arena.c

@@ -88,5 +88,7 @@ ssize_t proc_vm_write(pid_t tid, uint64_t addr, const void *src, size_t size);
 ssize_t proc_mem_read(pid_t tid, uint64_t addr, void *dst, size_t size);
 int proc_maps(pid_t tid, bool smaps, plat_map_fn *fn, void *arg);
 int proc_resident(pid_t tid, uint64_t addr, size_t pages, uint8_t *vec);
+/* fn for each child of thread tid, the numbers read as they are now. */
+int proc_children(pid_t tid, void (*fn)(void *arg, pid_t pid), void *arg);
 int proc_thread_usage(pid_t tid, struct plat_usage *out);
 int proc_mem_usage(pid_t tid, uint64_t hidden_bytes, struct plat_mem_usage *out);

@@ -264,6 +264,32 @@ static ssize_t proc_read(pid_t tid, const char *file, char *buf, size_t size)
 	return n;
 }
 
+/* Numbers, each with a blank behind it (CONFIG_PROC_CHILDREN). */
+int proc_children(pid_t tid, void (*fn)(void *arg, pid_t pid), void *arg)
+{
+	char file[64], buf[4096];
+	pid_t pid = 0;
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(file, sizeof(file), "task/%d/children", tid);
+	fd = proc_open(tid, file);
+	if (fd < 0)
+		return fd;
+	while ((n = host_read(fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
+			if (buf[i] >= '0' && buf[i] <= '9') {
+				pid = pid * 10 + (buf[i] - '0');
+			} else if (pid) {
+				fn(arg, pid);
+				pid = 0;
+			}
+		}
+	}
+	host_close(fd);
+	return n < 0 ? (int)n : 0;
+}
+
 /*
  * utime and stime of /proc/TID/task/TID/stat are in ticks; the first value of schedstat is the exact
  * sum.  The sum is divided in the ticks' ratio, as the kernel itself does.

@@ -2,10 +2,10 @@
 /*
  * mm.c: address spaces: the channel, its slots, and the deaths of processes.
  *
- * Every process made from the zygote is our child (CLONE_PARENT).  One host thread reaps them, and
- * tells each mm whose leader died; the host has then ended all its threads.  A pid that was reaped
- * may be given to a new stub before that has got through; what could go wrong is a spurious kick, or
- * a kill of a process which is being killed for the same reason, both by our own hand.
+ * Every process made from the zygote is our child (CLONE_PARENT).  One host thread tells each mm
+ * whose leader died, when the host has ended all its threads, and then reaps: until then the pid is
+ * its own.  A kill or kick that was decided before may still go to a new process of that number if the
+ * host's numbers have gone round in that moment.
  *
  * Until a cloned process has arrived (first doorbell, with its cookie) its pid is only what its
  * parent's stub has claimed.  The claim is good for one thing: to notice that it died before it
@@ -311,26 +311,55 @@ static void mm_await_arrival(struct plat_mm *mm)
 	}
 }
 
-pid_t notify_mm_tid(struct plat_mm *mm)
+/*
+ * A thread of mm that has arrived, not skip; 0: none.  Not simply the process's pid: its first thread
+ * may have ended, and has no memory then.
+ */
+static pid_t mm_some_tid(struct plat_mm *mm, pid_t *pid)
 {
 	struct plat_thread *pt;
-	pid_t tid;
+	pid_t tid = 0;
+
+	latch_lock(&mm->latch);
+	*pid = mm->pid;
+	if (!mm->dead) {
+		list_for_each_entry(pt, &mm->threads, in_mm) {
+			tid = __atomic_load_n(&pt->tid, __ATOMIC_RELAXED);
+			if (tid)
+				break;
+		}
+	}
+	latch_unlock(&mm->latch);
+	return tid;
+}
+
+/*
+ * The leader's number is its process's until we reap it.  Another thread's is free as soon as that thread
+ * has ended, and a hostile one may end without a word: its number may be another process's by now,
+ * whose memory is none of this mm's business.
+ */
+static bool tid_is_of(pid_t pid, pid_t tid)
+{
+	return tid == pid || host_tgkill(pid, tid, 0) != -ESRCH;
+}
+
+pid_t notify_mm_tid(struct plat_mm *mm)
+{
+	pid_t tid, pid;
 
 	for (bool again = fiber_self() != NULL;; again = false) {
-		tid = 0;
-		latch_lock(&mm->latch);
-		if (!mm->dead) {
-			/* Not the process's pid: its first thread may have ended, and has no memory then. */
-			list_for_each_entry(pt, &mm->threads, in_mm) {
-				tid = __atomic_load_n(&pt->tid, __ATOMIC_RELAXED);
-				if (tid)
-					break;
-			}
+		tid = mm_some_tid(mm, &pid);
+		if (tid && tid_is_of(pid, tid))
+			return tid;
+		/* Still in the list, so nobody told it to end. */
+		if (tid && tid == mm_some_tid(mm, &pid)) {
+			notify_mm_broken(mm);
+			return -ESRCH;
 		}
-		latch_unlock(&mm->latch);
-		if (tid || !again)
-			return tid ? tid : -ESRCH;
-		mm_await_arrival(mm);
+		if (!again)
+			return -ESRCH;
+		if (!tid)
+			mm_await_arrival(mm);
 	}
 }
 
@@ -353,16 +382,28 @@ void notify_mm_kill(struct plat_mm *mm)
 		notify_mm_died(mm, SIGKILL); /* should it arrive after all, it is sent away */
 }
 
+void notify_mm_broken(struct plat_mm *mm)
+{
+	pid_t pid;
+
+	latch_lock(&mm->latch);
+	pid = mm->dead ? 0 : mm->pid;
+	latch_unlock(&mm->latch);
+	if (pid)
+		(void)host_kill(pid, SIGKILL);
+}
+
 void notify_mm_died(struct plat_mm *mm, int wait_status)
 {
 	struct plat_thread *pt;
 	struct list *n;
-	bool lost;
+	bool lost, astray;
 
 	notify_mm_get(mm);
 	mm_forget_pid(mm);
 	latch_lock(&mm->latch);
 	lost = !mm->killed && !list_empty(&mm->threads);
+	astray = mm->pid == 0 && !mm->dead;
 	if (!mm->dead) {
 		mm->dead = true;
 		mm->wait_status = wait_status;
@@ -379,6 +420,8 @@ void notify_mm_died(struct plat_mm *mm, int wait_status)
 	latch_unlock(&mm->latch);
 	if (lost && notify.lost)
 		notify.lost();
+	if (astray)
+		notify_census_want(); /* there may be a process all the same */
 	notify_mm_put(mm);
 }
 
@@ -406,14 +449,12 @@ bool notify_pid_is_known(pid_t pid)
 	return known;
 }
 
-void notify_process_died(pid_t pid, int wait_status)
+static void process_died(pid_t pid, int wait_status, struct plat_mm *(*peek)(pid_t))
 {
 	struct plat_mm *mm;
 
 	latch_lock(&notify.tables);
-	mm = mm_peek_by_pid(pid);
-	if (!mm)
-		mm = notify_pending_peek(pid);
+	mm = peek(pid);
 	if (mm && !ref_try_get(&mm->refs))
 		mm = NULL;
 	latch_unlock(&notify.tables);
@@ -423,21 +464,56 @@ void notify_process_died(pid_t pid, int wait_status)
 	notify_mm_put(mm);
 }
 
+bool notify_pid_is_accounted(pid_t pid)
+{
+	bool yes;
+
+	latch_lock(&notify.tables);
+	yes = mm_peek_by_pid(pid) || notify_pending_peek(pid);
+	latch_unlock(&notify.tables);
+	return yes;
+}
+
+static int wait_status_of(const siginfo_t *info)
+{
+	int status = info->si_status;
+
+	switch (info->si_code) {
+	case CLD_EXITED:
+		return (status & 0xff) << 8;
+	case CLD_DUMPED:
+		return status | 0x80;
+	default:
+		return status;
+	}
+}
+
+/*
+ * First everybody learns that the process is gone, then it is reaped: until then its number can't be
+ * another's.  Whether a child that had not arrived is meant can be asked only afterwards: its parent's
+ * word for its number comes before, or finds that there is no such process (child_hint()).
+ */
 static void *reaper_main(void *arg)
 {
+	siginfo_t info;
+	int err, status;
 	pid_t pid;
-	int status;
 
 	(void)arg;
 	for (;;) {
-		pid = host_wait4(-1, &status, __WALL, NULL);
-		if (pid > 0) {
-			if (pid == notify.zygote_mm->pid)
-				log_error("the zygote is gone (status %#x)", status);
-			notify_process_died(pid, status);
-		} else if (pid == -ECHILD) {
+		info.si_pid = 0;
+		err = host_waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | __WALL);
+		if (err == -ECHILD)
 			return NULL; /* not even a zygote: no process can be made any more */
-		}
+		pid = info.si_pid;
+		if (err < 0 || pid <= 0)
+			continue;
+		status = wait_status_of(&info);
+		if (pid == notify.zygote_mm->pid)
+			log_error("the zygote is gone (status %#x)", (unsigned int)status);
+		process_died(pid, status, mm_peek_by_pid);
+		(void)host_waitid(P_PID, pid, &info, WEXITED | __WALL);
+		process_died(pid, status, notify_pending_peek);
 	}
 }
 

@@ -135,6 +135,7 @@ struct plat_thread {
 struct notify {
 	int listener;
 	pid_t self; /* the Sentry's pid */
+	pid_t parent; /* its thread whose children the stubs are */
 	struct latch tables;
 	struct hash by_tid, by_cookie, by_pid;
 	struct plat_mm *zygote_mm;
@@ -166,15 +167,19 @@ struct stub_slot *notify_slot_at(struct plat_mm *mm, uint32_t index);
 uint64_t notify_mm_hidden_bytes(struct plat_mm *mm);
 /* The first process to arrive in mm: pid is its leader.  False: kill it. */
 bool notify_mm_arrived(struct plat_mm *mm, pid_t pid);
-/* Process pid (a child of ours) is gone. */
-void notify_process_died(pid_t pid, int wait_status);
-/* The same where the pid is not known or not reaped yet. */
+/* Whether pid is that, or what the parent of one that has not arrived calls it. */
+bool notify_pid_is_accounted(pid_t pid);
+/* A thread has ended that was not told to: the process is ended. */
+void notify_mm_broken(struct plat_mm *mm);
+/* mm's process is gone, or is never to come. */
 void notify_mm_died(struct plat_mm *mm, int wait_status);
 int notify_reaper_start(void) must_check;
 
 /* thread.c */
 void notify_thread_put(struct plat_thread *pt);
 void notify_thread_died(struct plat_thread *pt);
+/* Out of the tables: no doorbell finds it any more. */
+void notify_thread_unhash(struct plat_thread *pt);
 int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags) must_check;
 int notify_start(struct plat_thread *pt) must_check;
 int notify_start_from(struct plat_thread *z, struct plat_thread *pt) must_check;
@@ -188,6 +193,11 @@ int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_threa
 void notify_zygote_arrived(pid_t pid);
 /* REQUIRES tables' latch.  The mm of a child that has not arrived and that its parent called pid. */
 struct plat_mm *notify_pending_peek(pid_t pid);
+
+/* census.c */
+/* Soon look for processes that a stub may have made and not told of.  From any thread. */
+void notify_census_want(void);
+void notify_census_init(void);
 
 /* window.c */
 void notify_windows_init(struct plat_thread *pt);

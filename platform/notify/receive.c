@@ -138,14 +138,17 @@ static void on_ring(struct plat_thread *pt, uint64_t id)
 
 static void on_clone(struct plat_thread *pt, const struct seccomp_notif *n)
 {
-	bool granted;
+	bool granted, again;
 
-	/* Idempotent: a signal makes the kernel ask again for the same clone. */
+	/* Idempotent: a signal makes the kernel ask again for the same clone.  Or it is a second one. */
 	latch_lock(&pt->latch);
+	again = pt->cloned;
 	granted = pt->state == NOTIFY_APP && pt->clone_flags != 0 &&
 		  pt->clone_flags == n->data.args[0];
 	pt->cloned |= granted;
 	latch_unlock(&pt->latch);
+	if (granted && again)
+		notify_census_want();
 	if (granted)
 		send_continue(n->id);
 	else
@@ -262,10 +265,33 @@ static void on_hello(const struct seccomp_notif *n)
 
 /* ---- the receiver ------------------------------------------------------------------------------ */
 
+/*
+ * A new thread under the number of one that we know: that one has ended without a word.  (The leader's
+ * number stays its own, so the question is about a thread's place in its process.)
+ */
+static bool was_replaced(struct plat_thread *pt, const struct seccomp_notif *n)
+{
+	pid_t pid;
+
+	if (n->data.nr != STUB_DOORBELL || n->data.args[0] != STUB_RING_HELLO ||
+	    n->data.args[1] == pt->cookie)
+		return false;
+	latch_lock(&pt->mm->latch);
+	pid = pt->mm->pid;
+	latch_unlock(&pt->mm->latch);
+	return host_tgkill(pid, (pid_t)n->pid, 0) == -ESRCH;
+}
+
 static void dispatch(const struct seccomp_notif *n)
 {
 	struct plat_thread *pt = thread_lookup((pid_t)n->pid);
 
+	if (pt && was_replaced(pt, n)) {
+		notify_thread_unhash(pt);
+		notify_mm_broken(pt->mm);
+		notify_thread_put(pt);
+		pt = NULL;
+	}
 	if (!pt && n->data.nr == STUB_DOORBELL && n->data.args[0] == STUB_RING_HELLO) {
 		on_hello(n);
 		return;

@@ -61,8 +61,7 @@ void notify_thread_put(struct plat_thread *pt)
 	mem_free(pt);
 }
 
-/* Out of the tables: no doorbell finds it any more. */
-static void thread_unhash(struct plat_thread *pt)
+void notify_thread_unhash(struct plat_thread *pt)
 {
 	latch_lock(&notify.tables);
 	if (pt->in_by_tid)
@@ -75,7 +74,7 @@ static void thread_unhash(struct plat_thread *pt)
 
 static void notify_thread_free(struct plat_thread *pt)
 {
-	thread_unhash(pt);
+	notify_thread_unhash(pt);
 	latch_lock(&pt->mm->latch);
 	list_remove(&pt->in_mm);
 	latch_unlock(&pt->mm->latch);
@@ -116,7 +115,7 @@ void notify_thread_died(struct plat_thread *pt)
 {
 	bool resume;
 
-	thread_unhash(pt);
+	notify_thread_unhash(pt);
 	latch_lock(&pt->latch);
 	resume = pt->state == NOTIFY_APP;
 	pt->state = NOTIFY_DEAD;
@@ -682,7 +681,7 @@ static void child_undo(struct plat_thread *child, bool thread, bool mapped)
 	struct plat_mm *mm = child->mm;
 
 	sigmask_take_back(child);
-	thread_unhash(child);
+	notify_thread_unhash(child);
 	latch_lock(&child->latch);
 	child->state = NOTIFY_NEW;
 	child->tid = 0;
@@ -749,6 +748,8 @@ static int clone_ordered(struct plat_thread *parent, struct plat_thread *child, 
 		err = parent->request.done == -ENOMEM ? -ENOMEM : -EAGAIN;
 	if (err < 0) {
 		child_undo(child, thread, stub_flags & STUB_CLONE_MAPPED);
+		if (cloned)
+			notify_census_want(); /* the host had no room, or the stub is lying */
 		return err;
 	}
 	child->regs_set = true;
@@ -816,7 +817,7 @@ static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_
 	uint64_t id = 0;
 
 	sigmask_take_back(pt);
-	thread_unhash(pt);
+	notify_thread_unhash(pt);
 	latch_lock(&mm->latch);
 	alone = --mm->live_threads == 0;
 	list_remove(&pt->in_mm);

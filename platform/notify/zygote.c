@@ -287,6 +287,8 @@ int notify_init(const struct plat_config *c)
 	int err;
 
 	notify.self = host_getpid();
+	notify.parent = host_gettid();
+	notify_census_init();
 	notify.patched_entry = STUB_TEXT + ((const struct stub_head *)stub_blob)->patched_entry;
 	/* Without FSGSBASE a patched call couldn't find its thread. */
 	notify_patch_init(c->patch && plan.fsgsbase, c->patch_after);

@@ -268,12 +268,32 @@ static void lying_fork(void)
 	}
 }
 
+/* Fifty children of one order; they sleep for good, and all that were not ordered must go (run looks). */
+static void greedy_fork(void)
+{
+	volatile struct stub_slot *s = slot_at(0);
+	static uint32_t word;
+	double end;
+
+	s->nr = SYS_fork;
+	post(s, STUB_SYSCALL);
+	for (end = now() + 2; s->reply_seq != s->request_seq && now() < end;)
+		__builtin_ia32_pause();
+	for (int i = 0; s->reply == STUB_CLONE && i < 50; i++) {
+		if (native(SYS_clone, STUB_CLONE_FORK_FLAGS, 0, 0, 0, 0, 0) == 0)
+			for (;;)
+				(void)native(SYS_futex, (long)&word, 0, 0, 0, 0, 0);
+	}
+	(void)native(SYS_exit_group, 0, 0, 0, 0, 0, 0);
+}
+
 int main(void)
 {
 	NEED_STUB();
 	CHECK(native_find());
 	if (failures)
 		return 1;
+	attack("greedy fork", greedy_fork, 5);
 	CHECK(WIFEXITED(attack("refused numbers", refused, 30)));
 	CHECK(WIFEXITED(attack("refused arguments", arguments, 5)));
 	CHECK(WIFEXITED(attack("clones nobody ordered", clones, 10)));
