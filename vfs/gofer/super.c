@@ -17,11 +17,19 @@ static uint64_t key_hash(uint64_t dev, uint64_t ino)
 	return hash_u64(dev, ino);
 }
 
+/*
+ * A fid keeps the host's inode and so its number alive.  Without one the number may have been used
+ * again, which the birth time tells; with one it is no evidence: overlayfs changes it when it copies
+ * a file or directory to its upper layer.
+ */
 bool gfs_same_file(const struct gfs_inode *gi, const struct gofer_attr *a)
 {
-	return gi->host_ino == a->ino && gi->host_dev == a->dev &&
-	       (gi->vi.mode & S_IFMT) == (a->mode & S_IFMT) &&
-	       gi->vi.btime.tv_sec == a->btime_sec && gi->vi.btime.tv_nsec == (long)a->btime_nsec;
+	if (gi->host_ino != a->ino || gi->host_dev != a->dev ||
+	    (gi->vi.mode & S_IFMT) != (a->mode & S_IFMT))
+		return false;
+	/* acquire: pairs with fid_set_locked() */
+	return atomic_load_explicit(&gi->fid, memory_order_acquire) != GOFER_NOFID ||
+	       (gi->vi.btime.tv_sec == a->btime_sec && gi->vi.btime.tv_nsec == (long)a->btime_nsec);
 }
 
 /* The inode of attr with a reference, or NULL. */
