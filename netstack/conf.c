@@ -23,10 +23,14 @@ int net_conf_get(struct stack *s, size_t index)
 int net_conf_set(struct stack *s, size_t index, int value)
 {
 	const struct net_conf_entry *e = &net_conf_entries[index];
+	atomic_int *at = net_conf_at(s, index);
+	int old;
 
 	if (value < e->min || value > e->max)
 		return -EINVAL;
-	atomic_store_explicit(net_conf_at(s, index), value, memory_order_relaxed);
+	old = atomic_exchange_explicit(at, value, memory_order_relaxed);
+	if (at == &s->conf.v6_disable && old != value)
+		addr_v6_disabled(s, value != 0);
 	return 0;
 }
 

@@ -364,6 +364,10 @@ enum route_type addr_type(struct stack *s, struct ipa a, uint32_t ifindex);
 bool addr_is_ours(struct stack *s, struct nic *n, struct ipa a);
 /* Assigned at all, tentative too: ADDR_* state, or -1. */
 int addr_state(struct stack *s, struct nic *n, struct ipa a);
+/* Is there an IPv6 address on any interface?  Tables lock held for reading. */
+bool addr_any_v6(const struct stack *s);
+/* disable_ipv6 was set (every IPv6 address goes) or cleared (loopback's comes back). */
+void addr_v6_disabled(struct stack *s, bool disabled);
 /* Source for dst out of n.  Tables lock held for reading.  false: none. */
 bool addr_select(struct stack *s, struct nic *n, struct ipa dst, uint8_t prefs, struct ipa *out);
 bool addr_first(struct stack *s, struct nic *n, bool v6, struct ipa *out);

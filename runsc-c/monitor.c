@@ -7,6 +7,10 @@
  * died, a signal arrives (which it hands to init).  At the end it kills what is left, reaps it, and
  * exits with init's status: nothing of the container outlives its pid.
  *
+ * For Docker's embedded DNS server it is also the one who connects: the Sentry has no socket(2), and
+ * the server (127.0.0.11) listens in the network namespace that this process is in.  A byte on the
+ * "dial" socket asks for one TCP connection to it, and to nothing else.
+ *
  * What it reads from the sandbox is JSON replies, of which it takes one number.  As it has the host's
  * namespaces, it waits behind a filter that lets it do little more than that
  * (platform/host_monitor.tbl).
@@ -17,6 +21,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -40,6 +45,8 @@
 #include "runsc-c/view.h"
 #include "sentry/control/control.h"
 
+#define RESOLVER_ADDRESS 0x7f00000bu /* 127.0.0.11 */
+#define DIAL_TYPE        (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 #define STATUS_LOST (128 + SIGKILL) /* the sandbox died under the container */
 
 _Noreturn static void fail(struct monitor *m, const struct err *e)
@@ -255,6 +262,42 @@ static int read_status(struct watch *w)
 	return code;
 }
 
+/* The Sentry learns where to ask for connections to Docker's DNS server.  Failure: no TCP there. */
+static void offer_dialer(struct watch *w)
+{
+	json_t *offer, *reply = NULL;
+
+	if (w->m->dialer < 0)
+		return;
+	offer = json_pack("{s:s,s:s}", "op", "dialer", "id", w->m->spec->container->id);
+	if (offer != NULL && control_send(w->m->signals, offer, &w->m->dialer, 1) == 0)
+		control_recv(w->m->signals, &reply, NULL, 0, NULL, 2000);
+	json_decref(reply);
+	json_decref(offer);
+	host_close_fd(&w->m->dialer);
+}
+
+/* One connection, begun, for each byte; no descriptor with the answer: there is none to be had. */
+static void on_dial(struct watch *w)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(53),
+				 .sin_addr.s_addr = htonl(RESOLVER_ADDRESS) };
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	int fd, err;
+
+	if (host_read(w->m->dial, &byte, 1) != 1) {
+		host_close_fd(&w->m->dial);
+		return;
+	}
+	fd = host_socket(AF_INET, DIAL_TYPE, 0);
+	err = fd < 0 ? fd : host_connect(fd, &a, sizeof(a));
+	if (err < 0 && err != -EINPROGRESS)
+		host_close_fd(&fd);
+	host_send_fds(w->m->dial, &iov, 1, &fd, fd >= 0 ? 1 : 0);
+	host_close_fd(&fd);
+}
+
 static void ask_for_status(struct watch *w)
 {
 	json_t *ask = json_pack("{s:s,s:s,s:i}", "op", "wait", "id", w->m->spec->container->id, "pid",
@@ -304,14 +347,15 @@ static void on_signal(struct watch *w)
 _Noreturn static void watch(struct watch *w)
 {
 	for (;;) {
-		struct pollfd p[3] = {
+		struct pollfd p[4] = {
 			{ .fd = w->signals, .events = POLLIN },
 			{ .fd = w->m->sync, .events = POLLIN },
 			{ .fd = w->asked ? w->m->control : -1, .events = POLLIN },
+			{ .fd = w->m->dial, .events = POLLIN },
 		};
 		char kind = 0;
 
-		if (host_ppoll(p, 3, NULL) <= 0)
+		if (host_ppoll(p, 4, NULL) <= 0)
 			continue;
 		if (p[2].revents != 0)
 			finish(w, read_status(w));
@@ -321,24 +365,44 @@ _Noreturn static void watch(struct watch *w)
 				finish(w, STATUS_LOST); /* the creator gave up, or was killed */
 			if (kind == SYNC_COMMIT)
 				host_close_fd(&w->m->sync);
+			offer_dialer(w);
 			ask_for_status(w);
 		}
+		if (p[3].revents != 0)
+			on_dial(w);
 		if (p[0].revents != 0)
 			on_signal(w);
 	}
 }
 
+/* The two ends of "dial"; -1 when the container's network isn't one of its own. */
+static void open_dialer(struct monitor *m)
+{
+	int ends[2] = { -1, -1 };
+
+	if (m->spec->namespaces[OCI_NS_NETWORK].present && m->g->network == NETWORK_SANDBOX &&
+	    host_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+		ends[0] = ends[1] = -1;
+	m->dial = ends[0];
+	m->dialer = ends[1];
+}
+
 /* Keep sync, the control connections and the log; 0 to 2 become /dev/null. */
 static void close_others(struct monitor *m, int null)
 {
-	int *keep[] = { &m->sync, &m->control, &m->signals, &m->log };
+	int *keep[] = { &m->sync, &m->control, &m->signals, &m->log, &m->dial, &m->dialer };
 	int base = 3 + (int)ARRAY_SIZE(keep);
 
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
-		*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, base + 64);
+		if (*keep[i] >= 0)
+			*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, base + 64);
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
+		if (*keep[i] < 0) {
+			close(3 + (int)i);
+			continue;
+		}
 		dup3(*keep[i], 3 + (int)i, O_CLOEXEC);
 		*keep[i] = 3 + (int)i;
 	}
@@ -388,6 +452,7 @@ _Noreturn void monitor_main(struct monitor *m)
 		host_write(m->sync, e.text, strlen(e.text));
 		finish(&w, 126);
 	}
+	open_dialer(m);
 	close_others(m, null);
 	log_open(m->log, "monitor", LOG_INFO, LOG_TEXT);
 	if (m->g->overlay == OVERLAY_NONE)

@@ -32,6 +32,7 @@ struct monitor {
 	const char *state_path; /* the container's directory */
 	int state_dir;          /* the creator's, to connect by */
 	int signals;            /* control connection for signals; monitor_main() makes it */
+	int dial, dialer;       /* both ends: the Sentry asks on dialer for TCP to Docker's DNS server */
 	int console;            /* the slave of process.terminal's pty, or -1 */
 	int sync, control, sentry_control, listen, gofer_conn, log, exe;
 	bool joined;            /* its Sentry is another container's: none is started (pod.h) */

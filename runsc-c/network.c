@@ -349,6 +349,24 @@ static bool read_bool(const char *path)
 	return c == '1';
 }
 
+/*
+ * On every interface: "all" alone says nothing, it only was a way to set them (Docker does, and then
+ * clears those of a network with IPv6).  The files are those of the caller's network namespace.
+ */
+static bool ipv6_is_off(const struct network_config *n)
+{
+	char path[64];
+
+	if (access("/proc/net/if_inet6", F_OK) < 0)
+		return true;
+	for (size_t i = 0; i < n->link_count; i++) {
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", n->links[i].name);
+		if (!read_bool(path))
+			return false;
+	}
+	return n->link_count > 0;
+}
+
 static int scrape(struct rtnl *r, struct err *e)
 {
 	static const struct {
@@ -375,9 +393,7 @@ static int scrape(struct rtnl *r, struct err *e)
 		if (err < 0)
 			return err_errno(e, err, "the container's network: its %s", dumps[i].what);
 	}
-	/* These files are those of the caller's network namespace. */
-	r->n->ipv6_disabled = read_bool("/proc/sys/net/ipv6/conf/all/disable_ipv6") ||
-			      access("/proc/net/if_inet6", F_OK) < 0;
+	r->n->ipv6_disabled = ipv6_is_off(r->n);
 	return 0;
 }
 

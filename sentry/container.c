@@ -14,6 +14,7 @@
 
 #include "lib/fiber.h"
 #include "lib/mem.h"
+#include "platform/host.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
@@ -280,6 +281,34 @@ static void control_create(void *kernel, struct control_request *req, struct con
 	job_start(j);
 }
 
+NO_TSA static void job_dialer(struct job *j)
+{
+	struct container *k = container_lock(j);
+	struct net_ns *ns = k ? net_ns_get(k->ns->net) : NULL;
+
+	if (!k) {
+		host_close(j->fd);
+		return;
+	}
+	mutex_unlock(&containers.lock);
+	net_ns_set_dialer(ns, j->fd);
+	net_ns_put(ns);
+	control_reply_ok(j->req);
+}
+
+static void control_dialer(void *kernel, struct control_request *req, const char *id, int fd)
+{
+	struct job *j = job_new(job_dialer, req, id);
+
+	(void)kernel;
+	if (!j) {
+		host_close(fd);
+		return;
+	}
+	j->fd = fd;
+	job_start(j);
+}
+
 NO_TSA static void job_start_container(struct job *j)
 {
 	struct container *k = container_lock(j);
@@ -458,6 +487,7 @@ static void control_debug(void *kernel, struct control_request *req, const char 
 
 const struct control_ops container_control_ops = {
 	.create = control_create,
+	.dialer = control_dialer,
 	.start = control_start,
 	.exec = control_exec,
 	.signal = control_signal,

@@ -101,6 +101,7 @@ SRCS += sentry/socket/netlink.c
 SRCS += sentry/socket/options.c
 SRCS += sentry/socket/proc_net.c
 SRCS += sentry/socket/resolver.c
+SRCS += sentry/socket/resolver_tcp.c
 SRCS += sentry/socket/rtnetlink.c
 SRCS += sentry/socket/rtnetlink_set.c
 SRCS += sentry/socket/scm.c

@@ -174,6 +174,8 @@ static int addr_check(struct stack *s, const struct addr_info *i, struct nic **n
 		return -ENODEV;
 	if (i->plen > (ipa_is4(i->addr) ? 32 : 128))
 		return -EINVAL;
+	if (!ipa_is4(i->addr) && s->conf.v6_disable)
+		return -EACCES; /* ipv6_add_addr() */
 	if (ipa_is_any(i->addr) || ipa_is_multicast(i->addr) ||
 	    ipa_is_limited_broadcast(i->addr))
 		return ipa_is4(i->addr) ? -EINVAL : -EADDRNOTAVAIL;
@@ -294,6 +296,30 @@ int addr_del(struct stack *s, const struct addr_info *i)
 	return 0;
 }
 
+static int addr_del_v6(void *arg, const struct addr_info *a)
+{
+	if (!ipa_is4(a->addr))
+		(void)addr_del(arg, a);
+	return 0;
+}
+
+#define LO_INDEX 1
+
+void addr_v6_disabled(struct stack *s, bool disabled)
+{
+	struct addr_info lo = { .ifindex = LO_INDEX, .plen = 128, .scope = RT_SCOPE_HOST,
+				.state = ADDR_PERMANENT, .valid_until_ns = INT64_MAX,
+				.preferred_until_ns = INT64_MAX };
+	struct nic *n = nic_peek(s, LO_INDEX);
+
+	if (disabled) {
+		(void)addr_for_each(s, addr_del_v6, s);
+	} else if (n && (atomic_load(&n->flags) & IFF_UP)) {
+		lo.addr = lo.peer = ipa_v6(&in6addr_loopback);
+		(void)addr_add(s, &lo);
+	}
+}
+
 int addr_for_each(struct stack *s, int (*fn)(void *arg, const struct addr_info *a), void *arg)
 {
 	struct addr_info *copy;
@@ -364,6 +390,16 @@ bool addr_first(struct stack *s, struct nic *n, bool v6, struct ipa *out)
 		}
 	nrwlock_read_unlock(&s->tables);
 	return found;
+}
+
+bool addr_any_v6(const struct stack *s)
+{
+	const struct nic_addr *a;
+
+	list_for_each_entry(a, &s->addrs, node)
+		if (!ipa_is4(a->i.addr))
+			return true;
+	return false;
 }
 
 /* ---- source selection ---- */

@@ -210,6 +210,19 @@ int route_del(struct stack *s, const struct route_info *i)
 	return 0;
 }
 
+/* IPv4 tables are dumped in the order of their destinations, the longer prefix first: fib_table_dump(). */
+static void routes_sort(struct route_info *r, unsigned int count)
+{
+	for (unsigned int i = 1; i < count; i++) {
+		struct route_info one = r[i];
+		unsigned int k = i;
+
+		for (; k > 0 && memcmp(r[k - 1].dst.b, one.dst.b, sizeof(one.dst.b)) > 0; k--)
+			r[k] = r[k - 1];
+		r[k] = one;
+	}
+}
+
 int route_for_each(struct stack *s, int (*fn)(void *arg, const struct route_info *r), void *arg)
 {
 	struct route_info *copy;
@@ -224,10 +237,15 @@ int route_for_each(struct stack *s, int (*fn)(void *arg, const struct route_info
 		struct list *lists[] = { &s->rt_main[f], &s->rt_local[f], &s->rt_other[f] };
 		struct route *r;
 
-		for (unsigned int k = 0; k < ARRAY_SIZE(lists); k++)
+		for (unsigned int k = 0; k < ARRAY_SIZE(lists); k++) {
+			unsigned int first = count;
+
 			list_for_each_entry(r, lists[k], node)
 				if (count < max)
 					copy[count++] = r->i;
+			if (f == 0)
+				routes_sort(copy + first, count - first);
+		}
 	}
 	nrwlock_read_unlock(&s->tables);
 	if (!copy)
@@ -425,6 +443,9 @@ int route_lookup(struct stack *s, const struct route_key *key, struct dst *out)
 			}
 		}
 	}
+	/* Linux looks for a source first (ip6_route_get_saddr()), which there is none where IPv6 is off. */
+	if (err == -ENETUNREACH && f && ipa_is_any(k.src) && !addr_any_v6(s))
+		err = -EADDRNOTAVAIL;
 	nrwlock_read_unlock(&s->tables);
 	if (err < 0) {
 		net_add(s, f ? NS_Ip6OutNoRoutes : NS_IpOutNoRoutes, 1);

@@ -176,7 +176,7 @@ struct net_neigh_config {
 };
 
 struct network_config {
-	bool ipv6_disabled; /* net.ipv6.conf.all.disable_ipv6, or no IPv6 at all */
+	bool ipv6_disabled; /* disable_ipv6 on every interface, or no IPv6 at all */
 	/* A UDP socket that is connected to Docker's DNS server comes after those of the links. */
 	bool has_resolver;
 	int resolver_fd;    /* -1: none */

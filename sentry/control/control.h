@@ -16,6 +16,7 @@
  *            → stubs: host processes made for it that the CLI may have to move into its cgroup, as
  *            numbers in the Sentry's own pid namespace
  *            kill_on_close: its processes get SIGKILL when this connection closes (server.c)
+ *   dialer   id; descriptor: a socket on which its monitor connects to Docker's DNS server (resolver.h)
  *   start    id, network: struct network_config or null; descriptors: its links', in order
  *   exec     id, process: struct process_config; descriptors: process.fds  → pid
  *            kill_on_close: the process gets SIGKILL when this connection closes before a "wait" for
@@ -117,6 +118,11 @@ struct control_ops {
 	 * EACCES: not executable, …).  EEXIST: the id is in use.
 	 */
 	void (*create)(void *kernel, struct control_request *req, struct container_config *c);
+	/*
+	 * fd (consumed) leads to the monitor, which answers each byte with a TCP socket that connects to
+	 * 127.0.0.11:53 in the container's network namespace.
+	 */
+	void (*dialer)(void *kernel, struct control_request *req, const char *id, int fd);
 	/*
 	 * Set up the network (n, consumed, may be NULL) and let init run.  ENOENT: no such id;
 	 * EALREADY: running; ESRCH: it has stopped.

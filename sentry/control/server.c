@@ -243,6 +243,14 @@ static void call_start(struct call *c)
 	c->s->ops->start(c->s->kernel, c->r, c->id, n); /* consumes n */
 }
 
+static void call_dialer(struct call *c)
+{
+	if (c->fd_count != 1)
+		return call_invalid(c, "its descriptor");
+	c->fd_count = 0;
+	c->s->ops->dialer(c->s->kernel, c->r, c->id, c->fds[0]); /* consumes it */
+}
+
 static void call_signal(struct call *c)
 {
 	long long sig = call_int(c, "signal"), pid = call_int(c, "pid");
@@ -337,6 +345,7 @@ static const struct request_kind {
 	bool takes_fds;
 } kinds[] = {
 	{ "create", call_create, SLOT(create), true },
+	{ "dialer", call_dialer, SLOT(dialer), true },
 	{ "start", call_start, SLOT(start), true },
 	{ "exec", call_exec, SLOT(exec), true },
 	{ "signal", call_signal, SLOT(signal), false },

@@ -35,6 +35,7 @@ struct net_ns *net_ns_new(struct user_ns *owner)
 	ref_init(&ns->ref);
 	ns->id = ns_new_id();
 	ns->user_ns = user_ns_get(owner);
+	ns->dialer_fd = -1;
 	mutex_init(&ns->lock, LOCK_SOCKET);
 	list_init(&ns->links);
 	latch_init(&ns->netlink_latch);
@@ -77,8 +78,22 @@ static void net_ns_end(void *arg)
 	}
 	if (s)
 		stack_drive_stop(&ns->drive);
+	if (ns->dialer_fd >= 0)
+		host_close(ns->dialer_fd);
 	user_ns_put(ns->user_ns);
 	mem_free(ns);
+}
+
+void net_ns_set_dialer(struct net_ns *ns, int fd)
+{
+	mutex_lock(&ns->lock);
+	if (ns->dialer_fd < 0) {
+		ns->dialer_fd = fd;
+		fd = -1;
+	}
+	mutex_unlock(&ns->lock);
+	if (fd >= 0)
+		host_close(fd);
 }
 
 /* ---- the stack --------------------------------------------------------------------------------- */

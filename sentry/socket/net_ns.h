@@ -38,6 +38,7 @@ struct net_ns {
 	struct stack_drive drive;    /* (l) */
 	struct list links;           /* (l) struct link of sentry/socket/link.h */
 	struct resolver *resolver;   /* (l) or NULL */
+	int dialer_fd;               /* (l) owned: TCP to Docker's DNS server (resolver.h); -1: none */
 	struct latch netlink_latch;
 	struct list netlinks;        /* (netlink_latch) AF_NETLINK sockets */
 	struct work end;
@@ -65,6 +66,9 @@ struct stack *net_ns_stack_peek(const struct net_ns *ns);
  * out.  n may be NULL.  On a fiber.
  */
 void net_ns_configure(struct net_ns *ns, struct network_config *n);
+
+/* Takes fd over; a namespace has one, the first that comes. */
+void net_ns_set_dialer(struct net_ns *ns, int fd);
 
 /* Registers the kind with nsfs, after procfs_init(). */
 void net_ns_init(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * resolver.c: see resolver.h.  UDP only: a client that falls back to TCP is refused.
+ * resolver.c: see resolver.h.  UDP here; TCP is in resolver_tcp.c.
  *
  * All work is done by one work item, queued when either socket has something to read; it runs once
  * at a time, so what it touches needs no lock.  Queries in flight are at most SLOTS; a slot that is
@@ -27,6 +27,7 @@
 #include "netstack/stack.h"
 #include "platform/host.h"
 #include "sentry/socket/net_ns.h"
+#include "sentry/socket/resolver_impl.h"
 
 #define RESOLVER_ADDRESS 0x7f00000bu /* 127.0.0.11 */
 #define RESOLVER_PORT    53
@@ -44,6 +45,7 @@ struct resolver {
 	struct wq_entry entry;
 	struct hostfd host;
 	struct work work;
+	struct resolver_tcp *tcp; /* NULL: connections are refused */
 	unsigned int next;
 	struct query queries[SLOTS];
 	char message[MESSAGE_MAX];
@@ -128,6 +130,7 @@ static void resolver_work(void *arg)
 		more = resolver_ask(r);
 		more |= resolver_answer(r);
 	}
+	more |= resolver_tcp_work(r->tcp);
 	if (more)
 		work_queue(&r->work);
 	hostfd_watch(&r->host, EPOLLIN);
@@ -155,6 +158,9 @@ void resolver_start(struct net_ns *ns, int fd)
 	wq_entry_init(&r->entry, resolver_woken, POLLIN);
 	wq_add(ep_wq(r->ep), &r->entry);
 	ns->resolver = r;
+	err = ns->dialer_fd < 0 ? -ENOTCONN : resolver_tcp_new(s, &a, ns->dialer_fd, &r->work, &r->tcp);
+	if (err < 0)
+		log_warn("network: the embedded DNS server is reached by UDP only: %s", strerror(-err));
 	work_queue(&r->work);
 	return;
 
@@ -176,8 +182,10 @@ void resolver_stop(struct resolver *r)
 	fd = r->host.fd;
 	hostfd_fini(&r->host);
 	wq_remove(&r->entry);
+	resolver_tcp_quiet(r->tcp);
 	while (atomic_load(&r->work.queued))
 		fiber_yield();
+	resolver_tcp_free(r->tcp);
 	ep_close(r->ep);
 	host_close(fd);
 	mem_free(r);

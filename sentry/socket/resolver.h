@@ -5,7 +5,7 @@
  * Docker's daemon listens at a loopback address of the container's network namespace, where no link
  * of ours leads.  So the stack gets a socket of its own at that address; what arrives there goes, with
  * another query id, to the daemon by a connected UDP socket of the host (runsc-c/network.c), and the
- * answers come back the same way.
+ * answers come back the same way.  A TCP connection is joined to one that the container's monitor makes.
  */
 #pragma once
 

@@ -24,6 +24,11 @@ create() {
 	podman) podman --runtime "$RT" create --network none --label row="$N" "$@" ;;
 	esac
 }
+# docker with the row's runtime, on its networks: dk run|create [FLAGS…]
+dk() { docker "$1" --runtime "$RT" --label row="$N" "${@:2}"; }
+# A network of the row's: net [FLAGS…]
+net() { docker network create "$@" "$N" > /dev/null; }
+address() { docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$1"; }
 # A container that sleeps: sleeper [FLAGS…]
 sleeper() { run -d --name "$N" "$@" busybox sleep 1000 > /dev/null; }
 # Wait until a command succeeds: until_true SECONDS COMMAND…
@@ -82,7 +87,8 @@ cleanup() {
 	case $CLIENT in
 	docker|podman)
 		cli ps -aq --filter label=row="$N" | xargs -r "$CLIENT" rm -f $([ "$CLIENT" = docker ] || echo -t 0)
-		cli volume rm -f "$N" ;;
+		cli volume rm -f "$N"
+		cli network rm "$N" "$N-b" ;;
 	esac
 }
 

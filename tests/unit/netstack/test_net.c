@@ -342,6 +342,57 @@ static void a_duplicate_address_is_found(void **state)
 	assert_int_equal(addr_del(f->a->stack, &a), 0);
 }
 
+static int count_v6(void *arg, const struct addr_info *a)
+{
+	*(int *)arg += !ipa_is4(a->addr);
+	return 0;
+}
+
+static void disable_ipv6_takes_its_addresses_off(void **state)
+{
+	struct fx *f = *state;
+	struct stack *s = f->a->stack;
+	struct addr_info a = { .ifindex = 1, .addr = sim_ip6("2001:db8::77"), .plen = 64, .nodad = 1 };
+	size_t conf = (size_t)net_conf_find("ipv6.conf.all.disable_ipv6");
+	struct route_info out;
+	int count = 0;
+
+	assert_int_equal(addr_add(s, &a), 0);
+	assert_int_equal(net_conf_set(s, conf, 1), 0);
+	addr_for_each(s, count_v6, &count);
+	assert_int_equal(count, 0);
+	assert_int_equal(addr_add(s, &a), -EACCES);
+	assert_int_equal(route_get(s, sim_ip6("2001:db9::1"), ipa_any6(), 0, &out), -EADDRNOTAVAIL);
+	assert_int_equal(net_conf_set(s, conf, 0), 0);
+	addr_for_each(s, count_v6, &count); /* loopback's */
+	assert_int_equal(count, 1);
+	assert_int_equal(route_get(s, sim_ip6("2001:db9::1"), ipa_any6(), 0, &out), -ENETUNREACH);
+}
+
+static int order_of(void *arg, const struct route_info *r)
+{
+	struct ipa *last = arg;
+
+	if (r->family == AF_INET && r->table == 254) {
+		assert_true(memcmp(last->b, r->dst.b, 16) <= 0);
+		*last = r->dst;
+	}
+	return 0;
+}
+
+static void routes_are_dumped_by_destination(void **state)
+{
+	struct fx *f = *state;
+	struct ipa last = ipa_any4();
+	struct route_info r = { .family = AF_INET, .type = ROUTE_UNICAST, .table = 254, .ifindex = 2,
+				.expires_ns = INT64_MAX, .scope = 253 };
+
+	r.dst = r.gateway = r.prefsrc = ipa_any4();
+	assert_int_equal(route_add(f->a->stack, &r, ROUTE_CREATE), 0);
+	assert_int_equal(route_for_each(f->a->stack, order_of, &last), 0);
+	assert_false(ipa_is_any(last));
+}
+
 static int find_slaac(void *arg, const struct addr_info *a)
 {
 	if ((a->state & ADDR_AUTO) && !(a->state & ADDR_TENTATIVE))
@@ -506,6 +557,7 @@ UNIT_MAIN(T(overlapping_fragments_are_refused), T(a_flood_of_fragments_stays_wit
 	  T(malformed_packets_are_counted_and_dropped), T(neighbours_are_bounded_and_permanent_ones_stay),
 	  T(the_longest_prefix_and_then_the_metric_decide), T(reuseport_spreads_flows_and_keeps_each),
 	  T(a_classic_filter_chooses_datagrams), T(packet_sockets_see_both_directions),
-	  T(a_duplicate_address_is_found), T(a_router_gives_addresses_when_asked_to),
+	  T(a_duplicate_address_is_found), T(disable_ipv6_takes_its_addresses_off),
+	  T(routes_are_dumped_by_destination), T(a_router_gives_addresses_when_asked_to),
 	  T(large_segments_that_vanish_are_made_smaller), T(ecn_marks_slow_the_sender),
 	  T(idle_connections_are_small))
