@@ -24,13 +24,19 @@
 
 /* ---- scheduling: policies and priorities are kept, the host schedules --------------------------------- */
 
-/* The task asked about, referenced; 0 is the caller. */
+/* The task asked about, referenced; 0 is the caller.  For the calls on affinity any number is one. */
+static int sched_find(struct task *t, int pid, struct task **out)
+{
+	if (!pid)
+		*out = task_get(t);
+	else
+		*out = pid > 0 ? task_lookup(task_pid_ns(t), pid) : NULL;
+	return *out ? 0 : -ESRCH;
+}
+
 static int sched_target(struct task *t, int pid, struct task **out)
 {
-	if (pid < 0)
-		return -EINVAL;
-	*out = pid ? task_lookup(task_pid_ns(t), pid) : task_get(t);
-	return *out ? 0 : -ESRCH;
+	return pid < 0 ? -EINVAL : sched_find(t, pid, out);
 }
 
 /* As check_same_owner() or CAP_SYS_NICE. */
@@ -363,7 +369,7 @@ long sys_sched_getaffinity(struct task *t, int pid, unsigned int size, uaddr_t m
 
 	if (size & 7 || size * 8 < kernel_cpu_count(t->process->container))
 		return -EINVAL;
-	err = sched_target(t, pid, &o);
+	err = sched_find(t, pid, &o);
 	if (err)
 		return err;
 	memset(m, 0, sizeof(m));
@@ -383,7 +389,7 @@ long sys_sched_setaffinity(struct task *t, int pid, unsigned int size, uaddr_t m
 
 	if (uaccess_get(t, m, mask, MIN((size_t)size, sizeof(m))))
 		return -EFAULT;
-	err = sched_target(t, pid, &o);
+	err = sched_find(t, pid, &o);
 	if (err)
 		return err;
 	err = sched_may(t, o) ? 0 : -EPERM;

@@ -3,12 +3,14 @@
 export HOME=/root npm_config_offline=true npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
 echo == npm
 mkdir -p /root/lib/deep/er /root/app && cd /root/lib
-echo '{"name":"lib","version":"1.2.3","main":"i.js","bin":{"lib-say":"say.js"},"scripts":{"postinstall":"node -e \"require(`fs`).writeFileSync(`made`,`by script`)\""}}' > package.json
+cat > package.json <<'X'
+{"name":"lib","version":"1.2.3","main":"i.js","bin":{"lib-say":"say.js"},"scripts":{"postinstall":"node -e \"require('fs').writeFileSync('made','by script')\""}}
+X
 echo 'module.exports = (a, b) => a + b' > i.js
 printf '#!/usr/bin/env node\nconsole.log("said", require("./i.js")(2, 3))\n' > say.js; chmod 755 say.js
 for i in $(seq 200); do echo "module.exports = $i" > deep/er/f$i.js; done
 npm pack --silent
-cd /root/app && npm init -y >/dev/null && npm install --foreground-scripts ../lib/lib-1.2.3.tgz 2>&1 | sed 's/ in .*//'
+cd /root/app && npm init -y >/dev/null && npm install --foreground-scripts ../lib/lib-1.2.3.tgz 2>&1 | sed 's/ in .*//; s/[0-9T_Z-]*-debug/debug/'
 ls node_modules node_modules/.bin; ls node_modules/lib/deep/er | wc -l; cat node_modules/lib/made; echo; npx lib-say
 node -e 'console.log(require("lib")(1,2), require("./package.json").dependencies)'
 npm uninstall lib 2>&1 | sed 's/ in .*//'; ls node_modules 2>&1
@@ -24,7 +26,7 @@ if (isMainThread) {
 	}))
 	Promise.all(all).then(r => { console.log(JSON.stringify(r), a[0]) }).then(() => {
 		const w = new Worker('for(;;);', { eval: true })
-		setTimeout(() => w.terminate().then(c => console.log('terminated', c)), 200)
+		w.on('online', () => w.terminate().then(c => console.log('terminated', c)))
 	})
 } else {
 	const a = new Int32Array(workerData.sab)
