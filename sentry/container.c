@@ -16,6 +16,7 @@
 #include "lib/mem.h"
 #include "platform/host.h"
 #include "sentry/socket/net_ns.h"
+#include "sentry/task/cgrp.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 
@@ -128,6 +129,7 @@ static void container_bury(struct container *k)
 static void container_free(struct container *k)
 {
 	container_bury(k);
+	cgrp_drop_root(k->cgroup);
 	mem_free(k->cgroups_path);
 	mem_free(k);
 }
@@ -150,7 +152,9 @@ static struct container *container_new(const struct container_config *config)
 	atomic_init(&k->cpu_period_us, config->cpu_period_us);
 	k->cgroups_path = mem_strdup(config->cgroups_path ? config->cgroups_path : "/");
 	k->ns = mem_new(struct ns_set);
-	if (!k->cgroups_path || !k->ns) {
+	k->cgroup = cgrp_new_root();
+	if (!k->cgroups_path || !k->ns || !k->cgroup) {
+		cgrp_drop_root(k->cgroup);
 		mem_free(k->cgroups_path);
 		mem_free(k->ns);
 		mem_free(k);

@@ -16,6 +16,7 @@
 #include "sentry/control/control.h"
 #include "vfs/vfs.h"
 
+struct cgrp;
 struct ns_set;
 struct plat_thread;
 struct pid_ns;
@@ -42,6 +43,7 @@ struct container {
 	unsigned int cpu_count;  /* (a) what its tasks see, at least 1 */
 	atomic_ullong cpu_quota_us, cpu_period_us; /* (a) what cgroup files show; quota 0: none */
 	char *cgroups_path;      /* (c) owned */
+	struct cgrp *cgroup;   /* (c) owned: the root of the groups that it makes */
 
 	struct list node;        /* (k) */
 	enum control_status status; /* (k) */

@@ -184,11 +184,20 @@ static int pfs_getattr(struct vfs_ctx *c, struct inode *i, uint32_t query, struc
 
 static int pfs_setattr(struct vfs_ctx *c, struct inode *i, const struct setattr *a)
 {
+	const struct pfs_entry *e = pfs_inode_of(i)->entry;
 	struct setattr rest = *a;
 
-	(void)c;
-	if (a->mask & (SETATTR_MODE | SETATTR_UID | SETATTR_GID))
-		return -EPERM;
+	if (a->mask & (SETATTR_MODE | SETATTR_UID | SETATTR_GID)) {
+		struct pfs_req r;
+		int err = e->setattr ? pfs_req_init(&r, c, i) : -EPERM;
+
+		if (err)
+			return err;
+		err = e->setattr(&r, a);
+		pfs_req_fini(&r);
+		if (err)
+			return err;
+	}
 	rest.mask &= ~(uint32_t)SETATTR_SIZE; /* O_TRUNC: there is nothing to cut */
 	inode_apply_setattr(i, &rest);
 	return 0;
@@ -225,6 +234,9 @@ static struct inode *pfs_inode_new(struct super *sb, const struct pfs_entry *e, 
 	i->entry = e;
 	i->pid = pid;
 	i->key = key;
+	list_init(&i->extra);
+	if (e->made)
+		e->made(i);
 	return &i->inode;
 }
 
@@ -232,6 +244,8 @@ static void pfs_inode_free(struct inode *i)
 {
 	struct pfs_inode *pi = pfs_inode_of(i);
 
+	if (pi->entry->gone)
+		pi->entry->gone(pi);
 	pid_put(pi->pid);
 	mem_free(pi);
 }
@@ -272,6 +286,38 @@ static int pfs_lookup(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
 	}
 	pfs_req_fini(&r);
 	return err == -ENOENT ? 0 : err; /* stays negative */
+}
+
+static int pfs_mkdir(struct vfs_ctx *c, struct inode *dir, struct dentry *d, const struct inode_attr_new *a)
+{
+	const struct pfs_dir *ops = pfs_inode_of(dir)->entry->dir;
+	struct pfs_req r;
+	int err;
+
+	if (!ops->mkdir)
+		return -EPERM;
+	err = pfs_req_init(&r, c, dir);
+	if (err)
+		return err == -ESRCH ? -ENOENT : err;
+	err = ops->mkdir(&r, dentry_name(d), a);
+	pfs_req_fini(&r);
+	return err ? err : pfs_lookup(c, dir, d);
+}
+
+static int pfs_rmdir(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
+{
+	const struct pfs_dir *ops = pfs_inode_of(dir)->entry->dir;
+	struct pfs_req r;
+	int err;
+
+	if (!ops->rmdir)
+		return -EPERM;
+	err = pfs_req_init(&r, c, dir);
+	if (err)
+		return err == -ESRCH ? -ENOENT : err;
+	err = ops->rmdir(&r, pfs_inode_of(dentry_inode(d)));
+	pfs_req_fini(&r);
+	return err;
 }
 
 static int pfs_revalidate(struct vfs_ctx *c, struct dentry *d)
@@ -667,6 +713,8 @@ static uint32_t pfs_poll(struct file *f, struct poller *p)
 
 static const struct inode_ops pfs_dir_inode_ops = {
 	.lookup = pfs_lookup,
+	.mkdir = pfs_mkdir,
+	.rmdir = pfs_rmdir,
 	.revalidate = pfs_revalidate,
 	.permission = pfs_permission,
 	.getattr = pfs_getattr,

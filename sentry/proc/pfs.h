@@ -32,6 +32,7 @@ struct pfs_inode {
 	const struct pfs_entry *entry; /* (c) */
 	struct pid *pid;               /* (c) counted; NULL: not about a task */
 	int64_t key;                   /* (c) a descriptor's number and the like */
+	struct list extra;             /* for entry->made's owner */
 };
 
 /* Who asks about what.  Everything is borrowed for the call. */
@@ -61,6 +62,9 @@ struct pfs_dir {
 	int (*lookup)(const struct pfs_req *r, const char *name, struct pfs_child *out);
 	/* The first further child whose cookie is >= from: 1 and *out, 0 at the end, or -errno. */
 	int (*next)(const struct pfs_req *r, int64_t from, struct pfs_child *out);
+	/* Directories that applications make and remove.  Empty: -EPERM.  The directory's lock is held. */
+	int (*mkdir)(const struct pfs_req *r, const char *name, const struct inode_attr_new *a);
+	int (*rmdir)(const struct pfs_req *r, struct pfs_inode *child);
 };
 
 struct pfs_entry {
@@ -92,6 +96,11 @@ struct pfs_entry {
 	const struct pfs_dir *dir;
 	/* Is the cached name still true?  Asked besides "does the task still live".  Empty: yes. */
 	bool (*alive)(const struct pfs_req *r);
+	/* A new mode or owner (already permitted) is to be kept.  Empty: -EPERM. */
+	int (*setattr)(const struct pfs_req *r, const struct setattr *a);
+	/* i was made: its fields may be changed.  i is about to be freed: does not sleep. */
+	void (*made)(struct pfs_inode *i);
+	void (*gone)(struct pfs_inode *i);
 	/* Mode (of links to descriptors), size, link count.  Empty: as they are. */
 	void (*attr)(const struct pfs_req *r, struct attr *a);
 	const void *arg; /* whatever the functions need */

@@ -17,6 +17,7 @@
 #include "sentry/time/time_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
+#include "sentry/task/cgrp.h"
 
 /* ---- short files ------------------------------------------------------------------------------ */
 
@@ -150,11 +151,22 @@ static int write_oom_adj(const struct pfs_req *r, char *text, size_t size)
 
 /* ---- odds and ends ---------------------------------------------------------------------------- */
 
-/* One v2 hierarchy whose root is the container's: paths are as in a cgroup namespace. */
+/* One v2 hierarchy; paths are those of the reader's cgroup namespace. */
 static int show_cgroup(const struct pfs_req *r, struct buf *b)
 {
-	(void)r;
-	buf_puts(b, "0::/\n");
+	struct ns_set *ns = r->reader ? task_ns_get(r->reader) : NULL;
+	const struct cgrp *cg;
+
+	buf_puts(b, "0::");
+	mutex_lock(&tasklist.lock);
+	cg = r->target->process->cgroup;
+	if (cg)
+		cgrp_path_locked(cg, ns && ns->cgroup ? ns->cgroup->root : NULL, b);
+	else
+		buf_puts(b, "/");
+	mutex_unlock(&tasklist.lock);
+	buf_puts(b, "\n");
+	ns_set_put(ns);
 	return 0;
 }
 

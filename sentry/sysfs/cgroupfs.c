@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cgroupfs.c: "cgroup2", and "cgroup" for one v1 controller: the container's own group, read-only.
+ * cgroupfs.c: "cgroup2", and "cgroup" for one v1 controller: the container's own group.
  *
  * What is shown are the limits that the container was given and what it uses, so that runtimes
- * (JVM, Go, .NET, Node) size themselves right.  There is one group: the container's, which is the
- * root of what it sees, as in a cgroup namespace; unlike a real root it has the files with limits.
- * Nothing can be written and no groups can be made: the mount is read-only in containers anyway.
+ * (JVM, Go, .NET, Node) size themselves right.  The container's group is the root of what it sees, as in
+ * a cgroup namespace; unlike a real root it has the files with limits.  Below it, in version 2, groups
+ * without controllers can be made where the mount is writable (cgroup_dir.c).
  *
  * A v1 mount names its controllers in the mount options ("memory", "cpu,cpuacct"); "name=systemd" and
  * unknown ones give a hierarchy without controllers.  A container's own mount without options is v2.
@@ -18,6 +18,7 @@
 #include "sentry/container.h"
 #include "sentry/kernel.h"
 #include "sentry/sysfs/sysfs_impl.h"
+#include "sentry/task/cgrp.h"
 #include "sentry/task/task.h"
 
 #define CGROUP2_MAGIC   0x63677270
@@ -213,21 +214,28 @@ static int show_threads(const struct pfs_req *r, struct buf *b)
 	return 0;
 }
 
+static int show_nothing(const struct pfs_req *r, struct buf *b)
+{
+	(void)r;
+	buf_puts(b, "\n");
+	return 0;
+}
+
 #define SHOW(name_, fn_)   { .name = name_, .mode = S_IFREG | 0444, .show = (fn_) }
 #define TEXT(name_, text_) \
 	{ .name = name_, .mode = S_IFREG | 0444, .show = show_text, .arg = (text_) }
 
 static const struct pfs_entry v2_rows[] = {
-	SHOW("cgroup.procs", show_procs),
-	SHOW("cgroup.threads", show_threads),
+	CGROUP_FILE("cgroup.procs", CGROUP_PROCS, cgroup_show_procs, cgroup_write_procs),
+	CGROUP_FILE("cgroup.threads", CGROUP_THREADS, cgroup_show_threads, cgroup_write_threads),
+	CGROUP_FILE("cgroup.subtree_control", CGROUP_SUBTREE, show_nothing, cgroup_write_subtree),
 	TEXT("cgroup.controllers", "cpuset cpu memory pids\n"),
-	TEXT("cgroup.subtree_control", ""),
 	TEXT("cgroup.type", "domain\n"),
 	TEXT("cgroup.events", "populated 1\nfrozen 0\n"),
 	TEXT("cgroup.freeze", "0\n"),
 	TEXT("cgroup.max.depth", "max\n"),
 	TEXT("cgroup.max.descendants", "max\n"),
-	TEXT("cgroup.stat", "nr_descendants 0\nnr_dying_descendants 0\n"),
+	SHOW("cgroup.stat", cgroup_show_stat),
 	SHOW("cpu.max", show_cpu_max),
 	TEXT("cpu.max.burst", "0\n"),
 	SHOW("cpu.stat", show_cpu_stat),
@@ -253,8 +261,10 @@ static const struct pfs_entry v2_rows[] = {
 	TEXT("pids.events", "max 0\n"),
 	{ .name = NULL },
 };
-static const struct pfs_dir v2_dir = { .entries = v2_rows };
-static const struct pfs_entry v2_root = { .name = "/", .mode = S_IFDIR | 0555, .dir = &v2_dir };
+static const struct pfs_dir v2_dir = { .entries = v2_rows, CGROUP_DIR_SLOTS };
+static const struct pfs_entry v2_root = {
+	.name = "/", .mode = S_IFDIR | 0755, .dir = &v2_dir, .setattr = cgroup_inode_setattr,
+};
 
 /* ---- v1 --------------------------------------------------------------------------------------- */
 
@@ -389,8 +399,25 @@ static const struct {
 static int cgroup2_mount(struct vfs_ctx *c, const struct fs_type *t, const char *source,
 			 const char *data, void *fs_data, struct super **out)
 {
+	struct task *task = ctx_task(c);
+	const struct container *k = task ? task->process->container : fs_data;
+	const struct cgrp *root = k ? k->cgroup : NULL;
+	bool top = true;
+	int err;
+
 	(void)source, (void)data;
-	return view_super_new(c, t, CGROUP2_MAGIC, "", &v2_root, fs_data, out);
+	if (task && task->ns->cgroup && task->ns->cgroup->root) {
+		root = task->ns->cgroup->root;
+		top = !root->parent;
+	}
+	err = view_super_new(c, t, CGROUP2_MAGIC, "", top ? &v2_root : &cgroup_group, fs_data, out);
+	if (!err && root) {
+		struct pfs_inode *i = pfs_inode_of(dentry_inode((*out)->root));
+
+		i->key = root->id; /* nobody has seen it yet */
+		cgroup_inode_made(i);
+	}
+	return err;
 }
 
 static struct fs_type cgroup2_type = {

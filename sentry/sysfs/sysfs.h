@@ -14,3 +14,6 @@ int sysfs_init(void) must_check;
  * before the first mount.
  */
 int sysfs_add(const char *path, const struct pfs_entry *e) must_check;
+
+/* A control group (sentry/task/cgrp.h) became empty or populated.  Without locks. */
+void cgroupfs_changed(int64_t id);

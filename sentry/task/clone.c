@@ -19,6 +19,7 @@
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/signal/signal_impl.h"
+#include "sentry/task/cgrp.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task_impl.h"
@@ -290,6 +291,7 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 	list_append(&p->tasks, &t->process_node);
 	p->task_count = 1;
 	latch_unlock(&p->siglock);
+	cgrp_enter_locked(p, parent->process->cgroup);
 	p->creator = pid_get(parent->pid);
 	if (traced)
 		ptrace_clone_link_locked(parent, t);
@@ -576,6 +578,8 @@ int task_new_init(const struct process_spec *s, struct task **out)
 
 	mutex_lock(&tasklist.lock);
 	err = init_link_locked(t, p, s->pid_ns);
+	if (!err)
+		cgrp_enter_locked(p, s->container ? s->container->cgroup : NULL);
 	mutex_unlock(&tasklist.lock);
 	if (err)
 		goto put_task;

@@ -18,6 +18,7 @@
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/signal/signal_impl.h"
+#include "sentry/task/cgrp.h"
 #include "sentry/task/helper.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
@@ -506,6 +507,7 @@ static void process_end_locked(struct process *p, bool *reap)
 	p->wait_status = (p->flags & PROCESS_GROUP_EXIT) ? p->group_exit_code
 							 : p->leader->exit_status;
 	p->state = PROCESS_ZOMBIE;
+	cgrp_leave_locked(p);
 	wq_wake(&p->pid->wq, 0);
 	pgrp_check_orphan_locked(p, p->parent, p);
 	*reap = process_tell_end_locked(p);
@@ -569,6 +571,8 @@ void task_leave(struct task *t)
 		process_end_locked(p, &reap);
 	}
 	mutex_unlock(&tasklist.lock);
+	if (last)
+		cgrp_tell(p->cgroup);
 
 	if (last && !p->parent && !reap) {
 		/* Made by the Sentry itself: nobody waits, so tell the owner, then reap. */

@@ -14,6 +14,7 @@
 #include "lib/mem.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/ipc/ipc.h"
+#include "sentry/task/cgrp.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/time/time_ns.h"
@@ -48,7 +49,7 @@ void uts_ns_put(struct uts_ns *u)
 	mem_free(u);
 }
 
-static struct cgroup_ns *cgroup_ns_new(struct user_ns *owner)
+static struct cgroup_ns *cgroup_ns_new(struct user_ns *owner, struct task *t)
 {
 	struct cgroup_ns *ns = mem_new(struct cgroup_ns);
 
@@ -57,6 +58,9 @@ static struct cgroup_ns *cgroup_ns_new(struct user_ns *owner)
 	ref_init(&ns->ref);
 	ns->user_ns = user_ns_get(owner);
 	ns->id = ns_new_id();
+	mutex_lock(&tasklist.lock);
+	ns->root = cgrp_get(t->process->cgroup);
+	mutex_unlock(&tasklist.lock);
 	return ns;
 }
 
@@ -72,6 +76,7 @@ void cgroup_ns_put(struct cgroup_ns *ns)
 	if (!ns || !ref_put(&ns->ref))
 		return;
 	user_ns_put(ns->user_ns);
+	cgrp_put(ns->root);
 	mem_free(ns);
 }
 
@@ -230,7 +235,7 @@ int ns_set_unshare(struct task *t, const struct cred *cred, struct ns_set *ns, s
 		ns->ipc = ipc;
 	}
 	if (flags & CLONE_NEWCGROUP) {
-		struct cgroup_ns *cgroup = cgroup_ns_new(cred->user_ns);
+		struct cgroup_ns *cgroup = cgroup_ns_new(cred->user_ns, t);
 
 		if (!cgroup)
 			return -ENOMEM;

@@ -18,6 +18,7 @@
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/sys/dispatch.h"
+#include "sentry/task/cgrp.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/helper.h"
 #include "sentry/task/task_impl.h"
@@ -92,6 +93,7 @@ void process_put(struct process *p)
 		pid_put(p->creator);
 		pid_put(p->pid);
 		pid_ns_put(p->pid_ns);
+		cgrp_put(p->cgroup);
 		mem_free(p);
 		p = parent;
 	}

@@ -140,12 +140,13 @@ struct net_ns;
 struct time_ns; /* sentry/time/time_ns.h; NULL: the first, without offsets */
 
 /*
- * A cgroup namespace (cgroup_namespaces(7)).  A container has one group, which is the root of what it
- * sees: all namespaces show the same.  NULL: the first.
+ * A cgroup namespace (cgroup_namespaces(7)): the group that its members see as "/".  NULL: the first,
+ * whose root is the container's.
  */
 struct cgroup_ns {
 	struct ref ref;
 	struct user_ns *user_ns; /* (c) counted */
+	struct cgrp *root;     /* (c) counted; NULL: the container's */
 	uint64_t id;             /* (c) */
 };
 
@@ -195,6 +196,7 @@ struct process {
 	struct pid *pid;             /* (c) counted; tgid */
 	struct pid_ns *pid_ns;       /* (c) counted: the one its tgid is deepest in */
 	struct container *container; /* (c) */
+	struct cgrp *cgroup;       /* (t) counted: sentry/task/cgrp.h; NULL: no container */
 	struct task *leader;         /* (t) counted; changes in execve by another thread */
 	struct list tasks;           /* (t)+(s): struct task by process_node; both to change */
 	unsigned int task_count;     /* (s) not yet exited */

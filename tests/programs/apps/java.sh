@@ -1,5 +1,6 @@
 # timeout: 300
 # memory: 268435456
+# cgroup: ro
 # Java 17 under 256 MB: sizes, threads, garbage, jstack and jcmd attach, processes, files, memory-mapped buffers.
 export HOME=/root; cd /root
 echo == sizes
@@ -58,4 +59,4 @@ jmap -histo $pid | grep -c java.lang.String
 kill -QUIT $pid; sleep 0.5; grep -c 'Full thread dump' out
 kill $pid; wait $pid; echo status $?; tail -1 out
 echo == the limit
-java -Xmx1g -XX:+AlwaysPreTouch -Xms1g -version >/dev/null 2>&1; echo beyond: $?
+(java -Xmx1g -XX:+AlwaysPreTouch -Xms1g -version; echo beyond: $? >&3) 3>&1 >/dev/null 2>&1
