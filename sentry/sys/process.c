@@ -11,6 +11,8 @@
 
 #include "lib/mem.h"
 #include "sentry/loader/loader.h"
+#include "sentry/sysfs/sysfs.h"
+#include "sentry/task/cgrp.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task_impl.h"
@@ -115,6 +117,7 @@ long sys_clone3(struct task *t, uaddr_t args, size_t size)
 	int32_t set_tid[PID_NS_DEPTH_MAX];
 	struct clone_args_k a = { 0 };
 	struct clone_args u;
+	long tid;
 	int err;
 
 	if (size < CLONE_ARGS_SIZE_VER0)
@@ -124,7 +127,8 @@ long sys_clone3(struct task *t, uaddr_t args, size_t size)
 	err = uaccess_get_struct(t, &u, sizeof(u), args, size);
 	if (err)
 		return err;
-	if ((u.flags & ((CSIGNAL & ~CLONE_NEWTIME) | CLONE_DETACHED)) || (u.flags & CLONE_INTO_CGROUP) ||
+	if ((u.flags & ((CSIGNAL & ~CLONE_NEWTIME) | CLONE_DETACHED)) ||
+	    ((u.flags & CLONE_INTO_CGROUP) && (u.cgroup > INT32_MAX || size < CLONE_ARGS_SIZE_VER2)) ||
 	    u.exit_signal > SIG_COUNT || u.set_tid_size > PID_NS_DEPTH_MAX ||
 	    !u.set_tid != !u.set_tid_size || !u.stack != !u.stack_size)
 		return -EINVAL;
@@ -145,7 +149,16 @@ long sys_clone3(struct task *t, uaddr_t args, size_t size)
 			if (set_tid[i] <= 0 || set_tid[i] >= PID_MAX_LIMIT)
 				return -EINVAL;
 	}
-	a.flags = u.flags;
+	if (u.flags & CLONE_INTO_CGROUP) {
+		err = cgroupfs_group_of(t, (int)u.cgroup, &a.cgroup);
+		if (!err && (u.flags & CLONE_THREAD) && a.cgroup != t->process->cgroup)
+			err = -EOPNOTSUPP; /* there are no threaded groups */
+		if (err) {
+			cgrp_put(a.cgroup);
+			return err;
+		}
+	}
+	a.flags = u.flags & ~(uint64_t)CLONE_INTO_CGROUP;
 	a.exit_signal = (int)u.exit_signal;
 	a.stack = u.stack ? uaddr(u.stack + u.stack_size) : UADDR_NULL;
 	a.parent_tid = uaddr(u.parent_tid);
@@ -154,7 +167,9 @@ long sys_clone3(struct task *t, uaddr_t args, size_t size)
 	a.tls = uaddr(u.tls);
 	a.set_tid = set_tid;
 	a.set_tid_count = u.set_tid_size;
-	return task_clone(t, &a);
+	tid = task_clone(t, &a);
+	cgrp_put(a.cgroup);
+	return tid;
 }
 
 /* ---- execve ------------------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@
 #include "sentry/signal/signal.h"
 #include "sentry/sysfs/sysfs_impl.h"
 #include "sentry/task/cgrp.h"
+#include "sentry/task/fdtable.h"
 #include "sentry/task/task.h"
 #include "vfs/notify.h"
 
@@ -478,3 +479,38 @@ const struct pfs_entry cgroup_group = {
 	.name = "group", .mode = S_IFDIR | 0755, .dir = &group_dir, .alive = group_alive,
 	.made = cgroup_inode_made, .setattr = cgroup_inode_setattr,
 };
+
+/* ---- clone3(CLONE_INTO_CGROUP) ---------------------------------------------------------------- */
+
+int cgroupfs_group_of(struct task *t, int fd, struct cgrp **out)
+{
+	const struct cgrp *common;
+	struct file *f = fdt_file(t->fdt, fd);
+	struct inode *i;
+	int err = 0;
+
+	*out = NULL;
+	if (!f)
+		return -EBADF;
+	i = f->inode;
+	if (S_ISDIR(i->mode) && i->sb->type == &cgroup2_type)
+		*out = cgrp_find(pfs_inode_of(i)->key);
+	else
+		err = -EBADF;
+	if (!err && !*out)
+		err = -ENODEV;
+	if (!err) {
+		mutex_lock(&tasklist.lock);
+		common = *out;
+		while (common && !cgrp_below_locked(t->process->cgroup, common))
+			common = common->parent;
+		if (!common)
+			err = -ENOENT;
+		else if (!may_write_locked(common, t->cred, i->sb->user_ns) ||
+			 !may_write_locked(*out, t->cred, i->sb->user_ns))
+			err = -EACCES;
+		mutex_unlock(&tasklist.lock);
+	}
+	file_put(f);
+	return err;
+}

@@ -420,7 +420,7 @@ static int cgroup2_mount(struct vfs_ctx *c, const struct fs_type *t, const char 
 	return err;
 }
 
-static struct fs_type cgroup2_type = {
+struct fs_type cgroup2_type = {
 	.name = "cgroup2",
 	.flags = FS_NODEV | FS_USERNS_MOUNT | FS_OF_CONTAINER,
 	.mount = cgroup2_mount,

@@ -22,6 +22,7 @@ int cgroupfs_init(void) must_check;
 
 /* ---- cgroup_dir.c: groups that applications make; what the root's rows have in common with them ------ */
 
+extern struct fs_type cgroup2_type;
 extern const struct pfs_entry cgroup_group; /* a group below the root; key: its id */
 int cgroup_dir_lookup(const struct pfs_req *r, const char *name, struct pfs_child *out);
 int cgroup_dir_next(const struct pfs_req *r, int64_t from, struct pfs_child *out);

@@ -291,7 +291,8 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 	list_append(&p->tasks, &t->process_node);
 	p->task_count = 1;
 	latch_unlock(&p->siglock);
-	cgrp_enter_locked(p, parent->process->cgroup);
+	/* Where it was to begin may have gone since. */
+	cgrp_enter_locked(p, a->cgroup && !a->cgroup->removed ? a->cgroup : parent->process->cgroup);
 	p->creator = pid_get(parent->pid);
 	if (traced)
 		ptrace_clone_link_locked(parent, t);
@@ -425,6 +426,7 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 		process_cpu_limit(p);
 	if (pidfd >= 0)
 		fdt_install(parent->fdt, pidfd, pidfd_file, O_CLOEXEC); /* consumes */
+	cgrp_tell(a->cgroup);
 	fiber_start(t->fiber);
 	if (event)
 		ptrace_event(parent, event, event_nr);

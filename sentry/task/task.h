@@ -349,6 +349,7 @@ struct clone_args_k {
 	uaddr_t parent_tid, child_tid, pidfd, tls;
 	const int32_t *set_tid;
 	size_t set_tid_count;
+	struct cgrp *cgroup;  /* borrowed: where the child begins; NULL: in its parent's group */
 };
 /* tid in the caller's namespace, or -errno.  On the parent's fiber. */
 long task_clone(struct task *parent, const struct clone_args_k *a);
