@@ -199,7 +199,7 @@ enum fiber_left fiber_run_on(struct worker *w, struct fiber *f)
 		fiber_enter(w, f);
 		switch (f->leave) {
 		case FIBER_YIELDS:
-			worker_ready(f);
+			worker_requeue(f);
 			return FIBER_LEFT_READY;
 		case FIBER_SLEEPS:
 			if (fiber_commit_sleep(f))

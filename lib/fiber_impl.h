@@ -80,6 +80,7 @@ void worker_set_self(struct worker *w);
 
 /* Put f on the run queue and see to it that a worker looks there.  From any thread. */
 void worker_ready(struct fiber *f);
+void worker_requeue(struct fiber *f);
 
 /* How a fiber that a worker ran has left it. */
 enum fiber_left { FIBER_LEFT_READY, FIBER_LEFT_ASLEEP, FIBER_LEFT_SUSPENDED, FIBER_LEFT_ENDED };

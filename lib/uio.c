@@ -108,6 +108,34 @@ ssize_t uio_put(struct uio *u, const void *src, size_t size)
 	return uio_copy(u, NULL, src, size, SIZE_MAX);
 }
 
+ssize_t uio_putv(struct uio *u, const struct iovec *iov, size_t count)
+{
+	size_t size = 0, done = 0;
+	uint64_t addr;
+	ssize_t n;
+
+	ASSERT(count <= UIO_GATHER_MAX);
+	for (size_t i = 0; i < count; i++)
+		size += iov[i].iov_len;
+	if (u->space && u->space->writev && count > 1 && size > 0 && uio_piece(u, size, &addr) == size) {
+		n = u->space->writev(u->space, addr, iov, count);
+		if (n <= 0)
+			return -EFAULT;
+		ASSERT((size_t)n <= size);
+		uio_step(u, (size_t)n);
+		return n;
+	}
+	for (size_t i = 0; i < count; i++) {
+		n = uio_put(u, iov[i].iov_base, iov[i].iov_len);
+		if (n < 0)
+			return done ? (ssize_t)done : n;
+		done += (size_t)n;
+		if ((size_t)n < iov[i].iov_len)
+			break;
+	}
+	return (ssize_t)done;
+}
+
 ssize_t uio_get(struct uio *u, void *dst, size_t size)
 {
 	return uio_copy(u, dst, NULL, size, SIZE_MAX);

@@ -14,10 +14,14 @@
 
 #include "lib/util.h"
 
+#define UIO_GATHER_MAX 64
+
 /* Somebody's memory.  Both return the count copied (short at a fault), or -EFAULT for none. */
 struct uio_space {
 	ssize_t (*read)(const struct uio_space *s, uint64_t addr, void *dst, size_t size);
 	ssize_t (*write)(const struct uio_space *s, uint64_t addr, const void *src, size_t size);
+	/* write() of several pieces in a row, at most UIO_GATHER_MAX.  NULL slot: one by one. */
+	ssize_t (*writev)(const struct uio_space *s, uint64_t addr, const struct iovec *iov, size_t count);
 	/*
 	 * Where our own process can reach [addr, addr+size) directly until the call ends, or NULL.
 	 * *size is cut to what is contiguous there.  The bytes are shared with hostile code: for
@@ -58,6 +62,8 @@ static inline size_t uio_left(const struct uio *u)
  */
 ssize_t uio_put(struct uio *u, const void *src, size_t size);
 ssize_t uio_get(struct uio *u, void *dst, size_t size);
+/* uio_put() of several pieces, of at most uio_left() bytes in all; count <= UIO_GATHER_MAX. */
+ssize_t uio_putv(struct uio *u, const struct iovec *iov, size_t count);
 /* Zeros to the other end. */
 ssize_t uio_zero(struct uio *u, size_t size);
 /* Skip without copying (after a host call moved the bytes). */

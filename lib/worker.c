@@ -179,6 +179,14 @@ void worker_ready(struct fiber *f)
 	workers_kick(k);
 }
 
+/* A yielding fiber: as many are ready as before, since this worker takes the first of them. */
+void worker_requeue(struct fiber *f)
+{
+	latch_lock(&workers.latch);
+	worker_push_locked(f);
+	latch_unlock(&workers.latch);
+}
+
 /* ---- threads ---- */
 
 static void *worker_thread_main(void *arg);

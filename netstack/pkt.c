@@ -11,17 +11,43 @@
 /*
  * Large blocks (segments of up to 64 KB) come and go at the rate of the traffic, and giving them
  * back to malloc each time makes it return the pages to the host and fault them in again: measured,
- * a quarter of the time of a bulk transfer.  So a few are kept.
+ * a quarter of the time of a bulk transfer.  So they are kept: a few for ever, many (a burst's worth)
+ * until pkt_memory_trim().
  */
 #define BLOCK_SMALL 32768U
 #define BLOCK_SIZE  67584U
 #define BLOCK_KEEP  16U
+#define BLOCK_WARM  256U
 
 static struct {
 	struct latch latch;
-	void *free[BLOCK_KEEP]; /* (latch) */
+	void *free[BLOCK_WARM]; /* (latch) */
 	unsigned int count;     /* (latch) */
 } blocks;
+
+bool pkt_memory_is_warm(void)
+{
+	bool warm;
+
+	latch_lock(&blocks.latch);
+	warm = blocks.count > BLOCK_KEEP;
+	latch_unlock(&blocks.latch);
+	return warm;
+}
+
+void pkt_memory_trim(void)
+{
+	void *p;
+
+	do {
+		p = NULL;
+		latch_lock(&blocks.latch);
+		if (blocks.count > BLOCK_KEEP)
+			p = blocks.free[--blocks.count];
+		latch_unlock(&blocks.latch);
+		mem_free(p);
+	} while (p);
+}
 
 static bool block_is_large(size_t size)
 {
@@ -45,7 +71,7 @@ static void block_free(void *p, size_t size)
 {
 	if (block_is_large(size)) {
 		latch_lock(&blocks.latch);
-		if (blocks.count < BLOCK_KEEP) {
+		if (blocks.count < BLOCK_WARM) {
 			blocks.free[blocks.count++] = p;
 			p = NULL;
 		}

@@ -40,6 +40,13 @@ struct pbuf *pbuf_new(size_t size) must_check;
 struct pbuf *pbuf_get(struct pbuf *b);
 void pbuf_put(struct pbuf *b);
 
+/*
+ * Blocks of bursts are kept for the next one.  Whoever drives a stack gives them back when it has been
+ * idle for a while.
+ */
+bool pkt_memory_is_warm(void);
+void pkt_memory_trim(void);
+
 struct pkt_frag {
 	struct pbuf *buf; /* a reference */
 	uint32_t off, len;
@@ -57,6 +64,7 @@ enum pkt_flags {
 	PKT_DF = 1 << 8,           /* out: don't fragment, not even locally */
 	PKT_NOTAP = 1 << 9,        /* out: packet sockets don't see it */
 	PKT_TO_SELF = 1 << 10,     /* out: to be received here on its interface (multicast loop) */
+	PKT_MORE = 1 << 11,        /* in: the next packet is of the same TCP flow, and comes at once */
 };
 
 enum pkt_gso { GSO_NONE, GSO_TCP4, GSO_TCP6, GSO_UDP };

@@ -431,6 +431,13 @@ ssize_t plat_mm_write(struct plat_mm *mm, uint64_t addr, const void *src, size_t
 	return proc_vm_write(tid, addr, src, size);
 }
 
+ssize_t plat_mm_writev(struct plat_mm *mm, uint64_t addr, const struct iovec *iov, size_t count)
+{
+	pid_t tid = plat.ops->mm_tid(mm);
+
+	return tid < 0 ? tid : proc_vm_writev(tid, addr, iov, count);
+}
+
 int plat_mm_maps(struct plat_mm *mm, bool smaps, plat_map_fn *fn, void *arg)
 {
 	pid_t tid = plat.ops->mm_tid(mm);

@@ -210,6 +210,8 @@ const struct uio_space *plat_thread_space(struct plat_thread *pt);
 const struct uio_space *plat_mm_space(struct plat_mm *mm);
 ssize_t plat_mm_read(struct plat_mm *mm, uint64_t addr, void *dst, size_t size, bool force);
 ssize_t plat_mm_write(struct plat_mm *mm, uint64_t addr, const void *src, size_t size, bool force);
+/* The same of several pieces, never forced. */
+ssize_t plat_mm_writev(struct plat_mm *mm, uint64_t addr, const struct iovec *iov, size_t count);
 
 /*
  * Host calls that the stub makes in pt's address space, in order, as one batch (one hand-over).

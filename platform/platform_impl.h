@@ -85,6 +85,7 @@ size_t plat_reset_calls(struct plat_hostcall calls[PLAT_RESET_CALLS]);
 void proc_init(int proc_fd);
 ssize_t proc_vm_read(pid_t tid, uint64_t addr, void *dst, size_t size);
 ssize_t proc_vm_write(pid_t tid, uint64_t addr, const void *src, size_t size);
+ssize_t proc_vm_writev(pid_t tid, uint64_t addr, const struct iovec *iov, size_t count);
 ssize_t proc_mem_read(pid_t tid, uint64_t addr, void *dst, size_t size);
 int proc_maps(pid_t tid, bool smaps, plat_map_fn *fn, void *arg);
 int proc_resident(pid_t tid, uint64_t addr, size_t pages, uint8_t *vec);

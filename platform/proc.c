@@ -44,6 +44,15 @@ ssize_t proc_vm_write(pid_t tid, uint64_t addr, const void *src, size_t size)
 	return size == 0 ? 0 : host_process_vm_writev(tid, &local, 1, &remote, 1);
 }
 
+ssize_t proc_vm_writev(pid_t tid, uint64_t addr, const struct iovec *iov, size_t count)
+{
+	struct iovec remote = { (void *)addr, 0 };
+
+	for (size_t i = 0; i < count; i++)
+		remote.iov_len += iov[i].iov_len;
+	return remote.iov_len == 0 ? 0 : host_process_vm_writev(tid, iov, count, &remote, 1);
+}
+
 static int proc_open(pid_t tid, const char *file)
 {
 	char path[128];

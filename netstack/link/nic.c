@@ -445,6 +445,22 @@ void link_input(struct txq *q, struct nic *n, struct pkt *p)
 	}
 }
 
+/* TCP segments, without IP options or extension headers, of the same addresses and ports? */
+static bool same_flow(const struct nic *n, const struct pkt *a, const struct pkt *b)
+{
+	const uint8_t *x = a->data + n->hlen, *y = b->data + n->hlen;
+
+	if (!pkt_linear(a, n->hlen + IP6_HLEN + 4U) || !pkt_linear(b, n->hlen + IP6_HLEN + 4U))
+		return false;
+	if (n->hlen && memcmp(a->data + 12, b->data + 12, 2) != 0)
+		return false;
+	if (x[0] == 0x45)
+		return y[0] == 0x45 && x[9] == PROTO_TCP && y[9] == PROTO_TCP && !((x[6] | y[6]) & 0x3f) &&
+		       memcmp(x + 12, y + 12, 12) == 0;
+	return x[0] >> 4 == 6 && y[0] >> 4 == 6 && x[6] == PROTO_TCP && y[6] == PROTO_TCP &&
+	       memcmp(x + 8, y + 8, 36) == 0;
+}
+
 void nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts)
 {
 	struct nic *n = nic_peek(s, ifindex);
@@ -457,7 +473,11 @@ void nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts)
 	}
 	txq_init(&q, s);
 	while ((node = list_shift(pkts)) != NULL) {
-		link_input(&q, n, list_entry(node, struct pkt, node));
+		struct pkt *p = list_entry(node, struct pkt, node);
+
+		if (!list_empty(pkts) && same_flow(n, p, list_first(pkts, struct pkt, node)))
+			p->flags |= PKT_MORE;
+		link_input(&q, n, p);
 		txq_flush(&q);
 	}
 }

@@ -418,6 +418,8 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, s
 		if (done < 0 || uio_left(u) == 0)
 			return done;
 	}
+	if (!peer)
+		tcp_copy_begin(t);
 	while (uio_left(u)) {
 		uint32_t room = send_room(t);
 
@@ -446,17 +448,24 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, s
 		}
 		t->push_seq = uio_left(u) == 0 ? t->write_seq : t->push_seq;
 	}
-	tcp_push(q, t);
-	tcp_timer_update(t);
+	if (!peer)
+		tcp_copy_end(q, t);
+	if (t->state != TCPS_CLOSE) {
+		tcp_push(q, t);
+		tcp_timer_update(t);
+	}
 	return done;
 }
 
-static ssize_t tcp_send(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
+static NO_TSA ssize_t tcp_send(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 {
 	struct tcp *t = tcp_of(e), *peer = tcp_splice_lock(t);
 	ssize_t n = tcp_send_locked(t, peer, q, u, m);
 
-	tcp_splice_unlock(t, peer);
+	if (peer)
+		tcp_splice_unlock(t, peer);
+	else
+		ep_leave(e, q);
 	return n;
 }
 

@@ -512,9 +512,64 @@ static void tcp_fill_cb(struct pkt *p)
 	p->cb.tcp.end_seq = p->cb.tcp.seq + p->len + !!(h->flags & TH_SYN) + !!(h->flags & TH_FIN);
 }
 
-static void tcp_conn_input(struct txq *q, struct tcp *t, struct pkt *p)
+/* t locked; consumes p. */
+static void conn_rcv(struct txq *q, struct tcp *t, struct pkt *p)
 {
 	struct tcp_opts o;
+
+	if (t->state == TCPS_CLOSE) {
+		tcp_send_rst_reply(q, p->nic, p);
+		pkt_free(p);
+		return;
+	}
+	tcp_parse_opts(p, &o);
+	tcp_rcv(q, t, p, &o);
+}
+
+/* The holder of the lock is copying: it will take p when it has done so. */
+static bool backlog_add(struct ep *e, struct pkt *p)
+{
+	bool took;
+
+	latch_lock(&e->backlog_latch);
+	took = e->copying && e->backlog_bytes + p->truesize <= (uint32_t)e->rcvbuf;
+	if (took) {
+		list_append(&e->backlog, &p->node);
+		e->backlog_bytes += p->truesize;
+	}
+	latch_unlock(&e->backlog_latch);
+	return took;
+}
+
+void tcp_copy_begin(struct tcp *t)
+{
+	latch_lock(&t->ep.backlog_latch);
+	t->ep.copying = true;
+	latch_unlock(&t->ep.backlog_latch);
+}
+
+void tcp_copy_end(struct txq *q, struct tcp *t)
+{
+	struct list pkts, *n;
+
+	list_init(&pkts);
+	latch_lock(&t->ep.backlog_latch);
+	t->ep.copying = false;
+	list_splice(&pkts, &t->ep.backlog);
+	t->ep.backlog_bytes = 0;
+	latch_unlock(&t->ep.backlog_latch);
+	while ((n = list_shift(&pkts)) != NULL) {
+		struct pkt *p = list_entry(n, struct pkt, node);
+
+		if (!list_empty(&pkts))
+			p->flags |= PKT_MORE;
+		conn_rcv(q, t, p);
+	}
+}
+
+static void tcp_conn_input(struct txq *q, struct tcp *t, struct pkt *p)
+{
+	struct txq own;
 	uint32_t keep;
 
 	keep = filter_run(&t->ep, p, p->trans);
@@ -526,16 +581,18 @@ static void tcp_conn_input(struct txq *q, struct tcp *t, struct pkt *p)
 			return;
 		}
 	}
-	tcp_parse_opts(p, &o);
-	nlock_lock(&t->ep.lock);
-	if (t->state == TCPS_CLOSE) {
+	if (p->flags & PKT_LOOPED) { /* the sender flushes: depth must not grow with the conversation */
+		nlock_lock(&t->ep.lock);
+		conn_rcv(q, t, p);
 		nlock_unlock(&t->ep.lock);
-		tcp_send_rst_reply(q, p->nic, p);
-		pkt_free(p);
 		return;
 	}
-	tcp_rcv(q, t, p, &o);
-	nlock_unlock(&t->ep.lock);
+	if (backlog_add(&t->ep, p))
+		return;
+	txq_init(&own, q->stack);
+	nlock_lock(&t->ep.lock);
+	conn_rcv(&own, t, p);
+	ep_leave(&t->ep, &own);
 }
 
 static void tcp_no_conn(struct txq *q, struct nic *n, struct pkt *p, const struct flow *f,

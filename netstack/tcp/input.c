@@ -332,6 +332,7 @@ static void syn_recv_done(struct tcp *t, const struct pkt *p, const struct tcp_o
 void tcp_rcv(struct txq *q, struct tcp *t, struct pkt *p, const struct tcp_opts *o)
 {
 	uint8_t flags = p->cb.tcp.flags;
+	bool more = p->flags & PKT_MORE;
 
 	t->segs_in++;
 	if (p->len)
@@ -390,7 +391,10 @@ void tcp_rcv(struct txq *q, struct tcp *t, struct pkt *p, const struct tcp_opts 
 	tcp_data(q, t, p); /* consumes; may end the connection */
 	if (t->state != TCPS_CLOSE) {
 		tcp_push(q, t);
-		tcp_ack_check(q, t);
+		if (!more || t->ack_now) /* one acknowledgement for all that came together */
+			tcp_ack_check(q, t);
+		else if (t->ack_sched)
+			tcp_schedule_delack(t);
 		tcp_timer_update(t);
 	}
 	return;

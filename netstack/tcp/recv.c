@@ -744,20 +744,44 @@ static void consume(struct tcp *t, struct pkt *p, uint32_t n)
 	}
 }
 
-ssize_t tcp_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
+/* As much of the queue as fits, in one copy: nothing urgent about it.  The count, or -EFAULT. */
+static ssize_t recv_plain(struct tcp *t, struct uio *u)
 {
-	struct tcp *t = tcp_of(e);
+	struct iovec iov[UIO_GATHER_MAX];
+	size_t want = uio_left(u), count = 0;
+	ssize_t got, left;
+	struct pkt *p;
+
+	list_for_each_entry(p, &t->rcvq, node) {
+		size_t n;
+
+		if (want == 0 || count + PKT_FRAGS + 1 > UIO_GATHER_MAX)
+			break;
+		for (n = (size_t)pkt_iovec(p, iov + count); n && want; n--, count++) {
+			iov[count].iov_len = MIN(iov[count].iov_len, want);
+			want -= iov[count].iov_len;
+		}
+	}
+	if (count == 0)
+		return 0;
+	got = left = uio_putv(u, iov, count);
+	while (left > 0) {
+		p = list_first(&t->rcvq, struct pkt, node);
+		want = MIN((size_t)left, (size_t)p->len);
+		left -= (ssize_t)want;
+		consume(t, p, (uint32_t)want);
+	}
+	return got;
+}
+
+/* The same with marks, peeking and discarding, packet by packet. */
+static ssize_t recv_queue(struct tcp *t, struct uio *u, struct ep_msg *m)
+{
 	uint32_t seq = t->copied_seq, copied = 0;
 	struct pkt *p, *tmp;
 	ssize_t n = 0;
 	bool skip, mark = false;
 
-	if (t->state == TCPS_LISTEN)
-		return -ENOTCONN;
-	if (m->flags & MSG_OOB)
-		return recv_urgent(t, u, m);
-	if (uio_left(u) == 0)
-		return 0;
 	list_for_each_entry_safe(p, tmp, &t->rcvq, node) {
 		while (uio_left(u) && p->cb.tcp.seq + p->len != seq) {
 			uint32_t end = p->cb.tcp.seq + p->len;
@@ -792,11 +816,33 @@ ssize_t tcp_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 			break;
 	}
 done:
-	if (copied == 0)
-		return n < 0 ? n : nothing_to_read(t);
-	if (!(m->flags & MSG_PEEK)) {
+	return copied ? (ssize_t)copied : MIN(n, 0);
+}
+
+ssize_t tcp_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
+{
+	struct tcp *t = tcp_of(e);
+	ssize_t copied;
+
+	if (t->state == TCPS_LISTEN)
+		return -ENOTCONN;
+	if (m->flags & MSG_OOB)
+		return recv_urgent(t, u, m);
+	if (uio_left(u) == 0)
+		return 0;
+	if (list_empty(&t->rcvq))
+		return nothing_to_read(t);
+	tcp_copy_begin(t);
+	if (!t->urg_valid && !(m->flags & (MSG_PEEK | MSG_TRUNC)))
+		copied = recv_plain(t, u);
+	else
+		copied = recv_queue(t, u, m);
+	tcp_copy_end(q, t);
+	if (copied <= 0)
+		return copied ? copied : nothing_to_read(t);
+	if (!(m->flags & MSG_PEEK) && t->state != TCPS_CLOSE) {
 		adjust_space(t);
-		cleanup_rbuf(q, t, copied);
+		cleanup_rbuf(q, t, (uint32_t)copied);
 		tcp_timer_update(t);
 	}
 	if (t->inq) {

@@ -343,6 +343,13 @@ void tcp_purge(struct tcp *t);
 void tcp_purge_rcvq(struct tcp *t);
 void tcp_free_chunks(struct tcp *t);
 
+/*
+ * Around copying from or to the application with the endpoint locked: segments that arrive meanwhile
+ * wait for the end of it rather than for the lock.  The end may close the connection.
+ */
+void tcp_copy_begin(struct tcp *t);
+void tcp_copy_end(struct txq *q, struct tcp *t);
+
 /* ---- listen.c ---- */
 void tcp_listen_input(struct txq *q, struct nic *n, struct tcp *l, struct pkt *p, uint32_t iss_hint);
 void tcp_req_input(struct txq *q, struct nic *n, struct tcp_req *r, struct pkt *p);

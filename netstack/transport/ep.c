@@ -58,6 +58,9 @@ struct ep *ep_alloc(struct stack *s, const struct ep_ops *ops, int family, int t
 	nlock_init(&e->lock, LOCK_NET_SOCKET);
 	wq_init(&e->wq);
 	latch_init(&e->filter_latch);
+	list_init(&e->tx_wait);
+	latch_init(&e->backlog_latch);
+	list_init(&e->backlog);
 	stack_get(s);
 	e->stack = s;
 	e->ops = ops;
@@ -131,7 +134,7 @@ static void ep_free(struct ep *e)
 		mem_free(q);
 	}
 	filter_put(atomic_load(&e->filter));
-	ASSERT(list_empty(&e->memberships));
+	ASSERT(list_empty(&e->memberships) && list_empty(&e->tx_wait) && list_empty(&e->backlog));
 	mem_free(e);
 	stack_put(s);
 }
@@ -149,10 +152,22 @@ static void ep_enter(struct ep *e, struct txq *q) ACQUIRES(&e->lock)
 	nlock_lock(&e->lock);
 }
 
-static void ep_leave(struct ep *e, struct txq *q) RELEASES(&e->lock)
+NO_TSA void ep_leave(struct ep *e, struct txq *q)
 {
+	if (list_empty(&q->pkts) || e->tx_busy) {
+		list_splice(&e->tx_wait, &q->pkts);
+		nlock_unlock(&e->lock);
+		return;
+	}
+	e->tx_busy = true;
+	do {
+		nlock_unlock(&e->lock);
+		txq_flush(q);
+		nlock_lock(&e->lock);
+		list_splice(&q->pkts, &e->tx_wait);
+	} while (!list_empty(&q->pkts));
+	e->tx_busy = false;
 	nlock_unlock(&e->lock);
-	txq_flush(q);
 }
 
 void ep_close(struct ep *e)
@@ -248,7 +263,7 @@ ssize_t ep_send(struct ep *e, struct uio *u, struct ep_msg *m)
 
 	txq_init(&q, e->stack);
 	n = e->ops->send(e, &q, u, m);
-	txq_flush(&q);
+	txq_flush(&q); /* what the slot has left there */
 	return n;
 }
 

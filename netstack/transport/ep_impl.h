@@ -122,6 +122,18 @@ struct ep {
 	_Atomic(struct bpf_prog *) filter; /* written under lock and filter_latch */
 	struct latch filter_latch;
 
+	/*
+	 * Packets leave in the order in which they were queued under the lock: whoever flushes takes those
+	 * along that others queue meanwhile.
+	 */
+	struct list tx_wait;        /* struct pkt */
+	bool tx_busy;
+	/* What arrives while the holder of the lock copies: it takes them before it unlocks. */
+	struct latch backlog_latch;
+	bool copying;               /* (backlog_latch) */
+	struct list backlog;        /* (backlog_latch) struct pkt */
+	uint32_t backlog_bytes;     /* (backlog_latch) */
+
 	uint32_t uid;
 	uint64_t inode, cookie;
 	void (*urgent_fn)(void *arg);
@@ -162,6 +174,8 @@ void ep_drop_memberships(struct ep *e, struct txq *q);
 bool ep_in_group(struct ep *e, struct nic *n, struct ipa group);
 /* Header fields for a packet to dst, from options and control information. */
 void ep_ip_out(const struct ep *e, const struct ep_msg *m, struct ipa dst, struct ip_out *o);
+/* Unlock, and send what q holds, in order with what others queued for e under its lock. */
+void ep_leave(struct ep *e, struct txq *q) RELEASES(&e->lock);
 static inline void ep_wake(struct ep *e, uint32_t events)
 {
 	wq_wake(&e->wq, events);

@@ -48,6 +48,12 @@ static ssize_t mm_space_write(const struct uio_space *s, uint64_t addr, const vo
 	return plat_mm_write(container_of(s, struct plat_mm, space), addr, src, size, false);
 }
 
+static ssize_t mm_space_writev(const struct uio_space *s, uint64_t addr, const struct iovec *iov,
+			       size_t count)
+{
+	return plat_mm_writev(container_of(s, struct plat_mm, space), addr, iov, count);
+}
+
 int notify_mm_new(struct plat_mm **out)
 {
 	struct plat_mm *mm = mem_new(struct plat_mm);
@@ -61,6 +67,7 @@ int notify_mm_new(struct plat_mm **out)
 	list_init(&mm->arrival);
 	mm->space.read = mm_space_read;
 	mm->space.write = mm_space_write;
+	mm->space.writev = mm_space_writev;
 	mm->memfd = -1;
 	mm->native = true;
 	mutex_init(&mm->patch_mutex, LOCK_PATCH);

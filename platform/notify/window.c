@@ -133,8 +133,28 @@ static ssize_t window_space_write(const struct uio_space *s, uint64_t addr, cons
 	return plat_mm_write(pt->mm, addr, src, size, false);
 }
 
+static ssize_t window_space_writev(const struct uio_space *s, uint64_t addr, const struct iovec *iov,
+				   size_t count)
+{
+	struct plat_thread *pt = container_of(s, struct plat_thread, space);
+	ssize_t n, done = 0;
+
+	if (pt->window_count == 0)
+		return plat_mm_writev(pt->mm, addr, iov, count);
+	for (size_t i = 0; i < count; i++) {
+		n = window_space_write(s, addr + (uint64_t)done, iov[i].iov_base, iov[i].iov_len);
+		if (n < 0)
+			return done ? done : n;
+		done += n;
+		if ((size_t)n < iov[i].iov_len)
+			break;
+	}
+	return done;
+}
+
 void notify_windows_init(struct plat_thread *pt)
 {
 	pt->space.read = window_space_read;
 	pt->space.write = window_space_write;
+	pt->space.writev = window_space_writev;
 }

@@ -19,6 +19,12 @@ static ssize_t mm_space_write(const struct uio_space *s, uint64_t addr, const vo
 	return plat_mm_write(container_of(s, struct plat_mm, space), addr, src, size, false);
 }
 
+static ssize_t mm_space_writev(const struct uio_space *s, uint64_t addr, const struct iovec *iov,
+			       size_t count)
+{
+	return plat_mm_writev(container_of(s, struct plat_mm, space), addr, iov, count);
+}
+
 int traced_mm_new(struct plat_mm **out)
 {
 	struct plat_mm *mm = mem_new(struct plat_mm);
@@ -31,6 +37,7 @@ int traced_mm_new(struct plat_mm **out)
 	list_init(&mm->threads);
 	mm->space.read = mm_space_read;
 	mm->space.write = mm_space_write;
+	mm->space.writev = mm_space_writev;
 	mm->native = true;
 	*out = mm;
 	return 0;

@@ -38,7 +38,11 @@
 #define RX_LINEAR   2048          /* of a received packet: all headers, all of an ordinary frame */
 #define RX_TAIL     (65536 + 128) /* the rest of a large segment */
 #define RX_COPY     16384         /* a tail up to this is copied rather than keep 64 KB for it */
-#define RX_BATCH    64            /* packets before others may run */
+#define RX_SMALL    512           /* a packet up to this is copied rather than keep 2 KB for it */
+#define RX_BATCH    16            /* packets, and bytes, that go to the stack together */
+#define RX_BYTES    262144
+#define RX_TURN     4             /* batches before others may run */
+#define RX_IDLE     NSEC_PER_SEC  /* then memory of the last burst is given back */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
@@ -110,6 +114,12 @@ static struct pkt *link_take(struct link *l, size_t n)
 	size_t tail = n > RX_LINEAR ? n - RX_LINEAR : 0;
 	struct pbuf *b;
 
+	if (n <= RX_SMALL) {
+		p = pkt_new(PKT_HEADROOM, n);
+		if (p)
+			memcpy(pkt_append(p, n), l->pkt->data, n);
+		return p;
+	}
 	(void)pkt_append(p, n - tail);
 	if (tail > RX_COPY) {
 		if (!pkt_add_frag(p, l->tail, 0, (uint32_t)tail))
@@ -148,8 +158,8 @@ static void link_apply_vnet(struct pkt *p, const struct virtio_net_hdr *h)
 	p->gso_size = h->gso_size;
 }
 
-/* One packet, if there is one.  A count, 0: dropped, or a negative errno. */
-static ssize_t link_receive(struct link *l)
+/* One packet onto the list, if there is one.  A count, 0: dropped, or a negative errno. */
+static ssize_t link_receive(struct link *l, struct list *pkts)
 {
 	struct virtio_net_hdr h;
 	struct iovec iov[3] = { { &h, sizeof(h) } };
@@ -180,19 +190,39 @@ static ssize_t link_receive(struct link *l)
 	}
 	if (l->vnet)
 		link_apply_vnet(p, &h);
-	nic_input(l->stack, l->ifindex, p);
+	list_append(pkts, &p->node);
 	return n;
+}
+
+/* A few packets, which the stack gets together.  0, or a negative errno: there are no more. */
+static ssize_t link_receive_batch(struct link *l)
+{
+	struct list pkts;
+	size_t bytes = 0;
+	ssize_t n = 0;
+
+	list_init(&pkts);
+	for (unsigned int i = 0; i < RX_BATCH && bytes < RX_BYTES; i++) {
+		n = link_receive(l, &pkts);
+		if (n < 0)
+			break;
+		bytes += (size_t)n;
+	}
+	if (!list_empty(&pkts))
+		nic_input_list(l->stack, l->ifindex, &pkts);
+	return n < 0 ? n : 0;
 }
 
 /* Until there is a packet; for a while after an error, of whatever kind: it must not spin. */
 static void link_sleep(struct link *l, ssize_t why)
 {
 	struct pollfd p[2] = { { .fd = l->fd, .events = POLLIN }, { .fd = l->stop_fd, .events = POLLIN } };
-	struct timespec pause = { 0, 100 * NSEC_PER_MSEC };
+	struct timespec pause = { 0, 100 * NSEC_PER_MSEC }, idle = { RX_IDLE / NSEC_PER_SEC, 0 };
+	bool warm = pkt_memory_is_warm();
 
 	worker_block_begin();
-	if (why == -EAGAIN)
-		(void)host_ppoll(p, 2, NULL);
+	if (why == -EAGAIN && host_ppoll(p, 2, warm ? &idle : NULL) == 0)
+		pkt_memory_trim();
 	if (why != -EAGAIN || (p[0].revents & (POLLERR | POLLHUP | POLLNVAL)))
 		(void)host_ppoll(p + 1, 1, &pause);
 	worker_block_end();
@@ -201,14 +231,14 @@ static void link_sleep(struct link *l, ssize_t why)
 static void link_main(void *arg)
 {
 	struct link *l = arg;
-	unsigned int batch = 0;
+	unsigned int turn = 0;
 
 	while (!atomic_load_explicit(&l->stopped, memory_order_acquire)) {
-		ssize_t n = link_receive(l);
+		ssize_t n = link_receive_batch(l);
 
-		if (n >= 0 && ++batch < RX_BATCH)
+		if (n >= 0 && ++turn < RX_TURN)
 			continue;
-		batch = 0;
+		turn = 0;
 		fiber_yield();
 		if (n < 0)
 			link_sleep(l, n);

@@ -64,7 +64,7 @@ static void *memory_window(const struct uio_space *s, uint64_t addr, size_t *siz
 
 static void memory_init(struct memory *m)
 {
-	*m = (struct memory){ .space = { memory_read, memory_write, memory_window },
+	*m = (struct memory){ .space = { .read = memory_read, .write = memory_write, .window = memory_window },
 			      .window_max = SIZE_MAX };
 	for (size_t i = 0; i < sizeof(m->bytes); i++)
 		m->bytes[i] = (char)i;
@@ -103,6 +103,51 @@ static void segments_are_walked_in_order_and_empty_ones_skipped(void **state)
 	assert_int_equal(uio_put(&u, "ABCDEFG", 7), 7);
 	assert_memory_equal(m.bytes + 10, "ABC\x0d", 4);
 	assert_memory_equal(m.bytes + 20, "DEFG\x18", 5);
+}
+
+static ssize_t memory_writev(const struct uio_space *s, uint64_t addr, const struct iovec *iov, size_t count)
+{
+	ssize_t done = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		ssize_t n = memory_write(s, addr + (uint64_t)done, iov[i].iov_base, iov[i].iov_len);
+
+		if (n < 0)
+			return done ? done : n;
+		done += n;
+		if ((size_t)n < iov[i].iov_len)
+			break;
+	}
+	return done;
+}
+
+static void pieces_are_gathered(void **state)
+{
+	char a[] = "AB", b[] = "CDE";
+	const struct iovec iov[] = { { a, 2 }, { b, 0 }, { b, 3 } };
+	struct memory m;
+	struct uio u;
+
+	(void)state;
+	for (int gather = 0; gather < 2; gather++) {
+		memory_init(&m);
+		m.space.writev = gather ? memory_writev : NULL;
+		uio_init_segs(&u, &m.space, three_segs, 3); /* 3 and 4 bytes: piece by piece */
+		assert_int_equal(uio_putv(&u, iov, 3), 5);
+		assert_memory_equal(m.bytes + 10, "ABC\x0d", 4);
+		assert_memory_equal(m.bytes + 20, "DE\x16", 3);
+		assert_int_equal(uio_left(&u), 2);
+		uio_init_user(&u, &m.space, BASE + 30, 9);
+		assert_int_equal(uio_putv(&u, iov, 3), 5);
+		assert_memory_equal(m.bytes + 30, "ABCDE\x23", 6);
+		assert_int_equal(uio_left(&u), 4);
+		m.bad = 43;
+		m.bad_end = 50;
+		uio_init_user(&u, &m.space, BASE + 40, 9);
+		assert_int_equal(uio_putv(&u, iov, 3), 3);
+		assert_int_equal(uio_left(&u), 6);
+		assert_int_equal(uio_putv(&u, iov, 3), -EFAULT);
+	}
 }
 
 static void copy_stops_at_the_first_bad_byte(void **state)
@@ -224,6 +269,7 @@ static void host_iovecs_cover_what_windows_reach(void **state)
 
 UNIT_MAIN(UNIT(kernel_memory_is_copied_in_pieces),
 	  UNIT(segments_are_walked_in_order_and_empty_ones_skipped),
+		cmocka_unit_test(pieces_are_gathered),
 	  UNIT(copy_stops_at_the_first_bad_byte),
 	  UNIT(zeros_fill_across_segments_and_long_runs),
 	  UNIT(peek_does_not_advance),
