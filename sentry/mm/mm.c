@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -257,6 +258,8 @@ struct mm_show {
 	struct mm *mm;
 	const struct path *root;
 	struct buf *out;
+	struct plat_map text; /* not shown yet: what follows may continue it; end 0: none */
+	char name[32];        /* the beginning of text's */
 };
 
 static const char *mm_special_name(const struct mm *mm, const struct plat_map *m)
@@ -294,13 +297,13 @@ static int mm_show_one(void *arg, const struct plat_map *m)
 	struct mm_show *s = arg;
 	struct buf text = BUF_INIT;
 	const char *name = NULL;
-	uint64_t ino = 0, dev = makedev(m->dev_major, m->dev_minor);
+	uint64_t ino = 0;
 	struct path path;
 	struct attr a;
 	size_t at = s->out->size;
 
 	memset(&a, 0, sizeof(a));
-	if (m->ino && mm_name_lookup(s->mm, dev, m->ino, &path)) {
+	if (mm_map_path(s->mm, m, &path)) {
 		struct inode *i = dentry_inode(path.dentry);
 
 		if (i)
@@ -357,9 +360,43 @@ static int mm_show_parts(void *arg, const struct plat_map *m)
 	return err;
 }
 
+static int mm_show_text(struct mm_show *s)
+{
+	int err = s->text.end ? mm_show_parts(s, &s->text) : 0;
+
+	s->text.end = 0;
+	return err;
+}
+
+/*
+ * Patched call sites divide a program's text on the host (pages that were written are a mapping of
+ * their own), where the application made one mapping: show it as one.  Profilers look for that.
+ */
+static int mm_show_joined(void *arg, const struct plat_map *m)
+{
+	struct mm_show *s = arg;
+	const struct plat_map *t = &s->text;
+	int err;
+
+	if (t->end && t->end == m->start && t->ino == m->ino && t->dev_major == m->dev_major &&
+	    t->dev_minor == m->dev_minor && t->offset + (t->end - t->start) == m->offset &&
+	    !strcmp(t->prot, m->prot)) {
+		s->text.end = m->end;
+		return 0;
+	}
+	err = mm_show_text(s);
+	if (err || !m->ino || m->detail || strcmp(m->prot, "r-xp"))
+		return err ? err : mm_show_parts(s, m);
+	s->text = *m;
+	snprintf(s->name, sizeof(s->name), "%s", m->name);
+	s->text.name = s->name;
+	return 0;
+}
+
 int mm_show_maps(struct mm *mm, const struct path *root, bool smaps, struct buf *b)
 {
-	struct mm_show s = { mm, root, b };
+	struct mm_show s = { .mm = mm, .root = root, .out = b };
+	int err = plat_mm_maps(mm->plat, smaps, mm_show_joined, &s);
 
-	return plat_mm_maps(mm->plat, smaps, mm_show_parts, &s);
+	return err ? err : mm_show_text(&s);
 }

@@ -92,8 +92,6 @@ void mm_names_clear_locked(struct mm *mm);
 int mm_names_dup_locked(struct mm *from, struct mm *mm);
 /* What the host shows as dev:ino is no longer mapped: lets the file go. */
 void mm_forget_file(struct mm *mm, uint64_t dev, uint64_t ino);
-/* The file that the host shows as dev:ino, with a reference; false: none is known. */
-bool mm_name_lookup(struct mm *mm, uint64_t dev, uint64_t ino, struct path *out);
 /* /proc/PID/maps and smaps text with names translated. */
 int mm_show_maps(struct mm *mm, const struct path *root, bool smaps, struct buf *b);
 /* Argument and environment areas, hostile: the application may have overwritten them. */

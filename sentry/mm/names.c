@@ -14,6 +14,7 @@
  * Locks: mm->lock for all; held over no host call.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -31,22 +32,52 @@ struct mm_name {
 	struct mm_name *next; /* of those that are let go */
 };
 
-static uint64_t mm_name_hash(uint64_t dev, uint64_t ino)
+static uint64_t mm_name_hash(uint64_t ino)
 {
-	return hash_u64(hash_u64(0, dev), ino);
+	return hash_u64(0, ino);
 }
 
 static struct mm_name *mm_name_peek_locked(struct mm *mm, uint64_t dev, uint64_t ino)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&mm->names, mm_name_hash(dev, ino)); n; n = hash_next(n)) {
+	for (n = hash_first(&mm->names, mm_name_hash(ino)); n; n = hash_next(n)) {
 		struct mm_name *name = container_of(n, struct mm_name, node);
 
 		if (name->dev == dev && name->ino == ino)
 			return name;
 	}
 	return NULL;
+}
+
+/* Shared memory and memfds: their numbers are small, and other files have the same. */
+static bool map_is_memory(const struct plat_map *m)
+{
+	return m->name[0] != '/' || !strncmp(m->name, "/dev/zero (", 11) ||
+	       !strncmp(m->name, "/memfd:", 7) || !strncmp(m->name, "/SYSV", 5);
+}
+
+/*
+ * The name of what m maps.  Where layers of an overlay lie on several file systems, stat(2) tells
+ * another device than maps; then the inode number is enough if no other name has it.
+ */
+static struct mm_name *mm_name_of_locked(struct mm *mm, const struct plat_map *m)
+{
+	struct mm_name *name = NULL;
+	struct hash_node *n;
+
+	if (m->ino)
+		name = mm_name_peek_locked(mm, makedev(m->dev_major, m->dev_minor), m->ino);
+	if (name || !m->ino || map_is_memory(m))
+		return name;
+	for (n = hash_first(&mm->names, mm_name_hash(m->ino)); n; n = hash_next(n)) {
+		if (container_of(n, struct mm_name, node)->ino != m->ino)
+			continue;
+		if (name)
+			return NULL;
+		name = container_of(n, struct mm_name, node);
+	}
+	return name;
 }
 
 static int mm_name_add_locked(struct mm *mm, uint64_t dev, uint64_t ino, const struct path *path)
@@ -65,7 +96,7 @@ static int mm_name_add_locked(struct mm *mm, uint64_t dev, uint64_t ino, const s
 	name->seen = true;
 	name->path = *path;
 	path_get(&name->path);
-	hash_insert(&mm->names, &name->node, mm_name_hash(dev, ino));
+	hash_insert(&mm->names, &name->node, mm_name_hash(ino));
 	mm->name_count++;
 	return 0;
 }
@@ -108,10 +139,8 @@ static int prune_see(void *arg, const struct plat_map *m)
 	struct mm *mm = arg;
 	struct mm_name *name;
 
-	if (!m->ino)
-		return 0;
 	mutex_lock(&mm->lock);
-	name = mm_name_peek_locked(mm, makedev(m->dev_major, m->dev_minor), m->ino);
+	name = mm_name_of_locked(mm, m);
 	if (name)
 		name->seen = true;
 	mutex_unlock(&mm->lock);
@@ -215,21 +244,16 @@ void mm_forget_file(struct mm *mm, uint64_t dev, uint64_t ino)
 }
 
 /* Borrowed names would need mm->lock over a walk: take a reference to the path instead. */
-bool mm_name_lookup(struct mm *mm, uint64_t dev, uint64_t ino, struct path *out)
+bool mm_map_path(struct mm *mm, const struct plat_map *m, struct path *out)
 {
 	struct mm_name *name;
 
 	mutex_lock(&mm->lock);
-	name = mm_name_peek_locked(mm, dev, ino);
+	name = mm_name_of_locked(mm, m);
 	if (name) {
 		*out = name->path;
 		path_get(out);
 	}
 	mutex_unlock(&mm->lock);
 	return name;
-}
-
-bool mm_map_path(struct mm *mm, const struct plat_map *m, struct path *out)
-{
-	return m->ino && mm_name_lookup(mm, makedev(m->dev_major, m->dev_minor), m->ino, out);
 }

@@ -69,7 +69,7 @@ static bool note_file(struct core *c, const struct plat_map *m)
 	struct path path;
 	bool named;
 
-	if (!m->ino || !mm_name_lookup(c->mm, makedev(m->dev_major, m->dev_minor), m->ino, &path))
+	if (!mm_map_path(c->mm, m, &path))
 		return false;
 	named = vfs_path_text(&c->t->vfs.root, &path, &text) == 0;
 	path_put(&path);
