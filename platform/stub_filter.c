@@ -145,6 +145,8 @@ static void memory_calls(struct filter *f)
 	b = block_begin(f, SYS_madvise);
 	need_high_zero(f, 2);
 	allow_numbers(f, 2, UINT32_MAX, STUB_MADVISE_ADVICE);
+	allow_if(f, STUB_MADV_GUARD_INSTALL, SECCOMP_RET_ALLOW);
+	allow_if(f, STUB_MADV_GUARD_REMOVE, SECCOMP_RET_ALLOW);
 	block_end(f, b);
 	b = block_begin(f, SYS_mremap);
 	need_bits(f, 3, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP);

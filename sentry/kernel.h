@@ -10,7 +10,7 @@
 
 struct container;
 
-#define KERNEL_RELEASE "6.12.0-runsc-c"
+#define KERNEL_RELEASE "6.18.0-runsc-c"
 #define KERNEL_VERSION "#1 SMP PREEMPT_DYNAMIC"
 
 /* At boot: the sandbox's CPUs and memory.  0 or -ENOMEM. */

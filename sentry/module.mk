@@ -149,6 +149,7 @@ SRCS += sentry/proc/idmap.c
 SRCS += sentry/proc/links.c
 SRCS += sentry/proc/machine.c
 SRCS += sentry/proc/mem.c
+SRCS += sentry/proc/pagemap.c
 SRCS += sentry/proc/mounts.c
 SRCS += sentry/proc/net.c
 SRCS += sentry/proc/nsfs.c

@@ -80,6 +80,10 @@
 #define STUB_FUTEX_OPS      0x63b    /* WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP WAIT_BITSET WAKE_BITSET */
 #define STUB_MADVISE_ADVICE 0x2ffcd1f /* no MERGEABLE, UNMERGEABLE, REMOVE, HWPOISON … */
 
+/* Guard pages (Linux 6.13): beyond the 64 bits of the mask. */
+#define STUB_MADV_GUARD_INSTALL 102
+#define STUB_MADV_GUARD_REMOVE  103
+
 #define STUB_WATCH_MAX      32
 
 /* Descriptors that the Sentry puts into the stub for a batch: fixed numbers, closed after it. */

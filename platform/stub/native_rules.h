@@ -179,7 +179,8 @@ static inline enum native_verdict native_decide(const struct stub_const *c, stru
 	case NATIVE_NR_mremap:
 		return native_mremap(c, call);
 	case NATIVE_NR_madvise:
-		if (a[2] > 63 || !(STUB_MADVISE_ADVICE & (1ull << a[2])))
+		if (a[2] != STUB_MADV_GUARD_INSTALL && a[2] != STUB_MADV_GUARD_REMOVE &&
+		    (a[2] > 63 || !(STUB_MADVISE_ADVICE & (1ull << a[2]))))
 			return NATIVE_NO;
 		return native_is_ours(c, a[0], a[1]) ? native_error(call, NATIVE_ENOMEM) : NATIVE_CALL;
 	case NATIVE_NR_membarrier:

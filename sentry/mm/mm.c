@@ -87,6 +87,13 @@ int mm_dup(struct mm *from, struct plat_mm *plat, struct mm **out)
 	mm->auxv_size = from->auxv_size;
 	mm->dumpable = from->dumpable;
 	err = mm_names_dup_locked(from, mm);
+	if (!err && from->seal_count) {
+		mm->seals = mem_dup(from->seals, from->seal_count * sizeof(*mm->seals));
+		if (mm->seals)
+			mm->seal_count = from->seal_count;
+		else
+			err = -ENOMEM;
+	}
 	if (!err && from->policy_count) {
 		mm->policies = mem_dup(from->policies, from->policy_count * sizeof(*mm->policies));
 		mm->policy_count = mm->policies ? from->policy_count : 0;
@@ -116,6 +123,7 @@ void mm_put(struct mm *mm)
 	aio_mm_exit(mm);
 	mem_free(mm->locked);
 	mem_free(mm->policies);
+	mem_free(mm->seals);
 	mm_names_clear_locked(mm);
 	hash_fini(&mm->names);
 	file_put(mm->exe);
@@ -133,6 +141,7 @@ int mm_reset(struct mm *mm)
 	mm_names_clear_locked(mm);
 	mm->brk_start = mm->brk = 0;
 	mm->policy_count = 0;
+	mm->seal_count = 0;
 	mutex_unlock(&mm->lock);
 	return 0;
 }

@@ -47,7 +47,8 @@ struct mm {
 	size_t auxv_size;
 	int dumpable;         /* (a) 0, 1, 2 */
 	struct user_ns *user_ns;
-	uint64_t seals;       /* reserved */
+	struct mm_locked *seals; /* (m) owned: mseal(2)ed ranges; range.c */
+	atomic_uint seal_count;  /* (m) to change */
 	struct mm_locked *locked; /* (m) owned: mlock(2)ed ranges, in no order, apart */
 	size_t locked_count;  /* (m) */
 	bool lock_future;     /* (m) MCL_FUTURE */
@@ -117,6 +118,11 @@ void mm_unlock_all(struct mm *mm);
 uint64_t mm_locked_bytes(struct mm *mm); /* of those that are still mapped */
 uint64_t mm_range_locked_bytes(struct mm *mm, uint64_t start, uint64_t end); /* mapped or not */
 bool mm_range_is_locked(struct mm *mm, uint64_t start, uint64_t end); /* any of it */
+
+/* mseal(2) of whole pages, all mapped.  -ENOMEM. */
+int mm_seal_range(struct mm *mm, uint64_t start, uint64_t end);
+/* Any of it is sealed.  (Native memory calls are off where anything is.) */
+bool mm_range_is_sealed(struct mm *mm, uint64_t start, uint64_t end);
 
 /* mbind(2)'s mode at addr (numa.c); *end is lowered to where that may change.  mm->lock held. */
 unsigned int mm_policy_at_locked(const struct mm *mm, uint64_t addr, uint64_t *end);

@@ -306,6 +306,45 @@ void mm_unlock_all(struct mm *mm)
 	mutex_unlock(&mm->lock);
 }
 
+/* ---- seals ------------------------------------------------------------------------------------ */
+
+int mm_seal_range(struct mm *mm, uint64_t start, uint64_t end)
+{
+	struct mm_locked *grown;
+	unsigned int n;
+	int err = mm_for_range(mm, start, end, NULL, NULL);
+
+	if (err)
+		return err;
+	mutex_lock(&mm->lock);
+	n = atomic_load_explicit(&mm->seal_count, memory_order_relaxed);
+	if (locked_overlap(mm->seals, n, start, end) == end - start) {
+		mutex_unlock(&mm->lock);
+		return 0;
+	}
+	grown = n < LOCKED_MAX ? mem_realloc(mm->seals, n + 1, sizeof(*grown)) : NULL;
+	if (grown) {
+		mm->seals = grown;
+		grown[n] = (struct mm_locked){ start, end };
+		/* Read without the lock as "none": native calls are off only after this. */
+		atomic_store_explicit(&mm->seal_count, n + 1, memory_order_relaxed);
+	}
+	mutex_unlock(&mm->lock);
+	return grown ? 0 : -ENOMEM;
+}
+
+bool mm_range_is_sealed(struct mm *mm, uint64_t start, uint64_t end)
+{
+	bool sealed;
+
+	if (atomic_load_explicit(&mm->seal_count, memory_order_relaxed) == 0)
+		return false;
+	mutex_lock(&mm->lock);
+	sealed = locked_overlap(mm->seals, mm->seal_count, start, end);
+	mutex_unlock(&mm->lock);
+	return sealed;
+}
+
 /* ---- limits ----------------------------------------------------------------------------------- */
 
 bool mm_limited(struct process *p)

@@ -767,9 +767,17 @@ struct pid *pfs_dir_pid(const struct file *f, const struct pfs_entry *e)
 }
 
 /* Of tasks: no poll slot, so epoll refuses them, as on Linux. */
+static long pfs_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t arg)
+{
+	const struct pfs_entry *e = pfs_inode_of(f->inode)->entry;
+
+	return e->ioctl ? e->ioctl(c, f, cmd, arg) : -ENOTTY;
+}
+
 static const struct file_ops pfs_task_fops = {
 	.read = pfs_read,
 	.write = pfs_write,
+	.ioctl = pfs_ioctl,
 	.release = pfs_file_release,
 };
 

@@ -89,6 +89,8 @@ struct pfs_entry {
 	/* Further checks at open; *priv comes back in r->priv and is given to release. */
 	int (*open)(const struct pfs_req *r, struct file *f, void **priv);
 	void (*release)(void *priv);
+	/* Empty: ENOTTY.  Only for files about tasks. */
+	long (*ioctl)(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t arg);
 	/* Does not sleep.  Empty: always readable. */
 	uint32_t (*poll)(void *priv, struct poller *p);
 	/* Without the text machinery: release must be pfs_file_release, priv is pfs_file_priv(). */

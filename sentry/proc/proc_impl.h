@@ -69,6 +69,9 @@ int proc_open_mm_read(const struct pfs_req *r, struct file *f, void **priv);
 int proc_open_mm_attach(const struct pfs_req *r, struct file *f, void **priv);
 void proc_release_mm(void *priv);
 extern const struct file_ops proc_mem_fops;
+/* ---- pagemap.c ---- */
+extern const struct file_ops proc_pagemap_fops;
+long proc_maps_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t arg);
 
 /* ---- links.c ---- */
 int proc_readlink_exe(const struct pfs_req *r, struct buf *b);

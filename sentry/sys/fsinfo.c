@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fsinfo.c: the old questions about file systems: sysfs(2) and ustat(2). */
+/* fsinfo.c: sysfs(2), ustat(2): the old questions about file systems; cachestat(2): what is cached. */
 #include <errno.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -54,4 +54,66 @@ long sys_ustat(struct task *t, unsigned int dev, uaddr_t buf)
 	u.free_blocks = (int32_t)st.bfree;
 	u.free_inodes = st.ffree;
 	return uaccess_put(t, buf, &u, sizeof(u));
+}
+
+/* ---- cachestat ---------------------------------------------------------------------------------- */
+
+struct cachestat_range_ {
+	uint64_t off, len;
+};
+struct cachestat_ {
+	uint64_t cache, dirty, writeback, evicted, recently_evicted;
+};
+
+/*
+ * Pages of [off, end) that hold data: what the host has of them in memory is its secret, as for
+ * mincore(2).
+ */
+static uint64_t pages_with_data(struct vfs_ctx *c, struct file *f, uint64_t off, uint64_t end)
+{
+	uint64_t pages = 0;
+
+	while (off < end) {
+		int64_t data = f->ops->llseek ? f->ops->llseek(c, f, (int64_t)off, SEEK_DATA) : (int64_t)off;
+		int64_t hole;
+
+		if (data < 0 || (uint64_t)data >= end)
+			break;
+		hole = f->ops->llseek ? f->ops->llseek(c, f, data, SEEK_HOLE) : (int64_t)end;
+		if (hole <= data)
+			break;
+		hole = MIN(hole, (int64_t)end);
+		pages += ((uint64_t)hole + PAGE_SIZE - 1) / PAGE_SIZE - (uint64_t)data / PAGE_SIZE;
+		off = ALIGN_UP((uint64_t)hole, PAGE_SIZE);
+	}
+	return pages;
+}
+
+long sys_cachestat(struct task *t, unsigned int fd, uaddr_t urange, uaddr_t out, unsigned int flags)
+{
+	struct cachestat_range_ range;
+	struct cachestat_ s = { 0 };
+	struct attr a = { 0 };
+	struct file *f;
+	uint64_t end;
+	int err = 0;
+
+	f = fdt_file(t->fdt, (int)fd);
+	if (!f)
+		return -EBADF;
+	if (uaccess_get(t, &range, urange, sizeof(range)))
+		err = -EFAULT;
+	else if (flags)
+		err = -EINVAL;
+	else if (!S_ISREG(f->inode->mode))
+		err = S_ISDIR(f->inode->mode) || S_ISCHR(f->inode->mode) ? 0 : -EOPNOTSUPP;
+	else {
+		inode_fill_attr(f->inode, &a);
+		end = range.len && range.len < UINT64_MAX - range.off ? range.off + range.len : UINT64_MAX;
+		end = MIN(end, (uint64_t)a.size);
+		if (range.off < end)
+			s.cache = pages_with_data(task_vfs(t), f, range.off, end);
+	}
+	file_put(f);
+	return err ? err : uaccess_put(t, out, &s, sizeof(s));
 }

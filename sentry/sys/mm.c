@@ -27,6 +27,8 @@
 #define MAP_KNOWN                                                                             \
 	(MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT | \
 	 MAP_POPULATE)
+#define MADV_GUARD_INSTALL_ 102 /* Linux 6.13; an older host says EINVAL */
+#define MADV_GUARD_REMOVE_  103
 #define CAP_IPC_LOCK_  14
 #define CAP_SYS_ADMIN_ 21
 #define CAP_SYS_NICE_  23
@@ -34,6 +36,14 @@
 #define PROT_SEM_       0x8ul
 #define PROT_GROWSDOWN_ 0x01000000ul
 #define PROT_GROWSUP_   0x02000000ul
+
+/* mseal(2): -EPERM if any of the range is sealed. */
+static int check_seals(struct task *t, uint64_t addr, uint64_t size)
+{
+	if (size > UINT64_MAX - PAGE_SIZE - addr)
+		return 0; /* the host refuses it */
+	return mm_range_is_sealed(t->mm, addr, addr + ALIGN_UP(size, PAGE_SIZE)) ? -EPERM : 0;
+}
 
 /* ---- mmap ------------------------------------------------------------------------------------- */
 
@@ -103,6 +113,8 @@ long sys_mmap(struct task *t, uaddr_t addr, unsigned long size, unsigned long pr
 		return -EINVAL;
 	prot = mm_exec_implied(t, prot & ~PROT_SEM_);
 	r = mmap_may_lock(t, size, flags);
+	if (!r && (flags & MAP_FIXED))
+		r = check_seals(t, addr.addr, size);
 	if (!r)
 		r = mmap_may_expand(t, addr.addr, size, prot, flags);
 	if (r)
@@ -134,7 +146,9 @@ static long hostcall(struct task *t, long nr, uint64_t a, uint64_t b, uint64_t c
 
 long sys_munmap(struct task *t, uaddr_t addr, size_t size)
 {
-	return hostcall(t, SYS_munmap, addr.addr, size, 0, 0, 0);
+	int err = check_seals(t, addr.addr, size);
+
+	return err ? err : hostcall(t, SYS_munmap, addr.addr, size, 0, 0, 0);
 }
 
 static int find_start(void *arg, const struct plat_map *m)
@@ -187,7 +201,8 @@ long sys_mprotect(struct task *t, uaddr_t addr, size_t size, unsigned long prot)
 		if (err)
 			return err;
 	}
-	return hostcall(t, SYS_mprotect, addr.addr, size, prot & ~PROT_SEM_, 0, 0);
+	err = check_seals(t, addr.addr, size);
+	return err ? err : hostcall(t, SYS_mprotect, addr.addr, size, prot & ~PROT_SEM_, 0, 0);
 }
 
 /* ---- protection keys: as on a CPU without them ------------------------------------------------- */
@@ -212,12 +227,14 @@ long sys_pkey_mprotect(struct task *t, uaddr_t addr, size_t size, unsigned long 
 long sys_mremap(struct task *t, uaddr_t addr, unsigned long old_size, unsigned long new_size,
 		unsigned long flags, uaddr_t new_addr)
 {
-	if (new_size > old_size && mm_limited(t->process)) {
-		int err = mm_may_expand(t, new_size - old_size, true);
+	int err = check_seals(t, addr.addr, MAX(old_size, 1ul));
 
-		if (err)
-			return err;
-	}
+	if (!err && (flags & MREMAP_FIXED))
+		err = check_seals(t, new_addr.addr, new_size);
+	if (!err && new_size > old_size && mm_limited(t->process))
+		err = mm_may_expand(t, new_size - old_size, true);
+	if (err)
+		return err;
 	return hostcall(t, SYS_mremap, addr.addr, old_size, new_size, flags, new_addr.addr);
 }
 
@@ -301,11 +318,57 @@ static int madvise_remove(struct task *t, uint64_t start, uint64_t end)
 	return r ? r : err;
 }
 
-long sys_madvise(struct task *t, uaddr_t addr, size_t size, int advice)
+/* Discarding what is sealed is refused where it could not be written either. */
+static int discard_one(void *arg, const struct plat_map *m)
+{
+	struct task *t = arg;
+
+	return m->prot[1] != 'w' && m->prot[3] == 'p' && !m->ino &&
+	       mm_range_is_sealed(t->mm, m->start, m->end) ? -EPERM : 0;
+}
+
+static int advice_check_seals(struct task *t, uint64_t addr, size_t size, int advice)
+{
+	uint64_t end;
+
+	if (t->mm->seal_count == 0 || advice_range(addr, size, &end))
+		return 0;
+	switch (advice) {
+	case MADV_FREE:
+	case MADV_DONTNEED:
+	case MADV_REMOVE:
+	case MADV_DONTFORK:
+	case MADV_WIPEONFORK:
+	case 24 /* MADV_DONTNEED_LOCKED */:
+	case MADV_GUARD_INSTALL_:
+		return mm_for_range(t->mm, addr, end, discard_one, t) == -EPERM ? -EPERM : 0;
+	default:
+		return 0;
+	}
+}
+
+long sys_mseal(struct task *t, unsigned long addr, size_t size, unsigned long flags)
 {
 	uint64_t end;
 	int r;
 
+	if (flags)
+		return -EINVAL;
+	r = advice_range(addr, size, &end);
+	if (!r)
+		r = mm_seal_range(t->mm, addr, end);
+	if (!r)
+		plat_mm_set_native(t->mm->plat, false); /* of all threads: each call is checked here now */
+	return MIN(r, 0);
+}
+
+long sys_madvise(struct task *t, uaddr_t addr, size_t size, int advice)
+{
+	uint64_t end;
+	int r = advice_check_seals(t, addr.addr, size, advice);
+
+	if (r)
+		return r;
 	switch (advice) {
 	case 100 /* MADV_HWPOISON */:
 	case 101 /* MADV_SOFT_OFFLINE */:
@@ -317,7 +380,8 @@ long sys_madvise(struct task *t, uaddr_t addr, size_t size, int advice)
 	case 24 /* MADV_DONTNEED_LOCKED */:
 		break;
 	default:
-		if (advice < 0 || advice > 25)
+		if ((advice < 0 || advice > 25) && advice != MADV_GUARD_INSTALL_ &&
+		    advice != MADV_GUARD_REMOVE_)
 			return -EINVAL;
 		return hostcall(t, SYS_madvise, addr.addr, size, (uint64_t)advice, 0, 0);
 	}

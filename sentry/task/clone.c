@@ -418,7 +418,7 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 	clone_link_locked(parent, t, a, event || (a->flags & CLONE_PTRACE));
 	event_nr = event ? event_number_locked(parent, pid) : 0;
 	mutex_unlock(&tasklist.lock);
-	if (t->seccomp_mode || t->ptrace.tracer || mm_limited(t->process))
+	if (t->seccomp_mode || t->ptrace.tracer || mm_limited(t->process) || t->mm->seal_count)
 		plat_mm_set_native(t->mm->plat, false);
 	if (t->ns->time)
 		plat_mm_set_clocks(t->mm->plat, false);

@@ -243,6 +243,8 @@ void process_reap_locked(struct process *p)
 	leader->state = 'X';
 	pid->task = NULL;
 	pid->process = NULL;
+	pid->reaped = true;
+	pid->reaped_status = p->wait_status;
 	if (p->pid_ns->init == p)
 		p->pid_ns->init = NULL;
 	pid_ns_wake_zap_locked(p->pid_ns);

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include "lib/buf.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
+#include "vfs/user_ns.h"
 
 static uint32_t pidfd_poll(struct file *f, struct poller *p)
 {
@@ -36,8 +38,105 @@ static void pidfd_show_fdinfo(struct file *f, struct buf *b)
 		   pid->released ? -1 : pid->numbers[pid->level].nr);
 }
 
+/* ---- PIDFD_GET_INFO ----------------------------------------------------------------------------- */
+
+/* struct pidfd_info of linux/pidfd.h as it is in 6.18; the first 64 bytes are version 0. */
+struct pidfd_info_ {
+	uint64_t mask, cgroupid;
+	uint32_t pid, tgid, ppid;
+	uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+	uint32_t coredump_mask, coredump_signal;
+	uint64_t supported_mask;
+};
+_Static_assert(sizeof(struct pidfd_info_) == 80, "linux/pidfd.h");
+#define INFO_SIZE_0    64u
+#define INFO_PID       (1ull << 0)
+#define INFO_CREDS     (1ull << 1)
+#define INFO_EXIT      (1ull << 3)
+#define INFO_SUPPORTED (1ull << 5)
+
+/* The living (or zombie) process's part, as t sees it.  -ESRCH. */
+static int info_of_task(struct task *t, struct task *of, struct pidfd_info_ *info)
+{
+	struct pid_ns *ns = task_pid_ns(t);
+	const struct user_ns *u = t->cred->user_ns;
+	const struct cred *c = task_cred_get(of);
+
+	info->pid = (uint32_t)task_tid_in(of, ns);
+	mutex_lock(&tasklist.lock);
+	info->tgid = (uint32_t)process_nr_in(of->process, ns);
+	info->ppid = of->process->parent ? (uint32_t)process_nr_in(of->process->parent, ns) : 0;
+	mutex_unlock(&tasklist.lock);
+	if (c) {
+		info->ruid = user_ns_from_kernel_munged(u, ID_UID, c->uid);
+		info->euid = user_ns_from_kernel_munged(u, ID_UID, c->euid);
+		info->suid = user_ns_from_kernel_munged(u, ID_UID, c->suid);
+		info->fsuid = user_ns_from_kernel_munged(u, ID_UID, c->fsuid);
+		info->rgid = user_ns_from_kernel_munged(u, ID_GID, c->gid);
+		info->egid = user_ns_from_kernel_munged(u, ID_GID, c->egid);
+		info->sgid = user_ns_from_kernel_munged(u, ID_GID, c->sgid);
+		info->fsgid = user_ns_from_kernel_munged(u, ID_GID, c->fsgid);
+		info->mask |= INFO_CREDS;
+		cred_put(c);
+	}
+	info->mask |= INFO_PID;
+	return info->pid && info->tgid && (info->ppid || info->pid == 1) ? 0 : -ESRCH;
+}
+
+static long pidfd_get_info(struct task *t, struct pid *pid, uint64_t arg, size_t size)
+{
+	struct pidfd_info_ info = { 0 };
+	struct task *of = NULL;
+	uint64_t wanted;
+	int err = 0;
+
+	if (!arg)
+		return -EINVAL;
+	if (size < INFO_SIZE_0)
+		return -ENOTTY;
+	if (uaccess_get(t, &wanted, (uaddr_t){ arg }, sizeof(wanted)))
+		return -EFAULT;
+	if (!pid_nr_in(pid, task_pid_ns(t)))
+		return -ESRCH;
+	mutex_lock(&tasklist.lock);
+	if (pid->task)
+		of = task_get(pid->task);
+	else if (pid->process && pid->process->leader)
+		of = task_get(pid->process->leader);
+	if ((wanted & INFO_EXIT) && pid->reaped) {
+		info.mask |= INFO_EXIT;
+		info.exit_code = pid->reaped_status;
+	}
+	mutex_unlock(&tasklist.lock);
+	if (of)
+		err = info_of_task(t, of, &info);
+	else if (!(info.mask & INFO_EXIT))
+		err = -ESRCH;
+	task_put(of);
+	if (err)
+		return err;
+	if (wanted & INFO_SUPPORTED) {
+		info.mask |= INFO_SUPPORTED;
+		info.supported_mask = INFO_PID | INFO_CREDS | INFO_EXIT | INFO_SUPPORTED;
+	}
+	if (size > sizeof(info) &&
+	    uaccess_zero(t, (uaddr_t){ arg + sizeof(info) }, size - sizeof(info)))
+		return -EFAULT;
+	return uaccess_put(t, (uaddr_t){ arg }, &info, MIN(size, sizeof(info)));
+}
+
+static long pidfd_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t arg)
+{
+	/* The size is the caller's version of the structure. */
+	if (_IOC_TYPE(cmd) == 0xff && _IOC_NR(cmd) == 11 && _IOC_DIR(cmd) == (_IOC_READ | _IOC_WRITE))
+		return pidfd_get_info(ctx_task(c), file_priv(f), arg, _IOC_SIZE(cmd));
+	return -ENOTTY;
+}
+
 static const struct file_ops pidfd_ops = {
 	.poll = pidfd_poll,
+	.ioctl = pidfd_ioctl,
 	.release = pidfd_release,
 	.show_fdinfo = pidfd_show_fdinfo,
 };

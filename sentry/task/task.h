@@ -81,6 +81,8 @@ struct pid {
 	struct session *session; /* (t) */
 	struct wq wq;           /* pidfd poll: woken when the process ends */
 	bool released;          /* (t) no longer in the tables */
+	bool reaped;            /* (t) a process had it, and its parent has been told … */
+	int reaped_status;      /* (t) … this wait status */
 	struct {
 		struct hash_node node;
 		struct pid_ns *ns; /* counted */
