@@ -173,6 +173,8 @@ void gfs_inode_unhash(struct gfs_inode *gi)
 static void gfs_inode_free(struct inode *i)
 {
 	struct gfs_inode *gi = gfs_inode(i);
+	struct gconn *conn = gi->gs->conn;
+	uint32_t fid = atomic_load_explicit(&gi->fid, memory_order_relaxed);
 	int fd;
 
 	gfs_inode_unhash(gi);
@@ -181,7 +183,10 @@ static void gfs_inode_free(struct inode *i)
 	host_close_fd(&fd);
 	fd = atomic_load_explicit(&gi->rw_fd, memory_order_relaxed);
 	host_close_fd(&fd);
-	gconn_fid_clunk(gi->gs->conn, atomic_load_explicit(&gi->fid, memory_order_relaxed));
+	gconn_fid_clunk(conn, fid);
+	/* The Gofer's descriptor is what still keeps the blocks of a file without names on the disk. */
+	if (i->nlink == 0 && fid != GOFER_NOFID)
+		gconn_clunk_flush(conn);
 	inode_put(gi->parent);
 	mem_free(gi->name);
 	mem_free(gi->link);

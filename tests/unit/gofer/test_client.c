@@ -2,6 +2,7 @@
 /* test_client.c: the gofer file system over a real Gofer. */
 #include "tests/unit/gofer/client.h"
 
+#include <dirent.h>
 #include <linux/fs.h>
 #include <sys/mman.h>
 #include <sys/xattr.h>
@@ -484,6 +485,42 @@ static void tmpfiles_can_be_linked(void **state)
 	assert_int_equal(a.nlink, 1);
 }
 
+/* Descriptors of the Gofer's for a file that was called f and has no name any more. */
+static int count_deleted(const struct fixture *fx)
+{
+	char path[64], link[300], name[300];
+	struct dirent *de;
+	int count = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", fx->pid);
+	snprintf(name, sizeof(name), "%s/f (deleted)", fx->dir);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((de = readdir(d))) {
+		ssize_t n = readlinkat(dirfd(d), de->d_name, link, sizeof(link) - 1);
+
+		link[n > 0 ? n : 0] = '\0';
+		count += strcmp(link, name) == 0;
+	}
+	closedir(d);
+	return count;
+}
+
+static void a_file_without_names_is_gone_from_the_host_when_it_is_closed(void **state)
+{
+	struct client *cl = *state;
+	struct file *f;
+
+	assert_int_equal(v_open(cl, "f", O_CREAT | O_RDWR, 0600, &f), 0);
+	assert_int_equal(v_write(cl, f, "abc", 3), 3);
+	assert_int_equal(vfs_unlink(&cl->c, NULL, "f"), 0);
+	file_put(f);
+	for (int i = 0; i < 500 && count_deleted(&cl->fx) > 0; i++)
+		usleep(10000);
+	assert_int_equal(count_deleted(&cl->fx), 0);
+}
+
 static void more_files_than_descriptors_can_be_visited(void **state)
 {
 	struct client *cl = *state;
@@ -547,6 +584,7 @@ int main(void)
 						client_end),
 		cmocka_unit_test_setup_teardown(a_bound_file_is_a_root, bound_file, client_end),
 		EXCLUSIVE(tmpfiles_can_be_linked),
+		EXCLUSIVE(a_file_without_names_is_gone_from_the_host_when_it_is_closed),
 		EXCLUSIVE(more_files_than_descriptors_can_be_visited),
 		EXCLUSIVE(a_dead_gofer_gives_eio),
 	};
