@@ -17,7 +17,7 @@
 #include "runsc-c/default_spec.h"
 
 struct do_flags {
-	const char *root, *cwd, *user;
+	const char *root, *cwd, *user, *netns;
 	struct flag_list env, volumes;
 	bool quiet;
 };
@@ -114,6 +114,24 @@ static void drop_mounts(json_t *mounts)
 	}
 }
 
+/* Take over the interfaces of this namespace: a name of `ip netns`, or a path. */
+static void join_netns(json_t *namespaces, struct err *e)
+{
+	char path[PATH_MAX];
+	size_t i;
+	json_t *n;
+
+	if (f.netns[0] == '/')
+		snprintf(path, sizeof(path), "%s", f.netns);
+	else
+		snprintf(path, sizeof(path), "/run/netns/%s", f.netns);
+	if (access(path, F_OK) < 0)
+		err_errno(e, errno, "do: --netns: %s", path);
+	json_array_foreach(namespaces, i, n)
+		if (strcmp(json_string_value(json_object_get(n, "type")), "network") == 0)
+			json_object_set_new(n, "path", json_string(path));
+}
+
 static json_t *make_config(char **args, struct err *e)
 {
 	json_t *o = default_spec(), *l = json_object_get(o, "linux");
@@ -126,6 +144,8 @@ static json_t *make_config(char **args, struct err *e)
 	json_object_set_new(o, "hostname", json_string(host));
 	drop_mounts(json_object_get(o, "mounts"));
 	add_volumes(json_object_get(o, "mounts"), e);
+	if (f.netns != NULL)
+		join_netns(json_object_get(l, "namespaces"), e);
 	json_object_del(l, "maskedPaths");
 	json_object_del(l, "readonlyPaths");
 	json_object_del(l, "resources");
@@ -140,6 +160,8 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 		{ "user,u", FLAG_STRING, &f.user, "UID[:GID]" },
 		{ "env,e", FLAG_LIST, &f.env, "NAME=value, may be repeated" },
 		{ "volume,v", FLAG_LIST, &f.volumes, "/SRC[:/DST[:ro]]: writes there do reach the host" },
+		{ "netns", FLAG_STRING, &f.netns, "NAME or /PATH: the network namespace whose interfaces it gets; "
+		  "without, it has loopback only" },
 		{ "quiet,q", FLAG_IGNORED_BOOL, NULL, NULL },
 		{ NULL, FLAG_BOOL, NULL, NULL },
 	};

@@ -21,6 +21,7 @@
 #include "runsc-c/control_client.h"
 #include "runsc-c/hooks.h"
 #include "runsc-c/monitor.h"
+#include "runsc-c/network.h"
 #include "runsc-c/oci_spec_impl.h"
 #include "runsc-c/pod.h"
 #include "runsc-c/spawn.h"
@@ -377,6 +378,8 @@ static int fill_state(struct launch *l, struct err *e)
 	if (spec->hooks[OCI_HOOK_POSTSTOP].count > 0)
 		s->hooks_poststop = hooks_to_json(&spec->hooks[OCI_HOOK_POSTSTOP]);
 	s->rootless = l->g->rootless;
+	if (spec->namespaces[OCI_NS_NETWORK].path != NULL)
+		s->net_path = mem_strdup(spec->namespaces[OCI_NS_NETWORK].path);
 	if (l->sandbox != NULL) {
 		s->sandbox = mem_strdup(l->sandbox->id);
 		s->sentry = l->sandbox->sentry;
@@ -544,6 +547,7 @@ int launch_destroy(const char *root, struct state *s, struct err *e)
 	for (size_t i = 0; i < count; i++)
 		if (!proc_wait_gone(all[i], KILL_TIMEOUT_MS))
 			err_set(e, EBUSY, "container \"%s\": process %d does not die", s->id, all[i]->pid);
+	network_release(s);
 	cgroup_remove(&c, e);
 	cgroup_fini(&c);
 	if (s->hooks_poststop != NULL && hooks_from_json(s->hooks_poststop, &hooks) == 0) {

@@ -51,7 +51,7 @@ static const struct flag global_flags[] = {
 	{ "debug", FLAG_BOOL, &globals.debug, "log more" },
 	{ "debug-log", FLAG_STRING, &globals.debug_log, "log of Sentry, Gofer and monitor; %ID% becomes the id" },
 	{ "platform", FLAG_STRING, &globals.platform_name, "notify (default) or ptrace" },
-	{ "network", FLAG_STRING, &globals.network_name, "sandbox (default), host or none" },
+	{ "network", FLAG_STRING, &globals.network_name, "sandbox (default) or none" },
 	{ "overlay", FLAG_STRING, &globals.overlay_name, "where writes to the root go: none (the bundle) or memory" },
 	{ "no-patch", FLAG_BOOL, &globals.no_patch, "leave call sites alone: every system call is a signal" },
 	{ "patch-after", FLAG_INT, &globals.patch_after, "patch a call site at its N-th call (0: when it pays)" },
@@ -181,6 +181,10 @@ static int decode_globals(struct globals *g, struct err *e)
 	int overlay = choose("overlay", g->overlay_name ? g->overlay_name : "none", overlays, e);
 	int format = choose("log-format", g->log_format ? g->log_format : "text", formats, e);
 
+	if (!err_is(e) && network == NETWORK_HOST)
+		err_set(e, EOPNOTSUPP, "--network=host: the host's own sockets are not given to sandboxes yet; "
+			"\"sandbox\" takes the interfaces of the container's network namespace, \"none\" is "
+			"loopback only");
 	if (err_is(e))
 		return e->error;
 	(void)format;

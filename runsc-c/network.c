@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -48,6 +49,7 @@ struct rtnl {
 	uint32_t seq;
 	struct network_config *n;
 	char *buffer; /* DUMP_SIZE */
+	unsigned int filters; /* on_filter() has seen */
 };
 
 struct request {
@@ -502,6 +504,46 @@ static int filter_ingress(struct rtnl *r, uint32_t ifindex)
 	return rtnl_call(r, &q, NULL);
 }
 
+static int on_filter(struct rtnl *r, struct nlmsghdr *h)
+{
+	r->filters += h->nlmsg_type == RTM_NEWTFILTER;
+	return 0;
+}
+
+/* The filter of filter_ingress() out again; its qdisc too, when nobody else has filters there. */
+static void unfilter_ingress(struct rtnl *r, uint32_t ifindex)
+{
+	const uint32_t ways[] = { TC_H_MIN_INGRESS, TC_H_MIN_EGRESS };
+	struct tcmsg t = { .tcm_family = AF_UNSPEC, .tcm_ifindex = (int)ifindex, .tcm_handle = 1,
+			   .tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+			   .tcm_info = TC_H_MAKE(1u << 16, htons(ETH_P_ALL)) };
+	struct request q;
+	int err;
+
+	request_init(&q, RTM_DELTFILTER, NLM_F_ACK, &t, sizeof(t));
+	request_add(&q, TCA_KIND, "bpf", sizeof("bpf"));
+	err = rtnl_call(r, &q, NULL);
+	if (err < 0) {
+		if (err != -ENOENT && err != -EINVAL && err != -ENODEV)
+			log_warn("network: interface %u: its filter stays: %s", ifindex, err_reason(err));
+		return;
+	}
+	r->filters = 0;
+	t.tcm_handle = t.tcm_info = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		t.tcm_parent = TC_H_MAKE(TC_H_CLSACT, ways[i]);
+		request_init(&q, RTM_GETTFILTER, NLM_F_DUMP, &t, sizeof(t));
+		if (rtnl_call(r, &q, on_filter) < 0)
+			return;
+	}
+	if (r->filters > 0)
+		return;
+	t.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+	t.tcm_parent = TC_H_CLSACT;
+	request_init(&q, RTM_DELQDISC, NLM_F_ACK, &t, sizeof(t));
+	(void)rtnl_call(r, &q, NULL);
+}
+
 static int remove_addr(struct rtnl *r, const struct net_link_config *l, const struct net_addr_config *a)
 {
 	int family = strchr(a->addr, ':') != NULL ? AF_INET6 : AF_INET;
@@ -593,14 +635,36 @@ static void open_resolver(struct network_config *n)
 		host_close_fd(&n->resolver_fd);
 }
 
+/* ---- one sandbox a namespace ---------------------------------------------------------------- */
+
+/* Abstract names belong to the network namespace.  The socket, or -EADDRINUSE: a sandbox answers here. */
+static int open_guard(void)
+{
+	const struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "\0runsc-c/network" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(sa_family_t) + sizeof("runsc-c/network")) == 0)
+		return fd < 0 ? -errno : fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
 /* ---- entering the namespace ----------------------------------------------------------------- */
 
 static int collect(struct network_config *n, struct err *e)
 {
 	struct rtnl r = { .n = n, .buffer = mem_alloc(DUMP_SIZE) };
 
+	n->guard_fd = open_guard();
+	if (n->guard_fd == -EADDRINUSE)
+		err_set(e, EBUSY, "the container's network: another sandbox answers in this network namespace "
+			"already; containers that share one must be of one pod (docs/kubernetes.md)");
+	n->has_guard = n->guard_fd >= 0;
 	r.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (r.fd < 0 || r.buffer == NULL)
+	if (err_is(e))
+		;
+	else if (r.fd < 0 || r.buffer == NULL)
 		err_errno(e, errno, "the container's network: netlink");
 	else if (scrape(&r, e) == 0) {
 		open_resolver(n);
@@ -612,6 +676,17 @@ static int collect(struct network_config *n, struct err *e)
 	return e->error;
 }
 
+/* Remember what is to be undone, before it is done. */
+static int record_namespace(struct state *s, int fd, struct err *e)
+{
+	struct stat st;
+
+	if (s->net_path == NULL || fstat(fd, &st) < 0)
+		return 0; /* it ends with the container, or is not ours to find again */
+	s->net_inode = st.st_ino;
+	return state_save(s, e);
+}
+
 static bool same_file(int a, int b)
 {
 	struct stat x, y;
@@ -619,7 +694,8 @@ static bool same_file(int a, int b)
 	return fstat(a, &x) < 0 || fstat(b, &y) < 0 || (x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
-static int network_collect(const struct globals *g, pid_t pid, struct network_config **out, struct err *e)
+static int network_collect(const struct globals *g, struct state *s, struct network_config **out,
+			   struct err *e)
 {
 	struct network_config *n = NULL;
 	char path[64];
@@ -628,7 +704,7 @@ static int network_collect(const struct globals *g, pid_t pid, struct network_co
 	*out = NULL;
 	if (g->network != NETWORK_SANDBOX)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", s->monitor.pid);
 	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	theirs = open(path, O_RDONLY | O_CLOEXEC);
 	if (own < 0 || theirs < 0) {
@@ -636,6 +712,8 @@ static int network_collect(const struct globals *g, pid_t pid, struct network_co
 	} else if (same_file(own, theirs)) {
 		log_warn("network: the container shares the network namespace of its creator: it gets "
 			 "loopback only");
+	} else if (record_namespace(s, theirs, e) < 0) {
+		;
 	} else if (setns(theirs, CLONE_NEWNET) < 0) {
 		/* Made by an ordinary user: there is nothing in it but lo. */
 		if (errno != EPERM)
@@ -659,20 +737,68 @@ static int network_collect(const struct globals *g, pid_t pid, struct network_co
 	return e->error;
 }
 
-int network_start(const struct globals *g, const struct state *s, int control, struct err *e)
+/* In the namespace.  A guard that is free says that nobody answers here any more. */
+static void release(void)
+{
+	struct network_config n = { .guard_fd = open_guard(), .resolver_fd = -1 };
+	struct rtnl r = { .n = &n, .buffer = mem_alloc(DUMP_SIZE) };
+	const struct ifinfomsg all = { .ifi_family = AF_UNSPEC };
+	struct request q;
+
+	r.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	request_init(&q, RTM_GETLINK, NLM_F_DUMP, &all, sizeof(all));
+	if (n.guard_fd >= 0 && r.fd >= 0 && r.buffer != NULL && rtnl_call(&r, &q, on_link) == 0)
+		for (size_t i = 0; i < n.link_count; i++)
+			if (!n.links[i].loopback)
+				unfilter_ingress(&r, n.links[i].ifindex);
+	for (size_t i = 0; i < n.link_count; i++) {
+		mem_free(n.links[i].name);
+		mem_free(n.links[i].mac);
+	}
+	mem_free(n.links);
+	if (r.fd >= 0)
+		close(r.fd);
+	if (n.guard_fd >= 0)
+		close(n.guard_fd);
+	mem_free(r.buffer);
+}
+
+void network_release(const struct state *s)
+{
+	int own, theirs;
+	struct stat st;
+
+	if (s->net_path == NULL || s->net_inode == 0 || s->shares_net)
+		return;
+	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	theirs = open(s->net_path, O_RDONLY | O_CLOEXEC);
+	/* Gone, or another one by now, as a path of /proc may be. */
+	if (own >= 0 && theirs >= 0 && fstat(theirs, &st) == 0 && st.st_ino == s->net_inode &&
+	    !same_file(own, theirs) && setns(theirs, CLONE_NEWNET) == 0) {
+		release();
+		if (setns(own, CLONE_NEWNET) < 0)
+			log_error("network: the namespace that this command started in: %s", err_reason(errno));
+	}
+	host_close_fd(&own);
+	host_close_fd(&theirs);
+}
+
+int network_start(const struct globals *g, struct state *s, int control, struct err *e)
 {
 	struct network_config *n = NULL;
-	int fds[LINKS_MAX + 1];
+	int fds[LINKS_MAX + 2];
 	size_t count = 0;
 
 	/* In a pod the links are those of the container that the namespace was made for. */
-	if (!s->shares_net && network_collect(g, s->monitor.pid, &n, e) < 0)
+	if (!s->shares_net && network_collect(g, s, &n, e) < 0)
 		return e->error;
 	for (size_t i = 0; n != NULL && i < n->link_count; i++)
 		if (n->links[i].has_fd)
 			fds[count++] = n->links[i].fd;
 	if (n != NULL && n->has_resolver)
 		fds[count++] = n->resolver_fd;
+	if (n != NULL && n->has_guard)
+		fds[count++] = n->guard_fd;
 	control_call(control, control_encode_start(s->id, n), fds, count, CONTROL_TIMEOUT_MS, NULL, e);
 	network_config_free(n);
 	return e->error;

@@ -12,6 +12,9 @@
  * addresses and routes stay visible from outside.  Where the host has no such filter, addresses are
  * taken off instead.
  *
+ * Only one sandbox may answer in a namespace.  Its Sentry holds an abstract socket of a fixed name there,
+ * which ends with it, however it ends: a second one finds the name taken and is refused.
+ *
  * The namespace of the caller itself (--net=host) is never touched: the container has loopback only.
  */
 #pragma once
@@ -24,4 +27,10 @@
  * Ask the Sentry behind the control connection to start the container s, with the network of the
  * namespace that its monitor is in.
  */
-int network_start(const struct globals *g, const struct state *s, int control, struct err *e);
+int network_start(const struct globals *g, struct state *s, int control, struct err *e);
+
+/*
+ * The container's processes are gone: take the filters out of its network namespace, if that outlives
+ * it and no other sandbox answers there.  What fails is logged.
+ */
+void network_release(const struct state *s);

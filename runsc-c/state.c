@@ -143,6 +143,10 @@ static json_t *state_to_json(const struct state *s)
 	json_object_set_new(o, "shares_net", json_boolean(s->shares_net));
 	json_object_set(o, "cgroup", s->cgroup);
 	json_object_set(o, "annotations", s->annotations);
+	if (s->net_path != NULL) {
+		json_object_set_new(o, "net_path", json_string(s->net_path));
+		json_object_set_new(o, "net_inode", json_integer((json_int_t)s->net_inode));
+	}
 	if (s->sandbox != NULL)
 		json_object_set_new(o, "sandbox", json_string(s->sandbox));
 	if (s->hooks_poststop != NULL)
@@ -173,6 +177,7 @@ static void clear_members(struct state *s)
 	mem_free(s->owner);
 	mem_free(s->version);
 	mem_free(s->sandbox);
+	mem_free(s->net_path);
 	json_decref(s->annotations);
 	json_decref(s->cgroup);
 	json_decref(s->hooks_poststop);
@@ -204,6 +209,9 @@ static void read_state(struct state *s)
 	s->attached = proc_from_json(&w, doc, "attached");
 	s->sandbox = doc && json_is_string(json_object_get(doc, "sandbox"))
 			     ? dup_member(&w, doc, "sandbox") : NULL;
+	s->net_path = doc && json_is_string(json_object_get(doc, "net_path"))
+			      ? dup_member(&w, doc, "net_path") : NULL;
+	s->net_inode = (uint64_t)jsonw_int(&w, doc, "net_inode", 0, INT64_MAX, 0);
 	s->cgroup = json_incref(jsonw_object(&w, doc, "cgroup", OPTIONAL));
 	s->annotations = json_incref(jsonw_object(&w, doc, "annotations", OPTIONAL));
 	s->hooks_poststop = json_incref(jsonw_array(&w, doc, "poststop", OPTIONAL));

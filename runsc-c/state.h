@@ -47,6 +47,8 @@ struct state {
 	json_t *hooks_poststop;  /* config.json's hooks.poststop; may be NULL */
 	bool rootless;
 	bool shares_net;         /* its network namespace is that of another of its Sentry */
+	char *net_path;          /* its network namespace, if config.json names one; may be NULL */
+	uint64_t net_inode;      /* ... and which that was when it started; 0: nothing was done there */
 	/* not in the file */
 	int dir;                 /* the container's directory, locked when state_lock()ed */
 	bool locked;             /* by us */

@@ -180,6 +180,9 @@ struct network_config {
 	/* A UDP socket that is connected to Docker's DNS server comes after those of the links. */
 	bool has_resolver;
 	int resolver_fd;    /* -1: none */
+	/* The last: to be kept open; it tells others that a sandbox answers in this namespace. */
+	bool has_guard;
+	int guard_fd;       /* -1: none */
 	struct net_link_config *links;
 	size_t link_count;
 	struct net_route_config *routes;

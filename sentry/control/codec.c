@@ -225,6 +225,7 @@ SCHEMA(net_neigh, struct net_neigh_config);
 static const struct field network_fields[] = {
 	PLAIN(struct network_config, ipv6_disabled, K_BOOL),
 	PLAIN(struct network_config, has_resolver, K_BOOL),
+	PLAIN(struct network_config, has_guard, K_BOOL),
 	STRUCTS(struct network_config, links, link_count, net_link_schema),
 	STRUCTS(struct network_config, routes, route_count, net_route_schema),
 	STRUCTS(struct network_config, neighs, neigh_count, net_neigh_schema),
@@ -367,6 +368,8 @@ void network_config_free(struct network_config *n)
 			close(n->links[i].fd);
 	if (n->has_resolver && n->resolver_fd >= 0)
 		close(n->resolver_fd);
+	if (n->has_guard && n->guard_fd >= 0)
+		close(n->guard_fd);
 	members_free(&network_schema, n);
 	mem_free(n);
 }
@@ -738,8 +741,8 @@ int control_decode_network(const json_t *msg, const int *fds, size_t fd_count,
 	if (n == NULL)
 		return -ENOMEM;
 	err = decode(&network_schema, msg, n, why);
-	n->resolver_fd = -1;
-	wanted = n->has_resolver;
+	n->resolver_fd = n->guard_fd = -1;
+	wanted = (size_t)n->has_resolver + n->has_guard;
 	for (size_t i = 0; n->links != NULL && i < n->link_count; i++) {
 		n->links[i].fd = -1;
 		wanted += n->links[i].has_fd;
@@ -757,6 +760,8 @@ int control_decode_network(const json_t *msg, const int *fds, size_t fd_count,
 			n->links[i].fd = fds[next++];
 	if (n->has_resolver)
 		n->resolver_fd = fds[next++];
+	if (n->has_guard)
+		n->guard_fd = fds[next++];
 	*out = n;
 	return 0;
 }

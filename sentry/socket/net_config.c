@@ -139,6 +139,10 @@ void net_ns_configure(struct net_ns *ns, struct network_config *n)
 		if (err < 0)
 			log_warn("network: interface %s: %s", n->links[i].name, strerror(-err));
 	}
+	if (n->has_guard && ns->guard_fd < 0) {
+		ns->guard_fd = n->guard_fd;
+		n->guard_fd = -1;
+	}
 	if (n->has_resolver) {
 		resolver_start(ns, n->resolver_fd); /* consumes it */
 		n->resolver_fd = -1;

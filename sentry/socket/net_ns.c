@@ -35,7 +35,7 @@ struct net_ns *net_ns_new(struct user_ns *owner)
 	ref_init(&ns->ref);
 	ns->id = ns_new_id();
 	ns->user_ns = user_ns_get(owner);
-	ns->dialer_fd = -1;
+	ns->dialer_fd = ns->guard_fd = -1;
 	mutex_init(&ns->lock, LOCK_SOCKET);
 	list_init(&ns->links);
 	latch_init(&ns->netlink_latch);
@@ -80,6 +80,8 @@ static void net_ns_end(void *arg)
 		stack_drive_stop(&ns->drive);
 	if (ns->dialer_fd >= 0)
 		host_close(ns->dialer_fd);
+	if (ns->guard_fd >= 0)
+		host_close(ns->guard_fd);
 	user_ns_put(ns->user_ns);
 	mem_free(ns);
 }

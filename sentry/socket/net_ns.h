@@ -39,6 +39,7 @@ struct net_ns {
 	struct list links;           /* (l) struct link of sentry/socket/link.h */
 	struct resolver *resolver;   /* (l) or NULL */
 	int dialer_fd;               /* (l) owned: TCP to Docker's DNS server (resolver.h); -1: none */
+	int guard_fd;                /* (l) owned: see network_config; -1: none */
 	struct latch netlink_latch;
 	struct list netlinks;        /* (netlink_latch) AF_NETLINK sockets */
 	struct work end;
