@@ -150,6 +150,13 @@ struct ep_info {
 	uint64_t cookie;
 	uint32_t uid;   /* as given by ep_set_owner() */
 	uint64_t inode;
+	uint8_t shut;   /* 1: receiving, 2: sending is shut down */
+	uint8_t tos, tclass;
+	bool v6only;
+	uint32_t rcvbuf, sndbuf, rcv_mem, snd_mem;
+	char cong[16];  /* "": none */
+	size_t tcp_info_size; /* 0: none */
+	uint64_t tcp_info[40]; /* struct tcp_info */
 };
 #define EP_PROTO_ANY (-1)
 int ep_for_each(struct stack *s, int proto, int (*fn)(void *arg, const struct ep_info *i), void *arg);

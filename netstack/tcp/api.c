@@ -651,6 +651,7 @@ static void tcp_ep_info(struct ep *e, struct ep_info *i)
 	int64_t now = stack_now(e->stack), due = t->retx_ns ? t->retx_ns : t->keep_ns;
 
 	i->state = t->state;
+	tcp_fill_info(t, i);
 	if (t->state == TCPS_LISTEN) {
 		i->rqueue = t->nacceptq;
 		i->wqueue = t->backlog;

@@ -241,6 +241,19 @@ static void fill_info(struct tcp *t, struct tcp_info *i)
 	i->tcpi_snd_wnd = t->snd_wnd;
 }
 
+void tcp_fill_info(struct tcp *t, struct ep_info *out)
+{
+	struct tcp_info i;
+
+	_Static_assert(sizeof(i) <= sizeof(out->tcp_info), "");
+	fill_info(t, &i);
+	memcpy(out->tcp_info, &i, sizeof(i));
+	out->tcp_info_size = sizeof(i);
+	strncpy(out->cong, t->cong->name, sizeof(out->cong) - 1);
+	out->rcv_mem = t->rcv_mem;
+	out->snd_mem = t->charged;
+}
+
 int tcp_getopt(struct ep *e, int level, int name, void *val, size_t *size)
 {
 	struct tcp *t = tcp_of(e);

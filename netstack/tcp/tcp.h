@@ -366,6 +366,10 @@ bool tcp_tw_input(struct txq *q, struct nic *n, struct tcp_tw *w, struct pkt *p,
 void tcp_tw_free(struct tcp_tw *w);
 void tcp_tw_kill(struct tcp_tw *w);
 
+/* ---- options.c ---- */
+/* TCP_INFO and kin for struct ep_info. */
+void tcp_fill_info(struct tcp *t, struct ep_info *out);
+
 /* ---- input.c ---- */
 void tcp_rcv(struct txq *q, struct tcp *t, struct pkt *p, const struct tcp_opts *o);
 void tcp_established(struct tcp *t);

@@ -113,6 +113,12 @@ int ep_for_each(struct stack *s, int proto, int (*fn)(void *arg, const struct ep
 			info.uid = e->uid;
 			info.inode = e->closed ? 0 : e->inode;
 			info.refs = (uint32_t)ref_count(&e->ref);
+			info.shut = e->shut;
+			info.tos = (uint8_t)e->tos;
+			info.tclass = (uint8_t)MAX(e->tclass, 0);
+			info.v6only = e->v6only;
+			info.rcvbuf = (uint32_t)e->rcvbuf;
+			info.sndbuf = (uint32_t)e->sndbuf;
 			ep_fill_addr(e, &info.local, e->laddr, e->lport, (uint32_t)e->bound_if);
 			ep_fill_addr(e, &info.remote, e->raddr, e->rport, e->raddr_scope);
 			if (e->ops->info)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sock_diag.c: sock_diag(7) for AF_INET and AF_INET6: what `ss` and its kin ask.
+ * sock_diag.c: sock_diag(7) for AF_INET and AF_INET6: what `ss` and its kin ask.  AF_UNIX: unix_diag.c.
  *
  * Filters in byte code (INET_DIAG_REQ_BYTECODE) are not run: those who send them check again.  Other
  * families are refused with ENOENT, which makes ss read /proc/net instead.
@@ -72,6 +72,43 @@ static bool diag_wanted(const struct diag *d, const struct inet_diag_sockid *id,
 	       (!d->req.id.idiag_dport || d->req.id.idiag_dport == id->idiag_dport);
 }
 
+static bool diag_asked(const struct diag *d, int extension)
+{
+	return d->req.idiag_ext & (1 << (extension - 1));
+}
+
+/* What Linux gives, in its order; the first three unasked. */
+static void diag_extensions(struct diag *d, const struct ep_info *i)
+{
+	nl_attr_u8(d->reply, INET_DIAG_SHUTDOWN, i->shut);
+	if (diag_asked(d, INET_DIAG_TOS))
+		nl_attr_u8(d->reply, INET_DIAG_TOS, i->tos);
+	if (i->family == AF_INET6) {
+		if (diag_asked(d, INET_DIAG_TCLASS))
+			nl_attr_u8(d->reply, INET_DIAG_TCLASS, i->tclass);
+		if (i->state == TCP_STATE_LISTEN || i->state == TCP_STATE_CLOSE)
+			nl_attr_u8(d->reply, INET_DIAG_SKV6ONLY, i->v6only);
+	}
+	if (diag_asked(d, INET_DIAG_MEMINFO)) {
+		struct inet_diag_meminfo mem = { .idiag_rmem = i->rcv_mem, .idiag_wmem = i->snd_mem };
+
+		nl_attr(d->reply, INET_DIAG_MEMINFO, &mem, sizeof(mem));
+	}
+	if (diag_asked(d, INET_DIAG_SKMEMINFO)) {
+		uint32_t mem[SK_MEMINFO_VARS] = {
+			[SK_MEMINFO_RMEM_ALLOC] = i->rcv_mem, [SK_MEMINFO_RCVBUF] = i->rcvbuf,
+			[SK_MEMINFO_WMEM_QUEUED] = i->snd_mem, [SK_MEMINFO_SNDBUF] = i->sndbuf,
+			[SK_MEMINFO_DROPS] = i->drops,
+		};
+
+		nl_attr(d->reply, INET_DIAG_SKMEMINFO, mem, sizeof(mem));
+	}
+	if (diag_asked(d, INET_DIAG_INFO) && i->tcp_info_size)
+		nl_attr(d->reply, INET_DIAG_INFO, i->tcp_info, i->tcp_info_size);
+	if (diag_asked(d, INET_DIAG_CONG) && i->cong[0])
+		nl_attr_str(d->reply, INET_DIAG_CONG, i->cong);
+}
+
 static int diag_one(void *arg, const struct ep_info *i)
 {
 	struct diag *d = arg;
@@ -91,14 +128,7 @@ static int diag_one(void *arg, const struct ep_info *i)
 		return 0;
 	d->found = true;
 	nl_begin(d->reply, SOCK_DIAG_BY_FAMILY, 0, &m, sizeof(m));
-	nl_attr_u8(d->reply, INET_DIAG_SHUTDOWN, 0);
-	if (d->req.idiag_ext & (1 << (INET_DIAG_MEMINFO - 1))) {
-		struct inet_diag_meminfo mem = { .idiag_rmem = i->rqueue, .idiag_wmem = i->wqueue };
-
-		nl_attr(d->reply, INET_DIAG_MEMINFO, &mem, sizeof(mem));
-	}
-	if (i->state == TCP_STATE_LISTEN && i->family == AF_INET6)
-		nl_attr_u8(d->reply, INET_DIAG_SKV6ONLY, 0);
+	diag_extensions(d, i);
 	nl_end(d->reply);
 	return 0;
 }
@@ -113,6 +143,8 @@ int sock_diag_request(struct nl_request *q)
 	if (q->h->nlmsg_len < NLMSG_LENGTH(sizeof(struct sock_diag_req)))
 		return -EINVAL;
 	memcpy(&d.req, nl_body(q->h), MIN(sizeof(d.req), q->h->nlmsg_len - NLMSG_HDRLEN));
+	if (d.req.sdiag_family == AF_UNIX)
+		return unix_diag_request(q);
 	if (d.req.sdiag_family != AF_INET && d.req.sdiag_family != AF_INET6)
 		return -ENOENT;
 	if (q->h->nlmsg_len < NLMSG_LENGTH(sizeof(d.req)))

@@ -152,6 +152,10 @@ void unix_name_forget(struct unix_sock *u);
 /* An accepted socket carries the listener's name. */
 int unix_name_inherit(struct unix_sock *child, struct unix_sock *listener) must_check;
 void unix_copy_addr(const struct unix_sock *u, struct sock_addr *out);
+/* All of a namespace, with references, in an array that the caller frees; or -ENOMEM.  No latch held. */
+ssize_t unix_snapshot(struct net_ns *net, struct unix_sock ***out) must_check;
+/* Of its file, 0: it has none.  No latch held but u's. */
+uint64_t unix_inode(const struct unix_sock *u);
 void unix_module_lock(void) NO_TSA;
 void unix_module_unlock(void) NO_TSA;
 

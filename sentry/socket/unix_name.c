@@ -373,6 +373,38 @@ static void show_one_locked(const struct unix_sock *u, struct buf *b)
 	buf_putc(b, '\n');
 }
 
+ssize_t unix_snapshot(struct net_ns *net, struct unix_sock ***out)
+{
+	size_t count = 0, max = 0;
+	struct unix_sock *u;
+
+	/* More may come while we have no latch: those are not shown. */
+	latch_lock(&module.latch);
+	list_for_each_entry(u, &module.all, all_node)
+		max++;
+	latch_unlock(&module.latch);
+	*out = mem_calloc(max ? max : 1, sizeof(struct unix_sock *));
+	if (!*out)
+		return -ENOMEM;
+	latch_lock(&module.latch);
+	list_for_each_entry(u, &module.all, all_node)
+		if (count < max && u->s.net == net && ref_try_get(&u->ref))
+			(*out)[count++] = u;
+	latch_unlock(&module.latch);
+	return (ssize_t)count;
+}
+
+uint64_t unix_inode(const struct unix_sock *u)
+{
+	uint64_t inode = 0;
+
+	latch_lock(&module.latch); /* a file outlives its socket's place in the list */
+	if (list_linked(&u->all_node) && u->s.file)
+		inode = u->s.file->inode->ino;
+	latch_unlock(&module.latch);
+	return inode;
+}
+
 void unix_show(struct net_ns *net, struct buf *b)
 {
 	struct unix_sock *u;

@@ -2,13 +2,19 @@
 /* netlink.c: AF_NETLINK sockets and rtnetlink's dumps, without changing anything. */
 #include "t.h"
 
+#include <arpa/inet.h>
+#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
@@ -166,6 +172,92 @@ static void test_ioctls(void)
 	close(fd);
 }
 
+/* The attribute of that type behind a header of size bytes, or NULL. */
+static const struct rtattr *attr_of(const struct nlmsghdr *h, size_t size, unsigned int type)
+{
+	const struct rtattr *a = (const void *)((const char *)NLMSG_DATA(h) + NLMSG_ALIGN(size));
+	int left = (int)(h->nlmsg_len - NLMSG_SPACE(size));
+
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == type)
+			return a;
+	return NULL;
+}
+
+static void test_diag_unix(void)
+{
+	struct {
+		struct nlmsghdr h;
+		struct unix_diag_req q;
+	} r = { { sizeof(r), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0 },
+		{ .sdiag_family = AF_UNIX, .udiag_states = ~0u, .udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN,
+		  .udiag_cookie = { ~0u, ~0u } } };
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG), pair[2];
+	const struct nlmsghdr *h = (const void *)reply;
+	const struct unix_diag_msg *m = NLMSG_DATA(h);
+	const struct unix_diag_rqlen *q;
+	const struct rtattr *a;
+	struct stat st[2];
+
+	EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	EQUAL(fstat(pair[0], &st[0]), 0);
+	EQUAL(fstat(pair[1], &st[1]), 0);
+	EQUAL(write(pair[1], "abc", 3), 3);
+	r.q.udiag_ino = (unsigned int)st[0].st_ino;
+	EQUAL(send(fd, &r, sizeof(r), 0), (ssize_t)sizeof(r));
+	CHECK(recv(fd, reply, sizeof(reply), 0) > 0);
+	EQUAL(h->nlmsg_type, SOCK_DIAG_BY_FAMILY);
+	EQUAL(m->udiag_family, AF_UNIX);
+	EQUAL(m->udiag_type, SOCK_STREAM);
+	EQUAL(m->udiag_state, 1);
+	EQUAL(m->udiag_ino, (unsigned int)st[0].st_ino);
+	a = attr_of(h, sizeof(*m), UNIX_DIAG_PEER);
+	CHECK(a && *(const uint32_t *)RTA_DATA(a) == (uint32_t)st[1].st_ino);
+	a = attr_of(h, sizeof(*m), UNIX_DIAG_RQLEN);
+	CHECK(a != NULL);
+	q = RTA_DATA(a);
+	EQUAL(q->udiag_rqueue, 3);
+	close(pair[0]);
+	close(pair[1]);
+	EQUAL(send(fd, &r, sizeof(r), 0), (ssize_t)sizeof(r));
+	CHECK(recv(fd, reply, sizeof(reply), 0) > 0);
+	EQUAL(error_of((ssize_t)h->nlmsg_len), ENOENT);
+	close(fd);
+}
+
+static void test_diag_tcp(void)
+{
+	struct {
+		struct nlmsghdr h;
+		struct inet_diag_req_v2 q;
+	} r = { { sizeof(r), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0 },
+		{ .sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1u << 10,
+		  .idiag_ext = 1 << (INET_DIAG_INFO - 1) | 1 << (INET_DIAG_CONG - 1) } };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG), l = socket(AF_INET, SOCK_STREAM, 0);
+	const struct nlmsghdr *h = (const void *)reply;
+	const struct inet_diag_msg *m = NLMSG_DATA(h);
+	socklen_t size = sizeof(a);
+	const struct rtattr *info;
+
+	EQUAL(bind(l, (struct sockaddr *)&a, sizeof(a)), 0);
+	EQUAL(listen(l, 7), 0);
+	EQUAL(getsockname(l, (struct sockaddr *)&a, &size), 0);
+	r.q.id.idiag_sport = a.sin_port;
+	EQUAL(send(fd, &r, sizeof(r), 0), (ssize_t)sizeof(r));
+	CHECK(recv(fd, reply, sizeof(reply), 0) > 0);
+	EQUAL(h->nlmsg_type, SOCK_DIAG_BY_FAMILY);
+	EQUAL(m->idiag_state, 10);
+	EQUAL(m->id.idiag_sport, a.sin_port);
+	EQUAL(m->idiag_wqueue, 7);
+	info = attr_of(h, sizeof(*m), INET_DIAG_INFO);
+	CHECK(info && RTA_PAYLOAD(info) >= 104 && *(const uint8_t *)RTA_DATA(info) == 10);
+	CHECK(attr_of(h, sizeof(*m), INET_DIAG_CONG) != NULL);
+	CHECK(attr_of(h, sizeof(*m), INET_DIAG_MEMINFO) == NULL);
+	close(l);
+	close(fd);
+}
+
 T_MAIN
 {
 	test_names();
@@ -173,4 +265,6 @@ T_MAIN
 	test_errors();
 	test_options();
 	test_ioctls();
+	test_diag_unix();
+	test_diag_tcp();
 }
