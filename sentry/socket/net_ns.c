@@ -115,27 +115,6 @@ static void net_ns_random(void *p, size_t size)
 	}
 }
 
-static int net_ns_loopback_up(struct stack *s)
-{
-	struct addr_info a = { .ifindex = LO_INDEX, .addr = ipa_v4(htonl(INADDR_LOOPBACK)), .plen = 8,
-			       .label = "lo", .state = ADDR_PERMANENT, .scope = 254 /* host */,
-			       .valid_until_ns = INT64_MAX, .preferred_until_ns = INT64_MAX };
-	int err = nic_set_flags(s, LO_INDEX, IFF_UP, IFF_UP);
-
-	a.peer = a.addr;
-	if (err == 0)
-		err = addr_add(s, &a);
-	a.addr = a.peer = ipa_v6(&in6addr_loopback);
-	a.plen = 128;
-	a.label[0] = '\0';
-	if (err == 0) {
-		err = addr_add(s, &a);
-		if (err == -EEXIST) /* it comes with the interface */
-			err = 0;
-	}
-	return err;
-}
-
 struct stack *net_ns_stack_peek(const struct net_ns *ns)
 {
 	/* acquire: pairs with the release in net_ns_stack() */
@@ -154,7 +133,7 @@ struct stack *net_ns_stack(struct net_ns *ns)
 		s = stack_drive_start(&ns->drive, net_ns_random);
 		if (s)
 			stack_set_event_fn(s, rtnetlink_event, ns);
-		if (s && ns->loopback_up && net_ns_loopback_up(s) < 0) {
+		if (s && ns->loopback_up && nic_set_flags(s, LO_INDEX, IFF_UP, IFF_UP) < 0) {
 			stack_drive_stop(&ns->drive);
 			s = NULL;
 		}

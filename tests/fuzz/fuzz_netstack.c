@@ -109,7 +109,7 @@ static void world_start(struct world *w)
 	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
 	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = &link_ops,
 				.ctx = w };
-	struct addr_info a = { .ifindex = 1, .addr = ipa_v4(htonl(0x7f000001)), .plen = 8 };
+	struct addr_info a;
 
 	net_single_threaded();
 	w->now_ns = 1000 * NSEC_PER_SEC;
@@ -118,7 +118,6 @@ static void world_start(struct world *w)
 		abort();
 	memcpy(c.mac, mac, 6);
 	nic_set_flags(w->s, 1, IFF_UP, IFF_UP);
-	addr_add(w->s, &a);
 	if (nic_add(w->s, &c, &w->ifindex) < 0)
 		abort();
 	nic_set_flags(w->s, w->ifindex, IFF_UP, IFF_UP);

@@ -240,10 +240,6 @@ static inline struct sim_host *sim_host_type(struct sim *s, uint32_t mtu, uint32
 	h->stack = stack_new(&sim_stack_ops, h);
 	assert_non_null(h->stack);
 	assert_int_equal(nic_set_flags(h->stack, 1, IFF_UP, IFF_UP), 0);
-	a = (struct addr_info){ .ifindex = 1, .addr = sim_ip4("127.0.0.1"), .plen = 8 };
-	assert_int_equal(addr_add(h->stack, &a), 0);
-	a = (struct addr_info){ .ifindex = 1, .addr = sim_ip6("::1"), .plen = 128 };
-	assert_int_equal(addr_add(h->stack, &a), 0);
 	assert_int_equal(nic_add(h->stack, &c, &h->ifindex), 0);
 	assert_int_equal(nic_set_flags(h->stack, h->ifindex, IFF_UP, IFF_UP), 0);
 	snprintf(text, sizeof(text), "10.0.0.%u", h->index + 1);

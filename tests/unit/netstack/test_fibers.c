@@ -38,14 +38,9 @@ static struct ipa lo(void)
 
 static void start(void)
 {
-	struct addr_info a = { .ifindex = 1, .addr = lo(), .plen = 8 };
-
 	stack = stack_drive_start(&drive, fill);
 	assert_non_null(stack);
 	assert_int_equal(nic_set_flags(stack, 1, IFF_UP, IFF_UP), 0);
-	assert_int_equal(addr_add(stack, &a), 0);
-	a = (struct addr_info){ .ifindex = 1, .addr = { .b = { [15] = 1 } }, .plen = 128 };
-	assert_int_equal(addr_add(stack, &a), 0);
 }
 
 struct sleeper {
