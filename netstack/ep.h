@@ -128,6 +128,20 @@ int ep_getpeername(struct ep *e, struct net_addr *out);
 /* Kernel copies of the option value; *size in: room, out: used.  Bool and int options as in Linux. */
 int ep_setopt(struct ep *e, int level, int name, const void *val, size_t size);
 int ep_getopt(struct ep *e, int level, int name, void *val, size_t *size);
+/*
+ * PACKET_RX_RING of AF_PACKET endpoints.  First ep_ring_config(): checks the option's value against the
+ * endpoint's PACKET_VERSION and PACKET_RESERVE; 0, -EINVAL, -ENOPROTOOPT.  Then ep_ring_set() with
+ * block_size * block_nr bytes of zeroed memory, which the application may write to as well; -EBUSY:
+ * there is a ring.  mem NULL takes the ring down: memory that was in use is not touched any more when
+ * that, or ep_close(), returns.
+ */
+struct ep_ring_config {
+	int version;
+	uint32_t block_size, block_nr, frame_size, frame_nr;
+	uint32_t retire_ms, priv_size, reserve;
+};
+int ep_ring_config(struct ep *e, const void *val, size_t size, struct ep_ring_config *out) must_check;
+int ep_ring_set(struct ep *e, const struct ep_ring_config *c, void *mem);
 /* SO_ERROR: take the pending error (positive errno), 0: none. */
 int ep_take_error(struct ep *e);
 /* Bytes to read (SIOCINQ), unsent and unacknowledged (SIOCOUTQ), unsent (SIOCOUTQNSD), SIOCATMARK. */

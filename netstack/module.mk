@@ -26,6 +26,7 @@ SRCS += netstack/transport/ep.c
 SRCS += netstack/transport/filter.c
 SRCS += netstack/transport/options.c
 SRCS += netstack/transport/packet.c
+SRCS += netstack/transport/packet_ring.c
 SRCS += netstack/transport/ports.c
 SRCS += netstack/transport/raw.c
 SRCS += netstack/transport/udp.c

@@ -254,6 +254,9 @@ struct dgram {
 	uint32_t ifindex;
 	int auxdata, origdev, ignore_outgoing, promisc;
 	uint64_t stat_packets, stat_drops;
+	int tp_version;         /* TPACKET_V1 … */
+	uint32_t tp_reserve;
+	_Atomic(struct packet_ring *) ring; /* packet_ring.c; NULL: never had one */
 };
 
 static inline struct dgram *dgram_of(struct ep *e)
@@ -273,5 +276,18 @@ void dgram_info(struct ep *e, struct ep_info *i);
 /* Route to where m (or the connection) says; source and header fields in d and o. */
 int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t scope,
 		struct dst *d, struct ip_out *o);
+
+/* ---- packet_ring.c ---- */
+
+/* Into the ring, or dropped and counted.  false: there is no ring. */
+bool packet_ring_put(struct dgram *d, const struct pkt *p, uint32_t keep);
+bool packet_ring_readable(struct dgram *d);
+bool packet_ring_active(struct dgram *d);
+void packet_ring_off(struct dgram *d);
+/* How often there was no free block, since the last time. */
+uint32_t packet_ring_freezes(struct dgram *d);
+/* p's sender as the application sees it (packet.c). */
+struct sockaddr_ll;
+void packet_ll(const struct pkt *p, struct sockaddr_ll *out);
 
 extern const struct ep_ops udp_ops, raw_ops, ping_ops, packet_ops, tcp_ops;

@@ -3,8 +3,8 @@
  * packet.c: packet(7) endpoints: SOCK_RAW with link headers, SOCK_DGRAM without.
  *
  * They stand in stack->taps, under taps_lock (LOCK_LEAF).  Every packet in and out is shown to
- * those that match; a copy is made for each whose filter takes it.  PACKET_MMAP rings, fanout and
- * vnet headers are not there: ENOPROTOOPT, on which libpcap falls back to recvmsg.
+ * those that match; a copy is made for each whose filter takes it.  Receive rings: packet_ring.c.
+ * Transmit rings, fanout and vnet headers are not there: ENOPROTOOPT.
  */
 #include <linux/if_packet.h>
 
@@ -42,11 +42,15 @@ static void packet_close(struct ep *e, struct txq *q)
 {
 	(void)q;
 	packet_unhook(e);
+	packet_ring_off(dgram_of(e));
 }
 
 static void packet_destroy(struct ep *e)
 {
-	dgram_fini(dgram_of(e));
+	struct dgram *d = dgram_of(e);
+
+	dgram_fini(d);
+	mem_free(atomic_load_explicit(&d->ring, memory_order_acquire));
 }
 
 static int packet_bind(struct ep *e, struct txq *q, const struct net_addr *a)
@@ -146,6 +150,24 @@ static ssize_t packet_send(struct ep *e, struct txq *q, struct uio *u, struct ep
 	return err < 0 ? err : (ssize_t)len;
 }
 
+void packet_ll(const struct pkt *p, struct sockaddr_ll *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->sll_family = AF_PACKET;
+	out->sll_protocol = htons(p->ethertype);
+	out->sll_ifindex = (int)p->nic->ifindex;
+	out->sll_hatype = p->nic->type == LINK_LOOPBACK ? ARPHRD_LOOPBACK :
+			  p->nic->type == LINK_IP ? ARPHRD_NONE : ARPHRD_ETHER;
+	out->sll_pkttype = p->cb.ll.pkttype;
+	out->sll_halen = p->cb.ll.halen;
+	memcpy(out->sll_addr, p->cb.ll.addr, sizeof(out->sll_addr));
+}
+
+static uint32_t packet_poll(struct ep *e)
+{
+	return dgram_poll(e) | (packet_ring_readable(dgram_of(e)) ? POLLIN | POLLRDNORM : 0);
+}
+
 /* p's data is at the link header (out) or behind it (in); p is not changed. */
 void tap_deliver(struct nic *n, struct pkt *p, uint8_t pkttype)
 {
@@ -191,6 +213,10 @@ void tap_deliver(struct nic *n, struct pkt *p, uint8_t pkttype)
 		memset(c->cb.ll.addr, 0, sizeof(c->cb.ll.addr));
 		if (n->hlen)
 			memcpy(c->cb.ll.addr, c->link + ETH_ALEN, ETH_ALEN);
+		if (packet_ring_put(d, c, keep)) {
+			pkt_free(c);
+			continue;
+		}
 		pkt_trim(c, keep);
 		dgram_enqueue(d, c);
 	}
@@ -215,6 +241,19 @@ static int packet_setopt(struct ep *e, struct txq *q, int level, int name, const
 		if (!nic_peek(e->stack, (uint32_t)mr.mr_ifindex))
 			return -ENODEV;
 		return 0; /* every link here is shown whole already */
+	case PACKET_VERSION:
+	case PACKET_RESERVE:
+		if (size != sizeof(v) || ep_get_int(val, size, &v) < 0)
+			return -EINVAL;
+		if (name == PACKET_VERSION ? v < TPACKET_V1 || v > TPACKET_V3 : v < 0)
+			return -EINVAL;
+		if (packet_ring_active(d))
+			return -EBUSY;
+		if (name == PACKET_VERSION)
+			d->tp_version = v;
+		else
+			d->tp_reserve = (uint32_t)v;
+		return 0;
 	case PACKET_AUXDATA:
 	case PACKET_ORIGDEV:
 	case PACKET_IGNORE_OUTGOING:
@@ -231,7 +270,8 @@ static int packet_setopt(struct ep *e, struct txq *q, int level, int name, const
 static int packet_getopt(struct ep *e, int level, int name, void *val, size_t *size)
 {
 	struct dgram *d = dgram_of(e);
-	struct tpacket_stats st;
+	struct tpacket_stats_v3 st;
+	int v;
 
 	if (level != SOL_PACKET)
 		return -ENOPROTOOPT;
@@ -239,8 +279,23 @@ static int packet_getopt(struct ep *e, int level, int name, void *val, size_t *s
 	case PACKET_STATISTICS:
 		st.tp_packets = (unsigned int)d->stat_packets;
 		st.tp_drops = atomic_exchange(&d->drops, 0);
+		st.tp_freeze_q_cnt = packet_ring_freezes(d);
 		d->stat_packets = 0;
-		return ep_put_bytes(val, size, &st, sizeof(st));
+		return ep_put_bytes(val, size, &st, d->tp_version == TPACKET_V3 ? sizeof(st)
+										 : sizeof(struct tpacket_stats));
+	case PACKET_VERSION:
+		return ep_put_int(val, size, d->tp_version);
+	case PACKET_RESERVE:
+		return ep_put_int(val, size, (int)d->tp_reserve);
+	case PACKET_HDRLEN: /* of the version in the buffer */
+		if (*size < sizeof(v))
+			return -EINVAL;
+		memcpy(&v, val, sizeof(v));
+		if (v < TPACKET_V1 || v > TPACKET_V3)
+			return -EINVAL;
+		return ep_put_int(val, size, v == TPACKET_V1 ? (int)sizeof(struct tpacket_hdr) :
+					     v == TPACKET_V2 ? (int)sizeof(struct tpacket2_hdr) :
+							       (int)sizeof(struct tpacket3_hdr));
 	case PACKET_AUXDATA:
 		return ep_put_int(val, size, d->auxdata);
 	case PACKET_ORIGDEV:
@@ -260,7 +315,7 @@ const struct ep_ops packet_ops = {
 	.send = packet_send,
 	.recv = dgram_recv,
 	.close = packet_close,
-	.poll = dgram_poll,
+	.poll = packet_poll,
 	.setopt = packet_setopt,
 	.getopt = packet_getopt,
 	.query = dgram_query,

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -31,6 +32,7 @@
 #include "netstack/sockaddr.h"
 #include "sentry/proc/proc.h"
 #include "sentry/socket/net_ns.h"
+#include "sentry/socket/packet_mmap.h"
 #include "sentry/socket/socket.h"
 #include "vfs/file.h"
 #include "vfs/poll.h"
@@ -42,6 +44,7 @@
 struct inet_sock {
 	struct socket s;
 	struct ep *ep; /* (c) owned */
+	struct packet_rings rings; /* AF_PACKET */
 };
 
 static const struct socket_ops inet_stream_ops, inet_dgram_ops;
@@ -129,6 +132,7 @@ static int inet_create(struct vfs_ctx *c, struct net_ns *net, int family, int ty
 	socket_init(&i->s, type == SOCK_STREAM ? &inet_stream_ops : &inet_dgram_ops, family, type,
 		    ep_proto(i->ep), c, net);
 	inet_buffer_sizes(&i->s);
+	packet_rings_init(&i->rings);
 	ep_set_owner(i->ep, i->s.uid, 0);
 	*out = &i->s;
 	return 0;
@@ -166,6 +170,7 @@ static void inet_release(struct socket *s)
 	struct inet_sock *i = container_of(s, struct inet_sock, s);
 
 	ep_close(i->ep);
+	packet_rings_fini(&i->rings);
 	socket_fini(s);
 	mem_free(i);
 }
@@ -271,8 +276,10 @@ static int inet_listen(struct vfs_ctx *c, struct socket *s, int backlog)
 	return ep_listen(inet_ep(s), backlog);
 }
 
-static int inet_accept(struct vfs_ctx *c, struct socket *s, bool nonblock, struct socket **out)
+static int inet_accept(struct vfs_ctx *c, struct socket *s, bool nonblock, struct socket **out,
+		       struct sock_addr *peer)
 {
+	struct net_addr from;
 	int64_t deadline_ns = socket_rcv_deadline(s, nonblock);
 	struct inet_sock *child = mem_new(struct inet_sock);
 	unsigned int seen = 0;
@@ -280,7 +287,7 @@ static int inet_accept(struct vfs_ctx *c, struct socket *s, bool nonblock, struc
 
 	if (!child)
 		return -ENOMEM;
-	while ((err = ep_accept(inet_ep(s), &child->ep, NULL)) == -EAGAIN) {
+	while ((err = ep_accept(inet_ep(s), &child->ep, &from)) == -EAGAIN) {
 		err = inet_wait(c, s, POLLIN, deadline_ns, &seen);
 		if (err < 0)
 			break;
@@ -292,6 +299,8 @@ static int inet_accept(struct vfs_ctx *c, struct socket *s, bool nonblock, struc
 	socket_init_child(&child->s, s);
 	inet_buffer_sizes(&child->s);
 	ep_set_owner(child->ep, child->s.uid, 0);
+	if (peer)
+		peer->size = (uint32_t)net_addr_to_sockaddr(&from, &peer->storage);
 	*out = &child->s;
 	return 0;
 }
@@ -502,6 +511,8 @@ static int inet_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int n
 		return err;
 	if (level == SOL_SOCKET && name == SO_ATTACH_FILTER)
 		return inet_attach_filter(c, inet_ep(s), value, size);
+	if (s->family == AF_PACKET && level == SOL_PACKET && name == PACKET_RX_RING)
+		return packet_rings_set(&container_of(s, struct inet_sock, s)->rings, inet_ep(s), value, size);
 	return ep_setopt(inet_ep(s), level, name, value, size);
 }
 
@@ -517,6 +528,13 @@ static int inet_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int n
 		return 0;
 	}
 	return ep_getopt(inet_ep(s), level, name, value, size);
+}
+
+static int inet_mmap(struct socket *s, struct mmap_request *r)
+{
+	if (s->family != AF_PACKET)
+		return -ENODEV;
+	return packet_rings_mmap(&container_of(s, struct inet_sock, s)->rings, r);
 }
 
 struct option_pass {
@@ -682,6 +700,7 @@ static const struct socket_ops inet_dgram_ops = {
 	.option_changed = inet_option_changed,
 	.take_error = inet_take_error,
 	.file_made = inet_file_made,
+	.mmap = inet_mmap,
 };
 
 /* ---- start-up ---------------------------------------------------------------------------------- */

@@ -213,13 +213,9 @@ int socket_accept(struct vfs_ctx *c, struct socket *s, int flags, struct sock_ad
 		return -EINVAL;
 	if (!s->ops->accept)
 		return -EOPNOTSUPP;
-	err = s->ops->accept(c, s, socket_nonblock(s), &child);
+	err = s->ops->accept(c, s, socket_nonblock(s), &child, addr);
 	if (err < 0)
 		return err;
-	if (addr && socket_getname(c, child, addr, true) < 0) {
-		socket_release(child);
-		return -ECONNABORTED;
-	}
 	err = socket_file_new(c, child, flags & O_NONBLOCK, &f);
 	if (err < 0) {
 		socket_release(child);
@@ -343,11 +339,20 @@ static void socket_file_show_fdinfo(struct file *f, struct buf *b)
 		s->ops->show_fdinfo(s, b);
 }
 
+static int socket_file_mmap(struct vfs_ctx *c, struct file *f, struct mmap_request *r)
+{
+	struct socket *s = file_priv(f);
+
+	(void)c;
+	return s->ops->mmap ? s->ops->mmap(s, r) : -ENODEV;
+}
+
 static const struct file_ops socket_file_ops = {
 	.read = socket_file_read,
 	.write = socket_file_write,
 	.poll = socket_file_poll,
 	.ioctl = socket_file_ioctl,
+	.mmap = socket_file_mmap,
 	.flush = socket_file_flush,
 	.release = socket_file_release,
 	.show_fdinfo = socket_file_show_fdinfo,

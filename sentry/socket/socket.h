@@ -30,6 +30,7 @@
 
 struct buf;
 struct file;
+struct mmap_request;
 struct net_ns;
 struct pid;
 struct poller;
@@ -119,8 +120,9 @@ struct socket_ops {
 	int (*pair)(struct vfs_ctx *c, struct socket *a, struct socket *b);
 	/* backlog is cut to SOMAXCONN already. */
 	int (*listen)(struct vfs_ctx *c, struct socket *s, int backlog);
-	/* A connected socket that nobody else knows. */
-	int (*accept)(struct vfs_ctx *c, struct socket *s, bool nonblock, struct socket **out);
+	/* A connected socket that nobody else knows; peer (may be NULL): who it is, even if gone already. */
+	int (*accept)(struct vfs_ctx *c, struct socket *s, bool nonblock, struct socket **out,
+		      struct sock_addr *peer);
 	int (*getname)(struct vfs_ctx *c, struct socket *s, struct sock_addr *out, bool peer);
 	int (*shutdown)(struct vfs_ctx *c, struct socket *s, int how); /* SHUT_*, checked */
 	/* Count or -errno.  May take m->scm's contents (set it to empty then). */
@@ -153,6 +155,8 @@ struct socket_ops {
 	/* s->file is there now (its inode has the socket's number).  Empty: nothing to do. */
 	void (*file_made)(struct socket *s);
 	void (*show_fdinfo)(struct socket *s, struct buf *b);
+	/* As file_ops.mmap.  Empty: -ENODEV. */
+	int (*mmap)(struct socket *s, struct mmap_request *r);
 };
 
 /* Boolean options, bits of socket->options. */

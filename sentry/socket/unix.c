@@ -377,6 +377,26 @@ static int unix_connect(struct vfs_ctx *c, struct socket *s, const struct sock_a
 	return err;
 }
 
+static int unix_getname(struct vfs_ctx *c, struct socket *s, struct sock_addr *out, bool peer)
+{
+	struct unix_sock *u = unix_sk(s), *p = NULL;
+
+	(void)c;
+	if (peer) {
+		p = unix_peer_get(u);
+		if (!p)
+			return -ENOTCONN;
+		u = p;
+	}
+	unix_copy_addr(u, out);
+	if (out->size == 0) {
+		out->sa.sa_family = AF_UNIX;
+		out->size = UNIX_PATH_OFFSET;
+	}
+	unix_put(p);
+	return 0;
+}
+
 static bool unix_accept_ready(void *arg)
 {
 	struct unix_sock *u = arg;
@@ -384,7 +404,8 @@ static bool unix_accept_ready(void *arg)
 	return unix_load(&u->embryo_count) > 0 || (unix_load(&u->shut) & UNIX_SHUT_RCV);
 }
 
-static int unix_accept(struct vfs_ctx *c, struct socket *s, bool nonblock, struct socket **out)
+static int unix_accept(struct vfs_ctx *c, struct socket *s, bool nonblock, struct socket **out,
+		       struct sock_addr *peer)
 {
 	int64_t deadline_ns = socket_rcv_deadline(s, nonblock);
 	struct unix_sock *u = unix_sk(s), *e;
@@ -411,27 +432,11 @@ static int unix_accept(struct vfs_ctx *c, struct socket *s, bool nonblock, struc
 	}
 	wq_wake_count(&u->room, 0, 1);
 	e = list_entry(n, struct unix_sock, embryo_node);
-	*out = &e->s;
-	return 0;
-}
-
-static int unix_getname(struct vfs_ctx *c, struct socket *s, struct sock_addr *out, bool peer)
-{
-	struct unix_sock *u = unix_sk(s), *p = NULL;
-
-	(void)c;
 	if (peer) {
-		p = unix_peer_get(u);
-		if (!p)
-			return -ENOTCONN;
-		u = p;
+		peer->size = 0;
+		(void)unix_getname(c, &e->s, peer, true); /* gone already: none */
 	}
-	unix_copy_addr(u, out);
-	if (out->size == 0) {
-		out->sa.sa_family = AF_UNIX;
-		out->size = UNIX_PATH_OFFSET;
-	}
-	unix_put(p);
+	*out = &e->s;
 	return 0;
 }
 

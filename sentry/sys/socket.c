@@ -8,6 +8,7 @@
 #include "sentry/socket/socket.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -310,7 +311,11 @@ long sys_getsockopt(struct task *t, int fd, int level, int name, uaddr_t value, 
 	err = option_value_init(&v, size);
 	if (err < 0)
 		goto put_file;
-	err = socket_getsockopt(task_vfs(t), s, level, name, v.data, &size);
+	/* The one option that reads the buffer first. */
+	if (level == SOL_PACKET && name == PACKET_HDRLEN && size)
+		err = uaccess_get(t, v.data, value, size);
+	if (err == 0)
+		err = socket_getsockopt(task_vfs(t), s, level, name, v.data, &size);
 	if (err == 0) {
 		err = option_put(t, value, optlen, v.data, size);
 	} else if (err == -ERANGE) { /* the size that it needs */
