@@ -46,7 +46,7 @@ CFLAGS_asan    := -O1 -DDEBUG=1 -fsanitize=address,undefined -fno-sanitize-recov
 CFLAGS_ubsan   := -O1 -DDEBUG=1 -fsanitize=undefined -fno-sanitize-recover=undefined
 CFLAGS_tsan    := -O1 -DDEBUG=1 -fsanitize=thread
 CFLAGS_cov     := -O0 -DDEBUG=1 --coverage
-CFLAGS_fuzz    := -O1 -DDEBUG=1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+CFLAGS_fuzz    := -O1 -DDEBUG=1 -DPORT_BUCKETS=8 -DCONN_SHARDS=2 -DCONN_BITS=3 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 
 # ASan and TSan builds must be dynamic (shared/pitfalls.md, part II, 6).
 ifneq ($(filter $(MODE),release debug),)

@@ -704,6 +704,7 @@ static void cong_control(struct tcp *t, struct ack_ctx *c)
 	uint32_t lost = t->lost_out > c->prior_lost ? t->lost_out - c->prior_lost : 0;
 	bool raise = c->data_acked || (t->reord_seen && c->data_sacked);
 
+	t->delivered_ce += c->ece ? delivered : 0;
 	if (t->ca == CA_CWR || t->ca == CA_RECOVERY) {
 		tcp_cwnd_reduce(t, delivered, lost, c->una_advanced);
 	} else if (raise && !c->ece && (t->ca != CA_LOSS || t->cwnd < t->ssthresh)) {
@@ -799,6 +800,17 @@ static void ack_wake(struct tcp *t)
 	}
 }
 
+/*
+ * Does what was SACKed put the timer off?  Only when it was sent no later than the head: else loss
+ * recovery could extend its time-out for ever.  Bare duplicate ACKs never do.
+ */
+static bool sack_moves_timer(const struct tcp *t, const struct ack_ctx *c)
+{
+	const struct tcp_seg *head = list_first(&t->rtx, struct tcp_seg, node);
+
+	return head && c->sack_rtt >= 0 && c->sack_rtt > c->now - head->sent_ns;
+}
+
 enum ack_result tcp_ack(struct txq *q, struct tcp *t, struct pkt *p, const struct tcp_opts *o)
 {
 	struct ack_ctx c = { .s = q->stack, .now = stack_now(q->stack), .p = p, .o = o,
@@ -829,6 +841,10 @@ enum ack_result tcp_ack(struct txq *q, struct tcp *t, struct pkt *p, const struc
 	if (c.una_advanced) {
 		t->retransmits = 0;
 		t->probes = 0;
+		if (t->rto_since_ns) {
+			t->rto_ns += c.now - t->rto_since_ns;
+			t->rto_since_ns = 0;
+		}
 		if (c.now - t->last_ack_ns > NSEC_PER_SEC && t->ep.dst.valid)
 			neigh_confirm(t->ep.dst.nic, t->ep.dst.nexthop);
 	}
@@ -852,18 +868,9 @@ enum ack_result tcp_ack(struct txq *q, struct tcp *t, struct pkt *p, const struc
 		c.dupacks = 1;
 	if (!c.data_acked || c.data_sacked || c.ece || c.dsack || t->ca != CA_OPEN || t->lost_out)
 		again = fastretrans(t, &c);
-	if (c.data_acked || c.data_sacked || t->retx_kind == RETX_TLP || t->retx_kind == RETX_NONE) {
-		if (!tlp_schedule(t) && (c.data_acked || t->retx_kind != RETX_RTO)) {
-			if (t->retx_kind != RETX_REO || !t->packets_out || c.una_advanced) {
-				uint8_t kind = t->retx_kind;
-
-				if (kind == RETX_REO && t->packets_out)
-					; /* rack_mark_lost has just set it */
-				else
-					tcp_rearm_rto(t);
-			}
-		}
-	}
+	if ((c.acked || sack_moves_timer(t, &c) || t->retx_kind == RETX_NONE) && !tlp_schedule(t) &&
+	    (t->retx_kind != RETX_REO || !t->packets_out)) /* RACK has just set that one */
+		tcp_rearm_rto(t);
 	if (!t->packets_out && t->retx_kind != RETX_PROBE0)
 		tcp_retx_off(t);
 	cong_control(t, &c);
@@ -873,5 +880,6 @@ enum ack_result tcp_ack(struct txq *q, struct tcp *t, struct pkt *p, const struc
 		tcp_retransmit_lost(q, t);
 	if (c.una_advanced)
 		ack_wake(t);
+	tcp_chrono(t);
 	return ACK_OK;
 }

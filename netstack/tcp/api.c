@@ -340,11 +340,13 @@ static struct tcp_chunk *chunk_new(struct tcp *t, size_t want)
 }
 
 /* Bytes that may still be queued. */
-static uint32_t send_room(const struct tcp *t)
+static uint32_t send_room(struct tcp *t)
 {
 	uint32_t queued = t->write_seq - t->snd_una, size = (uint32_t)t->ep.sndbuf;
+	uint32_t lowat = (uint32_t)(t->notsent_lowat ? t->notsent_lowat
+						    : tcp_stack(t)->conf.tcp_notsent_lowat);
 
-	if (t->notsent_lowat > 0 && t->unsent_bytes >= (uint32_t)t->notsent_lowat)
+	if (t->unsent_bytes >= lowat)
 		return 0;
 	return queued < size ? size - queued : 0;
 }
@@ -358,7 +360,7 @@ static ssize_t queue_bytes(struct tcp *t, struct uio *u, size_t max)
 	while (max) {
 		struct tcp_chunk *c = list_empty(&t->unsent) ? NULL :
 				      list_entry(t->unsent.prev, struct tcp_chunk, node);
-		size_t room = c ? c->buf->size - c->off - c->len : 0, n;
+		size_t room = c && !c->eor ? c->buf->size - c->off - c->len : 0, n;
 		ssize_t got;
 
 		if (room == 0) {
@@ -406,17 +408,23 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, s
 {
 	struct stack *s = tcp_stack(t);
 	ssize_t done = 0, n;
-	int err = send_check(t);
+	int err;
 
+	if (m->flags & MSG_FASTOPEN)
+		return -EOPNOTSUPP; /* as with net.ipv4.tcp_fastopen = 0 */
+	err = send_check(t);
 	if (err < 0)
 		return err;
 	if (m->flags & MSG_ZEROCOPY)
 		return -EINVAL;
-	t->more = m->flags & MSG_MORE;
+	t->more = m->flags & MSG_MORE; /* of this call only: ACKs and timers send what it held back */
+	t->push_now = false;
 	if (peer && !(m->flags & MSG_OOB)) {
 		done = tcp_splice_send(t, peer, u);
-		if (done < 0 || uio_left(u) == 0)
+		if (done < 0 || uio_left(u) == 0) {
+			t->more = false;
 			return done;
+		}
 	}
 	if (!peer)
 		tcp_copy_begin(t);
@@ -438,15 +446,18 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, s
 			break;
 		}
 		done += n;
-		if (t->write_seq - t->push_seq > t->max_window / 2 || uio_left(u) == 0)
+		if (t->write_seq - t->push_seq > t->max_window / 2)
 			t->push_seq = t->write_seq;
 	}
 	if (done > 0) {
+		if ((m->flags & MSG_EOR) && uio_left(u) == 0 && !list_empty(&t->unsent))
+			list_entry(t->unsent.prev, struct tcp_chunk, node)->eor = true;
 		if ((m->flags & MSG_OOB) && uio_left(u) == 0) {
 			t->snd_up = t->write_seq;
 			t->urg_out = true;
 		}
-		t->push_seq = uio_left(u) == 0 ? t->write_seq : t->push_seq;
+		if (!t->more)
+			t->push_seq = t->write_seq;
 	}
 	if (!peer)
 		tcp_copy_end(q, t);
@@ -454,6 +465,7 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, s
 		tcp_push(q, t);
 		tcp_timer_update(t);
 	}
+	t->more = false;
 	return done;
 }
 

@@ -273,7 +273,11 @@ void tcp_init(struct tcp *t, struct stack *s)
 	t->delivered = 0;
 	t->bytes_acked = t->bytes_received = t->bytes_sent = t->bytes_retrans = 0;
 	t->segs_in = t->segs_out = t->data_segs_in = t->data_segs_out = 0;
-	t->ack_sched = t->nospace = t->more = false;
+	t->ack_sched = t->nospace = t->more = t->push_now = t->rwnd_limited = false;
+	t->chrono = CHRONO_IDLE;
+	memset(t->chrono_ns, 0, sizeof(t->chrono_ns));
+	t->total_rto = t->rto_recoveries = t->received_ce = t->delivered_ce = 0;
+	t->rto_since_ns = t->rto_ns = 0;
 	t->ack_now = t->quick = t->pingpong = 0;
 	t->ts_recent = 0;
 	t->probe_since_ns = t->pace_next_ns = 0;

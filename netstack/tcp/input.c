@@ -380,7 +380,7 @@ void tcp_rcv(struct txq *q, struct tcp *t, struct pkt *p, const struct tcp_opts 
 			t->ecn_demand_cwr = false;
 		if (p->len && (p->tos & 3) == 3) {
 			t->ecn_demand_cwr = true;
-			t->delivered_ce++;
+			t->received_ce++;
 			tcp_quickack(t, 2);
 		}
 	}

@@ -88,13 +88,15 @@ int tcp_setopt(struct ep *e, struct txq *q, int level, int name, const void *val
 	switch (name) {
 	case TCP_NODELAY:
 		t->nodelay = v != 0;
-		if (v)
+		if (v) { /* sends even what a cork holds (tcp(7)) */
+			t->push_now = true;
 			tcp_push(q, t);
+		}
 		break;
 	case TCP_CORK:
 		t->cork = v != 0;
 		if (!v) {
-			t->more = false;
+			t->push_now |= t->nodelay;
 			tcp_push(q, t);
 		}
 		break;
@@ -180,6 +182,49 @@ static uint32_t ms_since(struct tcp *t, int64_t ns)
 	return ns ? (uint32_t)((stack_now(tcp_stack(t)) - ns) / NSEC_PER_MSEC) : 0;
 }
 
+/* TCP_INFO as of Linux 6.18: what follows the header's struct in older headers. */
+#define INFO_OLD (offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof(uint32_t))
+struct info_tail {
+	uint32_t rcv_wnd, rehash;
+	uint16_t total_rto, total_rto_recoveries;
+	uint32_t total_rto_time, received_ce;
+	uint32_t accecn[7]; /* AccECN is never agreed on */
+};
+_Static_assert(INFO_OLD == 232 && sizeof(struct info_tail) == 48, "ABI");
+
+/* As Linux computes it for a connection without a limit: twice the window a round trip in slow start. */
+static uint64_t pacing_rate(const struct tcp *t)
+{
+	uint64_t rate = UINT64_MAX;
+
+	if (t->srtt >= NSEC_PER_USEC)
+		rate = (uint64_t)t->mss * t->cwnd * (t->cwnd < t->ssthresh / 2 ? 200 : 120) / 100 *
+		       (NSEC_PER_SEC / NSEC_PER_USEC) / ((uint64_t)t->srtt / NSEC_PER_USEC);
+	return MIN(rate, t->ep.pacing_rate);
+}
+
+static void fill_chrono(struct tcp *t, struct tcp_info *i)
+{
+	int64_t ns[3];
+
+	memcpy(ns, t->chrono_ns, sizeof(ns));
+	if (t->chrono != CHRONO_IDLE)
+		ns[t->chrono] += stack_now(tcp_stack(t)) - t->chrono_since_ns;
+	i->tcpi_busy_time = (uint64_t)(ns[CHRONO_BUSY] + ns[CHRONO_RWND] + ns[CHRONO_SNDBUF]) / NSEC_PER_USEC;
+	i->tcpi_rwnd_limited = (uint64_t)ns[CHRONO_RWND] / NSEC_PER_USEC;
+	i->tcpi_sndbuf_limited = (uint64_t)ns[CHRONO_SNDBUF] / NSEC_PER_USEC;
+}
+
+static void fill_tail(const struct tcp *t, struct info_tail *i)
+{
+	memset(i, 0, sizeof(*i));
+	i->rcv_wnd = t->rcv_wnd;
+	i->total_rto = (uint16_t)t->total_rto;
+	i->total_rto_recoveries = (uint16_t)t->rto_recoveries;
+	i->total_rto_time = (uint32_t)(t->rto_ns / NSEC_PER_MSEC);
+	i->received_ce = t->received_ce;
+}
+
 static void fill_info(struct tcp *t, struct tcp_info *i)
 {
 	memset(i, 0, sizeof(*i));
@@ -221,7 +266,7 @@ static void fill_info(struct tcp *t, struct tcp_info *i)
 	i->tcpi_rcv_rtt = us(t->rcv_rtt);
 	i->tcpi_rcv_space = t->rcvq_space;
 	i->tcpi_total_retrans = t->total_retrans;
-	i->tcpi_pacing_rate = t->ep.pacing_rate;
+	i->tcpi_pacing_rate = pacing_rate(t);
 	i->tcpi_max_pacing_rate = t->ep.pacing_rate;
 	i->tcpi_bytes_acked = t->bytes_acked;
 	i->tcpi_bytes_received = t->bytes_received;
@@ -239,6 +284,7 @@ static void fill_info(struct tcp *t, struct tcp_info *i)
 	i->tcpi_reord_seen = t->reord_count;
 	i->tcpi_rcv_ooopack = t->rcv_ooopack;
 	i->tcpi_snd_wnd = t->snd_wnd;
+	fill_chrono(t, i);
 }
 
 void tcp_fill_info(struct tcp *t, struct ep_info *out)
@@ -259,6 +305,8 @@ int tcp_getopt(struct ep *e, int level, int name, void *val, size_t *size)
 	struct tcp *t = tcp_of(e);
 	struct stack *s = e->stack;
 	struct tcp_info info;
+	char all[INFO_OLD + sizeof(struct info_tail)];
+	struct info_tail tail;
 
 	if (level != IPPROTO_TCP)
 		return -ENOPROTOOPT;
@@ -307,7 +355,13 @@ int tcp_getopt(struct ep *e, int level, int name, void *val, size_t *size)
 		return ep_put_int(val, size, t->save_syn);
 	case TCP_INFO:
 		fill_info(t, &info);
-		return ep_put_bytes(val, size, &info, sizeof(info));
+		fill_tail(t, &tail);
+		memcpy(all, &info, INFO_OLD);
+		memcpy(all + INFO_OLD, &tail, sizeof(tail));
+		return ep_put_bytes(val, size, all, sizeof(all));
+	case TCP_CC_INFO:
+		*size = 0; /* neither cubic nor reno has any to give, as on Linux */
+		return 0;
 	case TCP_FASTOPEN:
 	case TCP_FASTOPEN_CONNECT:
 		return ep_put_int(val, size, 0);

@@ -105,6 +105,7 @@ static struct tcp_seg *seg_cut(struct tcp *t, uint32_t len)
 {
 	unsigned int n = 0;
 	uint32_t take = 0;
+	bool eor = false;
 	struct tcp_chunk *c, *tmp;
 	struct tcp_seg *s;
 
@@ -117,8 +118,11 @@ static struct tcp_seg *seg_cut(struct tcp *t, uint32_t len)
 			continue;
 		n++;
 		take += k;
+		eor = c->eor && k == c->len;
+		if (eor)
+			break;
 	}
-	if (take < len && take > t->mss)
+	if (take < len && take > t->mss && !eor)
 		take -= take % t->mss;
 	s = seg_new(t->snd_nxt, n);
 	if (!s)
@@ -135,7 +139,7 @@ static struct tcp_seg *seg_cut(struct tcp *t, uint32_t len)
 		c->off += k;
 		c->len -= k;
 		/* The last chunk stays for small writes to fill, as long as there is room. */
-		if (!c->len && (c->node.next != &t->unsent || c->off + 512 > c->buf->size)) {
+		if (!c->len && (c->node.next != &t->unsent || c->off + 512 > c->buf->size || c->eor)) {
 			list_remove(&c->node);
 			pbuf_put(c->buf);
 			mem_free(c);
@@ -144,7 +148,7 @@ static struct tcp_seg *seg_cut(struct tcp *t, uint32_t len)
 	t->unsent_bytes -= s->len;
 	s->end_seq = s->seq + s->len;
 	s->pcount = seg_pcount(t, s->len);
-	if (!seq_after(t->push_seq, s->end_seq) || t->unsent_bytes == 0)
+	if (t->push_seq == s->end_seq || eor)
 		s->flags |= TH_PSH;
 	return s;
 }
@@ -386,6 +390,11 @@ static uint8_t seg_wire_flags(const struct tcp *t, const struct tcp_seg *s)
 static void seg_send(struct txq *q, struct tcp *t, struct tcp_seg *s)
 {
 	int64_t now = stack_now(q->stack);
+	uint8_t flags = seg_wire_flags(t, s);
+
+	/* A burst that the link cuts ends in PSH: the receiver need not wait for more (Linux 5.4). */
+	if (s->pcount > 1)
+		flags |= TH_PSH;
 
 	s->sent_ns = now;
 	list_append(&t->rtx, &s->node);
@@ -407,7 +416,7 @@ static void seg_send(struct txq *q, struct tcp *t, struct tcp_seg *s)
 		t->snd_sml = s->end_seq;
 	if (t->ca == CA_CWR || t->ca == CA_RECOVERY)
 		t->prr_out += s->pcount;
-	tcp_transmit(q, t, s->seq, s, seg_wire_flags(t, s), false);
+	tcp_transmit(q, t, s->seq, s, flags, false);
 	if (t->retx_kind == RETX_NONE || t->retx_kind == RETX_PROBE0 || t->retx_kind == RETX_TLP) {
 		if (t->retx_kind == RETX_PROBE0)
 			tcp_retx_off(t);
@@ -419,6 +428,8 @@ static void seg_send(struct txq *q, struct tcp *t, struct tcp_seg *s)
 static bool nagle_holds(const struct tcp *t, uint32_t len, uint32_t mss)
 {
 	if (len % mss == 0 || t->fin_queued || t->urg_out)
+		return false;
+	if (t->push_now)
 		return false;
 	if (t->cork || t->more)
 		return true;
@@ -472,13 +483,16 @@ static uint32_t push_size(struct tcp *t, bool one, bool *limited)
 		*limited = true;
 		return 0;
 	}
-	if (!seq_after(tcp_wnd_end(t), t->snd_nxt))
+	if (!seq_after(tcp_wnd_end(t), t->snd_nxt)) {
+		t->rwnd_limited = true;
 		return 0;
+	}
 	wnd = tcp_wnd_end(t) - t->snd_nxt;
 	len = MIN(t->unsent_bytes, gso_limit(t, mss));
 	len = (uint32_t)MIN((uint64_t)len, (uint64_t)quota * mss);
 	if (len > wnd) {
 		/* Less than a segment fits: wait for more room, or the probe (silly windows). */
+		t->rwnd_limited = true;
 		if (wnd < mss)
 			return 0;
 		len = wnd - wnd % mss;
@@ -509,6 +523,7 @@ static bool tcp_push_some(struct txq *q, struct tcp *t, bool one)
 	struct tcp_seg *s;
 	uint32_t len;
 
+	t->rwnd_limited = false;
 	while (t->unsent_bytes) {
 		if (!one && pacing_blocks(t))
 			break;
@@ -536,6 +551,22 @@ static bool tcp_push_some(struct txq *q, struct tcp *t, bool one)
 	return sent;
 }
 
+void tcp_chrono(struct tcp *t)
+{
+	int64_t now = stack_now(tcp_stack(t));
+	enum tcp_chrono c = CHRONO_IDLE;
+
+	if (t->packets_out || t->unsent_bytes)
+		c = t->rwnd_limited && t->unsent_bytes ? CHRONO_RWND :
+		    t->nospace && !t->unsent_bytes ? CHRONO_SNDBUF : CHRONO_BUSY;
+	if (c == t->chrono)
+		return;
+	if (t->chrono != CHRONO_IDLE)
+		t->chrono_ns[t->chrono] += now - t->chrono_since_ns;
+	t->chrono = (uint8_t)c;
+	t->chrono_since_ns = now;
+}
+
 void tcp_push(struct txq *q, struct tcp *t)
 {
 	if (tcp_state_in(t, TCPS_BIT(TCPS_SYN_SENT) | TCPS_BIT(TCPS_SYN_RECV) |
@@ -544,6 +575,7 @@ void tcp_push(struct txq *q, struct tcp *t)
 	if (t->unsent_bytes || (t->fin_queued && !t->fin_sent)) {
 		tcp_push_some(q, t, false);
 		tcp_check_probe0(t);
+		tcp_chrono(t);
 	}
 }
 
@@ -612,6 +644,7 @@ void tcp_probe_window(struct txq *q, struct tcp *t)
 		wnd = tcp_wnd_end(t) - t->snd_nxt;
 		s = seg_cut(t, MIN(MIN(wnd, t->unsent_bytes), t->mss));
 		if (s) {
+			s->flags |= TH_PSH;
 			if (t->fin_queued && !t->unsent_bytes && s->len < wnd) {
 				s->flags |= TH_FIN;
 				s->end_seq++;

@@ -95,10 +95,14 @@ struct tcp_seg {
 };
 
 /* Unsent bytes. */
+/* What holds the sender up (TCP_INFO).  IDLE: nothing to send. */
+enum tcp_chrono { CHRONO_BUSY, CHRONO_RWND, CHRONO_SNDBUF, CHRONO_IDLE };
+
 struct tcp_chunk {
 	struct list node;
 	struct pbuf *buf;
 	uint32_t off, len;
+	bool eor; /* MSG_EOR: no segment holds bytes from here and from what comes after */
 };
 
 struct tcp_opts {
@@ -200,7 +204,7 @@ struct tcp {
 	bool urg_out, fin_queued, fin_sent;
 	struct list unsent;     /* struct tcp_chunk */
 	uint32_t unsent_bytes;
-	uint32_t push_seq;      /* PSH on the segment that ends here */
+	uint32_t push_seq;      /* PSH on the segment that ends here: the end of a send without MSG_MORE */
 	struct list rtx, tsorted;
 	uint32_t charged;       /* bytes charged to the stack for sending */
 	uint32_t mss, peer_mss, user_mss, advmss; /* mss: of a full segment's payload */
@@ -266,12 +270,18 @@ struct tcp {
 	uint8_t retx_kind;      /* enum retx_kind */
 	int64_t retx_ns, delack_ns, keep_ns, pace_ns;
 	int64_t probe_since_ns, pace_next_ns;
-	bool more;              /* the last send said MSG_MORE */
+	bool more;              /* the send under way says MSG_MORE */
+	bool push_now;          /* TCP_NODELAY was set: what is queued goes, corks or not */
 	/* options */
 	int nodelay, cork, quickack_opt, keepidle, keepintvl, keepcnt, syncnt, linger2, thin_lto;
 	int notsent_lowat, inq, save_syn;
 	uint32_t user_timeout_ms;
 	bool nospace; /* somebody waits for room in the send buffer */
+	bool rwnd_limited;      /* the last push stopped at the peer's window */
+	uint8_t chrono;         /* enum tcp_chrono, since chrono_since_ns */
+	int64_t chrono_since_ns, chrono_ns[3];
+	uint32_t total_rto, rto_recoveries, received_ce;
+	int64_t rto_since_ns, rto_ns; /* since_ns 0: no RTO is under repair */
 	int64_t challenge_ns, oow_ns;
 	uint32_t challenge_count;
 	/* statistics for TCP_INFO */
@@ -406,6 +416,8 @@ void tcp_cong_avoid_ai(struct tcp *t, uint32_t w, uint32_t acked);
 
 /* ---- output.c ---- */
 /* Send what may be sent. */
+/* Note what holds the sender up from now on. */
+void tcp_chrono(struct tcp *t);
 void tcp_push(struct txq *q, struct tcp *t);
 void tcp_push_one(struct txq *q, struct tcp *t); /* one segment despite the window (TLP) */
 void tcp_send_ack(struct txq *q, struct tcp *t);

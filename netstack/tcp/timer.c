@@ -143,6 +143,11 @@ static void rto_fire(struct txq *q, struct tcp *t)
 	}
 	NET_INC(s, TCPTimeouts);
 	tcp_enter_loss(t);
+	if (t->retransmits == 0) {
+		t->rto_recoveries++;
+		t->rto_since_ns = stack_now(s);
+	}
+	t->total_rto++;
 	if (t->retransmits < 255)
 		t->retransmits++;
 	head = list_first(&t->rtx, struct tcp_seg, node);

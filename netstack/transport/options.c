@@ -7,6 +7,7 @@
  * refused here with ENOPROTOOPT, so the socket layer handles its own first.
  */
 #include <linux/filter.h>
+#include <linux/sock_diag.h>
 
 #include "netstack/transport/ep_impl.h"
 
@@ -257,6 +258,22 @@ static int set_socket(struct ep *e, int name, const void *val, size_t size)
 	}
 }
 
+/* SO_MEMINFO.  What Linux keeps as allocations ahead, in the backlog and for options we have not. */
+static int get_meminfo(struct ep *e, void *val, size_t *size)
+{
+	uint32_t v[SK_MEMINFO_VARS] = { 0 };
+	struct ep_info i = { 0 };
+
+	if (e->ops->info)
+		e->ops->info(e, &i);
+	v[SK_MEMINFO_RMEM_ALLOC] = i.rqueue;
+	v[SK_MEMINFO_RCVBUF] = (uint32_t)e->rcvbuf;
+	v[SK_MEMINFO_SNDBUF] = (uint32_t)e->sndbuf;
+	v[SK_MEMINFO_WMEM_QUEUED] = i.wqueue;
+	v[SK_MEMINFO_DROPS] = i.drops;
+	return ep_put_bytes(val, size, v, sizeof(v));
+}
+
 static int get_socket(struct ep *e, int name, void *val, size_t *size)
 {
 	struct linger l;
@@ -310,6 +327,8 @@ static int get_socket(struct ep *e, int name, void *val, size_t *size)
 		if (*size >= sizeof(uint64_t))
 			return ep_put_bytes(val, size, &e->pacing_rate, sizeof(e->pacing_rate));
 		return ep_put_int(val, size, (int)(uint32_t)MIN(e->pacing_rate, (uint64_t)UINT32_MAX));
+	case SO_MEMINFO:
+		return get_meminfo(e, val, size);
 	case SO_COOKIE:
 		if (*size < sizeof(uint64_t))
 			return -EINVAL;

@@ -39,7 +39,7 @@ int transport_init(struct stack *s)
 		}
 	for (unsigned int i = 0; i < CONN_SHARDS; i++) {
 		latch_init(&t->conns[i].latch);
-		if (hash_init(&t->conns[i].hash, 8) < 0)
+		if (hash_init(&t->conns[i].hash, CONN_BITS) < 0)
 			t->conns[i].hash.buckets = NULL;
 	}
 	for (unsigned int i = 0; i < CONN_SHARDS; i++)
