@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "lib/fiber.h"
 #include "lib/log.h"
@@ -139,6 +140,8 @@ bool plat_hostcall_is_allowed(const struct plat_hostcall *c)
 	case SYS_mremap:
 		return !layout_is_reserved(c->args[0], c->args[1]) &&
 		       (!(c->args[3] & MREMAP_FIXED) || !layout_is_reserved(c->args[4], c->args[2]));
+	case SYS_prctl:
+		return c->args[0] == PR_SET_NAME || (c->args[0] == PR_SET_MM && c->args[1] == PR_SET_MM_MAP);
 	default:
 		return false;
 	}

@@ -215,7 +215,8 @@ ssize_t plat_mm_writev(struct plat_mm *mm, uint64_t addr, const struct iovec *io
 
 /*
  * Host calls that the stub makes in pt's address space, in order, as one batch (one hand-over).
- * The batch stops at the first failure.  nr may be mmap, munmap, mprotect, mremap, madvise only;
+ * The batch stops at the first failure.  nr may be mmap, munmap, mprotect, mremap, madvise only, and
+ * prctl for what the host's ps shows (PR_SET_NAME; PR_SET_MM with PR_SET_MM_MAP);
  * the ranges of stub and vDSO are refused with -EINVAL / -ENOMEM.
  */
 struct plat_hostcall {

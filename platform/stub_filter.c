@@ -4,7 +4,7 @@
  *
  * It decides by the instruction pointer.  From anywhere but the stub's text, or by any other calling
  * convention than x86-64's, a call is not made: SIGSYS, so the stub gets it.  From the stub's text
- * come at most 18 calls that can't reach outside the process, their arguments checked here, and two
+ * come at most 19 calls that can't reach outside the process, their arguments checked here, and two
  * that ask the Sentry (clone, which it must have ordered, and the doorbell).  The application can
  * jump into the stub's text: so this list, and not what the stub does with it, is the policy.
  *
@@ -177,6 +177,16 @@ static void rare_calls(struct filter *f, const struct stub_filter_options *o)
 		allow_if(f, STUB_TRACED_RECV_FLAGS, SECCOMP_RET_ALLOW);
 		block_end(f, b);
 	}
+	b = block_begin(f, SYS_prctl);
+	need_high_zero(f, 0);
+	load(f, ARG_LOW(0));
+	allow_if(f, PR_SET_NAME, SECCOMP_RET_ALLOW);
+	skip_if_equal(f, PR_SET_MM);
+	ret(f, SECCOMP_RET_ERRNO | EPERM);
+	need_high_zero(f, 1);
+	load(f, ARG_LOW(1));
+	allow_if(f, PR_SET_MM_MAP, SECCOMP_RET_ALLOW);
+	block_end(f, b);
 	call(f, SYS_restart_syscall, SECCOMP_RET_ALLOW);
 	call(f, SYS_sched_yield, SECCOMP_RET_ALLOW);
 	call(f, SYS_close, SECCOMP_RET_ALLOW);

@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <linux/prctl.h>
 #include <linux/ptrace.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -369,6 +371,7 @@ static uint64_t exec_stack_top(struct task *t, uint64_t size)
 }
 
 struct exec_stack {
+	struct exec_label *label; /* owned: with the image behind it, what is written */
 	char *image;      /* the bytes that end at top */
 	size_t size;
 	uint64_t top, sp; /* sp: where the image starts in the application */
@@ -427,8 +430,46 @@ static uint64_t *exec_pointers(uint64_t *p, const struct exec_strings *s, uint64
 }
 
 /*
+ * For the host's ps (`docker top`): what prctl(2) is told of the new program lies below its stack pointer, where the
+ * program itself will write soon.
+ */
+struct exec_label {
+	struct prctl_mm_map map;
+	char name[16]; /* of its thread */
+};
+
+static void exec_fill_label(const struct exec *x, const struct exec_stack *s, struct exec_label *l)
+{
+	const struct mm *m = x->task->mm;
+	const char *base = strrchr(x->filename, '/');
+
+	l->map = (struct prctl_mm_map){
+		.start_code = m->code_start, .end_code = m->code_end, .start_data = m->code_end,
+		.end_data = m->code_end, .start_brk = m->brk_start, .brk = m->brk_start, .start_stack = s->sp,
+		.arg_start = m->arg_start, .arg_end = m->arg_end, .env_start = m->env_start,
+		.env_end = m->env_end, .exe_fd = (uint32_t)-1,
+	};
+	snprintf(l->name, sizeof(l->name), "%s", base ? base + 1 : x->filename);
+}
+
+/* A host that can't do it shows the name only, or nothing: no failure. */
+static void exec_tell_host(struct exec *x, const struct exec_stack *s)
+{
+	uint64_t at = s->sp - sizeof(struct exec_label);
+	struct plat_hostcall calls[] = {
+		{ .nr = SYS_prctl, .host_fd = -1,
+		  .args = { PR_SET_NAME, at + offsetof(struct exec_label, name) } },
+		{ .nr = SYS_prctl, .host_fd = -1,
+		  .args = { PR_SET_MM, PR_SET_MM_MAP, at, sizeof(struct prctl_mm_map) } },
+	};
+
+	(void)plat_hostcalls(x->task->pt, calls, ARRAY_SIZE(calls));
+}
+
+/*
  * From the top down: 8 zero bytes, file name, environment, arguments, platform name, 16 random
- * bytes; then, 16-byte aligned at the bottom: argc, argv, envp, auxv (System V ABI, 3.4.1).
+ * bytes; then, 16-byte aligned at the bottom: argc, argv, envp, auxv (System V ABI, 3.4.1).  Below
+ * the stack pointer, in the image: struct exec_label.
  */
 static int exec_build_stack(struct exec *x, struct exec_stack *s)
 {
@@ -449,9 +490,10 @@ static int exec_build_stack(struct exec *x, struct exec_stack *s)
 	vector = (1 + x->argv.count + 1 + x->envp.count + 1 + n) * sizeof(uint64_t);
 	s->sp = ALIGN_DOWN(at - vector, 16);
 	s->size = s->top - s->sp;
-	s->image = mem_zalloc(s->size);
-	if (!s->image)
+	s->label = mem_zalloc(sizeof(struct exec_label) + s->size);
+	if (!s->label)
 		return -ENOMEM;
+	s->image = (char *)(s->label + 1);
 
 	p = (uint64_t *)(void *)s->image;
 	*p++ = x->argv.count;
@@ -473,6 +515,7 @@ static int exec_build_stack(struct exec *x, struct exec_stack *s)
 	x->task->mm->stack_top = s->top;
 	x->task->mm->auxv_size = n * sizeof(uint64_t);
 	memcpy(x->task->mm->auxv, auxv, MIN(sizeof(x->task->mm->auxv), n * sizeof(uint64_t)));
+	exec_fill_label(x, s, s->label);
 	return 0;
 }
 
@@ -493,8 +536,10 @@ static int exec_map_stack(struct exec *x, struct exec_stack *s)
 			 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | MAP_STACK);
 	if (at < 0)
 		return (int)at;
-	if (mm_write(x->task->mm, s->sp, s->image, s->size) != (ssize_t)s->size)
+	size = sizeof(struct exec_label) + s->size;
+	if (mm_write(x->task->mm, s->top - size, s->label, size) != (ssize_t)size)
 		return -EFAULT;
+	exec_tell_host(x, s);
 	return 0;
 }
 
@@ -546,7 +591,7 @@ int exec_map(struct exec *x)
 	t->mm->code_start = x->main.low + bias;
 	t->mm->code_end = x->main.high + bias;
 	err = exec_map_stack(x, &stack);
-	mem_free(stack.image);
+	mem_free(stack.label);
 	if (err)
 		return err;
 	exec_set_registers(t, entry, stack.sp);

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
@@ -388,6 +389,8 @@ static long prctl_keepcaps(struct task *t, unsigned long on)
 
 static long prctl_name(struct task *t, uaddr_t at, bool set)
 {
+	/* The host's ps (`docker top`) shows it too; a helper (io_uring) has no host thread to name. */
+	struct plat_hostcall h = { .nr = SYS_prctl, .args = { PR_SET_NAME, at.addr }, .host_fd = -1 };
 	char comm[TASK_COMM_LEN] = { 0 };
 	ssize_t n;
 
@@ -397,6 +400,8 @@ static long prctl_name(struct task *t, uaddr_t at, bool set)
 			return n;
 		comm[TASK_COMM_LEN - 1] = '\0';
 		task_set_comm(t, comm);
+		if (t->pt)
+			(void)plat_hostcalls(t->pt, &h, 1);
 		return 0;
 	}
 	task_get_comm(t, comm);
