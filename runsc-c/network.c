@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * network.c: see network.h.  All of it by rtnetlink(7), in the container's network namespace, which this
- * process enters for the time being.
+ * network.c: see network.h.  All of it by rtnetlink(7), in the container's network namespace, which a
+ * thread enters for it: rootless, there is no way back from there, the host's namespace being somebody else's.
  */
 #include "runsc-c/network.h"
 
@@ -15,6 +15,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if_arp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -359,7 +360,7 @@ static bool ipv6_is_off(const struct network_config *n)
 {
 	char path[64];
 
-	if (access("/proc/net/if_inet6", F_OK) < 0)
+	if (access("/proc/thread-self/net/if_inet6", F_OK) < 0)
 		return true;
 	for (size_t i = 0; i < n->link_count; i++) {
 		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", n->links[i].name);
@@ -593,7 +594,7 @@ static int take_over(struct rtnl *r, struct err *e)
 /* Whether somebody has a UDP socket at 127.0.0.11: each socket's line begins "  sl: address:port". */
 static bool resolver_listens(void)
 {
-	FILE *f = fopen("/proc/net/udp", "re");
+	FILE *f = fopen("/proc/thread-self/net/udp", "re");
 	char line[512], address[16];
 	bool found = false;
 
@@ -694,6 +695,55 @@ static bool same_file(int a, int b)
 	return fstat(a, &x) < 0 || fstat(b, &y) < 0 || (x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
+int network_check(const struct globals *g, const struct oci_spec *spec, struct err *e)
+{
+	const char *path = spec->namespaces[OCI_NS_NETWORK].path;
+	struct stat own, theirs;
+
+	if (path == NULL || g->network != NETWORK_SANDBOX || stat("/proc/self/ns/net", &own) < 0 ||
+	    stat(path, &theirs) < 0)
+		return 0;
+	if (own.st_dev != theirs.st_dev || own.st_ino != theirs.st_ino)
+		return 0;
+	return err_set(e, ENOTSUP, "config.json: linux.namespaces: network namespace \"%s\" is the host's: a sandbox "
+		       "has a network stack of its own and can't use the host's; give the container a network, or "
+		       "the runtime its flag --network=none for loopback only", path);
+}
+
+struct visit {
+	int ns;                      /* the container's network namespace */
+	void (*fn)(struct visit *v); /* called there */
+	struct network_config *n;
+	struct err *e;
+};
+
+static void visit_collect(struct visit *v)
+{
+	collect(v->n, v->e);
+}
+
+static void *visit_main(void *arg)
+{
+	struct visit *v = arg;
+
+	if (setns(v->ns, CLONE_NEWNET) == 0)
+		v->fn(v);
+	else if (errno != EPERM) /* made by an ordinary user: there is nothing in it but lo */
+		err_errno(v->e, errno, "the container's network namespace");
+	return NULL;
+}
+
+static int visit(struct visit *v)
+{
+	pthread_t t;
+	int err = pthread_create(&t, NULL, visit_main, v);
+
+	if (err != 0)
+		return err_errno(v->e, err, "the container's network: a thread");
+	pthread_join(t, NULL);
+	return v->e->error;
+}
+
 static int network_collect(const struct globals *g, struct state *s, struct network_config **out,
 			   struct err *e)
 {
@@ -714,18 +764,12 @@ static int network_collect(const struct globals *g, struct state *s, struct netw
 			 "loopback only");
 	} else if (record_namespace(s, theirs, e) < 0) {
 		;
-	} else if (setns(theirs, CLONE_NEWNET) < 0) {
-		/* Made by an ordinary user: there is nothing in it but lo. */
-		if (errno != EPERM)
-			err_errno(e, errno, "the container's network namespace");
 	} else {
 		n = mem_new(struct network_config);
 		if (n == NULL)
 			err_set(e, ENOMEM, "out of memory");
 		else
-			collect(n, e);
-		if (setns(own, CLONE_NEWNET) < 0)
-			err_errno(e, errno, "the network namespace that this command started in");
+			visit(&(struct visit){ theirs, visit_collect, n, e });
 	}
 	host_close_fd(&own);
 	host_close_fd(&theirs);
@@ -738,13 +782,14 @@ static int network_collect(const struct globals *g, struct state *s, struct netw
 }
 
 /* In the namespace.  A guard that is free says that nobody answers here any more. */
-static void release(void)
+static void visit_release(struct visit *v)
 {
 	struct network_config n = { .guard_fd = open_guard(), .resolver_fd = -1 };
 	struct rtnl r = { .n = &n, .buffer = mem_alloc(DUMP_SIZE) };
 	const struct ifinfomsg all = { .ifi_family = AF_UNSPEC };
 	struct request q;
 
+	(void)v;
 	r.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	request_init(&q, RTM_GETLINK, NLM_F_DUMP, &all, sizeof(all));
 	if (n.guard_fd >= 0 && r.fd >= 0 && r.buffer != NULL && rtnl_call(&r, &q, on_link) == 0)
@@ -766,6 +811,7 @@ static void release(void)
 void network_release(const struct state *s)
 {
 	int own, theirs;
+	struct err e = ERR_INIT;
 	struct stat st;
 
 	if (s->net_path == NULL || s->net_inode == 0 || s->shares_net)
@@ -774,11 +820,8 @@ void network_release(const struct state *s)
 	theirs = open(s->net_path, O_RDONLY | O_CLOEXEC);
 	/* Gone, or another one by now, as a path of /proc may be. */
 	if (own >= 0 && theirs >= 0 && fstat(theirs, &st) == 0 && st.st_ino == s->net_inode &&
-	    !same_file(own, theirs) && setns(theirs, CLONE_NEWNET) == 0) {
-		release();
-		if (setns(own, CLONE_NEWNET) < 0)
-			log_error("network: the namespace that this command started in: %s", err_reason(errno));
-	}
+	    !same_file(own, theirs) && visit(&(struct visit){ theirs, visit_release, NULL, &e }) < 0)
+		log_warn("network: %s", e.text);
 	host_close_fd(&own);
 	host_close_fd(&theirs);
 }

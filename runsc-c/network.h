@@ -15,13 +15,18 @@
  * Only one sandbox may answer in a namespace.  Its Sentry holds an abstract socket of a fixed name there,
  * which ends with it, however it ends: a second one finds the name taken and is refused.
  *
- * The namespace of the caller itself (--net=host) is never touched: the container has loopback only.
+ * The namespace of the caller itself (--net=host) is never touched: a container that is to join it by path is refused,
+ * one whose config.json leaves the network namespace out has loopback only.
  */
 #pragma once
 
 #include "runsc-c/err.h"
+#include "runsc-c/oci_spec.h"
 #include "runsc-c/runsc.h"
 #include "runsc-c/state.h"
+
+/* Can the container have the network that its config.json names?  ENOTSUP: it is the caller's own. */
+int network_check(const struct globals *g, const struct oci_spec *spec, struct err *e);
 
 /*
  * Ask the Sentry behind the control connection to start the container s, with the network of the
