@@ -4,7 +4,13 @@
 case $CLIENT in
 docker) cli() { docker "$@"; } ;;
 podman) cli() { podman "$@"; } ;;
+rootless) # as a command too: `rootless` is podman as an ordinary user
+	cli() { podman "$@"; }; podman() { as_user podman "$@"; }; PATH=$PATH:$CASES/.. ;;
 esac
+
+# An ordinary user, with subordinate ids: the first of /etc/subuid.
+ORDINARY=$(cut -d: -f1 /etc/subuid 2> /dev/null | head -1)
+as_user() { "$CASES/../rootless" --any "$@"; }
 
 # The path of the runtime under test, or runc's.
 runtime_path() {
@@ -15,13 +21,13 @@ runtime_path() {
 run() {
 	case $CLIENT in
 	docker) docker run --runtime "$RT" --network none --label row="$N" "$@" ;;
-	podman) podman --runtime "$RT" run --network none --label row="$N" "$@" ;;
+	podman|rootless) podman --runtime "$RT" run --network none --label row="$N" "$@" ;;
 	esac
 }
 create() {
 	case $CLIENT in
 	docker) docker create --runtime "$RT" --network none --label row="$N" "$@" ;;
-	podman) podman --runtime "$RT" create --network none --label row="$N" "$@" ;;
+	podman|rootless) podman --runtime "$RT" create --network none --label row="$N" "$@" ;;
 	esac
 }
 # docker with the row's runtime, on its networks: dk run|create [FLAGS…]
@@ -85,8 +91,8 @@ cleanup() {
 		rm -rf "$TMP" ;;
 	esac
 	case $CLIENT in
-	docker|podman)
-		cli ps -aq --filter label=row="$N" | xargs -r "$CLIENT" rm -f $([ "$CLIENT" = docker ] || echo -t 0)
+	docker|podman|rootless)
+		for i in $(cli ps -aq --filter label=row="$N"); do cli rm -f $([ "$CLIENT" = docker ] || echo -t 0) "$i"; done
 		cli volume rm -f "$N"
 		cli network rm "$N" "$N-b" ;;
 	esac
@@ -101,14 +107,15 @@ world_up() {
 		case $c in
 		docker)
 			cat > /etc/docker/daemon.json <<-E
-			{ "runtimes": { "runsc-c": { "path": "$RUNSC", "runtimeArgs": ["--debug-log", "$WORLD/log/%ID%.log"] } },
+			{ "default-runtime": "${DEFAULT_RUNTIME:-runc}",
+			  "runtimes": { "runsc-c": { "path": "$RUNSC", "runtimeArgs": ["--debug-log", "$WORLD/log/%ID%.log"] } },
 			  "cgroup-parent": "/runsc-c-clients", "bip": "172.31.7.1/24" }
 			E
 			dockerd > "$WORLD/log/dockerd.log" 2>&1 &
 			for i in $(seq 150); do docker version > /dev/null 2>&1 && break; sleep 0.2; done
 			docker version > /dev/null
 			docker inspect busybox > /dev/null 2>&1 || busybox_tar | docker import - busybox > /dev/null ;;
-		podman)
+		podman|rootless)
 			cat > /etc/containers/containers.conf <<-E
 			[engine]
 			cgroup_manager = "cgroupfs"
@@ -119,6 +126,15 @@ world_up() {
 			[containers]
 			log_driver = "k8s-file"
 			E
+			[ "$c" = podman ] || {
+				# What an ordinary user needs: a run-time directory, a home on a real file system, tun.
+				i=/run/user/$(id -u "$ORDINARY")
+				mkdir -p "$i/home" "$WORLD/home-$ORDINARY" && chown "$ORDINARY" "$i" "$WORLD/home-$ORDINARY" && chmod 700 "$i"
+				mount --bind "$WORLD/home-$ORDINARY" "$i/home"
+				mkdir -p /dev/net && mount -t tmpfs tmpfs /dev/net && mknod -m 666 /dev/net/tun c 10 200
+				as_user podman image exists busybox || busybox_tar | as_user podman import - busybox > /dev/null 2>&1
+				continue
+			}
 			podman image exists busybox || busybox_tar | podman import - busybox > /dev/null 2>&1 ;;
 		ctr|cri)
 			[ -e /run/containerd/containerd.sock ] && continue
