@@ -474,6 +474,16 @@ static inline int host_eventfd(unsigned int value, int flags)
 	return (int)host_call(SYS_eventfd2, value, flags | O_CLOEXEC, 0);
 }
 
+/* Nanoseconds of CPU time that process pid's threads, dead ones included, have used. */
+static inline int64_t host_process_cpu_ns(pid_t pid)
+{
+	struct timespec ts;
+	/* clock_getcpuclockid(3): the process clock (2: CPUCLOCK_SCHED) of a pid. */
+	long err = host_call(SYS_clock_gettime, (int)(~(unsigned int)pid << 3 | 2), &ts, 0);
+
+	return err < 0 ? err : (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 static inline int host_timerfd_create(int clock, int flags)
 {
 	return (int)host_call(SYS_timerfd_create, clock, flags | TFD_CLOEXEC, 0);

@@ -286,9 +286,10 @@ void plat_template_free(struct plat_thread *tmpl)
 	plat_thread_free(tmpl);
 }
 
-int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags)
+int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
+	       const struct plat_start *start)
 {
-	return plat.ops->clone(parent, child, flags);
+	return plat.ops->clone(parent, child, flags, start);
 }
 
 void plat_run(struct plat_thread *pt, struct plat_event *ev)
@@ -311,20 +312,30 @@ void plat_sigmask_watch(struct plat_thread *pt, uint64_t watched)
 	plat.ops->sig_mask_watch(pt, watched);
 }
 
+uint64_t plat_robust_list(const struct plat_thread *pt)
+{
+	return plat.ops->robust_list(pt);
+}
+
+void plat_robust_list_set(struct plat_thread *pt, uint64_t head)
+{
+	plat.ops->robust_list_set(pt, head);
+}
+
 void plat_kick(struct plat_thread *pt)
 {
 	plat.ops->kick(pt);
 }
 
-void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list, pid_t tid)
+void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t tid)
 {
-	plat.ops->thread_exit(pt, clear_tid, robust_list, tid);
+	plat.ops->thread_exit(pt, clear_tid, tid);
 }
 
-void plat_thread_walk_robust(struct plat_thread *pt, uaddr_t robust_list, pid_t tid)
+void plat_thread_walk_robust(struct plat_thread *pt, pid_t tid)
 {
 	if (plat.ops->walk_robust)
-		plat.ops->walk_robust(pt, robust_list, tid);
+		plat.ops->walk_robust(pt, tid);
 }
 
 void plat_thread_set_tid(struct plat_thread *pt, pid_t tid)
@@ -458,6 +469,13 @@ int plat_thread_usage(struct plat_thread *pt, struct plat_usage *out)
 	pid_t tid = plat.ops->thread_host_tid(pt);
 
 	return tid == 0 ? -ESRCH : proc_thread_usage(tid, out);
+}
+
+int plat_mm_threads_usage(struct plat_mm *mm, struct plat_usage *out)
+{
+	pid_t tid = plat.ops->mm_tid(mm);
+
+	return tid <= 0 ? -ESRCH : proc_process_usage(tid, out);
 }
 
 int plat_mm_resident(struct plat_mm *mm, uint64_t addr, size_t pages, uint8_t *vec)

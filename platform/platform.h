@@ -139,8 +139,17 @@ enum plat_clone_flags {
  * Without PLAT_CLONE_VM child's plat_mm must be an empty one that was never started.
  * On failure (-EAGAIN, -ENOMEM) child is not running; without PLAT_CLONE_VM its plat_mm is only good
  * to be put.
+ *
+ * With start (PLAT_CLONE_VM only) child goes on at once, as after a call with result 0, with that
+ * stack and TLS: it may be in the application before plat_clone() returns, its registers are not to
+ * be touched, and its fiber's first plat_run() waits for its first event.
  */
-int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags) must_check;
+struct plat_start {
+	uint64_t stack, tls;
+	pid_t tid; /* as plat_thread_set_tid() */
+};
+int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
+	       const struct plat_start *start) must_check;
 
 /*
  * The set of signals that pt's application blocks (bit n-1: signal n).  It lies where the stub can
@@ -151,6 +160,9 @@ int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned i
 uint64_t plat_sigmask(const struct plat_thread *pt);
 void plat_sigmask_set(struct plat_thread *pt, uint64_t mask);
 void plat_sigmask_watch(struct plat_thread *pt, uint64_t watched);
+/* The head of pt's robust futexes (set_robust_list(2)), 0: none.  It lies where the mask does. */
+uint64_t plat_robust_list(const struct plat_thread *pt);
+void plat_robust_list_set(struct plat_thread *pt, uint64_t head);
 
 /* Let the application run until the next event.  Always fills ev. */
 void plat_run(struct plat_thread *pt, struct plat_event *ev);
@@ -161,16 +173,16 @@ void plat_run(struct plat_thread *pt, struct plat_event *ev);
  */
 void plat_kick(struct plat_thread *pt);
 /*
- * End this host thread.  The last that it does, in the application's memory: if robust_list is not
- * null walk it as the kernel would at exit (owner tid: tid); if clear_tid is not null, store 0 there
- * and wake one futex waiter.  Does not wait for it.
+ * End this host thread.  The last that it does, in the application's memory: walk its robust list as
+ * the kernel would at exit (owner tid: tid); if clear_tid is not null, store 0 there and wake one
+ * futex waiter.  Does not wait for it.
  */
-void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list, pid_t tid);
+void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t tid);
 /*
  * The robust list's part of that alone; the thread lives on (execve in place, a process that is about
  * to be killed).
  */
-void plat_thread_walk_robust(struct plat_thread *pt, uaddr_t robust_list, pid_t tid);
+void plat_thread_walk_robust(struct plat_thread *pt, pid_t tid);
 /* The number that PI futexes know pt by.  Once its host thread exists. */
 void plat_thread_set_tid(struct plat_thread *pt, pid_t tid);
 /* SIGKILL the host process: every thread of it gets PLAT_DEAD.  From any fiber. */
@@ -305,6 +317,8 @@ struct plat_usage {
 	char state; /* as in /proc/TID/stat: R running, S in a native wait … */
 };
 int plat_thread_usage(struct plat_thread *pt, struct plat_usage *out);
+/* Of all of mm's threads, those that have ended included.  -ESRCH: it has no host process (any more). */
+int plat_mm_threads_usage(struct plat_mm *mm, struct plat_usage *out);
 struct plat_mem_usage {
 	uint64_t vm_bytes, rss_bytes, rss_anon, rss_file, rss_shmem, data_bytes, stack_bytes;
 	uint64_t vm_peak, rss_peak;

@@ -46,14 +46,17 @@ struct platform_ops {
 	int (*start)(struct plat_thread *pt);
 	/* Empty: no templates, plat_template_new() gives -ENOTSUP. */
 	int (*start_from)(struct plat_thread *tmpl, struct plat_thread *pt);
-	int (*clone)(struct plat_thread *parent, struct plat_thread *child, unsigned int flags);
+	int (*clone)(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
+		     const struct plat_start *start);
 	void (*run)(struct plat_thread *pt, struct plat_event *ev);
 	uint64_t (*sig_mask)(const struct plat_thread *pt);
 	void (*sig_mask_set)(struct plat_thread *pt, uint64_t mask);
 	void (*sig_mask_watch)(struct plat_thread *pt, uint64_t watched);
+	uint64_t (*robust_list)(const struct plat_thread *pt);
+	void (*robust_list_set)(struct plat_thread *pt, uint64_t head);
 	void (*kick)(struct plat_thread *pt);
-	void (*thread_exit)(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list, pid_t tid);
-	void (*walk_robust)(struct plat_thread *pt, uaddr_t robust_list, pid_t tid);
+	void (*thread_exit)(struct plat_thread *pt, uaddr_t clear_tid, pid_t tid);
+	void (*walk_robust)(struct plat_thread *pt, pid_t tid);
 	void (*set_tid)(struct plat_thread *pt, pid_t tid); /* empty: no PI futexes */
 	int (*hostcalls)(struct plat_thread *pt, struct plat_hostcall *calls, size_t count);
 
@@ -92,4 +95,6 @@ int proc_resident(pid_t tid, uint64_t addr, size_t pages, uint8_t *vec);
 /* fn for each child of thread tid, the numbers read as they are now. */
 int proc_children(pid_t tid, void (*fn)(void *arg, pid_t pid), void *arg);
 int proc_thread_usage(pid_t tid, struct plat_usage *out);
+/* Of the process of tid, any thread of it: all threads', also those that have ended. */
+int proc_process_usage(pid_t tid, struct plat_usage *out);
 int proc_mem_usage(pid_t tid, uint64_t hidden_bytes, struct plat_mem_usage *out);

@@ -300,16 +300,15 @@ int proc_children(pid_t tid, void (*fn)(void *arg, pid_t pid), void *arg)
 }
 
 /*
- * utime and stime of /proc/TID/task/TID/stat are in ticks; the first value of schedstat is the exact
- * sum.  The sum is divided in the ticks' ratio, as the kernel itself does.
+ * utime and stime of a stat file are in ticks; sum is exact (0: unknown).  It is divided in the ticks'
+ * ratio, as the kernel itself does.
  */
-int proc_thread_usage(pid_t tid, struct plat_usage *out)
+static int stat_usage(pid_t tid, const char *file, uint64_t sum, struct plat_usage *out)
 {
-	unsigned long long minflt = 0, majflt = 0, utime = 0, stime = 0, sum = 0;
-	char buf[1024], file[64], *p;
+	unsigned long long minflt = 0, majflt = 0, utime = 0, stime = 0;
+	char buf[1024], *p;
 	ssize_t n;
 
-	(void)snprintf(file, sizeof(file), "task/%d/stat", tid);
 	n = proc_read(tid, file, buf, sizeof(buf));
 	if (n < 0)
 		return (int)n;
@@ -317,10 +316,6 @@ int proc_thread_usage(pid_t tid, struct plat_usage *out)
 	if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %llu %*u %llu %*u %llu %llu", &out->state,
 			 &minflt, &majflt, &utime, &stime) != 5)
 		return -EIO;
-	(void)snprintf(file, sizeof(file), "task/%d/schedstat", tid);
-	n = proc_read(tid, file, buf, sizeof(buf));
-	if (n > 0)
-		sum = strtoull(buf, NULL, 10);
 	out->min_faults = minflt;
 	out->maj_faults = majflt;
 	if (sum == 0)
@@ -328,6 +323,24 @@ int proc_thread_usage(pid_t tid, struct plat_usage *out)
 	out->stime_ns = utime + stime == 0 ? 0 : (int64_t)((double)sum * (double)stime / (double)(utime + stime));
 	out->utime_ns = (int64_t)sum - out->stime_ns;
 	return 0;
+}
+
+int proc_thread_usage(pid_t tid, struct plat_usage *out)
+{
+	char buf[128], file[64];
+	ssize_t n;
+
+	(void)snprintf(file, sizeof(file), "task/%d/schedstat", tid);
+	n = proc_read(tid, file, buf, sizeof(buf));
+	(void)snprintf(file, sizeof(file), "task/%d/stat", tid);
+	return stat_usage(tid, file, n > 0 ? strtoull(buf, NULL, 10) : 0, out);
+}
+
+int proc_process_usage(pid_t tid, struct plat_usage *out)
+{
+	int64_t sum = host_process_cpu_ns(tid);
+
+	return stat_usage(tid, "stat", sum > 0 ? (uint64_t)sum : 0, out);
 }
 
 int proc_mem_usage(pid_t tid, uint64_t hidden_bytes, struct plat_mem_usage *out)

@@ -18,6 +18,10 @@
  * its first doorbell, with the cookie.  A reply that is given before that is published at once, since
  * the slot is there; the stub finds it when it has mapped its channel.
  *
+ * A thread with struct plat_start says no hello: it goes on with what its creator's stub gave it, and
+ * is STARTED until its fiber waits for it (then APP) or it asks for something (then KERNEL; the fiber
+ * finds the request).  Its tid comes with the creator's report or its own first doorbell.
+ *
  * Latch order: tables, mm, thread.  None is held over a host call but futex wake-ups.
  *
  * What is read from a slot is hostile: copied once into pt->request, then checked.
@@ -38,7 +42,7 @@
 #include "platform/platform_impl.h"
 #include "platform/stub/abi.h"
 
-enum notify_state { NOTIFY_NEW, NOTIFY_APP, NOTIFY_KERNEL, NOTIFY_DEAD };
+enum notify_state { NOTIFY_NEW, NOTIFY_STARTED, NOTIFY_APP, NOTIFY_KERNEL, NOTIFY_DEAD };
 
 /* Use of a channel's slot (and of the area with its index), under mm->latch. */
 enum notify_slot {
@@ -104,8 +108,8 @@ struct plat_thread {
 	enum notify_state state;        /* (l) */
 	uint32_t index;                 /* (c) once started */
 	struct stub_slot *slot;         /* (c) once started; hostile memory */
-	_Atomic(uint64_t *) sig;        /* blocked, watched: in the slot while the stub has it, else sig_own */
-	uint64_t sig_own[2];
+	_Atomic(struct stub_own *) own; /* in the slot while the stub has it, else own_here */
+	struct stub_own own_here;
 	pid_t tid;                      /* (l) 0 until arrived */
 	uint32_t seq;                   /* (l) number of the request that is, or was last, worked on */
 	uint64_t notif_id;              /* (l) the doorbell the stub waits in; 0: parked */
@@ -127,6 +131,7 @@ struct plat_thread {
 	uint8_t *input;                 /* as request: copies of the windows' input */
 	size_t input_room;
 	bool result_set, regs_set, fpu_init; /* (f) to be loaded by the next run */
+	bool started;                   /* (f) goes on without that: the next run only waits */
 	bool native, native_report;     /* (f) call native_nr is to be made by the stub in that run */
 	uint64_t native_nr;             /* (f) */
 };
@@ -180,7 +185,8 @@ void notify_thread_put(struct plat_thread *pt);
 void notify_thread_died(struct plat_thread *pt);
 /* Out of the tables: no doorbell finds it any more. */
 void notify_thread_unhash(struct plat_thread *pt);
-int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags) must_check;
+int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
+		 const struct plat_start *start) must_check;
 int notify_start(struct plat_thread *pt) must_check;
 int notify_start_from(struct plat_thread *z, struct plat_thread *pt) must_check;
 /* Give the stub an order, and sleep until it has reported (pt->request.done).  -ESRCH: it is dead. */
@@ -209,3 +215,5 @@ void notify_windows_reply(struct plat_thread *pt);
 /* receive.c */
 extern const struct worker_hooks notify_worker_hooks;
 void notify_send(uint64_t id, long value, int error);
+/* The thread whose number was not known yet is host thread tid, if that can be; it is so once. */
+bool notify_thread_arrived(struct plat_thread *pt, pid_t tid);

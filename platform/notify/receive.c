@@ -107,16 +107,32 @@ static void park(struct plat_thread *pt, uint64_t id)
 		notify_send(id, 0, 0);
 }
 
+/* The request is copied; does the fiber wait for it by now? */
+static bool request_hand_over(struct plat_thread *pt)
+{
+	bool waits;
+
+	latch_lock(&pt->latch);
+	waits = pt->state == NOTIFY_APP;
+	if (waits || pt->state == NOTIFY_STARTED)
+		pt->state = NOTIFY_KERNEL;
+	latch_unlock(&pt->latch);
+	return waits;
+}
+
 static void on_ring(struct plat_thread *pt, uint64_t id)
 {
 	uint32_t seq = __atomic_load_n(&pt->slot->request_seq, __ATOMIC_ACQUIRE);
-	bool fresh, dead;
+	bool fresh, dead, early;
 
 	latch_lock(&pt->latch);
 	dead = pt->state == NOTIFY_DEAD;
-	fresh = pt->state == NOTIFY_APP && seq == pt->seq + 1;
+	/* A thread that was started may ask before its fiber waits: then that finds the request there. */
+	early = pt->state == NOTIFY_STARTED;
+	fresh = (early || pt->state == NOTIFY_APP) && seq == pt->seq + 1;
 	if (fresh) {
-		pt->state = NOTIFY_KERNEL;
+		if (!early)
+			pt->state = NOTIFY_KERNEL;
 		pt->seq = seq;
 		pt->notif_id = id;
 		if (!pt->ordering)
@@ -132,7 +148,8 @@ static void on_ring(struct plat_thread *pt, uint64_t id)
 	request_copy(&pt->request, pt->slot);
 	if (pt->request.kind == STUB_SYSCALL)
 		notify_windows_take(pt);
-	(void)fiber_run(pt->fiber);
+	if (!early || request_hand_over(pt))
+		(void)fiber_run(pt->fiber);
 	park(pt, id);
 }
 
@@ -176,7 +193,7 @@ static struct plat_thread *cookie_lookup(uint64_t cookie)
 }
 
 /* The thread with this cookie is host thread tid, if that can be. */
-static bool thread_arrived(struct plat_thread *pt, pid_t tid)
+bool notify_thread_arrived(struct plat_thread *pt, pid_t tid)
 {
 	pid_t pid;
 	bool leader;
@@ -249,7 +266,7 @@ static void on_hello(const struct seccomp_notif *n)
 		send_away(n);
 		return;
 	}
-	if (!thread_arrived(pt, tid)) {
+	if (!notify_thread_arrived(pt, tid)) {
 		send_away(n);
 		notify_thread_put(pt);
 		return;
@@ -273,13 +290,30 @@ static bool was_replaced(struct plat_thread *pt, const struct seccomp_notif *n)
 {
 	pid_t pid;
 
-	if (n->data.nr != STUB_DOORBELL || n->data.args[0] != STUB_RING_HELLO ||
-	    n->data.args[1] == pt->cookie)
+	if (n->data.nr != STUB_DOORBELL || n->data.args[1] == pt->cookie)
 		return false;
 	latch_lock(&pt->mm->latch);
 	pid = pt->mm->pid;
 	latch_unlock(&pt->mm->latch);
 	return host_tgkill(pid, (pid_t)n->pid, 0) == -ESRCH;
+}
+
+/* Whose first request this is: a thread that said no hello (STUB_CLONE_START). */
+static struct plat_thread *first_request(const struct seccomp_notif *n)
+{
+	struct plat_thread *pt = cookie_lookup(n->data.args[1]);
+	bool started = false;
+
+	if (pt) {
+		latch_lock(&pt->latch);
+		started = pt->state == NOTIFY_STARTED || pt->state == NOTIFY_APP;
+		latch_unlock(&pt->latch);
+		if (started)
+			(void)notify_thread_arrived(pt, (pid_t)n->pid);
+		notify_thread_put(pt);
+	}
+	/* Its creator's report may have come between. */
+	return thread_lookup((pid_t)n->pid);
 }
 
 static void dispatch(const struct seccomp_notif *n)
@@ -292,6 +326,8 @@ static void dispatch(const struct seccomp_notif *n)
 		notify_thread_put(pt);
 		pt = NULL;
 	}
+	if (!pt && n->data.nr == STUB_DOORBELL && n->data.args[0] == STUB_RING && n->data.args[1])
+		pt = first_request(n);
 	if (!pt && n->data.nr == STUB_DOORBELL && n->data.args[0] == STUB_RING_HELLO) {
 		on_hello(n);
 		return;

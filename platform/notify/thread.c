@@ -46,7 +46,7 @@ int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_threa
 	pt->mm = mm;
 	notify_mm_get(mm);
 	pt->fiber = fiber;
-	atomic_init(&pt->sig, pt->sig_own);
+	atomic_init(&pt->own, &pt->own_here);
 	notify_windows_init(pt);
 	*out = pt;
 	return 0;
@@ -176,6 +176,23 @@ static void commit(void *arg)
 	let_go(slot, id);
 	if (kick_tid)
 		kick_host(pid, kick_tid);
+}
+
+/* The fiber of a thread that was started waits for its first request, unless it is there. */
+static void commit_started(void *arg)
+{
+	struct plat_thread *pt = arg;
+	struct fiber *fiber = pt->fiber;
+	bool wait;
+
+	latch_lock(&pt->latch);
+	wait = pt->state == NOTIFY_STARTED;
+	if (wait)
+		pt->state = NOTIFY_APP;
+	latch_unlock(&pt->latch);
+	/* pt may be gone from here on, if it waits. */
+	if (!wait)
+		fiber_resume(fiber);
 }
 
 static bool is_dead(struct plat_thread *pt)
@@ -383,16 +400,29 @@ static bool patch_only(struct plat_thread *pt, struct plat_event *ev)
 	return notify_patch_event(pt, ev);
 }
 
+/* Let the stub go on, or leave it as it is; back with its next request.  -ESRCH: dead. */
+static int run_once(struct plat_thread *pt)
+{
+	int reply;
+
+	if (pt->started) {
+		pt->started = false;
+		fiber_suspend(commit_started, pt);
+		return is_dead(pt) ? -ESRCH : 0;
+	}
+	reply = run_reply(pt);
+	return reply < 0 ? reply : exchange(pt, (enum stub_reply)reply);
+}
+
 static void notify_run(struct plat_thread *pt, struct plat_event *ev)
 {
 	bool dead, kicked;
-	int reply;
 
 	latch_lock(&pt->latch);
-	dead = pt->state != NOTIFY_KERNEL;
+	dead = !pt->started && pt->state != NOTIFY_KERNEL;
 	/* A native call is interrupted where it waits: commit() passes the kick on. */
-	kicked = pt->kicked && !pt->native;
-	pt->kicked = pt->kicked && pt->native;
+	kicked = pt->kicked && !pt->native && !pt->started;
+	pt->kicked &= !kicked;
 	latch_unlock(&pt->latch);
 	if (dead) {
 		event_dead(pt, ev);
@@ -406,8 +436,7 @@ static void notify_run(struct plat_thread *pt, struct plat_event *ev)
 		return;
 	}
 	do {
-		reply = run_reply(pt);
-		if (reply < 0 || exchange(pt, (enum stub_reply)reply) < 0) {
+		if (run_once(pt) < 0) {
 			event_dead(pt, ev);
 			return;
 		}
@@ -424,7 +453,7 @@ static void notify_kick(struct plat_thread *pt)
 
 	latch_lock(&pt->latch);
 	pt->kicked = true;
-	if (pt->state == NOTIFY_APP && !pt->ordering)
+	if ((pt->state == NOTIFY_APP || pt->state == NOTIFY_STARTED) && !pt->ordering)
 		tid = pt->tid;
 	pid = pt->mm->pid;
 	latch_unlock(&pt->latch);
@@ -580,46 +609,53 @@ static int notify_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls,
 	return (int)total;
 }
 
-/* ---- signal mask ------------------------------------------------------------------------------ */
+/* ---- what the stub keeps ---------------------------------------------------------------------- */
+
+static struct stub_own *own_of(const struct plat_thread *pt)
+{
+	return atomic_load_explicit(&pt->own, memory_order_acquire);
+}
 
 static uint64_t notify_sigmask(const struct plat_thread *pt)
 {
-	const uint64_t *words = atomic_load_explicit(&pt->sig, memory_order_acquire);
-
-	return __atomic_load_n(&words[0], __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&own_of(pt)->sig_blocked, __ATOMIC_SEQ_CST);
 }
 
 static void notify_sigmask_set(struct plat_thread *pt, uint64_t mask)
 {
-	uint64_t *words = atomic_load_explicit(&pt->sig, memory_order_acquire);
-
-	__atomic_store_n(&words[0], mask, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&own_of(pt)->sig_blocked, mask, __ATOMIC_SEQ_CST);
 }
 
 /* Then the mask is read: the stub writes that first, and reads this. */
 static void notify_sigmask_watch(struct plat_thread *pt, uint64_t watched)
 {
-	uint64_t *words = atomic_load_explicit(&pt->sig, memory_order_acquire);
+	__atomic_store_n(&own_of(pt)->sig_watched, watched, __ATOMIC_SEQ_CST);
+}
 
-	__atomic_store_n(&words[1], watched, __ATOMIC_SEQ_CST);
+static uint64_t notify_robust_list(const struct plat_thread *pt)
+{
+	return __atomic_load_n(&own_of(pt)->robust_list, __ATOMIC_RELAXED);
+}
+
+static void notify_robust_list_set(struct plat_thread *pt, uint64_t head)
+{
+	__atomic_store_n(&own_of(pt)->robust_list, head, __ATOMIC_RELAXED);
 }
 
 /* ---- clone ------------------------------------------------------------------------------------ */
 
-/* The blocked and watched sets go to live in the slot; back, before the slot may be another thread's. */
-static void sigmask_lend(struct plat_thread *pt)
+/* It goes to live in the slot; back, before the slot may be another thread's. */
+static void own_lend(struct plat_thread *pt)
 {
-	uint64_t *words = &pt->slot->sig_blocked;
-
-	words[0] = pt->sig_own[0];
-	words[1] = pt->sig_own[1];
-	atomic_store_explicit(&pt->sig, words, memory_order_release);
+	pt->slot->own = pt->own_here;
+	atomic_store_explicit(&pt->own, &pt->slot->own, memory_order_release);
 }
 
-static void sigmask_take_back(struct plat_thread *pt)
+static void own_take_back(struct plat_thread *pt)
 {
-	pt->sig_own[0] = notify_sigmask(pt);
-	atomic_store_explicit(&pt->sig, pt->sig_own, memory_order_release);
+	pt->own_here.sig_blocked = notify_sigmask(pt);
+	pt->own_here.robust_list = notify_robust_list(pt);
+	atomic_store_explicit(&pt->own, &pt->own_here, memory_order_release);
 }
 
 static int child_prepare(struct plat_thread *parent, struct plat_thread *child, bool thread,
@@ -650,7 +686,7 @@ static int child_prepare(struct plat_thread *parent, struct plat_thread *child, 
 	child->slot->request_seq = 1;
 	child->slot->reply_seq = 0;
 	child->slot->live = 1;
-	sigmask_lend(child);
+	own_lend(child);
 	child->seq = 1;
 	child->first_of_process = !thread;
 	child->registers = parent->registers;
@@ -660,6 +696,18 @@ static int child_prepare(struct plat_thread *parent, struct plat_thread *child, 
 	return 0;
 }
 
+/* It goes on without its fiber. */
+static void child_set_start(struct plat_thread *parent, struct plat_thread *child,
+			    const struct plat_start *start)
+{
+	child->registers.rax = 0;
+	child->registers.rsp = start->stack;
+	child->registers.fs_base = start->tls;
+	child->slot->tid = (uint32_t)start->tid;
+	child->started = true;
+	memcpy(&parent->slot->regs, &child->registers, sizeof(parent->slot->regs));
+}
+
 static void child_publish(struct plat_thread *child)
 {
 	latch_lock(&notify.tables);
@@ -667,7 +715,7 @@ static void child_publish(struct plat_thread *child)
 	child->in_by_cookie = true;
 	latch_unlock(&notify.tables);
 	latch_lock(&child->latch);
-	child->state = NOTIFY_KERNEL;
+	child->state = child->started ? NOTIFY_STARTED : NOTIFY_KERNEL;
 	child->tid = 0;
 	latch_unlock(&child->latch);
 	latch_lock(&child->mm->latch);
@@ -680,7 +728,7 @@ static void child_undo(struct plat_thread *child, bool thread, bool mapped)
 {
 	struct plat_mm *mm = child->mm;
 
-	sigmask_take_back(child);
+	own_take_back(child);
 	notify_thread_unhash(child);
 	latch_lock(&child->latch);
 	child->state = NOTIFY_NEW;
@@ -714,7 +762,8 @@ static void child_hint(struct plat_thread *child, pid_t pid)
 		notify_mm_died(child->mm, SIGKILL);
 }
 
-static int clone_ordered(struct plat_thread *parent, struct plat_thread *child, bool thread)
+static int clone_ordered(struct plat_thread *parent, struct plat_thread *child, bool thread,
+			 const struct plat_start *start)
 {
 	bool cloned;
 	uint32_t stub_flags;
@@ -728,8 +777,10 @@ static int clone_ordered(struct plat_thread *parent, struct plat_thread *child, 
 		if (err < 0)
 			return err;
 	}
+	if (start)
+		child_set_start(parent, child, start);
 	child_publish(child);
-	parent->slot->flags = stub_flags;
+	parent->slot->flags = stub_flags | (start ? STUB_CLONE_START : 0);
 	parent->slot->index = child->index;
 	parent->slot->cookie = child->cookie;
 	latch_lock(&parent->latch);
@@ -752,24 +803,29 @@ static int clone_ordered(struct plat_thread *parent, struct plat_thread *child, 
 			notify_census_want(); /* the host had no room, or the stub is lying */
 		return err;
 	}
-	child->regs_set = true;
+	if (start)
+		/* False: it has asked for something already. */
+		(void)notify_thread_arrived(child, (pid_t)parent->request.done);
+	else
+		child->regs_set = true;
 	if (!thread)
 		child_hint(child, (pid_t)parent->request.done);
 	return 0;
 }
 
-int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags)
+int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
+		 const struct plat_start *start)
 {
 	bool thread = flags & PLAT_CLONE_VM;
-	int err = promote(parent);
+	int err = start ? 0 : promote(parent);
 
 	if (err < 0)
 		return err;
 	if (thread)
-		return clone_ordered(parent, child, thread);
+		return clone_ordered(parent, child, thread, start);
 	/* The copied text and the copied tables are of the same moment. */
 	mutex_lock(&parent->mm->patch_mutex);
-	err = clone_ordered(parent, child, thread);
+	err = clone_ordered(parent, child, thread, NULL);
 	mutex_unlock(&parent->mm->patch_mutex);
 	return err;
 }
@@ -788,7 +844,7 @@ int notify_start_from(struct plat_thread *z, struct plat_thread *pt)
 	pt->mm->from_zygote = true;
 	latch_unlock(&pt->mm->latch);
 	memset(&z->registers, 0, sizeof(z->registers));
-	err = notify_clone(z, pt, 0);
+	err = notify_clone(z, pt, 0, NULL);
 	mutex_unlock(&zygote_mutex);
 	pt->fpu_init = true;
 	return err;
@@ -800,23 +856,22 @@ int notify_start(struct plat_thread *pt)
 }
 
 static int notify_clone_checked(struct plat_thread *parent, struct plat_thread *child,
-				unsigned int flags)
+				unsigned int flags, const struct plat_start *start)
 {
 	if (is_dead(parent))
 		return -ESRCH;
-	return notify_clone(parent, child, flags);
+	return notify_clone(parent, child, flags, start);
 }
 
 /* ---- the end ---------------------------------------------------------------------------------- */
 
-static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list,
-			       pid_t tid)
+static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t tid)
 {
 	struct plat_mm *mm = pt->mm;
 	bool alone, publish;
 	uint64_t id = 0;
 
-	sigmask_take_back(pt);
+	own_take_back(pt);
 	notify_thread_unhash(pt);
 	latch_lock(&mm->latch);
 	alone = --mm->live_threads == 0;
@@ -831,7 +886,6 @@ static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_
 		pt->slot->flags = alone ? STUB_EXIT_GROUP : 0;
 		/* As Linux: with nobody else in this memory there is nobody to tell. */
 		pt->slot->clear_tid = alone ? 0 : clear_tid.addr;
-		pt->slot->robust_list = robust_list.addr;
 		pt->slot->tid = (uint32_t)tid;
 		pt->slot->reply = STUB_EXIT;
 		id = publish_locked(pt);
@@ -841,11 +895,10 @@ static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_
 		let_go(pt->slot, id);
 }
 
-static void notify_walk_robust(struct plat_thread *pt, uaddr_t robust_list, pid_t tid)
+static void notify_walk_robust(struct plat_thread *pt, pid_t tid)
 {
-	if (!robust_list.addr || is_dead(pt))
+	if (!notify_robust_list(pt) || is_dead(pt))
 		return;
-	pt->slot->robust_list = robust_list.addr;
 	pt->slot->tid = (uint32_t)tid;
 	if (notify_order(pt, STUB_WALK) < 0)
 		return; /* it is gone, and its locks are nobody's */
@@ -1055,6 +1108,8 @@ const struct platform_ops notify_ops = {
 	.sig_mask = notify_sigmask,
 	.sig_mask_set = notify_sigmask_set,
 	.sig_mask_watch = notify_sigmask_watch,
+	.robust_list = notify_robust_list,
+	.robust_list_set = notify_robust_list_set,
 	.kick = notify_kick,
 	.thread_exit = notify_thread_exit,
 	.walk_robust = notify_walk_robust,

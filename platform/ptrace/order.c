@@ -11,6 +11,7 @@
 #include "platform/ptrace/ptrace_impl.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -339,12 +340,22 @@ static int clone_make(struct plat_thread *parent, struct plat_thread *child, boo
 	return err;
 }
 
-int traced_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags)
+int traced_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
+		 const struct plat_start *start)
 {
 	int err;
 
-	if (flags & PLAT_CLONE_VM)
-		return clone_make(parent, child, true);
+	if (flags & PLAT_CLONE_VM) {
+		err = clone_make(parent, child, true);
+		if (err == 0 && start) {
+			child->registers.rax = 0;
+			child->registers.rsp = start->stack;
+			child->registers.fs_base = start->tls;
+			child->regs_set = true;
+			child->pi_tid = (uint32_t)start->tid & FUTEX_TID_MASK;
+		}
+		return err;
+	}
 	mutex_lock(&tracer.files);
 	err = clone_make(parent, child, false);
 	mutex_unlock(&tracer.files);

@@ -87,6 +87,7 @@ struct plat_thread {
 	pid_t tid;                     /* (l), written by (w); 0: none or gone */
 	bool kicked;                   /* (l) since the last event */
 	_Atomic uint64_t blocked;      /* plat_sigmask(): here every rt_sigprocmask(2) is the Sentry's */
+	_Atomic uint64_t robust_list;  /* the same of set_robust_list(2) */
 	struct list in_mm;             /* (m) */
 
 	struct hash_node by_tid;       /* (w) */
@@ -207,7 +208,8 @@ int traced_order_call(struct plat_thread *pt, uint64_t nr, const uint64_t args[6
 int traced_order_cmpxchg(struct plat_thread *pt, uint64_t addr, uint32_t *old, uint32_t value)
 	must_check;
 int traced_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls, size_t count);
-int traced_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags);
+int traced_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
+		 const struct plat_start *start);
 int traced_start(struct plat_thread *pt);
 int traced_mm_reset(struct plat_thread *pt);
 

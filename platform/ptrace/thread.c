@@ -599,8 +599,17 @@ static void traced_kick(struct plat_thread *pt)
 
 /* ---- the end ---------------------------------------------------------------------------------- */
 
-static void traced_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_t robust_list,
-			       pid_t tid)
+static uint64_t traced_robust_list(const struct plat_thread *pt)
+{
+	return atomic_load_explicit(&pt->robust_list, memory_order_relaxed);
+}
+
+static void traced_robust_list_set(struct plat_thread *pt, uint64_t head)
+{
+	atomic_store_explicit(&pt->robust_list, head, memory_order_relaxed);
+}
+
+static void traced_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t tid)
 {
 	struct plat_mm *mm = pt->mm;
 	plat_regs_t regs = { .rip = traced_text_at(traced_text_syscall) };
@@ -611,7 +620,7 @@ static void traced_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_
 	latch_unlock(&mm->latch);
 	/* As Linux: with nobody else in this memory there is nobody to tell. */
 	if (!traced_is_dead(pt))
-		traced_exit_work(pt, alone ? 0 : clear_tid.addr, robust_list.addr, tid);
+		traced_exit_work(pt, alone ? 0 : clear_tid.addr, traced_robust_list(pt), tid);
 	tracer_enter();
 	latch_lock(&mm->latch);
 	alone = --mm->live_threads == 0;
@@ -628,10 +637,10 @@ static void traced_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, uaddr_
 
 /* ---- the table -------------------------------------------------------------------------------- */
 
-static void traced_walk_robust(struct plat_thread *pt, uaddr_t robust_list, pid_t tid)
+static void traced_walk_robust(struct plat_thread *pt, pid_t tid)
 {
-	if (!traced_is_dead(pt))
-		traced_exit_work(pt, 0, robust_list.addr, tid);
+	if (traced_robust_list(pt) && !traced_is_dead(pt))
+		traced_exit_work(pt, 0, traced_robust_list(pt), tid);
 }
 
 static void traced_set_tid(struct plat_thread *pt, pid_t tid)
@@ -752,6 +761,8 @@ const struct platform_ops ptrace_ops = {
 	.sig_mask = traced_sig_mask,
 	.sig_mask_set = traced_sig_mask_set,
 	.sig_mask_watch = traced_sig_mask_watch,
+	.robust_list = traced_robust_list,
+	.robust_list_set = traced_robust_list_set,
 	.kick = traced_kick,
 	.thread_exit = traced_thread_exit,
 	.walk_robust = traced_walk_robust,

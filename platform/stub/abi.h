@@ -105,7 +105,7 @@ struct stub_regs {
 };
 
 enum stub_ring {
-	STUB_RING = 1,  /* my slot has a request */
+	STUB_RING = 1,  /* my slot has a request; cookie: of a thread that has said no hello (STUB_CLONE_START) */
 	STUB_RING_HELLO /* a new thread (cookie says which); the answer is the channel's descriptor */
 };
 
@@ -144,6 +144,7 @@ enum stub_reply {
 #define STUB_CLONE_THREAD  (1u << 0)
 #define STUB_CLONE_MAPPED  (1u << 1) /* the child's area exists already */
 #define STUB_CLONE_ALONE   (1u << 2) /* the process has no other area than the caller's */
+#define STUB_CLONE_START   (1u << 3) /* the thread goes on at once, with the rsp, fs_base and gs_base in regs */
 
 struct stub_call {
 	uint64_t nr;
@@ -183,6 +184,16 @@ struct stub_window {
 #define STUB_WINDOWS_MAX  6
 
 /*
+ * What the stub keeps for its thread, so that the calls that set it need no Sentry.  Of the two sets
+ * each side writes its own, then reads the other's: the Sentry wants to hear of signals in
+ * sig_watched when they are blocked or unblocked.
+ */
+struct stub_own {
+	uint64_t sig_blocked, sig_watched;
+	uint64_t robust_list; /* set_robust_list(2)'s head; 0: none */
+};
+
+/*
  * One thread's slot.  The stub owns the first part between a reply and its next request, the Sentry
  * the rest.  Sequence numbers: the stub publishes request n by storing n into request_seq, and the
  * Sentry answers it by storing n into reply_seq, so a doorbell rung twice repeats nothing.
@@ -209,13 +220,9 @@ struct stub_slot {
 	uint32_t index;   /* STUB_CLONE: of the child's area and slot */
 	int64_t result;
 	uint64_t cookie;
-	uint64_t clear_tid, robust_list; /* STUB_EXIT, STUB_WALK; 0: none */
+	uint64_t clear_tid; /* STUB_EXIT; 0: none */
 	uint32_t tid;
-	/*
-	 * Both ways, shared at all times: what the thread blocks, and those signals that the Sentry wants
-	 * to hear of when they are blocked or unblocked.  Each side writes its word, then reads the other's.
-	 */
-	uint64_t sig_blocked, sig_watched;
+	struct stub_own own; /* both ways, shared at all times */
 	uint32_t live; /* non-zero until the host clears it at the thread's end (CLEARTID) */
 	uint32_t out_size[STUB_WINDOWS_MAX]; /* bytes of each window to copy back */
 	struct stub_call calls[STUB_CALLS_MAX]; /* both ways */
@@ -269,10 +276,10 @@ struct stub_thread {
 	uint32_t seq;
 	uint32_t zygote; /* the next SIGSYS is the zygote's first */
 	uint32_t alone;  /* signals that the stub answered alone since the last STUB_SITE */
-	uint32_t unused;
-	uint64_t cookie; /* of the clone that is under way */
-	uint64_t frame;  /* a new thread's copy of its creator's struct ucontext */
+	uint32_t start;  /* a new thread: goes on at once, by the copy of its creator's frame */
+	uint64_t cookie; /* of the clone that made us */
 	uint64_t fs_base, gs_base; /* without FSGSBASE: what was set last */
+	uint64_t start_fs, start_gs; /* start: the application's */
 };
 
 _Static_assert(sizeof(struct stub_thread) <= STUB_THREAD_SIZE, "fits");

@@ -198,7 +198,7 @@ static bool touches_patches(const struct stub_ucontext *uc, uint64_t nr)
 static bool sigprocmask(struct stub_thread *t, const struct stub_ucontext *uc, long *result)
 {
 	volatile struct stub_slot *s = stub_slot(t->index);
-	uint64_t old = s->sig_blocked, mask;
+	uint64_t old = s->own.sig_blocked, mask;
 
 	if (uc->r10 != sizeof(mask))
 		return false;
@@ -223,9 +223,9 @@ static bool sigprocmask(struct stub_thread *t, const struct stub_ucontext *uc, l
 		}
 		mask &= ~SIG_UNBLOCKABLE;
 		/* Pairs with plat_sigmask_watch(): a sender sees our word, or we see its. */
-		__atomic_store_n(&s->sig_blocked, mask, __ATOMIC_SEQ_CST);
-		if (__atomic_load_n(&s->sig_watched, __ATOMIC_SEQ_CST) & (old ^ mask)) {
-			s->sig_blocked = old;
+		__atomic_store_n(&s->own.sig_blocked, mask, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&s->own.sig_watched, __ATOMIC_SEQ_CST) & (old ^ mask)) {
+			s->own.sig_blocked = old;
 			return false;
 		}
 	}
@@ -242,6 +242,11 @@ bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, l
 		return false;
 	if (nr == NR_rt_sigprocmask)
 		return sigprocmask(t, uc, result);
+	if (nr == NR_set_robust_list && uc->rsi == 24) {
+		stub_slot(t->index)->own.robust_list = uc->rdi;
+		*result = 0;
+		return true;
+	}
 	if (!stub_native_call(t, uc, nr, result, &handled))
 		return identity(t, uc, nr, result);
 	if (handled)

@@ -116,18 +116,18 @@ static void regs_load(struct stub_thread *t, struct stub_ucontext *uc, volatile 
 /* ---- asking ----------------------------------------------------------------------------------- */
 
 /*
- * Wait until the Sentry has answered request seq.  A doorbell that returns 0 without an answer in
+ * Wait until the Sentry has answered request t->seq.  A doorbell that returns 0 without an answer in
  * the slot means "parked"; then the answer comes with a futex wake.  Anything else (a signal came
  * between) is rung again.
  */
-static void await_reply(volatile struct stub_slot *s, uint32_t seq, bool ring)
+static void await_reply(const struct stub_thread *t, volatile struct stub_slot *s, bool ring)
 {
 	uint32_t *word = (uint32_t *)(uintptr_t)&s->reply_seq;
-	uint32_t seen;
+	uint32_t seq = t->seq, seen;
 	long r;
 
 	while (ring && __atomic_load_n(word, __ATOMIC_ACQUIRE) != seq) {
-		r = stub_call(STUB_DOORBELL, STUB_RING, 0, 0);
+		r = stub_call(STUB_DOORBELL, STUB_RING, t->cookie, 0);
 		if (r == -ENOSYS_)
 			stub_die(0); /* the Sentry is gone */
 		if (r == 0)
@@ -146,7 +146,7 @@ static void request(struct stub_thread *t, volatile struct stub_slot *s, enum st
 	s->request = what;
 	t->seq++;
 	__atomic_store_n((uint32_t *)(uintptr_t)&s->request_seq, t->seq, __ATOMIC_RELEASE);
-	await_reply(s, t->seq, true);
+	await_reply(t, s, true);
 }
 
 /* ---- clone ------------------------------------------------------------------------------------ */
@@ -166,33 +166,53 @@ _Static_assert((CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD
 _Static_assert((CLONE_PARENT | CLONE_CHILD_CLEARTID | SIGCHLD_) == STUB_CLONE_FORK_FLAGS,
 	       "what the filter lets through");
 
-/* The child's area: a new one or one that a dead thread left, with a copy of our frame. */
-static long area_prepare(const struct stub_ucontext *uc, uint32_t index, bool mapped, uint64_t cookie,
+/* uc is a patched call's, which has no signal frame: it lies on the private stack. */
+static bool is_patched(const struct stub_ucontext *uc)
+{
+	return ((uint64_t)uc & (STUB_AREA_SIZE - 1)) < STUB_ALTSTACK;
+}
+
+/*
+ * The child's area: a new one or one that a dead thread left, with a copy of our frame (and of what
+ * lies above it: the FPU state).
+ */
+static long area_prepare(const struct stub_ucontext *uc, volatile struct stub_slot *s,
 			 const struct stub_thread *parent, struct stub_ucontext **out)
 {
+	uint32_t index = s->index, flags = s->flags;
 	struct stub_thread *child = stub_thread_at(index);
 	uint64_t area = stub_area(index), parent_area = stub_area(parent->index);
-	uint64_t frame_offset = (uint64_t)uc - 8 - parent_area;
-	struct stub_ucontext *copy;
+	uint64_t offset = (uint64_t)uc - parent_area;
+	uint64_t size = is_patched(uc) ? sizeof(*uc) : STUB_THREAD - offset;
+	struct stub_ucontext *copy = (struct stub_ucontext *)(area + offset);
 	long r;
 
-	if (!mapped) {
+	if (index >= STUB_THREADS_MAX || index == parent->index)
+		return -EINVAL_;
+	if (!(flags & STUB_CLONE_MAPPED)) {
 		/* RW, PRIVATE|ANONYMOUS|NORESERVE|FIXED_NOREPLACE */
 		r = stub_call6(NR_mmap, (long)(area + 4096), STUB_AREA_SIZE - 4096, 3, 0x104022, -1, 0);
 		if (r != (long)(area + 4096))
 			return r < 0 ? r : -ENOMEM_;
 	}
 	memset(child, 0, sizeof(*child));
-	memcpy((void *)(area + frame_offset), (const void *)(parent_area + frame_offset),
-	       STUB_THREAD - frame_offset);
-	copy = (struct stub_ucontext *)(area + frame_offset + 8);
+	memcpy(copy, uc, size);
 	if (copy->fpstate)
 		copy->fpstate += area - parent_area;
 	copy->stack_base = area + STUB_ALTSTACK;
 	child->index = index;
-	child->cookie = cookie;
+	child->cookie = s->cookie;
 	child->fs_base = parent->fs_base;
 	child->gs_base = parent->gs_base;
+	if (flags & STUB_CLONE_START) {
+		child->start = 1;
+		child->start_fs = s->regs.fs_base;
+		child->start_gs = s->regs.gs_base;
+		child->rsp = copy->rsp = s->regs.rsp;
+		child->resume = parent->resume;
+		child->ip = parent->ip;
+		copy->rax = 0;
+	}
 	*out = copy;
 	return 0;
 }
@@ -203,9 +223,7 @@ static long clone_thread(struct stub_thread *t, struct stub_ucontext *uc, volati
 	struct stub_ucontext *copy;
 	long r;
 
-	if (index >= STUB_THREADS_MAX || index == t->index)
-		return -EINVAL_;
-	r = area_prepare(uc, index, s->flags & STUB_CLONE_MAPPED, s->cookie, t, &copy);
+	r = area_prepare(uc, s, t, &copy);
 	if (r < 0)
 		return r;
 	r = stub_clone_thread(STUB_CLONE_THREAD_FLAGS, (uint64_t)copy, 0,
@@ -253,6 +271,7 @@ static long clone_process(struct stub_thread *t, volatile struct stub_slot *s)
 			(void)stub_call(NR_munmap, area + STUB_AREA_SIZE,
 					STUB_END - area - STUB_AREA_SIZE, 0);
 		}
+		t->cookie = cookie;
 		hello(cookie, true);
 		t->seq = 1;
 		t->kick = 0;
@@ -313,7 +332,7 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 			} else {
 				r = clone_process(t, s);
 				if (r == 0) {
-					await_reply(s, t->seq, false);
+					await_reply(t, s, false);
 					break;
 				}
 			}
@@ -325,7 +344,7 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 				return STUB_GO_ON;
 			break;
 		case STUB_WALK:
-			stub_exit_work(0, s->robust_list, s->tid);
+			stub_exit_work(0, s->own.robust_list, s->tid);
 			request(t, s, STUB_DONE);
 			break;
 		case STUB_PATCH:
@@ -339,7 +358,7 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 			stub_promote(t); /* goes on in on_promoted() */
 			break;
 		case STUB_EXIT:
-			stub_exit_work(s->clear_tid, s->robust_list, s->tid);
+			stub_exit_work(s->clear_tid, s->own.robust_list, s->tid);
 			if (s->flags & STUB_EXIT_GROUP)
 				stub_die(0);
 			for (;;)
@@ -356,15 +375,31 @@ enum stub_outcome stub_ask(struct stub_thread *t, struct stub_ucontext *uc, enum
 	return obey(t, uc);
 }
 
-/* A new thread's first C code, on its own area, not in a handler. */
-void stub_child(struct stub_thread *t, struct stub_ucontext *uc)
+/*
+ * A new thread's first C code, on its own area, not in a handler.  Returns whether it leaves as from a
+ * patched call; otherwise it does by its copy of a signal frame, which also restores the alternate
+ * signal stack: the host gives a new thread none.
+ */
+int stub_child(struct stub_thread *t, struct stub_ucontext *uc)
 {
-	uint64_t cookie = t->cookie;
+	struct {
+		uint64_t base;
+		uint64_t flags, size;
+	} stack = { stub_area(t->index) + STUB_ALTSTACK, 0, STUB_THREAD - STUB_ALTSTACK };
 
 	t->seq = 1;
-	hello(cookie, false);
-	await_reply(stub_slot(t->index), t->seq, false);
-	(void)obey(t, uc);
+	if (!t->start) {
+		hello(t->cookie, false);
+		await_reply(t, stub_slot(t->index), false);
+		(void)obey(t, uc);
+		return false;
+	}
+	bases_set(t, t->start_fs, t->start_gs);
+	if (!is_patched(uc))
+		return false;
+	if (stub_call(NR_sigaltstack, &stack, 0, 0) != 0)
+		stub_die(0);
+	return true;
 }
 
 /* ---- traps ------------------------------------------------------------------------------------ */

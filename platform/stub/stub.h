@@ -82,7 +82,7 @@ _Noreturn void stub_promote(struct stub_thread *t);
 void stub_patched(struct stub_thread *t, struct stub_ucontext *uc);
 int stub_signal(int sig, struct stub_siginfo *info, struct stub_ucontext *uc, struct stub_thread *t);
 void stub_kicked(struct stub_thread *t, struct stub_ucontext *uc);
-void stub_child(struct stub_thread *t, struct stub_ucontext *uc);
+int stub_child(struct stub_thread *t, struct stub_ucontext *uc);
 
 /* ---- where things are ------------------------------------------------------------------------- */
 
@@ -160,6 +160,7 @@ enum {
 	NR_exit_group = 231,
 	NR_membarrier = 324,
 	NR_futex_waitv = 449,
+	NR_set_robust_list = 273,
 };
 
 #define EPERM_   1

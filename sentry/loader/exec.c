@@ -295,12 +295,14 @@ void task_wake_exec(struct task *t)
 static int exec_new_mm(struct task *t, bool fresh)
 {
 	struct plat_thread *old_pt = t->pt, *pt;
+	struct process *p = t->process;
 	struct mm *old = t->mm, *mm;
+	struct plat_usage used;
 	int err;
 
 	if (!fresh && atomic_load_explicit(&old->processes, memory_order_relaxed) == 1) {
-		if (robust_list_in_use(old, t->robust_list.addr))
-			plat_thread_walk_robust(t->pt, t->robust_list, task_tid(t));
+		if (robust_list_in_use(old, plat_robust_list(t->pt)))
+			plat_thread_walk_robust(t->pt, task_tid(t));
 		err = plat_mm_reset(t->pt);
 		return err ? err : mm_reset(old);
 	}
@@ -316,8 +318,12 @@ static int exec_new_mm(struct task *t, bool fresh)
 		plat_thread_free(pt);
 		goto put_mm;
 	}
-	plat_thread_exit(old_pt, t->clear_child_tid, t->robust_list, task_tid(t));
+	task_host_usage(t, true, &used);
+	plat_thread_exit(old_pt, t->clear_child_tid, task_tid(t));
 	atomic_fetch_sub_explicit(&old->processes, 1, memory_order_relaxed);
+	mutex_lock(&tasklist.lock);
+	process_charge_locked(p, &used);
+	p->host_shared = false;
 	latch_lock(&t->process->siglock); /* task_poke() looks at pt under it */
 	latch_lock(&t->latch);
 	t->pt = pt;
@@ -325,6 +331,7 @@ static int exec_new_mm(struct task *t, bool fresh)
 	latch_unlock(&t->latch);
 	sig_recalc_locked(t);
 	latch_unlock(&t->process->siglock);
+	mutex_unlock(&tasklist.lock);
 	vfork_complete(t);
 	task_pt_drain(t);
 	plat_thread_free(old_pt);
@@ -677,7 +684,7 @@ static int exec_commit(struct exec *x)
 
 	t->personality &= ~(0x0400000u /* READ_IMPLIES_EXEC */ | (x->secure ? ADDR_NO_RANDOMIZE : 0));
 	t->clear_child_tid = UADDR_NULL;
-	t->robust_list = UADDR_NULL;
+	plat_robust_list_set(t->pt, 0);
 	t->rseq = (struct rseq_area){ 0 };
 	t->restart.fn = NULL;
 	sig_exec(t);

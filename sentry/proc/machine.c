@@ -54,10 +54,8 @@ static void add_threads(const struct pfs_req *r, struct process *p, struct machi
 		struct plat_usage u;
 
 		m->threads++;
-		if (state != 'Z' && state != 'X') { /* those were added at their end */
+		if (state != 'Z' && state != 'X') {
 			task_usage(t, &u);
-			m->user_ns += u.utime_ns;
-			m->system_ns += u.stime_ns;
 			m->running += state == 'R' && (u.state == 'R' || t == r->reader);
 			m->blocked += state == 'R' && u.state == 'D' && t != r->reader;
 		}
@@ -68,14 +66,16 @@ static void add_threads(const struct pfs_req *r, struct process *p, struct machi
 static void machine_times(const struct pfs_req *r, struct machine_times *m)
 {
 	struct pid_ns *ns = proc_pid_ns(r);
+	struct plat_usage used;
 	struct process *p;
 	int32_t nr = 0;
 
 	*m = (struct machine_times){ 0 };
 	while ((p = process_next(ns, nr + 1, &nr)) != NULL) {
 		mutex_lock(&tasklist.lock);
-		m->user_ns += p->utime_ns + p->child_utime_ns;
-		m->system_ns += p->stime_ns + p->child_stime_ns;
+		process_usage_locked(p, &used);
+		m->user_ns += used.utime_ns + p->child_utime_ns;
+		m->system_ns += used.stime_ns + p->child_stime_ns;
 		mutex_unlock(&tasklist.lock);
 		add_threads(r, p, m);
 		process_put(p);

@@ -29,17 +29,6 @@ struct proc_usage {
 	uint64_t min_faults, maj_faults;
 };
 
-static void usage_add_task(struct task *t, struct proc_usage *u)
-{
-	struct plat_usage pu;
-
-	task_usage(t, &pu);
-	u->utime_ns += pu.utime_ns;
-	u->stime_ns += pu.stime_ns;
-	u->min_faults += pu.min_faults;
-	u->maj_faults += pu.maj_faults;
-}
-
 /* What the tree says.  Numbers are 0 where the instance can't see them. */
 struct proc_tree {
 	int32_t tgid, tid, ppid, pgid, sid, tty_pgid, tracer;
@@ -63,6 +52,7 @@ static void tree_gather(const struct pfs_req *r, bool whole, struct proc_tree *o
 	struct task *t = r->target, *o;
 	struct process *p = t->process;
 	struct pid *fg = NULL;
+	struct plat_usage used;
 
 	memset(out, 0, sizeof(*out));
 	mutex_lock(&tasklist.lock);
@@ -80,19 +70,13 @@ static void tree_gather(const struct pfs_req *r, bool whole, struct proc_tree *o
 	out->exit_signal = whole ? p->exit_signal : -1;
 	out->exit_code = whole ? p->wait_status : t->exit_status;
 	out->start_ns = whole ? p->start_ns : t->start_ns;
-	list_for_each_entry(o, &p->tasks, process_node) {
+	list_for_each_entry(o, &p->tasks, process_node)
 		out->threads++;
-		if (whole && o->state != 'Z' && o->state != 'X') /* those were added at their end */
-			usage_add_task(o, &out->self);
-	}
-	if (whole) {
-		out->self.utime_ns += p->utime_ns;
-		out->self.stime_ns += p->stime_ns;
-		out->self.min_faults += p->min_faults;
-		out->self.maj_faults += p->maj_faults;
-	} else {
-		usage_add_task(t, &out->self);
-	}
+	if (whole)
+		process_usage_locked(p, &used);
+	else
+		task_usage(t, &used);
+	out->self = (struct proc_usage){ used.utime_ns, used.stime_ns, used.min_faults, used.maj_faults };
 	out->children = (struct proc_usage){ p->child_utime_ns, p->child_stime_ns, p->child_min_faults,
 					     p->child_maj_faults };
 	mutex_unlock(&tasklist.lock);

@@ -125,7 +125,7 @@ static void sig_start_stop_locked(struct process *p, int sig)
 	p->stop_signal = (unsigned int)sig;
 	p->stop_count = 0;
 	list_for_each_entry(t, &p->tasks, process_node) {
-		if (t->state == 'Z' || t->state == 'X')
+		if (t->state == 'Z' || t->state == 'X' || t->left)
 			continue;
 		p->stop_count++;
 		t->stop_counted = true;
@@ -135,8 +135,29 @@ static void sig_start_stop_locked(struct process *p, int sig)
 	}
 }
 
-/* The group has stopped: its parent is told, unless that is told as a tracer. */
-static void sig_tell_stopped(struct task *t, int sig)
+/* t stops, or leaves: true if it was the last that the group's stop waited for. */
+static bool sig_stop_counts_locked(struct task *t)
+{
+	struct process *p = t->process;
+	bool done = t->stop_counted && p->stop_count && --p->stop_count == 0;
+
+	t->stop_counted = false;
+	if (done) {
+		p->flags |= PROCESS_STOPPED | PROCESS_STOP_REPORT;
+		p->flags &= ~(uint32_t)PROCESS_CONTINUED;
+	}
+	return done;
+}
+
+bool sig_leave_locked(struct task *t)
+{
+	sig_retarget_locked(t, ~task_blocked(t));
+	task_set_blocked_locked(t, ~0ull);
+	t->left = true;
+	return sig_stop_counts_locked(t);
+}
+
+void sig_tell_stopped(struct task *t, int sig)
 {
 	struct process *p = t->process;
 
@@ -150,7 +171,7 @@ static void sig_tell_stopped(struct task *t, int sig)
 static void sig_stop(struct task *t)
 {
 	struct process *p = t->process;
-	bool tell = false, traced;
+	bool tell, traced;
 	int sig;
 
 	latch_lock(&p->siglock);
@@ -158,12 +179,7 @@ static void sig_stop(struct task *t)
 		latch_unlock(&p->siglock);
 		return;
 	}
-	if (t->stop_counted && p->stop_count && --p->stop_count == 0) {
-		p->flags |= PROCESS_STOPPED | PROCESS_STOP_REPORT;
-		p->flags &= ~(uint32_t)PROCESS_CONTINUED;
-		tell = true;
-	}
-	t->stop_counted = false;
+	tell = sig_stop_counts_locked(t);
 	traced = t->ptrace.tracer != NULL;
 	sig = (int)p->stop_signal;
 	if (traced) /* when its tracer lets it go it runs, stopped group or not */

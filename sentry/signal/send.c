@@ -310,7 +310,7 @@ void sig_parent_died_locked(struct process *c)
 }
 
 /* Process-directed signals that t was meant to take: find somebody else. */
-static void sig_retarget_locked(struct task *t, sig_set_t which)
+void sig_retarget_locked(struct task *t, sig_set_t which)
 {
 	struct process *p = t->process;
 	struct task *o;
@@ -325,12 +325,6 @@ static void sig_retarget_locked(struct task *t, sig_set_t which)
 			if (!which)
 				break;
 		}
-}
-
-void sig_leave_locked(struct task *t)
-{
-	sig_retarget_locked(t, ~task_blocked(t));
-	task_set_blocked_locked(t, ~0ull);
 }
 
 void sig_flush(struct task *t)

@@ -22,8 +22,15 @@
 void sig_actions_clear(struct process *p);
 /* Drop all entries of a pending set; siglock held, or nobody else knows it. */
 void sig_pending_flush(struct process *p, struct sig_pending *q, sig_set_t which);
-/* t leaves while others stay: hand its claim on process-directed signals on.  siglock held. */
-void sig_leave_locked(struct task *t);
+/* Signals of `which` that are pending for the process, and that t no longer takes, find another task.  siglock held. */
+void sig_retarget_locked(struct task *t, sig_set_t which);
+/*
+ * t leaves while others stay: hand its claim on process-directed signals on.  siglock held.  True if a
+ * group's stop waited only for t: then sig_tell_stopped() once the lock is free.
+ */
+bool sig_leave_locked(struct task *t) must_check;
+/* The group has stopped: its parent is told, unless that is told as a tracer.  Takes tasklist.lock. */
+void sig_tell_stopped(struct task *t, int sig);
 /* t has left: free what is still queued for it. */
 void sig_flush(struct task *t);
 /* PR_SET_PDEATHSIG of c's tasks.  tasklist lock held. */

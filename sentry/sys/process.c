@@ -54,7 +54,7 @@ long sys_set_robust_list(struct task *t, uaddr_t head, size_t size)
 {
 	if (size != 24)
 		return -EINVAL;
-	t->robust_list = head;
+	plat_robust_list_set(t->pt, head.addr);
 	return 0;
 }
 
@@ -67,7 +67,7 @@ long sys_get_robust_list(struct task *t, int tid, uaddr_t head, uaddr_t size)
 	if (!target)
 		return -ESRCH;
 	err = task_may_access(t, target, PTRACE_READ | PTRACE_REALCREDS) ? 0 : -EPERM;
-	list = target->robust_list.addr;
+	list = task_robust_list(target);
 	task_put(target);
 	if (!err)
 		err = uaccess_put(t, size, &bytes, sizeof(bytes));

@@ -265,36 +265,37 @@ long sys_getrusage(struct task *t, int who, uaddr_t usage)
 	struct process *p = t->process;
 	struct plat_mem_usage m;
 	struct plat_usage pu;
-	int64_t u, s;
 	struct rusage r;
 
 	memset(&r, 0, sizeof(r));
 	switch (who) {
 	case RUSAGE_SELF:
-		process_cpu_time(p, &u, &s);
+		mutex_lock(&tasklist.lock);
+		process_usage_locked(p, &pu);
+		mutex_unlock(&tasklist.lock);
 		if (plat_mm_usage(t->mm->plat, &m) == 0)
 			r.ru_maxrss = (long)MAX(m.rss_peak / 1024, p->maxrss);
 		break;
 	case RUSAGE_THREAD:
-		task_cpu_time(t, &u, &s);
+		task_usage(t, &pu);
 		break;
 	case RUSAGE_CHILDREN:
 		mutex_lock(&tasklist.lock);
-		u = p->child_utime_ns;
-		s = p->child_stime_ns;
-		r.ru_minflt = (long)p->child_min_faults;
-		r.ru_majflt = (long)p->child_maj_faults;
+		pu = (struct plat_usage){
+			.utime_ns = p->child_utime_ns,
+			.stime_ns = p->child_stime_ns,
+			.min_faults = p->child_min_faults,
+			.maj_faults = p->child_maj_faults,
+		};
 		r.ru_maxrss = (long)p->child_maxrss;
 		mutex_unlock(&tasklist.lock);
 		break;
 	default:
 		return -EINVAL;
 	}
-	if (who != RUSAGE_CHILDREN && plat_thread_usage(t->pt, &pu) == 0) {
-		r.ru_minflt = (long)pu.min_faults;
-		r.ru_majflt = (long)pu.maj_faults;
-	}
-	usage_set(&r, u, s);
+	r.ru_minflt = (long)pu.min_faults;
+	r.ru_majflt = (long)pu.maj_faults;
+	usage_set(&r, pu.utime_ns, pu.stime_ns);
 	return uaccess_put(t, usage, &r, sizeof(r));
 }
 

@@ -55,6 +55,8 @@ static int clone_check(struct task *parent, const struct clone_args_k *a)
 		return -EINVAL;
 	if ((f & (CLONE_NEWIPC | CLONE_SYSVSEM)) == (CLONE_NEWIPC | CLONE_SYSVSEM))
 		return -EINVAL;
+	if ((f & CLONE_SETTLS) && a->tls.addr >= plat_layout()->user_max)
+		return -EPERM;
 	return 0;
 }
 
@@ -180,6 +182,7 @@ static struct process *clone_process(struct task *parent, uint64_t flags)
 	if (!p)
 		return NULL;
 	p->container = from->container;
+	p->host_shared = flags & CLONE_VM;
 	p->oom_score_adj = from->oom_score_adj;
 	p->thp_disabled = from->thp_disabled;
 	latch_lock(&from->siglock);
@@ -193,9 +196,36 @@ static struct process *clone_process(struct task *parent, uint64_t flags)
 	return p;
 }
 
+/*
+ * A plain thread, which nobody has to look at first, goes on at once: it is in the application before
+ * it is linked.  What it would be told there comes as a kick.
+ */
+static bool clone_starts(const struct clone_args_k *a, int event)
+{
+	const uint64_t kind = CLONE_VM | CLONE_THREAD | CLONE_VFORK | CLONE_PTRACE;
+
+	return (a->flags & kind) == (CLONE_VM | CLONE_THREAD) && !event;
+}
+
+static void clone_put_tids(struct task *parent, struct task *t, const struct clone_args_k *a)
+{
+	int32_t nr = pid_nr_in(t->pid, task_pid_ns(parent)), own = task_tid(t);
+
+	if (a->flags & CLONE_PARENT_SETTID)
+		(void)!uaccess_put(parent, a->parent_tid, &nr, sizeof(nr)); /* as Linux: unchecked */
+	if (a->flags & CLONE_CHILD_SETTID)
+		mm_write(t->mm ? t->mm : parent->mm, a->child_tid.addr, &own, sizeof(own));
+}
+
 /* The host side: an address space where one is needed, and the thread in it. */
 static int clone_host(struct task *parent, struct task *t, const struct clone_args_k *a)
 {
+	const plat_regs_t *r = plat_regs(parent->pt);
+	const struct plat_start start = {
+		.stack = a->stack.addr ? a->stack.addr : r->rsp,
+		.tls = (a->flags & CLONE_SETTLS) ? a->tls.addr : r->fs_base,
+		.tid = task_tid(t),
+	};
 	struct plat_mm *plat;
 	int err;
 
@@ -204,7 +234,7 @@ static int clone_host(struct task *parent, struct task *t, const struct clone_ar
 		if (err)
 			return err;
 		plat_sigmask_set(t->pt, t->unbound_mask);
-		err = plat_clone(parent->pt, t->pt, PLAT_CLONE_VM);
+		err = plat_clone(parent->pt, t->pt, PLAT_CLONE_VM, t->starts ? &start : NULL);
 		if (err)
 			return err;
 		t->mm = mm_get(parent->mm);
@@ -217,7 +247,7 @@ static int clone_host(struct task *parent, struct task *t, const struct clone_ar
 	err = plat_thread_new(plat, t->fiber, &t->pt);
 	if (!err) {
 		plat_sigmask_set(t->pt, t->unbound_mask);
-		err = plat_clone(parent->pt, t->pt, 0);
+		err = plat_clone(parent->pt, t->pt, 0, NULL);
 	}
 	if (!err)
 		err = mm_dup(parent->mm, plat, &t->mm);
@@ -398,16 +428,15 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 			goto release_pid;
 	}
 
+	t->starts = clone_starts(a, event);
+	if (t->starts)
+		clone_put_tids(parent, t, a);
 	err = clone_host(parent, t, a);
 	if (err)
 		goto release_pid;
-	clone_set_registers(t, a);
-	if (a->flags & CLONE_PARENT_SETTID)
-		(void)!uaccess_put(parent, a->parent_tid, &nr, sizeof(nr)); /* as Linux: unchecked */
-	if (a->flags & CLONE_CHILD_SETTID) {
-		int32_t own = pid->numbers[pid->level].nr;
-
-		mm_write(t->mm, a->child_tid.addr, &own, sizeof(own));
+	if (!t->starts) {
+		clone_set_registers(t, a);
+		clone_put_tids(parent, t, a);
 	}
 
 	mutex_lock(&tasklist.lock);
@@ -427,6 +456,9 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 	if (pidfd >= 0)
 		fdt_install(parent->fdt, pidfd, pidfd_file, O_CLOEXEC); /* consumes */
 	cgrp_tell(a->cgroup);
+	if (t->starts && (atomic_load_explicit(&t->flags, memory_order_relaxed) &
+			  (TASK_EXIT | TASK_STOP | TASK_SIGPENDING)))
+		plat_kick(t->pt);
 	fiber_start(t->fiber);
 	if (event)
 		ptrace_event(parent, event, event_nr);

@@ -286,19 +286,23 @@ static void pid_ns_zap(struct process *init, const struct task *last)
 
 /* ---- leaving ------------------------------------------------------------------------------------- */
 
-static void task_record_usage(struct task *t)
+static void task_record_usage(struct task *t, bool last)
 {
+	struct plat_usage own = { .state = 'S' }, charge;
+	struct process *p = t->process;
 	struct plat_mem_usage m;
-	struct plat_usage u;
 
-	if (plat_thread_usage(t->pt, &u) == 0) {
-		t->last_utime_ns = u.utime_ns;
-		t->last_stime_ns = u.stime_ns;
-		t->last_min_faults = u.min_faults;
-		t->last_maj_faults = u.maj_faults;
+	task_host_usage(t, last, &charge);
+	if (t == p->leader) { /* a zombie that /proc shows */
+		(void)plat_thread_usage(t->pt, &own);
+		if (plat_mm_usage(t->mm->plat, &m) == 0)
+			p->maxrss = MAX(p->maxrss, m.rss_peak / 1024);
 	}
-	if (t->process->leader == t && plat_mm_usage(t->mm->plat, &m) == 0)
-		t->process->maxrss = MAX(t->process->maxrss, m.rss_peak / 1024);
+	mutex_lock(&tasklist.lock);
+	t->last = own;
+	t->charge = charge;
+	t->leaving = true;
+	mutex_unlock(&tasklist.lock);
 }
 
 /* The last task of p waits for its stub; task_count is 0 by now. */
@@ -348,7 +352,7 @@ static bool process_lists_in_use(struct task *t)
 	latch_lock(&p->siglock);
 	list_for_each_entry(o, &p->tasks, process_node) {
 		if (n < max && o->mm)
-			lists[n++] = __atomic_load_n(&o->robust_list.addr, __ATOMIC_RELAXED);
+			lists[n++] = plat_robust_list(o->pt);
 	}
 	latch_unlock(&p->siglock);
 	for (unsigned int i = 0; i < n && !use; i++)
@@ -389,7 +393,7 @@ static void task_leave_mm(struct task *t, bool last, bool group_exit)
 	} else {
 		if (last)
 			process_kill_timer_arm(t->process);
-		plat_thread_exit(pt, t->clear_child_tid, t->robust_list, task_tid(t));
+		plat_thread_exit(pt, t->clear_child_tid, task_tid(t));
 	}
 	if (last && atomic_fetch_sub_explicit(&mm->processes, 1, memory_order_relaxed) == 1)
 		shm_mm_exit(mm);
@@ -427,11 +431,8 @@ static void task_leave_files(struct task *t)
 
 static void process_add_usage_locked(struct process *p, const struct task *t)
 {
-	p->utime_ns += t->last_utime_ns;
-	p->stime_ns += t->last_stime_ns;
-	p->min_faults += t->last_min_faults;
+	process_charge_locked(p, &t->charge);
 	task_io_add(&p->io, &t->io);
-	p->maj_faults += t->last_maj_faults;
 }
 
 /* A tracer hears of the end of what it traces. */
@@ -519,16 +520,17 @@ void task_leave(struct task *t)
 {
 	struct process *p = t->process;
 	void (*on_exit)(struct process *, void *) = NULL;
-	bool last, group_exit, reap = false;
+	bool last, group_exit, reap = false, stopped = false;
+	int sig;
 
 	if (atomic_load_explicit(&t->flags, memory_order_acquire) & TASK_TRACED)
 		ptrace_exit_event(t, p->flags & PROCESS_GROUP_EXIT ? p->group_exit_code
 								   : t->exit_status);
 
 	if ((__atomic_load_n(&p->flags, __ATOMIC_RELAXED) & PROCESS_GROUP_EXIT) && t->mm &&
-	    process_walks_lists(t) && robust_list_in_use(t->mm, t->robust_list.addr)) {
+	    process_walks_lists(t) && robust_list_in_use(t->mm, plat_robust_list(t->pt))) {
 		process_kill_timer_arm(p); /* the stub is the application's: it need not answer */
-		plat_thread_walk_robust(t->pt, t->robust_list, task_tid(t));
+		plat_thread_walk_robust(t->pt, task_tid(t));
 	}
 	latch_lock(&p->siglock);
 	last = --p->task_count == 0;
@@ -536,12 +538,15 @@ void task_leave(struct task *t)
 	if (group_exit)
 		t->exit_status = p->group_exit_code;
 	if (!last)
-		sig_leave_locked(t);
+		stopped = sig_leave_locked(t);
+	sig = (int)p->stop_signal;
 	latch_unlock(&p->siglock);
+	if (stopped)
+		sig_tell_stopped(t, sig);
 
 	if (last)
 		process_timers_stop(p);
-	task_record_usage(t);
+	task_record_usage(t, last);
 	task_vfs(t); /* a fresh context for the closing of files */
 	sem_undo_exit(t);
 	if (last)

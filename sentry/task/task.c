@@ -597,6 +597,18 @@ void task_pt_drain(struct task *t)
 	waiter_cancel(&w);
 }
 
+uint64_t task_robust_list(struct task *t)
+{
+	struct plat_thread *pt = task_pt_pin(t);
+	uint64_t head;
+
+	if (!pt)
+		return 0;
+	head = plat_robust_list(pt);
+	task_pt_unpin(t);
+	return head;
+}
+
 void task_usage(struct task *t, struct plat_usage *out)
 {
 	struct plat_thread *pt = task_pt_pin(t);
@@ -605,8 +617,7 @@ void task_usage(struct task *t, struct plat_usage *out)
 	if (pt)
 		task_pt_unpin(t);
 	if (err)
-		*out = (struct plat_usage){ t->last_utime_ns, t->last_stime_ns, t->last_min_faults,
-					    t->last_maj_faults, 'S' };
+		*out = t->last;
 }
 
 void task_cpu_time(struct task *t, int64_t *utime_ns, int64_t *stime_ns)
@@ -618,22 +629,76 @@ void task_cpu_time(struct task *t, int64_t *utime_ns, int64_t *stime_ns)
 	*stime_ns = u.stime_ns;
 }
 
-void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns)
+static void usage_add(struct plat_usage *to, const struct plat_usage *u)
 {
-	int64_t u, s;
+	to->utime_ns += u->utime_ns;
+	to->stime_ns += u->stime_ns;
+	to->min_faults += u->min_faults;
+	to->maj_faults += u->maj_faults;
+}
+
+void process_charge_locked(struct process *p, const struct plat_usage *u)
+{
+	p->utime_ns += u->utime_ns;
+	p->stime_ns += u->stime_ns;
+	p->min_faults += u->min_faults;
+	p->maj_faults += u->maj_faults;
+}
+
+void process_usage_locked(struct process *p, struct plat_usage *out)
+{
+	struct plat_usage u;
+	bool ended = false;
 	struct task *t;
 
-	mutex_lock(&tasklist.lock);
-	*utime_ns = p->utime_ns;
-	*stime_ns = p->stime_ns;
+	*out = (struct plat_usage){
+		.utime_ns = p->utime_ns,
+		.stime_ns = p->stime_ns,
+		.min_faults = p->min_faults,
+		.maj_faults = p->maj_faults,
+	};
 	list_for_each_entry(t, &p->tasks, process_node) {
-		if (t->state == 'Z' || t->state == 'X')
-			continue; /* added when it ended */
-		task_cpu_time(t, &u, &s);
-		*utime_ns += u;
-		*stime_ns += s;
+		if (t->leaving && t->state != 'Z' && t->state != 'X')
+			usage_add(out, &t->charge);
+		ended |= t->leaving && !p->host_shared && t->charge.utime_ns + t->charge.stime_ns;
 	}
+	list_for_each_entry(t, &p->tasks, process_node) {
+		struct plat_thread *pt = t->leaving || ended ? NULL : task_pt_pin(t);
+		int err;
+
+		if (!pt)
+			continue;
+		err = p->host_shared ? plat_thread_usage(pt, &u)
+				     : plat_mm_threads_usage(plat_thread_mm(pt), &u);
+		task_pt_unpin(t);
+		if (err == 0)
+			usage_add(out, &u);
+		if (!p->host_shared)
+			break;
+	}
+}
+
+void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns)
+{
+	struct plat_usage u;
+
+	mutex_lock(&tasklist.lock);
+	process_usage_locked(p, &u);
 	mutex_unlock(&tasklist.lock);
+	*utime_ns = u.utime_ns;
+	*stime_ns = u.stime_ns;
+}
+
+void task_host_usage(struct task *t, bool last, struct plat_usage *out)
+{
+	int err = -ESRCH;
+
+	if (t->process->host_shared)
+		err = plat_thread_usage(t->pt, out);
+	else if (last)
+		err = plat_mm_threads_usage(t->mm->plat, out);
+	if (err < 0)
+		*out = (struct plat_usage){ .state = 'S' };
 }
 
 /* ---- the life of a task ------------------------------------------------------------------------- */
@@ -901,13 +966,16 @@ void task_main(void *arg)
 {
 	struct task *t = arg;
 	struct plat_event ev;
+	bool started = t->starts; /* it is in the application: then it comes back first */
 
-	plat_thread_set_tid(t->pt, task_tid(t));
+	if (!started)
+		plat_thread_set_tid(t->pt, task_tid(t));
 	if (t->boot)
 		task_boot(t);
-	if (sig_pending_work(t)) /* a new tracee's first stop, or its group's */
+	if (!started && sig_pending_work(t)) /* a new tracee's first stop, or its group's */
 		sig_deliver(t, false, 0);
-	while (!task_exiting(t)) {
+	while (started || !task_exiting(t)) {
+		started = false;
 		ptrace_before_run(t);
 		plat_run(t->pt, &ev);
 		ptrace_after_run(t);

@@ -239,7 +239,11 @@ struct process {
 	struct mutex timers_lock;    /* LOCK_TIMER_CLIENT */
 	struct process_timers *timers; /* itimers and POSIX timers (sentry/time), made on first use */
 
-	/* accounting of reaped children and ended threads; (t) */
+	/*
+	 * Accounting; (t).  A host process knows what its threads have used, ended ones included: so utime_ns
+	 * and the like are what came before the host process that runs now (process_usage_locked()).
+	 */
+	bool host_shared; /* made by CLONE_VM: it lives in another's host process, and its threads are counted one by one */
 	int64_t utime_ns, stime_ns, child_utime_ns, child_stime_ns;
 	uint64_t min_faults, maj_faults, child_min_faults, child_maj_faults;
 	struct task_io io; /* of ended threads and reaped children, as Linux adds them up */
@@ -295,13 +299,14 @@ struct task {
 	struct sig_altstack altstack; /* (o) */
 
 	uaddr_t clear_child_tid;     /* (o) */
-	uaddr_t robust_list;         /* (o) */
 	struct sem_undo_list *sem_undo; /* (o) counted; sentry/ipc/sem.c; NULL: none yet */
 	int pdeath_signal;           /* (s) */
+	bool starts;                 /* (c) was in the application before its fiber ran (plat_start) */
 	bool no_new_privs;           /* (a) sticky */
 	unsigned char seccomp_mode;  /* (s) enum seccomp_mode; only ever raised */
 	struct seccomp_filter *seccomp; /* (s) counted; NULL: none (sentry/seccomp) */
 	bool stop_counted;           /* (s) is one of process->stop_count */
+	bool left;                   /* (s) on its way out: stops no more */
 	struct ptrace_state ptrace;  /* as a tracee */
 	struct list tracees;         /* (t) tasks that this one traces, by ptrace.node */
 	uint32_t personality;        /* (o) */
@@ -331,8 +336,9 @@ struct task {
 	struct task_boot *boot;      /* (o) a first task that has not loaded its program yet */
 	atomic_bool started;         /* (a) task_start() was called */
 	int64_t start_ns;            /* (c) */
-	int64_t last_utime_ns, last_stime_ns; /* usage at its end */
-	uint64_t last_min_faults, last_maj_faults;
+	struct plat_usage last;      /* (t) usage at its end; of a thread that nobody asks about: 0 */
+	struct plat_usage charge;    /* (t) what process gets at t's end */
+	bool leaving;                /* (t) charge counts, in place of what the host says */
 	uint64_t fault_trapno, fault_error, fault_addr; /* (o) of the last fault, for signal frames */
 	struct path held_root, held_cwd; /* (o) see task_vfs_shared_fs() */
 };
@@ -460,8 +466,9 @@ long task_exec(struct task *t, const struct path *at, const char *name, char *co
 struct plat_thread *task_pt_pin(struct task *t) must_check;
 void task_pt_unpin(struct task *t);
 void task_pt_drain(struct task *t);
+/* Address of t's list of robust futexes; 0: none. */
+uint64_t task_robust_list(struct task *t);
 /* What t's host thread has used, or had at its end. */
-struct plat_usage;
 void task_usage(struct task *t, struct plat_usage *out);
 /* A read or write call of t's has ended with n.  Own fiber. */
 static inline void task_count_io(uint64_t *bytes, uint64_t *calls, long n)
@@ -480,6 +487,14 @@ static inline void task_count_write(struct task *t, long n)
 	task_count_io(&t->io.wchar, &t->io.syscw, n);
 }
 
-/* CPU time used so far, running tasks included. */
+/* What p has used so far, running tasks included, children not.  tasklist.lock held. */
+void process_usage_locked(struct process *p, struct plat_usage *out);
+/*
+ * Own fiber: what p is to be charged with when t leaves its host process (last: p's last thread
+ * there).  0 where the host keeps count.
+ */
+void task_host_usage(struct task *t, bool last, struct plat_usage *out);
+void process_charge_locked(struct process *p, const struct plat_usage *u);
+/* The CPU time of it; takes tasklist.lock. */
 void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns);
 void task_cpu_time(struct task *t, int64_t *utime_ns, int64_t *stime_ns);

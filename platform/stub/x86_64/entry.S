@@ -241,7 +241,12 @@ stub_clone_thread:
 	mov	%rbx, %rdi
 	mov	%r12, %rsi
 	call	stub_child
-	jmp	stub_leave
+	test	%eax, %eax
+	jz	stub_leave
+	mov	%r12, %rsp
+	mov	%rbx, %rcx
+	call	.Lpatched_load
+	jmp	stub_patched_check
 
 /* What follows may fault on the application's addresses; the table at the end says how to go on. */
 

@@ -60,7 +60,7 @@ struct task {
 	struct plat_thread *pt;
 	struct fiber *fiber;
 	int tid;
-	uint64_t clear_tid, robust_list;
+	uint64_t clear_tid;
 	uint64_t kick_flag; /* what a kick writes 1 to */
 	bool kick_restarts; /* a kick in a wait makes it again */
 	atomic_int kicks;   /* seen */
@@ -171,7 +171,7 @@ static long do_clone(struct task *t, uint64_t flags, uint64_t sp, uint64_t ctid)
 	}
 	c = task_new(p);
 	id = thread ? c->tid : p->pid;
-	err = plat_clone(t->pt, c->pt, thread ? PLAT_CLONE_VM : 0);
+	err = plat_clone(t->pt, c->pt, thread ? PLAT_CLONE_VM : 0, NULL);
 	if (err < 0) {
 		fiber_free(c->fiber);
 		plat_thread_free(c->pt);
@@ -497,7 +497,7 @@ static bool do_syscall(struct task *t, const struct plat_event *ev)
 		r = t->tid;
 		break;
 	case 273:
-		t->robust_list = a[0];
+		plat_robust_list_set(t->pt, a[0]);
 		r = 0;
 		break;
 	case 56:
@@ -511,13 +511,13 @@ static bool do_syscall(struct task *t, const struct plat_event *ev)
 		do_exec(t, (int)a[0]);
 		return true;
 	case 60:
-		plat_thread_exit(t->pt, uaddr(t->clear_tid), uaddr(t->robust_list), t->tid);
+		plat_thread_exit(t->pt, uaddr(t->clear_tid), t->tid);
 		return false;
 	case 231:
 		t->proc->status = (int)a[0];
 		t->proc->exiting = true;
 		if (t->proc->tasks == 1) {
-			plat_thread_exit(t->pt, uaddr(t->clear_tid), uaddr(t->robust_list), t->tid);
+			plat_thread_exit(t->pt, uaddr(t->clear_tid), t->tid);
 			return false;
 		}
 		plat_mm_kill(t->proc->mm);
