@@ -46,6 +46,27 @@ static bool make_nodev(int fd)
 			  sizeof(attr), 0) == 0;
 }
 
+/* Whether linux.devices has nodes for other places than a file system of the Sentry's, such as /dev. */
+static bool devices_on_host(const struct oci_spec *spec)
+{
+	const struct container_config *c = spec->container;
+
+	for (size_t i = 0; i < c->device_count; i++) {
+		bool covered = false;
+
+		for (size_t k = 0; k < c->mount_count && !covered; k++) {
+			size_t n = strlen(c->mounts[k].destination);
+
+			covered = strcmp(c->mounts[k].type, "bind") != 0 &&
+				  strncmp(c->devices[i].path, c->mounts[k].destination, n) == 0 &&
+				  c->devices[i].path[n] == '/';
+		}
+		if (!covered)
+			return true;
+	}
+	return false;
+}
+
 /*
  * A container with CAP_MKNOD in its bounding set makes device nodes, as under other runtimes; what they
  * stand for inside is the Sentry's business.  The Gofer itself can't open one.
@@ -55,7 +76,7 @@ static uint32_t flags_writable(const struct oci_spec *spec, int fd)
 	const struct process_config *p = spec->container->process;
 	uint32_t flags = GOFER_ATTACH_CONNECT | GOFER_ATTACH_BIND;
 
-	if (make_nodev(fd) && p && (p->cap_bounding >> CAP_MKNOD & 1))
+	if (make_nodev(fd) && ((p && (p->cap_bounding >> CAP_MKNOD & 1)) || devices_on_host(spec)))
 		flags |= GOFER_ATTACH_DEVICES;
 	return flags;
 }

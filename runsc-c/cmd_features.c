@@ -50,7 +50,7 @@ static json_t *linux_features(void)
 int cmd_features(const struct globals *g, int argc, char **argv, struct err *e)
 {
 	static const char *const hooks[] = { "prestart", "createRuntime", "createContainer",
-					     "poststart", "poststop", NULL };
+					     "startContainer", "poststart", "poststop", NULL };
 	static const char *const options[] = {
 		"async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion",
 		"lazytime", "mand", "noatime", "nodev", "nodiratime", "noexec", "nosuid", "private",

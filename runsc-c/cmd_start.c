@@ -12,22 +12,6 @@
 #include "runsc-c/runsc.h"
 #include "runsc-c/state.h"
 
-/* poststart hooks are not in state.json: they are read from the bundle, as runc does. */
-static int run_poststart(struct state *s, struct err *e)
-{
-	struct err ignored = ERR_INIT;
-	struct oci_spec *spec;
-	json_t *state;
-
-	if (oci_spec_load(s->bundle, NULL, s->id, &spec, &ignored) < 0)
-		return 0; /* deleted or changed meanwhile: runc's clients do that */
-	state = state_to_oci(s, CTR_RUNNING);
-	hooks_run(&spec->hooks[OCI_HOOK_POSTSTART], "poststart", state, e);
-	json_decref(state);
-	oci_spec_free(spec);
-	return e->error;
-}
-
 static int start_sandbox(const struct globals *g, struct state *s, struct err *e)
 {
 	int control = control_connect(s, e);
@@ -51,10 +35,10 @@ static int start(const struct globals *g, struct state *s, struct err *e)
 	case CTR_PAUSED:
 		return err_set(e, EINVAL, "cannot start an already running container: \"%s\"", s->id);
 	}
-	if (start_sandbox(g, s, e) == 0) {
+	if (hooks_run_inside(s, e) == 0 && start_sandbox(g, s, e) == 0) {
 		s->status = CTR_RUNNING;
 		if (state_save(s, e) == 0)
-			run_poststart(s, e);
+			hooks_run_kept(s, "poststart", CTR_RUNNING, e);
 	} else if (e->error == -EALREADY) {
 		/* A start that was killed before it could write that down. */
 		s->status = CTR_RUNNING;

@@ -150,18 +150,13 @@ void creation_fini(struct creation *c)
 int creation_start(struct creation *c, struct err *e)
 {
 	struct launch *l = &c->launch;
-	const struct oci_hooks *h = &l->spec->hooks[OCI_HOOK_POSTSTART];
-	json_t *state;
 
-	if (network_start(l->g, l->state, l->control, e) == 0) {
+	if (hooks_run_inside(l->state, e) == 0 && network_start(l->g, l->state, l->control, e) == 0) {
 		l->state->status = CTR_RUNNING;
 		state_save(l->state, e);
 	}
-	if (!err_is(e) && h->count > 0) {
-		state = state_to_oci(l->state, CTR_RUNNING);
-		hooks_run(h, "poststart", state, e);
-		json_decref(state);
-	}
+	if (!err_is(e))
+		hooks_run_kept(l->state, "poststart", CTR_RUNNING, e);
 	if (err_is(e))
 		launch_abort(l);
 	return e->error;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,10 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "platform/host.h"
+#include "runsc-c/control_client.h"
 #include "runsc-c/oci_spec_impl.h"
 #include "runsc-c/spawn.h"
 
@@ -36,23 +39,47 @@ static int state_fd(const json_t *state)
 	return fd;
 }
 
-_Noreturn static void hook_child(const struct oci_hook *h, int in, int out)
+/* crun's annotations run.oci.hooks.stdout and .stderr: files that get what hooks say. */
+static void redirect(const json_t *state, const char *name, int fd)
 {
+	const json_t *annotations = json_object_get(state, "annotations");
+	const char *path = json_string_value(json_object_get(annotations, name));
+	int file = path != NULL ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0700) : -1;
+
+	if (path != NULL && file < 0) {
+		dprintf(fd, "%s: \"%s\": %s", name, path, err_reason(errno));
+		_exit(127);
+	}
+	if (file >= 0)
+		dup2(file, fd);
+}
+
+/* As runc's and crun's: in the bundle's directory. */
+_Noreturn static void hook_child(const struct oci_hook *h, const json_t *state, int namespaces, int in,
+				 int out)
+{
+	const char *bundle = json_string_value(json_object_get(state, "bundle"));
 	char *const plain[] = { h->path, NULL };
 
 	setsid();
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(out, 2);
+	redirect(state, "run.oci.hooks.stdout", 1);
+	redirect(state, "run.oci.hooks.stderr", 2);
+	if (namespaces >= 0 && setns(namespaces, CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0) {
+		dprintf(2, "the container's namespaces: %s", err_reason(errno));
+		_exit(127);
+	}
 	spawn_sanitize(0);
-	if (chdir("/") < 0)
+	if ((bundle == NULL || chdir(bundle) < 0) && chdir("/") < 0)
 		_exit(127);
 	execve(h->path, h->args && h->args[0] ? h->args : plain, h->env ? h->env : environ);
 	dprintf(2, "%s", err_reason(errno));
 	_exit(127);
 }
 
-static int start(const struct oci_hook *h, const json_t *state, struct run *r)
+static int start(const struct oci_hook *h, const json_t *state, int namespaces, struct run *r)
 {
 	int in = state_fd(state), out[2], err;
 
@@ -65,7 +92,7 @@ static int start(const struct oci_hook *h, const json_t *state, struct run *r)
 	}
 	r->pid = fork();
 	if (r->pid == 0)
-		hook_child(h, in, out[1]);
+		hook_child(h, state, namespaces, in, out[1]);
 	close(in);
 	close(out[1]);
 	r->output = out[0];
@@ -118,11 +145,11 @@ static int finish(const struct oci_hook *h, struct run *r, char *text, size_t si
 }
 
 static int run_one(const struct oci_hook *h, const char *phase, size_t i, const json_t *state,
-		   struct err *e)
+		   int namespaces, struct err *e)
 {
 	char text[OUTPUT_MAX] = "";
 	struct run r;
-	int ret = start(h, state, &r);
+	int ret = start(h, state, namespaces, &r);
 
 	if (ret < 0)
 		return err_errno(e, ret, "hooks.%s[%zu] \"%s\"", phase, i, h->path);
@@ -140,15 +167,16 @@ static int run_one(const struct oci_hook *h, const char *phase, size_t i, const 
 	return 0;
 }
 
-int hooks_run(const struct oci_hooks *h, const char *phase, const json_t *state, struct err *e)
+int hooks_run(const struct oci_hooks *h, const char *phase, const json_t *state, int namespaces,
+	      struct err *e)
 {
 	for (size_t i = 0; i < h->count; i++)
-		if (run_one(&h->hooks[i], phase, i, state, e) < 0)
+		if (run_one(&h->hooks[i], phase, i, state, namespaces, e) < 0)
 			return e->error;
 	return 0;
 }
 
-/* ---- kept for delete ------------------------------------------------------------------------ */
+/* ---- inside --------------------------------------------------------------------------------- */
 
 static json_t *strings_to_json(char *const *v)
 {
@@ -158,6 +186,122 @@ static json_t *strings_to_json(char *const *v)
 		json_array_append_new(a, json_string(v[i]));
 	return a;
 }
+
+/* The exec request for a hook: the container's process with another program. */
+static json_t *inside_request(const char *id, const json_t *process, const struct oci_hook *h)
+{
+	json_t *p = json_copy((json_t *)(uintptr_t)process), *args = strings_to_json(h->args);
+
+	if (h->args == NULL || h->args[0] == NULL) {
+		json_decref(args);
+		args = json_pack("[s]", h->path);
+	}
+	json_object_set_new(p, "args", args);
+	json_object_set_new(p, "exe", json_string(h->path));
+	if (h->env != NULL)
+		json_object_set_new(p, "env", strings_to_json(h->env));
+	json_object_set_new(p, "cwd", json_string("/"));
+	json_object_set_new(p, "terminal", json_false());
+	json_object_set_new(p, "seccomp", json_null());
+	json_object_set_new(p, "fd_numbers", json_array());
+	return json_pack("{s:s,s:s,s:o,s:b}", "op", "exec", "id", id, "process", p, "kill_on_close", 1);
+}
+
+static int inside_wait(int control, const char *id, int pid, const struct oci_hook *h, int *status,
+		       struct err *e)
+{
+	json_t *reply = NULL;
+	json_t *ask = json_pack("{s:s,s:s,s:i}", "op", "wait", "id", id, "pid", pid);
+
+	if (control_call(control, ask, NULL, 0, h->timeout > 0 ? h->timeout * 1000 : -1, &reply, e) < 0)
+		return e->error;
+	*status = (int)json_integer_value(json_object_get(reply, "status"));
+	json_decref(reply);
+	return 0;
+}
+
+/* out: the reading end of its output. */
+static int inside_finish(int out, const char *where, const struct oci_hook *h, int status, struct err *e)
+{
+	char text[OUTPUT_MAX] = "";
+	ssize_t n;
+
+	fcntl(out, F_SETFL, O_NONBLOCK);
+	n = read(out, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (WIFSIGNALED(status))
+		return err_set(e, EIO, "%s \"%s\": killed by signal %d: %s", where, h->path,
+			       WTERMSIG(status), text);
+	if (WEXITSTATUS(status) != 0)
+		return err_set(e, EIO, "%s \"%s\": exit status %d: %s", where, h->path,
+			       WEXITSTATUS(status), text);
+	return 0;
+}
+
+/* Its own connection: when that closes, a hook that is late gets SIGKILL. */
+static int run_inside(const struct state *s, const struct oci_hook *h, const char *where,
+		      const json_t *oci_state, struct err *e)
+{
+	int in = state_fd(oci_state), out[2] = { -1, -1 }, control = -1, status = 0;
+	json_t *reply = NULL;
+
+	if (in < 0 || host_pipe(out, 0) < 0) {
+		err_set(e, EMFILE, "%s: no descriptors", where);
+	} else {
+		const int fds[3] = { in, out[1], out[1] };
+
+		control = control_connect(s, e);
+		if (control >= 0)
+			control_call(control, inside_request(s->id, s->hook_process, h), fds, 3,
+				     CONTROL_TIMEOUT_MS, &reply, e);
+		host_close_fd(&out[1]);
+		if (!err_is(e))
+			inside_wait(control, s->id, (int)json_integer_value(json_object_get(reply, "pid")), h,
+				    &status, e);
+		if (!err_is(e)) {
+			inside_finish(out[0], where, h, status, e);
+		} else {
+			struct err why = *e;
+
+			err_clear(e);
+			if (why.error == -ETIMEDOUT)
+				err_set(e, ETIMEDOUT, "%s \"%s\": not done after %d seconds", where, h->path,
+					h->timeout);
+			else
+				err_set(e, -why.error, "%s \"%s\": %s", where, h->path, why.text);
+		}
+	}
+	json_decref(reply);
+	host_close_fd(&control);
+	host_close_fd(&in);
+	host_close_fd(&out[0]);
+	host_close_fd(&out[1]);
+	return e->error;
+}
+
+int hooks_run_inside(const struct state *s, struct err *e)
+{
+	json_t *o, *list = json_object_get(s->hooks, "startContainer");
+	struct oci_hooks h;
+	char where[64];
+
+	if (json_array_size(list) == 0)
+		return 0;
+	if (hooks_from_json(list, &h) < 0)
+		return err_set(e, EINVAL, "state.json: hooks.startContainer: not readable");
+	o = state_to_oci(s, CTR_CREATED);
+	json_object_set_new(o, "pid", json_integer(1)); /* as it is seen in there */
+	for (size_t i = 0; i < h.count && !err_is(e); i++) {
+		snprintf(where, sizeof(where), "hooks.startContainer[%zu]", i);
+		run_inside(s, &h.hooks[i], where, o, e);
+	}
+	json_decref(o);
+	hooks_fini(&h);
+	return e->error;
+}
+
+/* ---- kept for delete ------------------------------------------------------------------------ */
 
 json_t *hooks_to_json(const struct oci_hooks *h)
 {
@@ -193,6 +337,40 @@ int hooks_from_json(const json_t *a, struct oci_hooks *out)
 	if (err_is(&e))
 		hooks_fini(out);
 	return e.error;
+}
+
+int hooks_run_kept(const struct state *s, const char *phase, enum ctr_status status, struct err *e)
+{
+	json_t *o, *list = json_object_get(s->hooks, phase);
+	struct oci_hooks h;
+
+	if (json_array_size(list) == 0)
+		return 0;
+	if (hooks_from_json(list, &h) < 0)
+		return err_set(e, EINVAL, "state.json: hooks.%s: not readable", phase);
+	o = state_to_oci(s, status);
+	hooks_run(&h, phase, o, -1, e);
+	json_decref(o);
+	hooks_fini(&h);
+	return e->error;
+}
+
+void hooks_run_poststop(const struct state *s)
+{
+	json_t *o, *list = json_object_get(s->hooks, "poststop");
+	struct oci_hooks h;
+
+	if (json_array_size(list) == 0 || hooks_from_json(list, &h) < 0)
+		return;
+	o = state_to_oci(s, CTR_STOPPED);
+	for (size_t i = 0; i < h.count; i++) {
+		struct err e = ERR_INIT;
+
+		if (run_one(&h.hooks[i], "poststop", i, o, -1, &e) < 0)
+			log_warn("%s", e.text);
+	}
+	json_decref(o);
+	hooks_fini(&h);
 }
 
 void hooks_fini(struct oci_hooks *h)

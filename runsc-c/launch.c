@@ -363,6 +363,38 @@ static int fill_hostname(struct oci_spec *spec, struct err *e)
 	return e->error;
 }
 
+/* What later commands run. */
+static void fill_hooks(struct state *s, const struct oci_spec *spec)
+{
+	static const struct {
+		enum oci_hook_phase phase;
+		const char *name;
+	} later[] = {
+		{ OCI_HOOK_START_CONTAINER, "startContainer" },
+		{ OCI_HOOK_POSTSTART, "poststart" },
+		{ OCI_HOOK_POSTSTOP, "poststop" },
+	};
+
+	json_decref(s->hooks);
+	s->hooks = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
+		const struct oci_hooks *h = &spec->hooks[later[i].phase];
+
+		if (h->count == 0)
+			continue;
+		if (s->hooks == NULL)
+			s->hooks = json_object();
+		json_object_set_new(s->hooks, later[i].name, hooks_to_json(h));
+	}
+	if (spec->hooks[OCI_HOOK_START_CONTAINER].count > 0) {
+		json_t *o = control_encode_exec(s->id, spec->container->process);
+
+		json_decref(s->hook_process);
+		s->hook_process = json_incref(json_object_get(o, "process"));
+		json_decref(o);
+	}
+}
+
 static int fill_state(struct launch *l, struct err *e)
 {
 	const struct oci_spec *spec = l->spec;
@@ -375,8 +407,7 @@ static int fill_state(struct launch *l, struct err *e)
 	s->annotations = json_incref(spec->annotations);
 	json_decref(s->cgroup);
 	s->cgroup = cgroup_to_json(&l->cgroup);
-	if (spec->hooks[OCI_HOOK_POSTSTOP].count > 0)
-		s->hooks_poststop = hooks_to_json(&spec->hooks[OCI_HOOK_POSTSTOP]);
+	fill_hooks(s, spec);
 	s->rootless = l->g->rootless;
 	if (spec->namespaces[OCI_NS_NETWORK].path != NULL)
 		s->net_path = mem_strdup(spec->namespaces[OCI_NS_NETWORK].path);
@@ -403,7 +434,11 @@ static int run_create_hooks(struct launch *l, struct err *e)
 		const struct oci_hooks *h = &l->spec->hooks[phases[i].phase];
 		json_t *state = h->count > 0 ? state_to_oci(l->state, CTR_CREATING) : NULL;
 
-		hooks_run(h, phases[i].name, state, e);
+		bool inside = phases[i].phase == OCI_HOOK_CREATE_CONTAINER && h->count > 0;
+		int ns = inside ? host_pidfd_open(l->monitor, 0) : -1;
+
+		hooks_run(h, phases[i].name, state, ns, e);
+		host_close_fd(&ns);
 		json_decref(state);
 		if (err_is(e))
 			return e->error;
@@ -521,10 +556,8 @@ int launch_destroy(const char *root, struct state *s, struct err *e)
 {
 	const struct proc_id *all[] = { &s->monitor, &s->gofer, &s->sentry };
 	size_t count = s->sandbox != NULL ? 2 : 3; /* another's Sentry stays */
-	struct oci_hooks hooks = { NULL, 0 };
 	struct err ignored = ERR_INIT;
 	struct cgroup c;
-	json_t *state;
 
 	cgroup_from_json(s->cgroup, &c);
 	if (cgroup_is_frozen(&c))
@@ -550,18 +583,8 @@ int launch_destroy(const char *root, struct state *s, struct err *e)
 	network_release(s);
 	cgroup_remove(&c, e);
 	cgroup_fini(&c);
-	if (s->hooks_poststop != NULL && hooks_from_json(s->hooks_poststop, &hooks) == 0) {
-		struct err hook = ERR_INIT;
-
-		/* The specification: a failing poststop hook is logged, and deleting goes on. */
-		state = state_to_oci(s, CTR_STOPPED);
-		if (s->status != CTR_CREATING)
-			hooks_run(&hooks, "poststop", state, &hook);
-		if (err_is(&hook))
-			log_warn("%s", hook.text);
-		json_decref(state);
-		hooks_fini(&hooks);
-	}
+	if (s->status != CTR_CREATING)
+		hooks_run_poststop(s);
 	if (!err_is(e))
 		state_remove(root, s, e);
 	state_free(s);

@@ -134,8 +134,6 @@ static void check_ignored(struct jsonw *w, const json_t *o)
 
 	for (s = strings; s < strings + ARRAY_SIZE(strings); s++)
 		jsonw_string(w, o, *s, OPTIONAL);
-	jsonw_object(w, o, "scheduler", OPTIONAL);
-	jsonw_object(w, o, "ioPriority", OPTIONAL);
 }
 
 struct process_config *oci_parse_process(struct jsonw *w, const json_t *o)
@@ -163,6 +161,8 @@ struct process_config *oci_parse_process(struct jsonw *w, const json_t *o)
 	p->no_new_privs = jsonw_bool(w, o, "noNewPrivileges", false);
 	p->has_oom_score_adj = jsonw_has(o, "oomScoreAdj");
 	p->oom_score_adj = (int)jsonw_int(w, o, "oomScoreAdj", -1000, 1000, 0);
+	p->scheduler = oci_parse_scheduler(w, o);
+	p->io_priority = oci_parse_io_priority(w, o);
 	check_ignored(w, o);
 	return p;
 }

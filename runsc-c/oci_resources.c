@@ -150,28 +150,6 @@ static void parse_unified(struct jsonw *w, const json_t *res, struct oci_resourc
 	jsonw_leave(w, mark);
 }
 
-static void check_devices(struct jsonw *w, const json_t *res)
-{
-	const json_t *a = jsonw_array(w, res, "devices", OPTIONAL);
-
-	for (size_t i = 0; i < json_array_size(a); i++) {
-		const json_t *o = jsonw_object_at(w, a, "devices", i);
-		size_t mark = jsonw_enter_index(w, "devices", i);
-		const char *type = jsonw_string(w, o, "type", OPTIONAL);
-		const char *access = jsonw_string(w, o, "access", OPTIONAL);
-
-		jsonw_bool(w, o, "allow", false);
-		if (type != NULL && strcmp(type, "a") != 0 && strcmp(type, "b") != 0 &&
-		    strcmp(type, "c") != 0 && strcmp(type, "") != 0)
-			jsonw_error(w, "type", "\"%s\" is none of a, b, c", type);
-		if (access != NULL && strspn(access, "rwm") != strlen(access))
-			jsonw_error(w, "access", "\"%s\" has letters other than r, w, m", access);
-		jsonw_int(w, o, "major", -1, UINT32_MAX, -1);
-		jsonw_int(w, o, "minor", -1, UINT32_MAX, -1);
-		jsonw_leave(w, mark);
-	}
-}
-
 static void check_network(struct jsonw *w, const json_t *res)
 {
 	const json_t *o = jsonw_object(w, res, "network", OPTIONAL), *a;
@@ -203,7 +181,6 @@ void oci_parse_resources(struct jsonw *w, const json_t *o, struct oci_resources 
 	parse_hugepages(w, o, r);
 	parse_block_io(w, o, r);
 	parse_unified(w, o, r);
-	check_devices(w, o);
 	check_network(w, o);
 	jsonw_object(w, o, "rdma", OPTIONAL);
 }

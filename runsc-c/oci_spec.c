@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <unistd.h>
 
 #include "lib/mem.h"
@@ -205,40 +206,6 @@ static void parse_id_map(struct jsonw *w, const json_t *linux_, const char *name
 	}
 }
 
-static void parse_device(struct jsonw *w, const json_t *o, struct device_config *d)
-{
-	const char *path = jsonw_string(w, o, "path", REQUIRED);
-	const char *type = jsonw_string(w, o, "type", REQUIRED);
-
-	if (path != NULL && path[0] != '/')
-		jsonw_error(w, "path", "\"%s\" is not an absolute path", path);
-	if (type != NULL && (strlen(type) != 1 || strchr("cubp", type[0]) == NULL))
-		jsonw_error(w, "type", "\"%s\" is none of c, u, b, p", type);
-	d->path = oci_dup(w, path ? path : "");
-	d->type = type == NULL ? 'c' : type[0] == 'u' ? 'c' : type[0];
-	d->major = (unsigned int)jsonw_int(w, o, "major", 0, 0xfff, 0);
-	d->minor = (unsigned int)jsonw_int(w, o, "minor", 0, 0xfffff, 0);
-	/* Some clients send the whole st_mode. */
-	d->mode = (mode_t)jsonw_int(w, o, "fileMode", 0, UINT32_MAX, 0666) & 07777;
-	d->uid = (uid_t)jsonw_int(w, o, "uid", 0, UINT32_MAX, 0);
-	d->gid = (gid_t)jsonw_int(w, o, "gid", 0, UINT32_MAX, 0);
-}
-
-static void parse_devices(struct jsonw *w, const json_t *linux_, struct container_config *c)
-{
-	const json_t *a = jsonw_array(w, linux_, "devices", OPTIONAL);
-
-	c->devices = oci_alloc(w, json_array_size(a), sizeof(*c->devices));
-	for (size_t i = 0; c->devices != NULL && i < json_array_size(a); i++) {
-		const json_t *o = jsonw_object_at(w, a, "devices", i);
-		size_t mark = jsonw_enter_index(w, "devices", i);
-
-		parse_device(w, o, &c->devices[i]);
-		c->device_count = i + 1;
-		jsonw_leave(w, mark);
-	}
-}
-
 static char **parse_paths(struct jsonw *w, const json_t *linux_, const char *name)
 {
 	char **v = jsonw_strings(w, linux_, name, OPTIONAL);
@@ -276,14 +243,49 @@ static unsigned long parse_propagation(struct jsonw *w, const json_t *linux_)
 	return m.propagation;
 }
 
-static void check_personality(struct jsonw *w, const json_t *linux_)
+static uint32_t parse_personality(struct jsonw *w, const json_t *linux_)
 {
 	const json_t *o = jsonw_object(w, linux_, "personality", OPTIONAL);
 	size_t mark = jsonw_enter(w, "personality");
 	const char *domain = o ? jsonw_string(w, o, "domain", REQUIRED) : NULL;
 
-	if (domain != NULL && strcmp(domain, "LINUX") != 0)
-		jsonw_error(w, "domain", "\"%s\" is not supported, only LINUX", domain);
+	bool linux32 = domain != NULL && strcmp(domain, "LINUX32") == 0;
+
+	if (domain != NULL && !linux32 && strcmp(domain, "LINUX") != 0)
+		jsonw_error(w, "domain", "unknown domain \"%s\"", domain);
+	if (json_array_size(jsonw_array(w, o, "flags", OPTIONAL)) > 0)
+		jsonw_error(w, "flags", "none is known");
+	jsonw_leave(w, mark);
+	return linux32 ? PER_LINUX32 : 0;
+}
+
+/* One clock of linux.timeOffsets, in nanoseconds. */
+static int64_t parse_offset(struct jsonw *w, const json_t *offsets, const char *clock)
+{
+	const json_t *o = jsonw_object(w, offsets, clock, OPTIONAL);
+	size_t mark = jsonw_enter(w, clock);
+	const int64_t limit = INT64_MAX / NSEC_PER_SEC - 1;
+	int64_t secs = jsonw_int(w, o, "secs", -limit, limit, 0);
+	int64_t nanosecs = jsonw_int(w, o, "nanosecs", 0, NSEC_PER_SEC - 1, 0);
+
+	jsonw_leave(w, mark);
+	return secs * NSEC_PER_SEC + nanosecs;
+}
+
+static void parse_time_offsets(struct jsonw *w, const json_t *linux_, struct oci_spec *s)
+{
+	json_t *o = jsonw_object(w, linux_, "timeOffsets", OPTIONAL), *v;
+	const struct oci_namespace *ns = &s->namespaces[OCI_NS_TIME];
+	size_t mark = jsonw_enter(w, "timeOffsets");
+	const char *name;
+
+	json_object_foreach(o, name, v)
+		if (strcmp(name, "monotonic") != 0 && strcmp(name, "boottime") != 0)
+			jsonw_error(w, name, "unknown clock; monotonic and boottime have offsets");
+	s->container->mono_offset_ns = parse_offset(w, o, "monotonic");
+	s->container->boot_offset_ns = parse_offset(w, o, "boottime");
+	if (json_object_size(o) > 0 && (!ns->present || ns->path != NULL))
+		jsonw_error(w, NULL, "need a new time namespace");
 	jsonw_leave(w, mark);
 }
 
@@ -296,22 +298,24 @@ static void parse_linux(struct jsonw *w, const json_t *doc, struct oci_spec *s)
 	parse_namespaces(w, o, s);
 	parse_id_map(w, o, "uidMappings", &c->uid_map, &c->uid_map_count);
 	parse_id_map(w, o, "gidMappings", &c->gid_map, &c->gid_map_count);
-	parse_devices(w, o, c);
+	oci_parse_devices(w, o, c);
 	oci_parse_sysctl(w, o, s);
 	c->masked_paths = parse_paths(w, o, "maskedPaths");
 	c->readonly_paths = parse_paths(w, o, "readonlyPaths");
 	c->root_propagation = parse_propagation(w, o);
 	s->cgroups_path = oci_dup(w, jsonw_string(w, o, "cgroupsPath", OPTIONAL));
 	resources = jsonw_object(w, o, "resources", OPTIONAL);
+	oci_parse_device_rules(w, resources, c);
 	inner = jsonw_enter(w, "resources");
 	oci_parse_resources(w, resources, &s->resources);
 	jsonw_leave(w, inner);
-	if (c->process != NULL)
+	if (c->process != NULL) {
 		c->process->seccomp = parse_seccomp(w, o);
-	check_personality(w, o);
+		c->process->personality = parse_personality(w, o);
+	}
+	parse_time_offsets(w, o, s);
 	jsonw_string(w, o, "mountLabel", OPTIONAL);
 	jsonw_object(w, o, "intelRdt", OPTIONAL);
-	jsonw_object(w, o, "timeOffsets", OPTIONAL);
 	jsonw_leave(w, mark);
 }
 
@@ -354,8 +358,6 @@ static void parse_hooks(struct jsonw *w, const json_t *doc, struct oci_spec *s)
 			hooks->count = i + 1;
 			jsonw_leave(w, inner);
 		}
-		if (phase == OCI_HOOK_START_CONTAINER && hooks->count > 0)
-			jsonw_error(w, name, "hooks inside the container are not supported yet");
 	}
 	jsonw_leave(w, mark);
 }

@@ -14,6 +14,12 @@ void oci_strings_free(char **v);
 /* Each parses the object it is given; w stands in it. */
 struct process_config *oci_parse_process(struct jsonw *w, const json_t *o);
 void oci_parse_mounts(struct jsonw *w, const json_t *doc, struct oci_spec *s);
+/* linux.devices (w stands in linux); linux.resources.devices, with runc's defaults. */
+void oci_parse_devices(struct jsonw *w, const json_t *linux_, struct container_config *c);
+void oci_parse_device_rules(struct jsonw *w, const json_t *resources, struct container_config *c);
+/* process.scheduler (NULL: none), process.ioPriority (0: none); w stands in process. */
+struct scheduler_config *oci_parse_scheduler(struct jsonw *w, const json_t *process);
+int oci_parse_io_priority(struct jsonw *w, const json_t *process);
 /* linux.sysctl; after the namespaces. */
 void oci_parse_sysctl(struct jsonw *w, const json_t *linux_, struct oci_spec *s);
 void oci_parse_resources(struct jsonw *w, const json_t *o, struct oci_resources *r);

@@ -149,8 +149,10 @@ static json_t *state_to_json(const struct state *s)
 	}
 	if (s->sandbox != NULL)
 		json_object_set_new(o, "sandbox", json_string(s->sandbox));
-	if (s->hooks_poststop != NULL)
-		json_object_set(o, "poststop", s->hooks_poststop);
+	if (s->hooks != NULL)
+		json_object_set(o, "hooks", s->hooks);
+	if (s->hook_process != NULL)
+		json_object_set(o, "hookProcess", s->hook_process);
 	return o;
 }
 
@@ -180,7 +182,8 @@ static void clear_members(struct state *s)
 	mem_free(s->net_path);
 	json_decref(s->annotations);
 	json_decref(s->cgroup);
-	json_decref(s->hooks_poststop);
+	json_decref(s->hooks);
+	json_decref(s->hook_process);
 }
 
 /*
@@ -214,7 +217,8 @@ static void read_state(struct state *s)
 	s->net_inode = (uint64_t)jsonw_int(&w, doc, "net_inode", 0, INT64_MAX, 0);
 	s->cgroup = json_incref(jsonw_object(&w, doc, "cgroup", OPTIONAL));
 	s->annotations = json_incref(jsonw_object(&w, doc, "annotations", OPTIONAL));
-	s->hooks_poststop = json_incref(jsonw_array(&w, doc, "poststop", OPTIONAL));
+	s->hooks = json_incref(jsonw_object(&w, doc, "hooks", OPTIONAL));
+	s->hook_process = json_incref(jsonw_object(&w, doc, "hookProcess", OPTIONAL));
 	if (s->cgroup == NULL)
 		s->cgroup = json_object();
 	if (s->annotations == NULL)

@@ -44,7 +44,8 @@ struct state {
 	struct proc_id attached; /* the foreground run or do that it dies with; pid 0: none */
 	json_t *cgroup;          /* of cgroup_to_json(); never NULL */
 	char *sandbox;           /* the container whose Sentry it is in, if not its own (pod.h); or NULL */
-	json_t *hooks_poststop;  /* config.json's hooks.poststop; may be NULL */
+	json_t *hooks;           /* config.json's later phases that have any (hooks_to_json()); may be NULL */
+	json_t *hook_process;    /* how startContainer hooks are run: a process of control.h; may be NULL */
 	bool rootless;
 	bool shares_net;         /* its network namespace is that of another of its Sentry */
 	char *net_path;          /* its network namespace, if config.json names one; may be NULL */

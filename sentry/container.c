@@ -131,12 +131,13 @@ static void container_free(struct container *k)
 	container_bury(k);
 	cgrp_drop_root(k->cgroup);
 	mem_free(k->cgroups_path);
+	mem_free(k->device_rules);
 	mem_free(k);
 }
 
 /* ---- create, start, exec ---------------------------------------------------------------------------- */
 
-static struct container *container_new(const struct container_config *config)
+static struct container *container_new(struct container_config *config)
 {
 	struct container *k = mem_new(struct container);
 
@@ -161,6 +162,10 @@ static struct container *container_new(const struct container_config *config)
 		return NULL;
 	}
 	ref_init(&k->ns->ref);
+	k->device_rules = config->device_rules; /* taken over */
+	k->device_rule_count = config->device_rule_count;
+	config->device_rules = NULL;
+	config->device_rule_count = 0;
 	return k;
 }
 

@@ -44,6 +44,8 @@ struct container {
 	atomic_ullong cpu_quota_us, cpu_period_us; /* (a) what cgroup files show; quota 0: none */
 	char *cgroups_path;      /* (c) owned */
 	struct cgrp *cgroup;   /* (c) owned: the root of the groups that it makes */
+	struct device_rule_config *device_rules; /* (c) owned */
+	size_t device_rule_count; /* (c) */
 
 	struct list node;        /* (k) */
 	enum control_status status; /* (k) */
@@ -61,6 +63,8 @@ void containers_init(void);
 void containers_look_for_lost(void);
 extern const struct control_ops container_control_ops;
 
+/* Whether k's device rules let it open or make ('b' or 'c', makedev()); asked: DEVICE_*. */
+bool container_device_allowed(const struct container *k, char type, uint64_t rdev, unsigned int asked);
 /* HOME, if p's environment has none: from the container's /etc/passwd.  c: its root.  May sleep. */
 int container_set_home(struct vfs_ctx *c, struct process_config *p);
 /* The container's root, mounts and devices: fills k->ns->mnt and k->root.  *why: what failed. */

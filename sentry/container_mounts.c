@@ -267,6 +267,13 @@ static int mounts_all(struct container *k, struct vfs_ctx *c, struct mounts_sour
 			return mounts_error(why, err, "linux.readonlyPaths: can't protect",
 					    config->readonly_paths[i]);
 	}
+	/* As runc: a working directory that the image lacks is made. */
+	if (config->process) {
+		err = mounts_ensure(c, config->process->cwd, true);
+		if (err)
+			log_info("container %s: can't make \"%s\": %s", k->id, config->process->cwd,
+				 strerror(-err));
+	}
 	if (config->root_readonly) {
 		err = vfs_mount(c, NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL);
 		if (err)

@@ -12,6 +12,7 @@
 #include "sentry/socket/net_ns.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
+#include "sentry/time/time_ns.h"
 
 /*
  * The container whose namespace of that kind k is to share: the named one, or, where config.json has
@@ -32,6 +33,21 @@ static struct container *namespace_source_locked(const struct container_config *
 	return k;
 }
 
+/* A new time namespace, in which everything of the container is from the start. */
+static int container_time(struct ns_set *ns, const struct container_config *config)
+{
+	int64_t mono = config->mono_offset_ns, boot = config->boot_offset_ns;
+	int err;
+
+	ns->time = time_ns_new(NULL, user_ns_init);
+	if (!ns->time)
+		return -ENOMEM;
+	ns->time_for_children = time_ns_get(ns->time);
+	err = time_ns_set_offsets(ns->time, &mono, &boot);
+	time_ns_freeze(ns->time);
+	return err;
+}
+
 int container_namespaces_locked(struct container *k, const struct container_config *config)
 {
 	struct container *pid, *uts, *net, *ipc;
@@ -50,6 +66,11 @@ int container_namespaces_locked(struct container *k, const struct container_conf
 			     config->domainname ? config->domainname : "(none)", user_ns_init);
 	ns->net = net ? net_ns_get(net->ns->net) : net_ns_new(user_ns_init);
 	ns->ipc = ipc ? ipc_ns_get(ipc->ns->ipc) : ipc_ns_new(user_ns_init);
+	if (config->ns[NS_TIME] == NS_NEW) {
+		err = container_time(ns, config);
+		if (err)
+			return err;
+	}
 	if (!k->pid_ns || !ns->uts || !ns->net || !ns->ipc)
 		return -ENOMEM;
 	if (!net)

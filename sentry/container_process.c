@@ -182,7 +182,7 @@ static void container_bind_console(struct container *k, struct tty *tty)
 static int process_find(struct vfs_ctx *c, const struct process_config *p, char out[static PATH_LEN_MAX])
 {
 	const char *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	const char *name = p->args[0];
+	const char *name = p->exe ? p->exe : p->args[0];
 	int first = -ENOENT;
 
 	if (strchr(name, '/')) {
@@ -260,6 +260,25 @@ out:
 	return (int)err;
 }
 
+/* What is set on a task that has not been started. */
+static int process_attributes(struct task *t, const struct process_config *p, char why[static 256])
+{
+	const struct scheduler_config *s = p->scheduler;
+	int err = process_filter(t, p);
+
+	if (err)
+		snprintf(why, 256, "linux.seccomp: %s", strerror(-err));
+	if (!err && s) {
+		err = sched_boot(t, &(struct sched_boot){ s->policy, s->priority, s->nice, s->flags,
+				     s->runtime_ns, s->deadline_ns, s->period_ns });
+		if (err)
+			snprintf(why, 256, "process.scheduler: %s", strerror(-err));
+	}
+	t->ioprio = p->io_priority;
+	t->personality = p->personality;
+	return err;
+}
+
 static bool container_has(struct vfs_ctx *c, const char *name)
 {
 	struct path at;
@@ -328,9 +347,8 @@ int container_new_process(struct container *k, struct process_config *p, struct 
 		fdt_put(NULL, spec.fdt);
 		goto put_cwd;
 	}
-	err = process_filter(*task, p);
+	err = process_attributes(*task, p, why);
 	if (err) {
-		snprintf(why, 256, "linux.seccomp: %s", strerror(-err));
 		(*task)->process->on_exit = NULL; /* it has not run: nobody is told */
 		process_group_exit((*task)->process, SIGKILL);
 		task_put(*task);

@@ -2,8 +2,11 @@
 /* fs.c: file systems and socket families beyond those of vfs_init(), and what the vfs asks of tasks. */
 #include "sentry/fs.h"
 
+#include <errno.h>
+
 #include "lib/mutex.h"
 #include "sentry/aio/aio.h"
+#include "sentry/container.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/proc/proc.h"
 #include "sentry/signal/signal.h"
@@ -65,7 +68,21 @@ static void hook_chroot_refs(struct vfs_ctx *c, const struct path *old, const st
 	}
 }
 
+/* devcgroup_check_permission() */
+static int hook_device(struct vfs_ctx *c, uint32_t mode, uint64_t rdev, int access)
+{
+	struct container *k = c->task->process->container;
+	unsigned int asked = access ? 0 : DEVICE_MKNOD;
+
+	if (access & (int)(MAY_READ | MAY_EXEC))
+		asked |= DEVICE_READ;
+	if (access & (int)MAY_WRITE)
+		asked |= DEVICE_WRITE;
+	return !k || container_device_allowed(k, S_ISBLK(mode) ? 'b' : 'c', rdev, asked) ? 0 : -EPERM;
+}
+
 const struct vfs_hooks sentry_vfs_hooks = {
+	.device = hook_device,
 	.chroot_refs = hook_chroot_refs,
 	.raise = hook_raise,
 	.sigio = fowner_sigio,

@@ -133,6 +133,7 @@ SRCS += sentry/sys/xattr.c
 SRCS += sentry/container.c
 SRCS += sentry/debug.c
 SRCS += sentry/container_home.c
+SRCS += sentry/container_devices.c
 SRCS += sentry/container_look.c
 SRCS += sentry/container_mounts.c
 SRCS += sentry/container_namespaces.c

@@ -54,3 +54,8 @@ int vfs_init(void)
 	ready = true;
 	return 0;
 }
+
+int vfs_device_allowed(struct vfs_ctx *c, uint32_t mode, uint64_t rdev, int access)
+{
+	return hooks.device && c->task ? hooks.device(c, mode, rdev, access) : 0;
+}

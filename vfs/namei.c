@@ -202,6 +202,9 @@ int vfs_mknod(struct vfs_ctx *c, const struct path *at, const char *name, uint32
 	/* A 0:0 character device is overlayfs's whiteout, which everybody may make. */
 	if ((S_ISBLK(mode) || (S_ISCHR(mode) && rdev != 0)) && !cred_capable(c->cred, CAP_MKNOD))
 		err = -EPERM;
+	else if ((S_ISBLK(mode) || (S_ISCHR(mode) && rdev != 0)) &&
+		 vfs_device_allowed(c, mode, rdev, 0) < 0)
+		err = -EPERM;
 	else
 		err = mknod_locked(c, &cr, mode, rdev);
 	creation_end(&cr);

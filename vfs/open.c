@@ -93,6 +93,12 @@ static int open_take_counts(struct file *f, unsigned int kind)
 
 static int open_by_type(struct vfs_ctx *c, struct inode *i, struct file *f)
 {
+	if (S_ISCHR(i->mode) || S_ISBLK(i->mode)) {
+		int err = vfs_device_allowed(c, i->mode, i->rdev, (int)may_of_flags(f->flags));
+
+		if (err < 0)
+			return err;
+	}
 	if (i->ops->open_any)
 		return i->ops->open_any(c, i, f);
 	switch (i->mode & S_IFMT) {

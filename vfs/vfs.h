@@ -78,8 +78,12 @@ struct vfs_hooks {
 	/* pivot_root: every task in the caller's mount namespace whose root or cwd is old gets new.
 	 * Called without locks; the function takes references of its own. */
 	void (*chroot_refs)(struct vfs_ctx *c, const struct path *old, const struct path *new_path);
+	/* May the caller open (access: MAY_*) or make (access 0) that device?  mode: its type.  0, -EPERM. */
+	int (*device)(struct vfs_ctx *c, uint32_t mode, uint64_t rdev, int access);
 };
 void vfs_set_hooks(const struct vfs_hooks *h);
+/* By the hook; 0 without one, and for the kernel itself. */
+int vfs_device_allowed(struct vfs_ctx *c, uint32_t mode, uint64_t rdev, int access) must_check;
 /* Send the caller a signal through the hook; nothing without one. */
 void vfs_raise(struct vfs_ctx *c, int signo);
 int vfs_init(void) must_check;

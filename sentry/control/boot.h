@@ -71,10 +71,18 @@ struct rlimit_config {
 	uint64_t soft, hard; /* UINT64_MAX: unlimited */
 };
 
+/* process.scheduler: struct sched_attr of sched_setattr(2), checked by the Sentry.  What is 0 is default. */
+struct scheduler_config {
+	uint32_t policy, priority;
+	int nice;
+	uint64_t flags, runtime_ns, deadline_ns, period_ns;
+};
+
 /* A process: a container's init, or an exec. */
 struct process_config {
 	char **args; /* NULL-terminated, at least one; args[0] is looked up in PATH if it has no '/' */
 	char **env;  /* NULL-terminated */
+	char *exe;   /* the program, whatever args[0] says; NULL: args[0] */
 	char *cwd;   /* absolute */
 	uid_t uid;
 	gid_t gid;
@@ -88,6 +96,9 @@ struct process_config {
 	int oom_score_adj;
 	struct rlimit_config *rlimits;
 	size_t rlimit_count;
+	struct scheduler_config *scheduler; /* NULL: as usual */
+	int io_priority;      /* ioprio_set(2)'s value, 0: none */
+	uint32_t personality; /* personality(2) */
 	/*
 	 * terminal: fds[0..2] are the same host pty slave; the process becomes a session leader with
 	 * a terminal of its own (rows × columns, 0: as the host's pty says).
@@ -128,6 +139,18 @@ struct device_config {
 	uid_t uid;
 	gid_t gid;
 };
+
+/*
+ * linux.resources.devices: who may open or make which device.  The last rule that fits decides; none: no.
+ * major, minor -1: every.
+ */
+struct device_rule_config {
+	bool allow;
+	char type;           /* 'a' (every), 'c', 'b' */
+	int64_t major, minor;
+	uint32_t access;     /* DEVICE_READ … */
+};
+enum { DEVICE_READ = 1, DEVICE_WRITE = 2, DEVICE_MKNOD = 4 };
 
 struct id_map_config {
 	uint32_t container_id, host_id, size;
@@ -205,6 +228,9 @@ struct container_config {
 	size_t mount_count;
 	struct device_config *devices;
 	size_t device_count;
+	struct device_rule_config *device_rules;
+	size_t device_rule_count;
+	int64_t mono_offset_ns, boot_offset_ns; /* linux.timeOffsets, for a new time namespace */
 	char **masked_paths, **readonly_paths; /* NULL-terminated */
 	struct sysctl_config *sysctls;
 	size_t sysctl_count;

@@ -81,9 +81,21 @@ static const struct field rlimit_fields[] = {
 };
 SCHEMA(rlimit, struct rlimit_config);
 
+static const struct field scheduler_fields[] = {
+	INT(struct scheduler_config, policy, 0, 7),
+	INT(struct scheduler_config, priority, 0, 99),
+	INT(struct scheduler_config, nice, -20, 19),
+	PLAIN(struct scheduler_config, flags, K_BITS64),
+	PLAIN(struct scheduler_config, runtime_ns, K_BITS64),
+	PLAIN(struct scheduler_config, deadline_ns, K_BITS64),
+	PLAIN(struct scheduler_config, period_ns, K_BITS64),
+};
+SCHEMA(scheduler, struct scheduler_config);
+
 static const struct field process_fields[] = {
 	PLAIN(struct process_config, args, K_STRINGS),
 	PLAIN(struct process_config, env, K_STRINGS),
+	PLAIN(struct process_config, exe, K_OPT),
 	PLAIN(struct process_config, cwd, K_STRING),
 	INT(struct process_config, uid, 0, ID_MAX),
 	INT(struct process_config, gid, 0, ID_MAX),
@@ -98,6 +110,9 @@ static const struct field process_fields[] = {
 	PLAIN(struct process_config, has_oom_score_adj, K_BOOL),
 	INT(struct process_config, oom_score_adj, -1000, 1000),
 	STRUCTS(struct process_config, rlimits, rlimit_count, rlimit_schema),
+	SUB(struct process_config, scheduler, scheduler_schema),
+	INT(struct process_config, io_priority, 0, 65535),
+	INT(struct process_config, personality, 0, ID_MAX),
 	PLAIN(struct process_config, terminal, K_BOOL),
 	NUMBERS(struct process_config, fd_numbers, fd_number_count),
 	INT(struct process_config, rows, 0, 65535),
@@ -129,6 +144,15 @@ static const struct field device_fields[] = {
 };
 SCHEMA(device, struct device_config);
 
+static const struct field device_rule_fields[] = {
+	PLAIN(struct device_rule_config, allow, K_BOOL),
+	INT(struct device_rule_config, type, 1, 127),
+	INT(struct device_rule_config, major, -1, ID_MAX),
+	INT(struct device_rule_config, minor, -1, ID_MAX),
+	INT(struct device_rule_config, access, 0, 7),
+};
+SCHEMA(device_rule, struct device_rule_config);
+
 static const struct field id_map_fields[] = {
 	INT(struct id_map_config, container_id, 0, ID_MAX),
 	INT(struct id_map_config, host_id, 0, ID_MAX),
@@ -152,6 +176,9 @@ static const struct field container_fields[] = {
 	PLAIN(struct container_config, root_propagation, K_BITS64),
 	STRUCTS(struct container_config, mounts, mount_count, mount_schema),
 	STRUCTS(struct container_config, devices, device_count, device_schema),
+	STRUCTS(struct container_config, device_rules, device_rule_count, device_rule_schema),
+	PLAIN(struct container_config, mono_offset_ns, K_BITS64),
+	PLAIN(struct container_config, boot_offset_ns, K_BITS64),
 	PLAIN(struct container_config, masked_paths, K_STRINGS),
 	PLAIN(struct container_config, readonly_paths, K_STRINGS),
 	STRUCTS(struct container_config, sysctls, sysctl_count, sysctl_schema),

@@ -170,25 +170,18 @@ static bool sched_privileged(struct task *t, struct task *o, int policy, const s
 	return false;
 }
 
-/* policy < 0: as it is. */
-static int sched_set_locked(struct task *t, struct task *o, int policy, struct sched_attr_abi *a)
+static bool sched_valid(int policy, const struct sched_attr_abi *a)
 {
-	if (policy < 0) {
-		policy = o->sched_policy;
-		if (o->sched_reset_on_fork)
-			a->flags |= ATTR_RESET_ON_FORK;
-	} else if (!policy_valid(policy)) {
-		return -EINVAL;
-	}
-	if ((a->flags & ~(uint64_t)ATTR_ALL) || a->priority > RT_PRIORITY_MAX ||
-	    policy_rt(policy) != (a->priority != 0) ||
-	    (policy == SCHED_POLICY_DEADLINE && !deadline_valid(a)))
-		return -EINVAL;
-	if (!sched_may(t, o) || (sched_privileged(t, o, policy, a) && !task_capable(t, CAP_SYS_NICE)))
-		return -EPERM;
+	return policy_valid(policy) && !(a->flags & ~(uint64_t)ATTR_ALL) &&
+	       a->priority <= RT_PRIORITY_MAX && policy_rt(policy) == (a->priority != 0) &&
+	       (policy != SCHED_POLICY_DEADLINE || deadline_valid(a));
+}
+
+static void sched_apply(struct task *o, int policy, const struct sched_attr_abi *a)
+{
 	o->sched_reset_on_fork = a->flags & ATTR_RESET_ON_FORK;
 	if (a->flags & ATTR_KEEP_PARAMS)
-		return 0;
+		return;
 	o->sched_policy = policy;
 	o->sched_priority = (int)a->priority;
 	if (policy == SCHED_OTHER || policy == SCHED_BATCH)
@@ -198,6 +191,35 @@ static int sched_set_locked(struct task *t, struct task *o, int policy, struct s
 		o->sched_deadline_ns = a->deadline;
 		o->sched_period_ns = a->period ? a->period : a->deadline;
 	}
+}
+
+/* policy < 0: as it is. */
+static int sched_set_locked(struct task *t, struct task *o, int policy, struct sched_attr_abi *a)
+{
+	if (policy < 0) {
+		policy = o->sched_policy;
+		if (o->sched_reset_on_fork)
+			a->flags |= ATTR_RESET_ON_FORK;
+	}
+	if (!sched_valid(policy, a))
+		return -EINVAL;
+	if (!sched_may(t, o) || (sched_privileged(t, o, policy, a) && !task_capable(t, CAP_SYS_NICE)))
+		return -EPERM;
+	sched_apply(o, policy, a);
+	return 0;
+}
+
+int sched_boot(struct task *t, const struct sched_boot *b)
+{
+	struct sched_attr_abi a = {
+		.flags = b->flags, .nice = b->nice, .priority = b->priority, .runtime = b->runtime_ns,
+		.deadline = b->deadline_ns, .period = b->period_ns,
+	};
+	int policy = (int)b->policy;
+
+	if (!sched_valid(policy, &a))
+		return -EINVAL;
+	sched_apply(t, policy, &a);
 	return 0;
 }
 

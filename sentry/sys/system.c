@@ -38,7 +38,7 @@ long sys_uname(struct task *t, uaddr_t buf)
 	strcpy(u.sysname, "Linux");
 	strcpy(u.release, KERNEL_RELEASE);
 	strcpy(u.version, KERNEL_VERSION);
-	strcpy(u.machine, "x86_64");
+	strcpy(u.machine, (t->personality & 0xff) == 0x08 /* PER_LINUX32 */ ? "i686" : "x86_64");
 	latch_lock(&ns->latch);
 	memcpy(u.nodename, ns->nodename, sizeof(u.nodename));
 	memcpy(u.domainname, ns->domainname, sizeof(u.domainname));

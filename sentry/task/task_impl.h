@@ -13,6 +13,13 @@ void task_main(void *arg);
 void task_leave(struct task *t);
 void task_poke(struct task *t);
 /* Scheduling of a new task (sentry/sys/sched.c); -EAGAIN: a SCHED_DEADLINE parent. */
+/* sched_setattr(2) by the one who makes the container: no privilege is asked for.  -EINVAL. */
+struct sched_boot {
+	uint32_t policy, priority;
+	int nice;
+	uint64_t flags, runtime_ns, deadline_ns, period_ns;
+};
+int sched_boot(struct task *t, const struct sched_boot *b) must_check;
 int sched_inherit(struct task *child, const struct task *parent) must_check;
 void task_vfs_shared_fs(struct task *t);
 

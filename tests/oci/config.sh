@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# config.sh: what members of config.json do to the program inside.  Needs the real Sentry and a busybox.
+set -u
+here=$(cd "$(dirname "$0")/../.." && pwd)
+RUNSC=${RUNSC:-$here/build/runsc-c}
+BUSYBOX=${BUSYBOX:-/bin/busybox}
+T=$(mktemp -d /tmp/runsc-c-config.XXXXXX)
+R="$RUNSC --root $T/root"
+cleanup() {
+	for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done
+	umount -l "$T"/m* 2>/dev/null
+	rm -rf --one-file-system "$T"
+}
+trap cleanup EXIT
+pass=0 fail=0
+
+mkdir -p "$T"/b/rootfs/{bin,dev,proc,sys,tmp,etc}
+cp "$BUSYBOX" "$T/b/rootfs/bin/busybox"
+for n in $("$BUSYBOX" --list | grep -vx busybox); do ln -sf busybox "$T/b/rootfs/bin/$n"; done
+# Whoever is mapped must reach the root.
+chmod 755 "$T" "$T/b"
+
+# shows WHAT WANTED PYTHON COMMAND: standard output and error of sh -c COMMAND
+shows() {
+	local got
+	rm -f "$T/b/config.json"
+	$R spec --bundle "$T/b"
+	python3 - "$T/b/config.json" "$3" "$4" "$T" <<'PY'
+import json, sys
+path, change, command, T = sys.argv[1:]
+c = json.load(open(path))
+p, l, m = c['process'], c['linux'], c['mounts']
+p['terminal'] = False
+p['args'] = ['sh', '-c', command]
+c['root']['readonly'] = False
+exec(change)
+json.dump(c, open(path, 'w'))
+PY
+	got=$(timeout 30 $R run -b "$T/b" "config-$$" 2>&1 </dev/null)
+	if [ "$got" = "$2" ]; then pass=$((pass + 1)); else
+		echo "FAIL: $1: got \"$got\", not \"$2\""; fail=$((fail + 1)); fi
+}
+
+# ---- process
+shows "personality" "i686" "l['personality'] = {'domain': 'LINUX32'}" "uname -m"
+shows "ioPriority" "best-effort: prio 6" "p['ioPriority'] = {'class': 'IOPRIO_CLASS_BE', 'priority': 6}" "ionice -p 1"
+shows "scheduler" "7 2" "p['scheduler'] = {'policy': 'SCHED_RR', 'priority': 7}" 'cut -d" " -f40,41 /proc/1/stat'
+shows "scheduler, nice" "5" "p['scheduler'] = {'policy': 'SCHED_BATCH', 'nice': 5}" "cut -d' ' -f19 /proc/1/stat"
+shows "a working directory that is missing" "/made/here" "p['cwd'] = '/made/here'" "pwd"
+shows "umask" "0027" "p['user']['umask'] = 0o27" "umask"
+shows "additional groups" "0 7 9" "p['user']['additionalGids'] = [7, 9]" "id -G"
+
+# ---- namespaces
+shows "timeOffsets" "yes" "l['namespaces'].append({'type': 'time'}); l['timeOffsets'] = {'boottime': {'secs': 100000000}}" \
+	'read up idle </proc/uptime; [ "${up%.*}" -ge 100000000 ] && echo yes'
+shows "sysctl" "77 4 7 0 2" "l['sysctl'] = {'net.core.somaxconn': '77', 'kernel.msgmni': '4', 'net/ipv4/tcp_sack': '0', 'fs.mqueue.queues_max': '7', 'kernel.shm_rmid_forced': '1', 'kernel.domainname': 'd'}" \
+	'echo $(cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmni /proc/sys/fs/mqueue/queues_max /proc/sys/net/ipv4/tcp_sack) $(($(cat /proc/sys/kernel/shm_rmid_forced) + 1))'
+
+# ---- devices
+shows "a device that no rule allows" "sh: can't create /dev/kmsg: Operation not permitted" "l['devices'] = [{'path': '/dev/kmsg', 'type': 'c', 'major': 1, 'minor': 11}]" ": >/dev/kmsg"
+shows "a device of linux.devices" "crw-r----- 7 8 1 5" "l['devices'] = [{'path': '/dev/sub/z', 'type': 'c', 'major': 1, 'minor': 5, 'fileMode': 0o640, 'uid': 7, 'gid': 8}]" \
+	'stat -c "%A %u %g %t %T" /dev/sub/z'
+shows "a block device outside of /dev" "brw-rw-rw-" "l['devices'] = [{'path': '/foo-dev', 'type': 'b', 'major': 10, 'minor': 229, 'fileMode': 0o666}]" \
+	'stat -c "%A" /foo-dev'
+shows "default devices stay" "1" "l['resources']['devices'] = [{'allow': False, 'access': 'rwm'}]" "head -c 1 /dev/zero | wc -c"
+
+# ---- hooks
+h="{'path': '/bin/sh', 'args': ['sh', '-c', 'echo hook \$\$ \$X; cat >/tmp/state'], 'env': ['X=y', 'PATH=/bin']}"
+shows "startContainer hooks run inside" 'yes y' "c['hooks'] = {'startContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'cat >/state; echo \$X >>/state'], 'env': ['X=y', 'PATH=/bin']}]}" \
+	'grep -q "\"status\": *\"created\"" /state && grep -q "\"pid\": *1," /state && echo yes $(tail -c 2 /state)'
+shows "a failing startContainer hook" "runsc-c: hooks.startContainer[1] \"/bin/sh\": exit status 3: no" \
+	"c['hooks'] = {'startContainer': [{'path': '/bin/true'}, {'path': '/bin/sh', 'args': ['sh', '-c', 'echo no; exit 3']}]}" "echo ran"
+shows "a late startContainer hook" "runsc-c: hooks.startContainer[0] \"/bin/sleep\": not done after 1 seconds" \
+	"c['hooks'] = {'startContainer': [{'path': '/bin/sleep', 'args': ['sleep', '20'], 'timeout': 1}]}" "echo ran"
+shows "createContainer hooks run in the container's network" "" \
+	"c['hooks'] = {'createContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'tail -n +3 /proc/net/dev >rootfs/dev/net']}]}" \
+	"true"; sed -n 's/^ *\(.*\):.*/\1/p' "$T/b/rootfs/dev/net" >"$T/links"
+[ "$(cat "$T/links")" = lo ] || { echo "FAIL: a createContainer hook saw $(cat "$T/links")"; fail=$((fail + 1)); }
+
+[ -z "$(ls -A "$T/root" 2>/dev/null)" ] || { echo "FAIL: left in the state directory: $(ls "$T/root")"; fail=$((fail + 1)); }
+echo "config: $pass passed, $fail failed"
+[ $fail = 0 ]
