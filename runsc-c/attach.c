@@ -7,9 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "gofer/protocol.h"
@@ -81,6 +86,92 @@ static uint32_t flags_writable(const struct oci_spec *spec, int fd)
 	return flags;
 }
 
+/* ---- id-mapped mounts ----------------------------------------------------------------------- */
+
+/* What the container's own user namespace calls id, outside; id itself where there is none. */
+static uint32_t map_out(const struct id_map_config *map, size_t count, uint32_t id)
+{
+	for (size_t i = 0; i < count; i++)
+		if (id >= map[i].container_id && id - map[i].container_id < map[i].size)
+			return map[i].host_id + (id - map[i].container_id);
+	return id;
+}
+
+static int write_id_map(pid_t pid, const char *file, const struct id_map_config *map, size_t count,
+			const struct id_map_config *own, size_t own_count)
+{
+	char path[64], text[4096];
+	size_t n = 0;
+	int fd, err;
+
+	for (size_t i = 0; i < count && n < sizeof(text) - 48; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%u %u %u\n", map[i].container_id,
+				      map[i].relative ? map_out(own, own_count, map[i].host_id)
+						      : map[i].host_id, map[i].size);
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = write(fd, text, n) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+/* A user namespace with the mount's mappings: of a child that does nothing else. */
+static int mapping_namespace(const struct container_config *c, const struct oci_bind *b)
+{
+	const struct id_map_config *uids = b->uid_map ? b->uid_map : c->uid_map;
+	const struct id_map_config *gids = b->gid_map ? b->gid_map : c->gid_map;
+	size_t uid_count = b->uid_map ? b->uid_map_count : c->uid_map_count;
+	size_t gid_count = b->gid_map ? b->gid_map_count : c->gid_map_count;
+	pid_t pid = (pid_t)host_call6(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0, 0);
+	char path[64];
+	int fd, err;
+
+	if (pid == 0) {
+		/* Blocked signals, as the monitor has: only the kill below ends it, or our own end. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	if (pid < 0)
+		return pid;
+	err = write_id_map(pid, "uid_map", uids, uid_count, c->uid_map, c->uid_map_count);
+	if (err == 0)
+		err = write_id_map(pid, "gid_map", gids, gid_count, c->gid_map, c->gid_map_count);
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	fd = err < 0 ? err : host_openat(AT_FDCWD, path, O_RDONLY, 0);
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return fd;
+}
+
+/* The host's kernel maps the ids of whoever comes this way. */
+static int map_ids(const struct oci_spec *spec, size_t i, int fd, struct err *e)
+{
+	const struct oci_bind *b = &spec->binds[i];
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
+	long err;
+	int ns;
+
+	if (!b->uid_map && spec->container->uid_map_count == 0)
+		return err_set(e, EINVAL, "config.json: mounts[%zu].options: id-mapped, but there are no "
+			       "mappings", i);
+	ns = mapping_namespace(spec->container, b);
+	if (ns < 0)
+		return err_errno(e, ns, "config.json: mounts[%zu].uidMappings", i);
+	attr.userns_fd = (uint64_t)ns;
+	err = host_call6(SYS_mount_setattr, fd, (long)"",
+			 AT_EMPTY_PATH | (b->id_mapped_recursive ? AT_RECURSIVE : 0), (long)&attr,
+			 sizeof(attr), 0);
+	close(ns);
+	return err < 0 ? err_errno(e, (int)err, "config.json: mounts[%zu]: can't map ids of \"%s\"", i,
+				   spec->container->mounts[i].source) : 0;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
 static int open_root(const struct oci_spec *spec, enum overlay_choice overlay, struct attach *a,
 		     struct err *e)
 {
@@ -100,9 +191,13 @@ static int open_bind(const struct oci_spec *spec, size_t i, struct attach *a, st
 {
 	const struct mount_config *m = &spec->container->mounts[i];
 
-	a->fd = clone_tree(m->source, spec->bind_recursive[i]);
+	a->fd = clone_tree(m->source, spec->binds[i].recursive);
 	if (a->fd < 0)
 		return err_errno(e, a->fd, "config.json: mounts[%zu].source: \"%s\"", i, m->source);
+	if (spec->binds[i].id_mapped && map_ids(spec, i, a->fd, e) < 0) {
+		host_close_fd(&a->fd);
+		return e->error;
+	}
 	a->flags = flags_writable(spec, a->fd);
 	if (m->flags & MS_RDONLY_) {
 		a->flags = GOFER_ATTACH_RDONLY | GOFER_ATTACH_CONNECT;
@@ -111,7 +206,38 @@ static int open_bind(const struct oci_spec *spec, size_t i, struct attach *a, st
 	return 0;
 }
 
-int attach_describe(struct oci_spec *spec, struct err *e)
+/*
+ * linux.namespaces' mount namespace by path: paths of the host are looked up in there.  -1: there is
+ * none, else what attach_leave() takes.
+ */
+static int enter_mount_namespace(const struct oci_spec *spec, struct err *e)
+{
+	const char *path = spec->namespaces[OCI_NS_MOUNT].path;
+	int own, fd;
+
+	if (path == NULL)
+		return -1;
+	own = host_openat(AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY, 0);
+	fd = host_openat(AT_FDCWD, path, O_RDONLY, 0);
+	if (own < 0 || fd < 0 || setns(fd, CLONE_NEWNS) < 0)
+		err_errno(e, own < 0 ? own : fd < 0 ? fd : errno,
+			  "config.json: linux.namespaces: mount namespace \"%s\"", path);
+	host_close_fd(&fd);
+	if (err_is(e))
+		host_close_fd(&own);
+	return own;
+}
+
+static void leave_mount_namespace(int own, struct err *e)
+{
+	if (own < 0)
+		return;
+	if (setns(own, CLONE_NEWNS) < 0)
+		err_errno(e, errno, "can't return to the own mount namespace");
+	close(own);
+}
+
+static int describe_binds(struct oci_spec *spec, struct err *e)
 {
 	struct container_config *c = spec->container;
 	int next = 1;
@@ -131,8 +257,18 @@ int attach_describe(struct oci_spec *spec, struct err *e)
 	return 0;
 }
 
-int attach_open(const struct oci_spec *spec, enum overlay_choice overlay, struct attach **out,
-		size_t *count, struct err *e)
+int attach_describe(struct oci_spec *spec, struct err *e)
+{
+	int own = enter_mount_namespace(spec, e);
+
+	if (!err_is(e))
+		describe_binds(spec, e);
+	leave_mount_namespace(own, e);
+	return e->error;
+}
+
+static int open_all(const struct oci_spec *spec, enum overlay_choice overlay, struct attach **out,
+		    size_t *count, struct err *e)
 {
 	const struct container_config *c = spec->container;
 	struct attach *a = mem_calloc(c->mount_count + 1, sizeof(*a));
@@ -158,5 +294,16 @@ close_all:
 		host_close_fd(&a[--n].fd);
 free_array:
 	mem_free(a);
+	return e->error;
+}
+
+int attach_open(const struct oci_spec *spec, enum overlay_choice overlay, struct attach **out,
+		size_t *count, struct err *e)
+{
+	int own = enter_mount_namespace(spec, e);
+
+	if (!err_is(e))
+		open_all(spec, overlay, out, count, e);
+	leave_mount_namespace(own, e);
 	return e->error;
 }

@@ -82,6 +82,21 @@ static int apply_gids(struct process_config *p, struct err *e)
 	return 0;
 }
 
+/* In the place of one of that name, or at the end. */
+static void put_env(char **env, size_t *count, const char *v)
+{
+	size_t len = strcspn(v, "=") + 1;
+
+	for (size_t i = 0; i < *count; i++) {
+		if (strncmp(env[i], v, len) != 0)
+			continue;
+		mem_free(env[i]);
+		env[i] = mem_strdup(v);
+		return;
+	}
+	env[(*count)++] = mem_strdup(v);
+}
+
 static int apply_env(struct process_config *p, struct err *e)
 {
 	size_t count = 0;
@@ -99,7 +114,7 @@ static int apply_env(struct process_config *p, struct err *e)
 		env[count] = NULL;
 		if (strchr(v, '=') == NULL || v[0] == '=')
 			return err_set(e, EINVAL, "--env: expected NAME=value, got \"%s\"", v);
-		env[count++] = mem_strdup(v);
+		put_env(env, &count, v);
 	}
 	env[count] = NULL;
 	return 0;

@@ -73,12 +73,24 @@ static int connect_control(struct monitor *m, struct err *e)
 /* Ask the creator to write our id maps, and take the ids of root in them. */
 static int enter_user_namespace(struct monitor *m, struct err *e)
 {
+	const char *path = m->spec->namespaces[OCI_NS_USER].path;
 	char kind = SYNC_MAPS;
+	int fd;
 
-	if (unshare(CLONE_NEWUSER) < 0)
+	if (path != NULL) {
+		fd = host_openat(AT_FDCWD, path, O_RDONLY, 0);
+		if (fd < 0 || setns(fd, CLONE_NEWUSER) < 0)
+			err_errno(e, fd < 0 ? fd : errno,
+				  "config.json: linux.namespaces: user namespace \"%s\"", path);
+		host_close_fd(&fd);
+		if (err_is(e))
+			return e->error;
+	} else if (unshare(CLONE_NEWUSER) < 0) {
 		return err_errno(e, errno, "can't make a user namespace");
-	if (host_write(m->sync, &kind, 1) != 1 || host_read(m->sync, &kind, 1) != 1 || kind != SYNC_GO)
+	} else if (host_write(m->sync, &kind, 1) != 1 || host_read(m->sync, &kind, 1) != 1 ||
+		   kind != SYNC_GO) {
 		return err_set(e, EIO, "can't set up the user namespace's id maps");
+	}
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_errno(e, errno, "user namespace: can't become its root");
 	setgroups(0, NULL); /* denied in a rootless one: harmless */
@@ -148,15 +160,18 @@ static int enter_namespaces(struct monitor *m, struct err *e)
 
 static pid_t start_gofer(struct monitor *m, int null, struct err *e)
 {
-	struct attach *a;
+	const struct attach *a;
 	size_t count, n = 0;
 	char *flags, *p;
 	const char *argv[4] = { "runsc-c", "gofer", NULL, NULL };
 	struct spawn s = { .staging = m->state_path, .argv = argv, .exe_fd = m->exe };
 	int *fds;
 
-	if (attach_open(m->spec, m->g->overlay, &a, &count, e) < 0)
+	if (m->attached == NULL &&
+	    attach_open(m->spec, m->g->overlay, &m->attached, &m->attached_count, e) < 0)
 		return e->error;
+	a = m->attached;
+	count = m->attached_count;
 	fds = mem_calloc(count + 5, sizeof(int));
 	flags = p = mem_calloc(count, 12);
 	if (fds == NULL || flags == NULL)
@@ -442,6 +457,9 @@ _Noreturn void monitor_main(struct monitor *m)
 	if (null < 0)
 		err_errno(&e, errno, "/dev/null");
 	m->signals = err_is(&e) ? -1 : connect_control(m, &e); /* while we may */
+	/* With root's rights, before they end at a user namespace: what is bound may be out of its reach. */
+	if (!err_is(&e) && geteuid() == 0 && m->spec->namespaces[OCI_NS_USER].present)
+		attach_open(m->spec, m->g->overlay, &m->attached, &m->attached_count, &e);
 	if (err_is(&e) || cgroup_join_self(m->cgroup, m->g->rootless, &e) < 0 ||
 	    enter_namespaces(m, &e) < 0)
 		fail(m, &e);

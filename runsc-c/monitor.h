@@ -35,6 +35,8 @@ struct monitor {
 	int dial, dialer;       /* both ends: the Sentry asks on dialer for TCP to Docker's DNS server */
 	int console;            /* the slave of process.terminal's pty, or -1 */
 	int sync, control, sentry_control, listen, gofer_conn, log, exe;
+	struct attach *attached; /* filled by monitor_main(): what the Gofer serves */
+	size_t attached_count;
 	bool joined;            /* its Sentry is another container's: none is started (pod.h) */
 };
 

@@ -37,9 +37,81 @@ static char *clean_path(struct jsonw *w, const char *path)
 	return out;
 }
 
+/* ---- id-mapped mounts ----------------------------------------------------------------------- */
+
+static bool is_idmap(const char *option)
+{
+	size_t n = strncmp(option, "ridmap", 6) == 0 ? 6 : strncmp(option, "idmap", 5) == 0 ? 5 : 0;
+
+	return n > 0 && (option[n] == '\0' || option[n] == '=');
+}
+
+#define MAX_ID_MAPS 340 /* the kernel's UID_GID_MAP_MAX_EXTENTS */
+
+/* crun's "0-1-10#20-30-1": container id, host id, count.  '@': host ids are the container's. */
+static void parse_triplets(struct jsonw *w, const char *s, size_t size, struct id_map_config **out,
+			   size_t *count)
+{
+	struct id_map_config *m = oci_alloc(w, MAX_ID_MAPS, sizeof(*m));
+
+	mem_free(*out);
+	*out = m;
+	*count = 0;
+	for (const char *end = s + size; m != NULL && s < end;) {
+		struct id_map_config *one = &m[*count];
+		int used = 0;
+
+		one->relative = *s == '@' || *s == '+';
+		s += one->relative;
+		if (*count == MAX_ID_MAPS ||
+		    sscanf(s, "%u-%u-%u%n", &one->container_id, &one->host_id, &one->size, &used) != 3 ||
+		    one->size == 0 || (s + used < end && s[used] != '#')) {
+			jsonw_error(w, NULL, "expected \"uids=0-1000-10#…;gids=…\"");
+			return;
+		}
+		(*count)++;
+		s += used + (s[used] == '#');
+	}
+}
+
+static void parse_idmap(struct jsonw *w, const char *option, struct oci_bind *b)
+{
+	const char *s = strchr(option, '=');
+
+	b->id_mapped = true;
+	b->id_mapped_recursive = option[0] == 'r';
+	for (s = s != NULL ? s + 1 : ""; *s != '\0' && !err_is(w->e);) {
+		size_t n = strcspn(s, ";");
+
+		if (strncmp(s, "uids=", 5) == 0)
+			parse_triplets(w, s + 5, n - 5, &b->uid_map, &b->uid_map_count);
+		else if (strncmp(s, "gids=", 5) == 0)
+			parse_triplets(w, s + 5, n - 5, &b->gid_map, &b->gid_map_count);
+		else
+			jsonw_error(w, NULL, "expected \"uids=…\" or \"gids=…\", got \"%.*s\"", (int)n, s);
+		s += n + (s[n] == ';');
+	}
+}
+
+/* mounts[].uidMappings and gidMappings, which make it one too. */
+static void parse_mappings(struct jsonw *w, const json_t *o, struct oci_bind *b)
+{
+	bool uids = jsonw_has(o, "uidMappings"), gids = jsonw_has(o, "gidMappings");
+
+	if (uids != gids)
+		jsonw_error(w, uids ? "gidMappings" : "uidMappings", "missing: an id-mapped mount needs both");
+	if (!uids || !gids)
+		return;
+	b->id_mapped = true;
+	oci_parse_id_map(w, o, "uidMappings", &b->uid_map, &b->uid_map_count);
+	oci_parse_id_map(w, o, "gidMappings", &b->gid_map, &b->gid_map_count);
+}
+
+/* ---- mounts --------------------------------------------------------------------------------- */
+
 /* Sorts options into flags and the file system's data. */
 static void parse_options(struct jsonw *w, const json_t *o, struct oci_mount_flags *flags,
-			  struct mount_config *m)
+			  struct mount_config *m, struct oci_bind *b)
 {
 	const json_t *a = jsonw_array(w, o, "options", OPTIONAL);
 	struct buf data = BUF_INIT;
@@ -49,11 +121,12 @@ static void parse_options(struct jsonw *w, const json_t *o, struct oci_mount_fla
 
 		if (s == NULL || s[0] == '\0' || oci_mount_option(s, flags))
 			continue;
-		if (strncmp(s, "idmap", 5) == 0 || strncmp(s, "ridmap", 6) == 0) {
+		if (is_idmap(s)) {
 			size_t mark = jsonw_enter_index(w, "options", i);
 
-			jsonw_error(w, NULL, "id-mapped mounts are not supported");
+			parse_idmap(w, s, b);
 			jsonw_leave(w, mark);
+			continue;
 		}
 		if (data.size > 0)
 			buf_putc(&data, ',');
@@ -89,18 +162,19 @@ static void parse_mount(struct jsonw *w, const json_t *o, struct oci_spec *s, si
 	const char *type = jsonw_string(w, o, "type", OPTIONAL);
 	const char *source = jsonw_string(w, o, "source", OPTIONAL);
 	struct oci_mount_flags flags = { 0, 0, false, false };
+	struct oci_bind *b = &s->binds[i];
 
 	if (destination != NULL && destination[0] == '\0')
 		jsonw_error(w, "destination", "empty");
 	m->destination = clean_path(w, destination ? destination : "/");
 	if (m->destination != NULL && strcmp(m->destination, "/") == 0)
 		jsonw_error(w, "destination", "the root can't be mounted over; use root.path");
-	parse_options(w, o, &flags, m);
+	parse_options(w, o, &flags, m, b);
 	m->attach = -1;
 	if (flags.bind || (type != NULL && strcmp(type, "bind") == 0)) {
 		m->type = oci_dup(w, "bind");
 		m->source = bind_source(w, source, s->bundle);
-		s->bind_recursive[i] = flags.recursive;
+		b->recursive = flags.recursive;
 	} else {
 		if (type == NULL || type[0] == '\0')
 			jsonw_error(w, "type", "missing, and the options have no \"bind\"");
@@ -109,8 +183,9 @@ static void parse_mount(struct jsonw *w, const json_t *o, struct oci_spec *s, si
 		m->type = oci_dup(w, type ? type : "");
 		m->source = oci_dup(w, source ? source : m->type);
 	}
-	if (jsonw_has(o, "uidMappings") || jsonw_has(o, "gidMappings"))
-		jsonw_error(w, "uidMappings", "id-mapped mounts are not supported");
+	parse_mappings(w, o, b);
+	if (b->id_mapped && (m->type == NULL || strcmp(m->type, "bind") != 0))
+		jsonw_error(w, NULL, "only bind mounts can be id-mapped");
 }
 
 void oci_parse_mounts(struct jsonw *w, const json_t *doc, struct oci_spec *s)
@@ -123,10 +198,10 @@ void oci_parse_mounts(struct jsonw *w, const json_t *doc, struct oci_spec *s)
 		return;
 	}
 	s->container->mounts = oci_alloc(w, count, sizeof(struct mount_config));
-	s->bind_recursive = oci_alloc(w, count, sizeof(bool));
-	if (s->container->mounts == NULL || s->bind_recursive == NULL)
+	s->binds = oci_alloc(w, count, sizeof(struct oci_bind));
+	if (s->container->mounts == NULL || s->binds == NULL)
 		return;
-	s->container->mount_count = count;
+	s->container->mount_count = s->bind_count = count;
 	for (size_t i = 0; i < count; i++) {
 		size_t mark = jsonw_enter_index(w, "mounts", i);
 		const json_t *o = json_array_get(a, i);

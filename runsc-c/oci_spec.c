@@ -111,6 +111,22 @@ static void find_rootfs(struct jsonw *w, const char *path, struct oci_spec *s)
 	s->rootfs = oci_dup(w, n > 0 ? real : path);
 }
 
+/* A mount namespace by path: the root file system is looked for in there, and later. */
+static bool has_mount_path(const json_t *doc)
+{
+	const json_t *a = json_object_get(json_object_get(doc, "linux"), "namespaces");
+
+	for (size_t i = 0; i < json_array_size(a); i++) {
+		const json_t *o = json_array_get(a, i);
+		const char *type = json_string_value(json_object_get(o, "type"));
+		const char *path = json_string_value(json_object_get(o, "path"));
+
+		if (type != NULL && strcmp(type, "mount") == 0 && path != NULL && path[0] == '/')
+			return true;
+	}
+	return false;
+}
+
 static void parse_root(struct jsonw *w, const json_t *doc, unsigned int flags, struct oci_spec *s)
 {
 	const json_t *o = jsonw_object(w, doc, "root", REQUIRED);
@@ -119,6 +135,8 @@ static void parse_root(struct jsonw *w, const json_t *doc, unsigned int flags, s
 
 	if (path != NULL && path[0] == '\0')
 		jsonw_error(w, "path", "empty");
+	else if (path != NULL && path[0] == '/' && has_mount_path(doc))
+		s->rootfs = oci_dup(w, path);
 	else if (path != NULL && !(flags & OCI_SPEC_NO_FILES) && !err_is(w->e))
 		find_rootfs(w, path, s);
 	s->container->root_readonly = jsonw_bool(w, o, "readonly", false);
@@ -135,10 +153,10 @@ static const struct {
 } namespace_names[] = {
 	{ "pid", OCI_NS_PID, NS_PID, true },
 	{ "network", OCI_NS_NETWORK, NS_NET, true },
-	{ "mount", OCI_NS_MOUNT, -1, false },
+	{ "mount", OCI_NS_MOUNT, -1, true },
 	{ "ipc", OCI_NS_IPC, NS_IPC, true },
 	{ "uts", OCI_NS_UTS, NS_UTS, true },
-	{ "user", OCI_NS_USER, NS_USER, false },
+	{ "user", OCI_NS_USER, NS_USER, true },
 	{ "cgroup", OCI_NS_CGROUP, NS_CGROUP, true },
 	{ "time", OCI_NS_TIME, NS_TIME, false },
 };
@@ -185,7 +203,7 @@ static void parse_namespaces(struct jsonw *w, const json_t *linux_, struct oci_s
 	}
 }
 
-static void parse_id_map(struct jsonw *w, const json_t *linux_, const char *name,
+void oci_parse_id_map(struct jsonw *w, const json_t *linux_, const char *name,
 			 struct id_map_config **out, size_t *count)
 {
 	const json_t *a = jsonw_array(w, linux_, name, OPTIONAL);
@@ -296,8 +314,8 @@ static void parse_linux(struct jsonw *w, const json_t *doc, struct oci_spec *s)
 	size_t mark = jsonw_enter(w, "linux"), inner;
 
 	parse_namespaces(w, o, s);
-	parse_id_map(w, o, "uidMappings", &c->uid_map, &c->uid_map_count);
-	parse_id_map(w, o, "gidMappings", &c->gid_map, &c->gid_map_count);
+	oci_parse_id_map(w, o, "uidMappings", &c->uid_map, &c->uid_map_count);
+	oci_parse_id_map(w, o, "gidMappings", &c->gid_map, &c->gid_map_count);
 	oci_parse_devices(w, o, c);
 	oci_parse_sysctl(w, o, s);
 	c->masked_paths = parse_paths(w, o, "maskedPaths");
@@ -524,7 +542,11 @@ void oci_spec_free(struct oci_spec *s)
 	oci_resources_fini(&s->resources);
 	container_config_free(s->container);
 	json_decref(s->annotations);
-	mem_free(s->bind_recursive);
+	for (size_t i = 0; i < s->bind_count; i++) {
+		mem_free(s->binds[i].uid_map);
+		mem_free(s->binds[i].gid_map);
+	}
+	mem_free(s->binds);
 	mem_free(s->cgroups_path);
 	mem_free(s->version);
 	mem_free(s->bundle);

@@ -65,6 +65,14 @@ struct oci_hooks {
 	size_t count;
 };
 
+/* What the host does for a bind mount; the Sentry's part is in struct mount_config. */
+struct oci_bind {
+	bool recursive;                         /* "rbind" */
+	bool id_mapped, id_mapped_recursive;    /* "idmap", "ridmap" */
+	struct id_map_config *uid_map, *gid_map; /* NULL: those of the container's user namespace */
+	size_t uid_map_count, gid_map_count;
+};
+
 struct oci_spec {
 	char *version;
 	char *bundle; /* absolute */
@@ -74,7 +82,8 @@ struct oci_spec {
 	 * attach numbers are given (1, 2, …), descriptors are not.
 	 */
 	struct container_config *container;
-	bool *bind_recursive; /* for each mount: "rbind" */
+	struct oci_bind *binds; /* for each mount */
+	size_t bind_count;
 	struct oci_namespace namespaces[OCI_NS_COUNT];
 	struct oci_resources resources;
 	struct oci_hooks hooks[OCI_HOOK_PHASES];

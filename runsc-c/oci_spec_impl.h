@@ -20,6 +20,9 @@ void oci_parse_device_rules(struct jsonw *w, const json_t *resources, struct con
 /* process.scheduler (NULL: none), process.ioPriority (0: none); w stands in process. */
 struct scheduler_config *oci_parse_scheduler(struct jsonw *w, const json_t *process);
 int oci_parse_io_priority(struct jsonw *w, const json_t *process);
+/* An array of id mappings; *out is the caller's. */
+void oci_parse_id_map(struct jsonw *w, const json_t *o, const char *name, struct id_map_config **out,
+		      size_t *count);
 /* linux.sysctl; after the namespaces. */
 void oci_parse_sysctl(struct jsonw *w, const json_t *linux_, struct oci_spec *s);
 void oci_parse_resources(struct jsonw *w, const json_t *o, struct oci_resources *r);

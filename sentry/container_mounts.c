@@ -29,10 +29,50 @@ static int mounts_error(char why[static 256], int err, const char *what, const c
 	return err;
 }
 
-/* Make sure that path exists, as a directory or an empty file; what is there stays. */
+/*
+ * A symbolic link that leads nowhere, as path or on the way to it: what path is with the link's text in
+ * its place.  -ENOENT: there is none.
+ */
+static int mounts_follow(struct vfs_ctx *c, const char *path, char out[static PATH_LEN_MAX])
+{
+	char part[PATH_LEN_MAX], *text;
+	struct path p;
+	int err = -ENOENT;
+
+	for (const char *end = path; *end;) {
+		bool link;
+		int n;
+
+		end += 1 + strcspn(end + 1, "/");
+		snprintf(part, sizeof(part), "%.*s", (int)(end - path), path);
+		if (vfs_walk(c, NULL, part, WALK_FOLLOW, &p) == 0) {
+			path_put(&p);
+			continue;
+		}
+		err = vfs_walk(c, NULL, part, 0, &p);
+		if (err)
+			return err;
+		link = S_ISLNK(dentry_inode(p.dentry)->mode);
+		err = link ? vfs_readlink(c, &p, &text) : -ENOENT;
+		path_put(&p);
+		if (err < 0)
+			return err;
+		n = *text == '/' ? snprintf(out, PATH_LEN_MAX, "%s%s", text, end)
+				 : snprintf(out, PATH_LEN_MAX, "%.*s/%s%s",
+					    (int)(strrchr(part, '/') - part), part, text, end);
+		mem_free(text);
+		return n < PATH_LEN_MAX ? 0 : -ENAMETOOLONG;
+	}
+	return err;
+}
+
+/*
+ * Make sure that path exists, as a directory or an empty file; what is there stays.  Links that lead
+ * nowhere get what they point at, inside the root, as with runc.
+ */
 static int mounts_ensure(struct vfs_ctx *c, const char *path, bool is_dir)
 {
-	char part[PATH_LEN_MAX];
+	char part[PATH_LEN_MAX], real[2][PATH_LEN_MAX];
 	struct path p;
 	int err;
 
@@ -41,6 +81,11 @@ static int mounts_ensure(struct vfs_ctx *c, const char *path, bool is_dir)
 		path_put(&p);
 	if (err != -ENOENT)
 		return err;
+	for (int links = 0; mounts_follow(c, path, real[links & 1]) == 0; links++) {
+		if (links == 40)
+			return -ELOOP;
+		path = real[links & 1];
+	}
 	for (const char *end = path + 1; end; ) {
 		bool last;
 
@@ -93,15 +138,30 @@ static int mounts_root(struct container *k, struct vfs_ctx *c, struct mounts_sou
 	return 0;
 }
 
+/* As runc: a tmpfs whose options have no mode gets that of the directory it covers. */
+static const char *mounts_data(const struct mount_config *m, const struct path *at, char text[static 4096])
+{
+	if (strcmp(m->type, "tmpfs") != 0 || strncmp(m->data, "mode=", 5) == 0 || strstr(m->data, ",mode="))
+		return m->data;
+	if (snprintf(text, 4096, "%s%smode=%o", m->data, *m->data ? "," : "",
+		     dentry_inode(at->dentry)->mode & 07777) >= 4096)
+		return m->data;
+	return text;
+}
+
 /* Remount flags of a bind apply to the bind alone; propagation is a call of its own. */
 static int mounts_one(struct vfs_ctx *c, struct mounts_source *s, const struct mount_config *m)
 {
 	struct gofer_mount_args args = { .conn = s->conn };
 	const struct fs_type *t;
 	unsigned long flags = m->flags & ~(unsigned long)(MS_BIND | MS_REC);
+	char own_mode[4096];
 	struct path at;
+	bool there = vfs_walk(c, NULL, m->destination, WALK_FOLLOW, &at) == 0;
 	int err;
 
+	if (there)
+		path_put(&at);
 	err = mounts_ensure(c, m->destination, m->attach < 0 || m->is_dir);
 	if (err)
 		return err;
@@ -113,8 +173,10 @@ static int mounts_one(struct vfs_ctx *c, struct mounts_source *s, const struct m
 		/* Not the source: the host's path is nobody's business in there. */
 		err = vfs_mount_internal(c, gofer_fs_type(), "none", &at, flags, NULL, &args);
 	} else {
+		const char *data = there ? mounts_data(m, &at, own_mode) : m->data;
+
 		t = fs_type_find(m->type);
-		err = t ? vfs_mount_internal(c, t, m->source, &at, flags, m->data,
+		err = t ? vfs_mount_internal(c, t, m->source, &at, flags, data,
 					     t->flags & FS_OF_CONTAINER ? (void *)s->container
 					     : strcmp(m->type, "mqueue") == 0 ? s->container->ns->ipc : NULL)
 			: -ENODEV;
@@ -202,11 +264,19 @@ static int mounts_mask(struct vfs_ctx *c, const char *path)
 
 static int mounts_readonly(struct vfs_ctx *c, const char *path)
 {
+	unsigned long kept = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME;
 	int err = vfs_mount(c, path, path, NULL, MS_BIND | MS_REC, NULL);
+	struct path p;
 
 	if (err == -ENOENT)
 		return 0;
-	return err ? err : vfs_mount(c, NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL);
+	if (!err)
+		err = vfs_walk(c, NULL, path, WALK_FOLLOW, &p);
+	if (err)
+		return err;
+	kept &= mount_flags(p.mnt);
+	path_put(&p);
+	return vfs_mount(c, NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | kept, NULL);
 }
 
 static int mounts_sysctl(struct vfs_ctx *c, const struct sysctl_config *s)
@@ -237,6 +307,11 @@ static int mounts_all(struct container *k, struct vfs_ctx *c, struct mounts_sour
 
 	if (err)
 		return err;
+	if (config->root_propagation) {
+		err = vfs_mount(c, NULL, "/", NULL, config->root_propagation, NULL);
+		if (err)
+			return mounts_error(why, err, "linux.rootfsPropagation: can't set that of", "/");
+	}
 	for (size_t i = 0; i < config->mount_count; i++) {
 		const struct mount_config *m = &config->mounts[i];
 

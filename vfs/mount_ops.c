@@ -157,6 +157,9 @@ static int mount_super(struct vfs_ctx *c, struct super *sb, const struct path *a
 	/* One that is mounted elsewhere too (sysfs) keeps its own mind. */
 	if ((flags & MS_RDONLY) && atomic_load(&sb->mounts) == 1)
 		atomic_fetch_or(&sb->flags, SUPER_RDONLY);
+	if (atomic_load(&sb->mounts) == 1)
+		atomic_fetch_or(&sb->flags, (flags & MS_SYNCHRONOUS ? SUPER_SYNC : 0u) |
+					    (flags & MS_DIRSYNC ? SUPER_DIRSYNC : 0u));
 	mount_gone_init(&gone);
 	path_get(&p);
 	err = mount_lock_mountpoint(c, &p);

@@ -112,6 +112,10 @@ static void show_info(struct buf *b, struct mount *m, const struct path *root, c
 	buf_printf(b, " - %s ", m->sb->type->name);
 	put_device(b, m);
 	buf_puts(b, m->sb->flags & SUPER_RDONLY ? " ro" : " rw");
+	if (m->sb->flags & SUPER_SYNC)
+		buf_puts(b, ",sync");
+	if (m->sb->flags & SUPER_DIRSYNC)
+		buf_puts(b, ",dirsync");
 	put_super_options(b, m->sb);
 	buf_putc(b, '\n');
 }

@@ -150,6 +150,8 @@ enum super_flags {
 	SUPER_NOATIME = 1 << 3,     /* never touch atime */
 	SUPER_NODEV = 1 << 5,       /* mounted in a user namespace: its devices are nobody's */
 	SUPER_POSIXACL = 1 << 4,    /* system.posix_acl_* xattrs count in permission checks */
+	SUPER_SYNC = 1 << 6,        /* shown only: nothing here is written later than at once */
+	SUPER_DIRSYNC = 1 << 7,     /* the same */
 };
 
 struct super {

@@ -154,6 +154,7 @@ enum { DEVICE_READ = 1, DEVICE_WRITE = 2, DEVICE_MKNOD = 4 };
 
 struct id_map_config {
 	uint32_t container_id, host_id, size;
+	bool relative; /* the CLI's only: host_id is one of the container's user namespace */
 };
 
 struct sysctl_config {

@@ -65,6 +65,37 @@ shows "a block device outside of /dev" "brw-rw-rw-" "l['devices'] = [{'path': '/
 	'stat -c "%A" /foo-dev'
 shows "default devices stay" "1" "l['resources']['devices'] = [{'allow': False, 'access': 'rwm'}]" "head -c 1 /dev/zero | wc -c"
 
+# ---- mounts
+mkdir -p "$T/src/sub" "$T/b/rootfs/x" "$T/b/rootfs/mode"
+touch "$T/src/f"
+chmod 710 "$T/b/rootfs/mode"
+chown 3:4 "$T/src/f"
+map="[{'containerID': 0, 'hostID': 1000, 'size': 10}]"
+bind="'destination': '/x', 'type': 'bind', 'source': T + '/src'"
+shows "an id-mapped mount" "1003 1004" "m.append({$bind, 'options': ['bind', 'idmap'], 'uidMappings': $map, 'gidMappings': $map})" "stat -c '%u %g' /x/f"
+shows "an id-mapped mount by option" "1003 4" "m.append({$bind, 'options': ['bind', 'idmap=uids=0-1000-10;gids=0-0-10']})" "stat -c '%u %g' /x/f"
+shows "a mount mapped by the user namespace" "3 4 65534 3 4" \
+	"l['namespaces'].append({'type': 'user'}); l['uidMappings'] = l['gidMappings'] = $map; m.append({$bind, 'options': ['bind', 'ridmap']}); m.append({'destination': '/mode', 'type': 'bind', 'source': T + '/src', 'options': ['bind']})" \
+	"echo \$(stat -c '%u %g' /x/f) \$(stat -c '%u' /mode/f) \$(touch /x/g 2>/dev/null; stat -c '%u %g' /x/f)"
+shows "a tmpfs has its directory's mode" "710 700 1777" \
+	"m += [{'destination': '/mode', 'type': 'tmpfs'}, {'destination': '/x', 'type': 'tmpfs', 'options': ['mode=700']}, {'destination': '/fresh', 'type': 'tmpfs'}]" \
+	"echo \$(stat -c %a /mode /x /fresh)"
+ln -sfn ../no/where "$T/b/rootfs/etc/dangling"
+shows "a mount over a link that leads nowhere" "f sub" "m.append({'destination': '/etc/dangling', 'type': 'bind', 'source': T + '/src', 'options': ['bind']})" \
+	"echo \$(ls /no/where | grep -v g)"
+shows "readonlyPaths keep nosuid and its kin" "ro,nosuid,nodev,noexec,relatime" "l['readonlyPaths'] = ['/dev/mqueue']" \
+	"sed -n 's,^.* /dev/mqueue \([^ ]*\) .*,\1,p' /proc/self/mountinfo | tail -n 1"
+shows "rootfsPropagation" "shared:" "l['rootfsPropagation'] = 'shared'" "sed -n 's,^.* / / [^ ]* \(shared:\).*,\1,p' /proc/self/mountinfo"
+unshare -Um --map-root-user sleep 60 & keeper=$!
+sleep 0.5
+shows "a user namespace by path" "65534" "l['namespaces'].append({'type': 'user', 'path': '/proc/$keeper/ns/user'}); m.append({$bind, 'options': ['bind']})" "stat -c %u /x/f"
+kill $keeper
+mkdir -p "$T/only"
+unshare -m sh -c "mount -t tmpfs none '$T/only' && mkdir '$T/only/inside' && exec sleep 60" & keeper=$!
+sleep 0.5
+shows "a mount namespace by path" "inside" "l['namespaces'] = [n for n in l['namespaces'] if n['type'] != 'mount'] + [{'type': 'mount', 'path': '/proc/$keeper/ns/mnt'}]; c['root']['path'] = T + '/b/rootfs'; m.append({'destination': '/x', 'type': 'bind', 'source': T + '/only', 'options': ['bind']})" "ls /x"
+kill $keeper
+
 # ---- hooks
 h="{'path': '/bin/sh', 'args': ['sh', '-c', 'echo hook \$\$ \$X; cat >/tmp/state'], 'env': ['X=y', 'PATH=/bin']}"
 shows "startContainer hooks run inside" 'yes y' "c['hooks'] = {'startContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'cat >/state; echo \$X >>/state'], 'env': ['X=y', 'PATH=/bin']}]}" \

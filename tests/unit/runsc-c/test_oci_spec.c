@@ -216,7 +216,7 @@ static void bind_sources_are_relative_to_the_bundle(void **state)
 	assert_string_equal(s->container->mounts[0].type, "bind");
 	assert_int_equal(s->container->mounts[0].propagation, MS_SLAVE | MS_REC);
 	assert_true(s->container->mounts[0].flags & MS_RDONLY);
-	assert_true(s->bind_recursive[0]);
+	assert_true(s->binds[0].recursive);
 	oci_spec_free(s);
 	json_decref(doc);
 }
