@@ -123,6 +123,7 @@ static int enter_namespaces(struct monitor *m, struct err *e)
 		{ OCI_NS_NETWORK, CLONE_NEWNET, "network" },
 		{ OCI_NS_IPC, CLONE_NEWIPC, "ipc" },
 		{ OCI_NS_UTS, CLONE_NEWUTS, "uts" },
+		{ OCI_NS_CGROUP, CLONE_NEWCGROUP, "cgroup" },
 	};
 	int fresh = 0;
 
@@ -473,7 +474,8 @@ _Noreturn void monitor_main(struct monitor *m)
 	open_dialer(m);
 	close_others(m, null);
 	log_open(m->log, "monitor", LOG_INFO, LOG_TEXT);
-	if (m->g->overlay == OVERLAY_NONE)
+	/* config.json without a mount namespace: ours stays the creator's. */
+	if (m->g->overlay == OVERLAY_NONE && m->spec->namespaces[OCI_NS_MOUNT].present)
 		view_enter(m->spec, m->state_path);
 	if (chdir("/") < 0)
 		log_warn("monitor: /: %s", err_reason(errno));
