@@ -415,6 +415,12 @@ void plat_mm_set_clocks(struct plat_mm *mm, bool on)
 		plat.ops->mm_set_clocks(mm, on);
 }
 
+void plat_mm_set_populate(struct plat_mm *mm, bool on)
+{
+	if (plat.ops->mm_set_populate)
+		plat.ops->mm_set_populate(mm, on);
+}
+
 void plat_mm_set_native(struct plat_mm *mm, bool on)
 {
 	plat.ops->mm_set_native(mm, on);

@@ -272,6 +272,13 @@ void plat_mm_set_native(struct plat_mm *mm, bool on);
  */
 void plat_mm_set_clocks(struct plat_mm *mm, bool on);
 /*
+ * Whether pages that a call's output needs are faulted in by the process itself, before we write
+ * there: for processes whose memory the host limits.  A fault of ours at the limit would have the
+ * host kill the process and wait for us to let go of its memory.  Off by default.  Where a platform
+ * has no such way it does nothing.
+ */
+void plat_mm_set_populate(struct plat_mm *mm, bool on);
+/*
  * In place of plat_set_result(), after PLAT_SYSCALL: make call nr, on the registers as they are now,
  * in the application's process after all, at the next run.  For what can't be done elsewhere
  * (futexes).  report: come back with PLAT_NATIVE_DONE.  A call that is not one of the native ones

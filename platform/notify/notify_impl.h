@@ -73,6 +73,7 @@ struct plat_mm {
 	struct hash_node by_pid;      /* (t) in the table if pid */
 	bool in_by_pid;               /* (t) */
 	bool native, clocks_off;      /* (m) */
+	atomic_bool populate;         /* plat_mm_set_populate() */
 	struct mutex patch_mutex;     /* see patch.h */
 	struct mutex fds_mutex;       /* LOCK_LEAF: the stub's descriptors 0… are one thread's at a time */
 	struct patch *patch;          /* (m) NULL until the first trap that counts */
@@ -128,6 +129,7 @@ struct plat_thread {
 	uint64_t fpstate;               /* (f) address in the stub's frame; 0: it stands in a patched call */
 	struct notify_window windows[STUB_WINDOWS_MAX]; /* as request */
 	uint32_t window_count;
+	uint64_t populated, populated_end; /* (f) what was faulted in last */
 	uint8_t *input;                 /* as request: copies of the windows' input */
 	size_t input_room;
 	bool result_set, regs_set, fpu_init; /* (f) to be loaded by the next run */

@@ -1051,6 +1051,11 @@ static void notify_mm_set_clocks(struct plat_mm *mm, bool on)
 	latch_unlock(&mm->latch);
 }
 
+static void notify_mm_set_populate(struct plat_mm *mm, bool on)
+{
+	atomic_store_explicit(&mm->populate, on, memory_order_relaxed);
+}
+
 static void notify_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id)
 {
 	struct stub_process *p;
@@ -1090,6 +1095,7 @@ const struct platform_ops notify_ops = {
 	.mm_set_identity = notify_mm_set_identity,
 	.mm_set_native = notify_mm_set_native,
 	.mm_set_clocks = notify_mm_set_clocks,
+	.mm_set_populate = notify_mm_set_populate,
 	.mm_tid = notify_mm_tid,
 	.mm_space = notify_mm_space,
 	.mm_original = notify_patch_original,

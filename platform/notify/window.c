@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "lib/mem.h"
 #include "platform/host.h"
@@ -114,6 +116,30 @@ static void input_update(struct plat_thread *pt, uint64_t addr, const void *src,
 		       MIN(size, w->size - (size_t)(addr - w->addr)));
 }
 
+/*
+ * Have the process fault in [addr, addr+size), unless that was done last time.  What can't be populated
+ * is left to the copy, which knows the errors.
+ */
+static void populate(struct plat_thread *pt, uint64_t addr, size_t size)
+{
+	uint64_t from = addr & ~(PAGE_SIZE - 1ull), to;
+	struct plat_hostcall c = { .nr = SYS_madvise, .host_fd = -1 };
+
+	if (!atomic_load_explicit(&pt->mm->populate, memory_order_relaxed) || size < PAGE_SIZE ||
+	    fiber_self() != pt->fiber || __builtin_add_overflow(addr, size + PAGE_SIZE - 1, &to))
+		return;
+	to &= ~(PAGE_SIZE - 1ull);
+	if (from >= pt->populated && to <= pt->populated_end)
+		return;
+	c.args[0] = from;
+	c.args[1] = to - from;
+	c.args[2] = MADV_POPULATE_WRITE;
+	if (!plat_hostcall_is_allowed(&c) || notify_hostcalls_raw(pt, &c, 1) != 1)
+		return;
+	pt->populated = from;
+	pt->populated_end = to;
+}
+
 static ssize_t window_space_write(const struct uio_space *s, uint64_t addr, const void *src,
 				  size_t size)
 {
@@ -130,6 +156,7 @@ static ssize_t window_space_write(const struct uio_space *s, uint64_t addr, cons
 			return (ssize_t)size;
 		}
 	}
+	populate(pt, addr, size);
 	return plat_mm_write(pt->mm, addr, src, size, false);
 }
 
@@ -138,9 +165,14 @@ static ssize_t window_space_writev(const struct uio_space *s, uint64_t addr, con
 {
 	struct plat_thread *pt = container_of(s, struct plat_thread, space);
 	ssize_t n, done = 0;
+	size_t size = 0;
 
-	if (pt->window_count == 0)
+	if (pt->window_count == 0) {
+		for (size_t i = 0; i < count; i++)
+			size += iov[i].iov_len;
+		populate(pt, addr, size);
 		return plat_mm_writev(pt->mm, addr, iov, count);
+	}
 	for (size_t i = 0; i < count; i++) {
 		n = window_space_write(s, addr + (uint64_t)done, iov[i].iov_base, iov[i].iov_len);
 		if (n < 0)

@@ -672,6 +672,7 @@ static int exec_commit(struct exec *x)
 	plat_mm_set_native(t->mm->plat, !t->seccomp_mode && !t->ptrace.tracer &&
 						!mm_limited(t->process));
 	plat_mm_set_clocks(t->mm->plat, !t->ns->time);
+	plat_mm_set_populate(t->mm->plat, task_memory_limited(t));
 	mutex_lock(&t->mm->lock);
 	old_exe = t->mm->exe;
 	old_owner = t->mm->user_ns;

@@ -451,6 +451,8 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 		plat_mm_set_native(t->mm->plat, false);
 	if (t->ns->time)
 		plat_mm_set_clocks(t->mm->plat, false);
+	if (!(a->flags & CLONE_VM))
+		plat_mm_set_populate(t->mm->plat, task_memory_limited(t));
 	if (!(a->flags & CLONE_THREAD))
 		process_cpu_limit(p);
 	if (pidfd >= 0)

@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sentry/container.h"
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/sys/dispatch.h"
@@ -595,6 +596,13 @@ void task_pt_drain(struct task *t)
 		waiter_sleep(&w, WAITER_UNINTERRUPTIBLE, INT64_MAX);
 	}
 	waiter_cancel(&w);
+}
+
+bool task_memory_limited(const struct task *t)
+{
+	const struct container *k = t->process->container;
+
+	return k && __atomic_load_n(&k->memory_limit, __ATOMIC_RELAXED) != 0;
 }
 
 uint64_t task_robust_list(struct task *t)

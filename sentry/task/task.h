@@ -466,6 +466,8 @@ long task_exec(struct task *t, const struct path *at, const char *name, char *co
 struct plat_thread *task_pt_pin(struct task *t) must_check;
 void task_pt_unpin(struct task *t);
 void task_pt_drain(struct task *t);
+/* Whether its container has a memory limit (as it is now). */
+bool task_memory_limited(const struct task *t);
 /* Address of t's list of robust futexes; 0: none. */
 uint64_t task_robust_list(struct task *t);
 /* What t's host thread has used, or had at its end. */
