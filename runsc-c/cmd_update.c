@@ -109,7 +109,11 @@ static int apply(struct state *s, const struct oci_resources *r, struct err *e)
 	json_t *o;
 
 	cgroup_from_json(s->cgroup, &c);
-	cgroup_apply(&c, r, s->rootless, e);
+	if (c.count == 0) /* rootless; in runc's words */
+		err_set(e, EPERM, "cannot set %s limit: container could not join or create cgroup",
+			r->memory_limit != 0 ? "memory" : r->pids_limit != 0 ? "pids" : "cpu");
+	else
+		cgroup_apply(&c, r, false, e);
 	cgroup_fini(&c);
 	if (err_is(e) || state_status(s) == CTR_PAUSED)
 		return e->error;

@@ -35,6 +35,12 @@ dk() { docker "$1" --runtime "$RT" --label row="$N" "${@:2}"; }
 # A network of the row's: net [FLAGS…]
 net() { docker network create "$@" "$N" > /dev/null; }
 address() { docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$1"; }
+# buildah with the row's runtime; for an ordinary user with the isolation that needs no bridge: bd bud|run|… [ARG…]
+bd() {
+	local flags=()
+	case $1 in bud|run) flags=(--runtime "$(runtime_path)" --isolation oci --network none) ;; esac
+	if [ "$CLIENT" = rootless ]; then as_user buildah "$1" "${flags[@]}" "${@:2}"; else buildah "$1" "${flags[@]}" "${@:2}"; fi
+}
 # A container that sleeps: sleeper [FLAGS…]
 sleeper() { run -d --name "$N" "$@" busybox sleep 1000 > /dev/null; }
 # Wait until a command succeeds: until_true SECONDS COMMAND…
