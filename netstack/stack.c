@@ -103,6 +103,13 @@ void stack_put(struct stack *s)
 		neigh_fini(atomic_load(&s->nics[i]));
 		mem_free(atomic_load(&s->nics[i]));
 	}
+	while (s->buried) {
+		struct nic *n = s->buried;
+
+		s->buried = n->below;
+		neigh_fini(n);
+		mem_free(n);
+	}
 	mem_free(s);
 }
 

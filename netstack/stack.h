@@ -86,6 +86,8 @@ struct nic_config {
 	uint32_t ifindex; /* 0: the next one */
 	const struct link_ops *ops;
 	void *ctx;
+	bool noarp;       /* IFF_NOARP from the beginning */
+	const char *kind; /* IFLA_INFO_KIND, a constant; NULL: none */
 };
 
 struct nic_stats {
@@ -101,6 +103,7 @@ struct nic_info {
 	uint32_t mtu;
 	uint32_t txqlen;
 	uint8_t mac[6], broadcast[6];
+	const char *kind; /* as in nic_config */
 	struct nic_stats stats;
 };
 
@@ -113,6 +116,11 @@ void nic_input(struct stack *s, uint32_t ifindex, struct pkt *p);
 void nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts);
 /* Detach from its ops: no transmit call is made any more once this returns (on the same fiber). */
 void nic_detach(struct stack *s, uint32_t ifindex);
+/*
+ * Take an interface away: down, without addresses, found no more.  Its memory stays (borrowed pointers),
+ * so a stack sees at most NIC_GONE_MAX of them: then nic_add() is -ENOSPC.  -ENODEV; -EOPNOTSUPP: loopback.
+ */
+int nic_remove(struct stack *s, uint32_t ifindex);
 /* The link could not send a packet that transmit was given: for the counters. */
 void nic_tx_failed(struct stack *s, uint32_t ifindex);
 
@@ -215,6 +223,7 @@ int neigh_for_each(struct stack *s, int (*fn)(void *arg, const struct neigh_info
 
 enum stack_event {
 	STACK_LINK = 1,
+	STACK_LINK_DEL,
 	STACK_ADDR_NEW,
 	STACK_ADDR_DEL,
 	STACK_ROUTE_NEW,

@@ -44,6 +44,7 @@
 #endif
 
 #define NIC_MAX         64
+#define NIC_GONE_MAX    1024
 #define ADDR_MAX        1024
 #define ROUTE_MAX       8192
 #define NEIGH_QUEUE_MAX 64
@@ -118,6 +119,9 @@ struct nic {
 	uint32_t features, gso_max; /* (c) */
 	_Atomic(const struct link_ops *) ops; /* (a) NULL after detach */
 	void *ctx;           /* (c) */
+	const char *kind;    /* (c) or NULL */
+	atomic_bool gone;    /* (a) removed */
+	struct nic *below;   /* (stack->conf_lock) the next buried one */
 	struct hash neighs;  /* (n) */
 	struct list neigh_lru; /* (n) oldest first */
 	struct list groups;  /* (n) struct mcast_group */
@@ -171,7 +175,9 @@ struct stack {
 	const struct stack_ops *ops; /* (c) */
 	void *ctx;                   /* (c) */
 	struct nlock conf_lock;      /* LOCK_NET_STACK */
-	_Atomic(struct nic *) nics[NIC_MAX]; /* (a) by slot, never removed */
+	_Atomic(struct nic *) nics[NIC_MAX]; /* (a) by slot; one that is gone stays until the slot is needed */
+	struct nic *buried;          /* (conf_lock) those that had to leave their slots */
+	unsigned int nburied;        /* (conf_lock) */
 	atomic_uint nic_count;
 	uint32_t next_ifindex;       /* (conf_lock) */
 

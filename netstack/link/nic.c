@@ -20,7 +20,7 @@ struct nic *nic_peek(struct stack *s, uint32_t ifindex)
 	for (unsigned int i = 0; i < count; i++) {
 		struct nic *n = atomic_load_explicit(&s->nics[i], memory_order_relaxed);
 
-		if (n->ifindex == ifindex)
+		if (n->ifindex == ifindex && !atomic_load_explicit(&n->gone, memory_order_relaxed))
 			return n;
 	}
 	return NULL;
@@ -35,7 +35,8 @@ uint32_t nic_by_name(struct stack *s, const char *name)
 	for (unsigned int i = 0; i < count && !found; i++) {
 		struct nic *n = atomic_load_explicit(&s->nics[i], memory_order_relaxed);
 
-		if (strncmp(n->name, name, IFNAMSIZ) == 0)
+		if (strncmp(n->name, name, IFNAMSIZ) == 0 &&
+		    !atomic_load_explicit(&n->gone, memory_order_relaxed))
 			found = n->ifindex;
 	}
 	nrwlock_read_unlock(&s->tables);
@@ -69,10 +70,28 @@ static bool nic_name_ok(const char *name)
 
 static void nic_rs_timer(struct ntimer *t, struct txq *q);
 
+/* A slot for one more: a new one, or that of one that is gone.  NIC_MAX: none.  conf_lock held. */
+static unsigned int nic_slot(struct stack *s, unsigned int count)
+{
+	if (count < NIC_MAX)
+		return count;
+	for (unsigned int i = 0; i < count && s->nburied < NIC_GONE_MAX; i++) {
+		struct nic *n = atomic_load(&s->nics[i]);
+
+		if (!atomic_load(&n->gone))
+			continue;
+		n->below = s->buried;
+		s->buried = n;
+		s->nburied++;
+		return i;
+	}
+	return NIC_MAX;
+}
+
 int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 {
 	struct nic_info info;
-	unsigned int count;
+	unsigned int count, slot = NIC_MAX;
 	struct nic *n;
 	int err = 0;
 
@@ -89,9 +108,11 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 	n->features = c->features;
 	n->gso_max = c->gso_max ? c->gso_max : 65535;
 	n->ctx = c->ctx;
+	n->kind = c->kind;
+	atomic_init(&n->gone, false);
 	atomic_init(&n->ops, c->ops);
 	atomic_init(&n->mtu, c->mtu);
-	atomic_init(&n->flags, nic_initial_flags(c->type));
+	atomic_init(&n->flags, nic_initial_flags(c->type) | (c->noarp ? IFF_NOARP : 0));
 	nlock_init(&n->lock, LOCK_NET_NIC);
 	list_init(&n->groups);
 	ntimer_init(&n->rs_timer, nic_rs_timer);
@@ -101,15 +122,16 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 
 	nlock_lock(&s->conf_lock);
 	count = atomic_load(&s->nic_count);
-	if (count == NIC_MAX)
-		err = -ENOSPC;
-	else if (nic_by_name(s, c->name) || (c->ifindex && nic_peek(s, c->ifindex)))
+	if (nic_by_name(s, c->name) || (c->ifindex && nic_peek(s, c->ifindex)))
 		err = -EEXIST;
+	else if ((slot = nic_slot(s, count)) == NIC_MAX)
+		err = -ENOSPC;
 	if (err == 0) {
 		n->ifindex = c->ifindex ? c->ifindex : s->next_ifindex;
 		s->next_ifindex = MAX(s->next_ifindex, n->ifindex + 1);
-		atomic_store_explicit(&s->nics[count], n, memory_order_relaxed);
-		atomic_store_explicit(&s->nic_count, count + 1, memory_order_release);
+		atomic_store_explicit(&s->nics[slot], n, memory_order_release);
+		if (slot == count)
+			atomic_store_explicit(&s->nic_count, count + 1, memory_order_release);
 	}
 	nlock_unlock(&s->conf_lock);
 	if (err < 0) {
@@ -153,6 +175,7 @@ void nic_get_info(struct nic *n, struct nic_info *out)
 	out->mtu = atomic_load(&n->mtu);
 	out->txqlen = 1000;
 	memcpy(out->mac, n->mac, ETH_ALEN);
+	out->kind = n->kind;
 	if (n->type == LINK_ETHERNET)
 		memset(out->broadcast, 0xff, ETH_ALEN);
 	out->stats = (struct nic_stats){
@@ -186,7 +209,11 @@ int nic_for_each(struct stack *s, int (*fn)(void *arg, const struct nic_info *i)
 	int err = 0;
 
 	for (unsigned int i = 0; i < count && err == 0; i++) {
-		nic_get_info(atomic_load(&s->nics[i]), &info);
+		struct nic *n = atomic_load(&s->nics[i]);
+
+		if (atomic_load_explicit(&n->gone, memory_order_relaxed))
+			continue;
+		nic_get_info(n, &info);
 		err = fn(arg, &info);
 	}
 	return err;
@@ -259,6 +286,48 @@ int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t ma
 	}
 	txq_flush(&q);
 	nic_changed(n);
+	return 0;
+}
+
+struct first_addr {
+	uint32_t ifindex;
+	struct addr_info i;
+	bool found;
+};
+
+static int take_first_addr(void *arg, const struct addr_info *a)
+{
+	struct first_addr *f = arg;
+
+	if (a->ifindex == f->ifindex && !f->found) {
+		f->i = *a;
+		f->found = true;
+	}
+	return 0;
+}
+
+int nic_remove(struct stack *s, uint32_t ifindex)
+{
+	struct nic *n = nic_peek(s, ifindex);
+	struct nic_info info;
+
+	if (!n)
+		return -ENODEV;
+	if (n->type == LINK_LOOPBACK)
+		return -EOPNOTSUPP;
+	nic_detach(s, ifindex);
+	nic_set_flags(s, ifindex, 0, IFF_UP);
+	for (;;) {
+		struct first_addr f = { .ifindex = ifindex };
+
+		if (addr_for_each(s, take_first_addr, &f) < 0 || !f.found || addr_del(s, &f.i) < 0)
+			break;
+	}
+	nic_get_info(n, &info);
+	if (atomic_exchange(&n->gone, true))
+		return -ENODEV; /* somebody else was first */
+	stack_bump(s);
+	stack_event(s, STACK_LINK_DEL, &info);
 	return 0;
 }
 

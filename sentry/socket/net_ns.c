@@ -16,6 +16,7 @@
 #include "sentry/socket/link.h"
 #include "sentry/socket/netlink.h"
 #include "sentry/socket/resolver.h"
+#include "sentry/socket/virtual_link.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/user_ns.h"
@@ -38,6 +39,7 @@ struct net_ns *net_ns_new(struct user_ns *owner)
 	ns->dialer_fd = ns->guard_fd = -1;
 	mutex_init(&ns->lock, LOCK_SOCKET);
 	list_init(&ns->links);
+	list_init(&ns->virtual_links);
 	latch_init(&ns->netlink_latch);
 	list_init(&ns->netlinks);
 	work_init(&ns->end, net_ns_end, ns);
@@ -72,12 +74,14 @@ static void net_ns_end(void *arg)
 	resolver_stop(ns->resolver);
 	ns->resolver = NULL;
 	links_stop(ns);
+	virtual_links_stop(ns);
 	if (s && !stack_is_idle(s)) {
 		timer_arm(&ns->linger, clock_mono_ns() + LINGER_NS);
 		return;
 	}
 	if (s)
 		stack_drive_stop(&ns->drive);
+	virtual_links_free(ns);
 	if (ns->dialer_fd >= 0)
 		host_close(ns->dialer_fd);
 	if (ns->guard_fd >= 0)

@@ -37,6 +37,7 @@ struct net_ns {
 	struct stack *_Atomic stack; /* (a) set once, under lock */
 	struct stack_drive drive;    /* (l) */
 	struct list links;           /* (l) struct link of sentry/socket/link.h */
+	struct list virtual_links;   /* virtual_link.c's */
 	struct resolver *resolver;   /* (l) or NULL */
 	int dialer_fd;               /* (l) owned: TCP to Docker's DNS server (resolver.h); -1: none */
 	int guard_fd;                /* (l) owned: see network_config; -1: none */

@@ -209,6 +209,12 @@ int nl_parse(const struct nlmsghdr *h, size_t header_size, struct nl_attrs *out)
 	return 0;
 }
 
+void nl_parse_at(const struct nlattr *a, size_t size, struct nl_attrs *out)
+{
+	size = MIN(NLA_ALIGN(size), nl_size(a));
+	nl_parse_attrs((const char *)nl_data(a) + size, nl_size(a) - size, out);
+}
+
 void nl_parse_nested(const struct nlattr *a, struct nl_attrs *out)
 {
 	nl_parse_attrs(nl_data(a), nl_size(a), out);

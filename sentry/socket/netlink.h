@@ -54,6 +54,8 @@ static inline const void *nl_body(const struct nlmsghdr *h)
 /* After a header of header_size bytes of h's payload.  -EINVAL: the payload is too short for it. */
 int nl_parse(const struct nlmsghdr *h, size_t header_size, struct nl_attrs *out);
 void nl_parse_nested(const struct nlattr *a, struct nl_attrs *out);
+/* The same behind a header of size bytes, which must be there. */
+void nl_parse_at(const struct nlattr *a, size_t size, struct nl_attrs *out);
 static inline const void *nl_data(const struct nlattr *a)
 {
 	return (const char *)a + NLA_HDRLEN;
@@ -84,6 +86,11 @@ int sock_diag_request(struct nl_request *q);
 int unix_diag_request(struct nl_request *q); /* of AF_UNIX, checked as far as struct sock_diag_req */
 /* What changes (NEW, DEL), apart: the caller may administer the namespace. */
 int rtnetlink_change(struct nl_request *q);
+/* Interfaces that are made from inside (rtnetlink_link.c). */
+struct ifinfomsg;
+int rtnetlink_new_link(struct nl_request *q, const struct ifinfomsg *m, const struct nl_attrs *a);
+/* To the namespace that a names; under another name if that is not "". */
+int rtnetlink_move_link(struct nl_request *q, uint32_t ifindex, const char *name, const struct nl_attrs *a);
 
 /* stack_event_fn: to the groups of rtnetlink.  arg is the net_ns. */
 void rtnetlink_event(void *arg, enum stack_event what, const void *info);

@@ -83,6 +83,12 @@ void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info
 		nl_attr(r, IFLA_ADDRESS, i->mac, sizeof(i->mac));
 		nl_attr(r, IFLA_BROADCAST, i->broadcast, sizeof(i->broadcast));
 	}
+	if (i->kind) {
+		size_t nest = nl_nest(r, IFLA_LINKINFO);
+
+		nl_attr_str(r, IFLA_INFO_KIND, i->kind);
+		nl_nest_end(r, nest);
+	}
 	put_stats(r, &i->stats);
 	nl_end(r);
 }
@@ -197,7 +203,8 @@ void rtnetlink_event(void *arg, enum stack_event what, const void *info)
 
 	switch (what) {
 	case STACK_LINK:
-		rtnetlink_put_link(&r, RTM_NEWLINK, info);
+	case STACK_LINK_DEL:
+		rtnetlink_put_link(&r, what == STACK_LINK ? RTM_NEWLINK : RTM_DELLINK, info);
 		break;
 	case STACK_ADDR_NEW:
 	case STACK_ADDR_DEL:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * rtnetlink_set.c: rtnetlink(7): changes: interfaces up and down, MTU, name and address; addresses;
- * routes; neighbours.  Interfaces are not made or removed from inside, and there are no rules but the
- * three that every namespace has: EOPNOTSUPP, as a kernel built without them.
+ * routes; neighbours.  Making and removing interfaces: rtnetlink_link.c.  There are no rules but the three
+ * that every namespace has: EOPNOTSUPP, as a kernel built without them.
  */
 #include <errno.h>
 #include <linux/fib_rules.h>
@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/socket/netlink.h"
+#include "sentry/socket/virtual_link.h"
 
 static void copy_name(char out[static IFNAMSIZ], const struct nlattr *a)
 {
@@ -24,6 +25,13 @@ static void copy_name(char out[static IFNAMSIZ], const struct nlattr *a)
 }
 
 /* ---- links ------------------------------------------------------------------------------------- */
+
+static int remove_link(struct nl_request *q, uint32_t ifindex)
+{
+	if (!ifindex || !nic_exists(q->stack, ifindex))
+		return -ENODEV;
+	return virtual_link_remove(q->net, ifindex) == 0 ? 0 : -EOPNOTSUPP; /* lo, and those of the host */
+}
 
 static int change_link(struct nl_request *q)
 {
@@ -38,16 +46,18 @@ static int change_link(struct nl_request *q)
 	copy_name(name, a.tb[IFLA_IFNAME]);
 	ifindex = m->ifi_index > 0 ? (uint32_t)m->ifi_index : nic_by_name(q->stack, name);
 	if (q->h->nlmsg_type == RTM_DELLINK)
-		return ifindex && nic_exists(q->stack, ifindex) ? -EOPNOTSUPP : -ENODEV;
+		return remove_link(q, ifindex);
 	if (!ifindex || !nic_exists(q->stack, ifindex)) {
 		if (q->h->nlmsg_type == RTM_NEWLINK && (q->h->nlmsg_flags & NLM_F_CREATE))
-			return -EOPNOTSUPP;
+			return rtnetlink_new_link(q, m, &a);
 		return -ENODEV;
 	}
 	if (q->h->nlmsg_type == RTM_NEWLINK && (q->h->nlmsg_flags & NLM_F_EXCL))
 		return -EEXIST;
-	if (a.tb[IFLA_NET_NS_PID] || a.tb[IFLA_NET_NS_FD] || a.tb[IFLA_MASTER] || a.tb[IFLA_LINKINFO])
+	if (a.tb[IFLA_MASTER] || a.tb[IFLA_LINKINFO])
 		return -EOPNOTSUPP;
+	if (a.tb[IFLA_NET_NS_PID] || a.tb[IFLA_NET_NS_FD])
+		return rtnetlink_move_link(q, ifindex, m->ifi_index > 0 ? name : "", &a);
 	if (a.tb[IFLA_MTU])
 		err = nic_set_mtu(q->stack, ifindex, nl_u32(a.tb[IFLA_MTU]));
 	if (err == 0 && a.tb[IFLA_ADDRESS])

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rtnetlink_link.c: rtnetlink(7): interfaces made, removed and moved between namespaces: dummy and veth.
+ * Other kinds are EOPNOTSUPP, as from a kernel built without them; so is moving or removing an interface
+ * over one of the host's.
+ *
+ * Linux: rtnl_newlink() and veth_newlink(); names by dev_alloc_name().
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sentry/proc/proc.h"
+#include "sentry/socket/net_ns.h"
+#include "sentry/socket/netlink.h"
+#include "sentry/socket/virtual_link.h"
+#include "sentry/task/task.h"
+
+#define NAMES_MAX 10000
+
+static struct net_ns *ns_of_fd(struct task *t, int fd)
+{
+	struct file *f = fdt_file_nopath(t->fdt, fd);
+	struct net_ns *ns = NULL;
+	enum ns_type type;
+	void *any;
+
+	if (!f)
+		return NULL;
+	any = nsfs_file_ns(f, &type);
+	if (any && type == NS_TYPE_NET)
+		ns = net_ns_get(any);
+	file_put(f);
+	return ns;
+}
+
+static struct net_ns *ns_of_pid(struct task *t, int pid)
+{
+	struct task *target = task_lookup(task_pid_ns(t), pid);
+	struct net_ns *ns = NULL;
+
+	if (!target)
+		return NULL;
+	latch_lock(&target->latch);
+	if (target->ns)
+		ns = net_ns_get(target->ns->net);
+	latch_unlock(&target->latch);
+	task_put(target);
+	return ns;
+}
+
+/* The namespace that the attributes name, with a reference: q's own without them. */
+static int target_ns(struct nl_request *q, const struct nl_attrs *a, struct net_ns **out)
+{
+	struct task *t = ctx_task(q->c);
+
+	if (a->tb[IFLA_NET_NS_FD])
+		*out = ns_of_fd(t, (int)nl_u32(a->tb[IFLA_NET_NS_FD]));
+	else if (a->tb[IFLA_NET_NS_PID])
+		*out = ns_of_pid(t, (int)nl_u32(a->tb[IFLA_NET_NS_PID]));
+	else
+		*out = net_ns_get(q->net);
+	if (!*out)
+		return a->tb[IFLA_NET_NS_PID] ? -ESRCH : -EINVAL;
+	if (!cred_capable_ns(q->c->cred, (*out)->user_ns, CAP_NET_ADMIN)) {
+		net_ns_put(*out);
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* Name, MAC, MTU, index.  Without a name, or with "%d" in it: the first that is free. */
+static int parse_config(struct net_ns *ns, const struct ifinfomsg *m, const struct nl_attrs *a,
+			const char *prefix, struct nic_config *c)
+{
+	char given[IFNAMSIZ] = { 0 };
+	size_t stem;
+	char *d;
+
+	c->mtu = a->tb[IFLA_MTU] ? nl_u32(a->tb[IFLA_MTU]) : 1500;
+	c->ifindex = m->ifi_index > 0 ? (uint32_t)m->ifi_index : 0;
+	if (a->tb[IFLA_ADDRESS]) {
+		if (nl_size(a->tb[IFLA_ADDRESS]) != sizeof(c->mac))
+			return -EINVAL;
+		memcpy(c->mac, nl_data(a->tb[IFLA_ADDRESS]), sizeof(c->mac));
+		if (c->mac[0] & 1)
+			return -EADDRNOTAVAIL;
+	}
+	if (a->tb[IFLA_IFNAME])
+		memcpy(given, nl_data(a->tb[IFLA_IFNAME]), MIN(nl_size(a->tb[IFLA_IFNAME]), sizeof(given) - 1));
+	d = strstr(given, "%d");
+	if (given[0] && !d) {
+		memcpy(c->name, given, sizeof(c->name));
+		return 0;
+	}
+	if (strchr(given, '%') != d || (d && d[2]))
+		return -EINVAL;
+	stem = d ? (size_t)(d - given) : strlen(prefix);
+	for (unsigned int i = 0; i < NAMES_MAX; i++) {
+		int n = snprintf(c->name, sizeof(c->name), "%.*s%u", (int)stem, d ? given : prefix, i);
+
+		if (n < 0 || (size_t)n >= sizeof(c->name))
+			break;
+		if (!nic_by_name(net_ns_stack(ns), c->name))
+			return 0;
+	}
+	return -ENFILE;
+}
+
+static int bring_up(struct net_ns *ns, uint32_t ifindex, const struct ifinfomsg *m)
+{
+	if (!m->ifi_flags)
+		return 0;
+	return nic_set_flags(net_ns_stack(ns), ifindex, m->ifi_flags, m->ifi_change ? m->ifi_change : UINT32_MAX);
+}
+
+/* The other end: an ifinfomsg and attributes of its own, or nothing. */
+static int new_veth(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
+		    const struct nlattr *data)
+{
+	const struct ifinfomsg none = { .ifi_family = 0 }, *pm = &none;
+	struct nl_attrs a = { .tb = { NULL } };
+	struct nic_config peer = { .mtu = c->mtu };
+	uint32_t ifindex, peer_index;
+	struct net_ns *peer_ns;
+	int err;
+
+	if (data)
+		nl_parse_nested(data, &a);
+	data = a.tb[VETH_INFO_PEER];
+	memset(&a, 0, sizeof(a));
+	if (data) {
+		if (nl_size(data) < sizeof(*pm))
+			return -EINVAL;
+		pm = nl_data(data);
+		nl_parse_at(data, sizeof(*pm), &a);
+	}
+	if (a.tb[IFLA_NET_NS_FD] || a.tb[IFLA_NET_NS_PID]) {
+		err = target_ns(q, &a, &peer_ns);
+		if (err < 0)
+			return err;
+	} else {
+		peer_ns = net_ns_get(ns);
+	}
+	err = net_ns_stack(peer_ns) ? parse_config(peer_ns, pm, &a, "veth", &peer) : -ENOMEM;
+	/* Two names that nobody chose, in one namespace. */
+	if (err == 0 && peer_ns == ns && !a.tb[IFLA_IFNAME] && strcmp(peer.name, c->name) == 0)
+		snprintf(peer.name, sizeof(peer.name), "veth%u", (unsigned int)strtoul(c->name + 4, NULL, 10) + 1);
+	if (err == 0)
+		err = virtual_link_pair(ns, c, &ifindex, peer_ns, &peer, &peer_index);
+	if (err == 0)
+		err = bring_up(ns, ifindex, m);
+	if (err == 0)
+		err = bring_up(peer_ns, peer_index, pm);
+	net_ns_put(peer_ns);
+	return err;
+}
+
+int rtnetlink_new_link(struct nl_request *q, const struct ifinfomsg *m, const struct nl_attrs *a)
+{
+	struct nl_attrs info = { .tb = { NULL } };
+	struct nic_config c = { .mtu = 0 };
+	char kind[16] = { 0 };
+	struct net_ns *ns;
+	uint32_t ifindex;
+	int err;
+
+	if (a->tb[IFLA_LINKINFO])
+		nl_parse_nested(a->tb[IFLA_LINKINFO], &info);
+	if (info.tb[IFLA_INFO_KIND])
+		memcpy(kind, nl_data(info.tb[IFLA_INFO_KIND]),
+		       MIN(nl_size(info.tb[IFLA_INFO_KIND]), sizeof(kind) - 1));
+	if (a->tb[IFLA_MASTER] || (strcmp(kind, "dummy") != 0 && strcmp(kind, "veth") != 0))
+		return -EOPNOTSUPP;
+	err = target_ns(q, a, &ns);
+	if (err < 0)
+		return err;
+	err = net_ns_stack(ns) ? parse_config(ns, m, a, kind, &c) : -ENOMEM;
+	if (err == 0 && kind[0] == 'v') {
+		err = new_veth(q, ns, m, &c, info.tb[IFLA_INFO_DATA]);
+	} else if (err == 0) {
+		err = virtual_link_dummy(ns, &c, &ifindex);
+		if (err == 0)
+			err = bring_up(ns, ifindex, m);
+	}
+	net_ns_put(ns);
+	return err;
+}
+
+int rtnetlink_move_link(struct nl_request *q, uint32_t ifindex, const char *name, const struct nl_attrs *a)
+{
+	struct net_ns *ns;
+	int err = target_ns(q, a, &ns);
+
+	if (err < 0)
+		return err;
+	if (ns != q->net) {
+		err = net_ns_stack(ns) ? virtual_link_move(q->net, ifindex, ns, name) : -ENOMEM;
+		if (err == -ENODEV)
+			err = -EOPNOTSUPP; /* it is there, but not one of these */
+	}
+	net_ns_put(ns);
+	return err;
+}

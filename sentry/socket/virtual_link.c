@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtual_link.c: dummy and veth interfaces, made and removed by rtnetlink(7).
+ *
+ * What one end of a pair sends waits in the other's queue for a service fiber, as packets of a softirq:
+ * delivering at once would nest for as long as a conversation goes on.
+ *
+ * Life: an end is in its namespace's list until this ends (net_ns.h), since the stack's interface, which
+ * stays as long, refers to it.  Removing: `dead` is set for both ends under the latch, by one caller, who
+ * then takes the interfaces away.  A namespace that ends waits until whoever does that, and the service
+ * fiber, have left its ends alone.
+ *
+ * Locks: virtual.latch guards lists, peers, queues and the flags; a leaf.
+ */
+#include "sentry/socket/virtual_link.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "lib/fiber.h"
+#include "lib/latch.h"
+#include "lib/mem.h"
+#include "netstack/pkt.h"
+#include "netstack/stack.h"
+#include "platform/host.h"
+#include "sentry/socket/net_ns.h"
+
+#define QUEUE_MAX 1000 /* packets, as txqueuelen */
+#define DEAD_MAX  1024 /* of a namespace: then no more are made */
+
+/* (c) constant, (v) virtual.latch */
+struct virtual_link {
+	struct list node;          /* (v) net_ns->virtual_links */
+	struct net_ns *ns;         /* (c) borrowed */
+	struct stack *stack;       /* (c) */
+	uint32_t ifindex;          /* (c) once alive */
+	struct virtual_link *peer; /* (v) NULL: a dummy, or dead */
+	bool dead;                 /* (v) */
+	unsigned int users;        /* (v) who still looks at it: remover, service fiber */
+	struct list queue;         /* (v) struct pkt */
+	unsigned int queued;       /* (v) */
+	struct work work;
+};
+
+static struct {
+	struct latch latch;
+} virtual;
+
+/* ---- packets ----------------------------------------------------------------------------------- */
+
+static void virtual_deliver(void *arg)
+{
+	struct virtual_link *l = arg;
+	struct list pkts;
+
+	list_init(&pkts);
+	latch_lock(&virtual.latch);
+	list_splice(&pkts, &l->queue);
+	l->queued = 0;
+	latch_unlock(&virtual.latch);
+	nic_input_list(l->stack, l->ifindex, &pkts);
+	latch_lock(&virtual.latch);
+	l->users--;
+	latch_unlock(&virtual.latch);
+}
+
+static void virtual_transmit(void *ctx, struct pkt *p)
+{
+	struct virtual_link *l = ctx, *to;
+	bool kick = false;
+
+	/* It arrives as it left: a large segment stays one, and its checksum is nobody's to doubt. */
+	p->flags &= PKT_CSUM_PARTIAL;
+	if (p->flags & PKT_CSUM_PARTIAL)
+		p->flags |= PKT_CSUM_OK;
+	latch_lock(&virtual.latch);
+	to = l->peer;
+	if (to && to->queued < QUEUE_MAX) {
+		list_append(&to->queue, &p->node);
+		kick = to->queued++ == 0;
+		to->users += kick;
+		p = NULL;
+	}
+	latch_unlock(&virtual.latch);
+	if (kick)
+		work_queue(&to->work); /* it stays while we are its user */
+	if (p && to)
+		nic_tx_failed(l->stack, l->ifindex);
+	pkt_free(p);
+}
+
+static const struct link_ops virtual_ops = { .transmit = virtual_transmit };
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static struct virtual_link *virtual_new(struct net_ns *ns)
+{
+	struct virtual_link *l = mem_new(struct virtual_link);
+
+	if (!l)
+		return NULL;
+	l->ns = ns;
+	l->stack = net_ns_stack(ns);
+	list_init(&l->queue);
+	work_init(&l->work, virtual_deliver, l);
+	if (!l->stack) {
+		mem_free(l);
+		return NULL;
+	}
+	return l;
+}
+
+static bool virtual_may_add(struct net_ns *ns)
+{
+	unsigned int count = 0;
+	struct list *n;
+
+	latch_lock(&virtual.latch);
+	for (n = ns->virtual_links.next; n != &ns->virtual_links; n = n->next)
+		count++;
+	latch_unlock(&virtual.latch);
+	return count < DEAD_MAX;
+}
+
+static void random_mac(uint8_t mac[6])
+{
+	static const uint8_t none[6];
+
+	if (memcmp(mac, none, sizeof(none)) != 0)
+		return;
+	(void)host_getrandom(mac, 6, 0);
+	mac[0] = (uint8_t)((mac[0] & 0xfe) | 2); /* unicast, locally administered */
+}
+
+static int virtual_add(struct virtual_link *l, struct nic_config *c, uint32_t *ifindex)
+{
+	int err = virtual_may_add(l->ns) ? 0 : -ENOSPC;
+
+	random_mac(c->mac);
+	c->type = LINK_ETHERNET;
+	c->ops = &virtual_ops;
+	c->ctx = l;
+	if (err == 0)
+		err = nic_add(l->stack, c, ifindex);
+	if (err < 0)
+		return err;
+	l->ifindex = *ifindex;
+	latch_lock(&virtual.latch);
+	list_append(&l->ns->virtual_links, &l->node);
+	latch_unlock(&virtual.latch);
+	return 0;
+}
+
+int virtual_link_dummy(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex)
+{
+	struct virtual_link *l = virtual_new(ns);
+	int err = l ? 0 : -ENOMEM;
+
+	c->noarp = true;
+	c->kind = "dummy";
+	if (err == 0)
+		err = virtual_add(l, c, ifindex);
+	if (err < 0)
+		mem_free(l);
+	return err;
+}
+
+int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex,
+		      struct net_ns *peer_ns, struct nic_config *peer, uint32_t *peer_ifindex)
+{
+	struct virtual_link *a = virtual_new(ns), *b = virtual_new(peer_ns);
+	int err = a && b ? 0 : -ENOMEM;
+
+	c->kind = peer->kind = "veth";
+	c->features = peer->features = LINK_TX_CSUM | LINK_TX_TSO4 | LINK_TX_TSO6 | LINK_TX_USO;
+	if (err == 0)
+		err = virtual_add(b, peer, peer_ifindex);
+	if (err < 0)
+		goto free_both;
+	err = virtual_add(a, c, ifindex);
+	if (err < 0) {
+		virtual_link_remove(peer_ns, *peer_ifindex);
+		mem_free(a);
+		return err;
+	}
+	latch_lock(&virtual.latch);
+	if (!a->dead && !b->dead) {
+		a->peer = b;
+		b->peer = a;
+	}
+	latch_unlock(&virtual.latch);
+	return 0;
+
+free_both:
+	mem_free(a);
+	mem_free(b);
+	return err;
+}
+
+/* l and its peer, if this caller is the one who removes them; latch held. */
+static struct virtual_link *virtual_kill_locked(struct virtual_link *l)
+{
+	struct virtual_link *p = l->peer;
+
+	l->dead = true;
+	l->peer = NULL;
+	l->users++;
+	if (p) {
+		p->dead = true;
+		p->peer = NULL;
+		p->users++;
+	}
+	return p;
+}
+
+static void virtual_take_away(struct virtual_link *l)
+{
+	struct list pkts;
+
+	(void)nic_remove(l->stack, l->ifindex);
+	list_init(&pkts);
+	latch_lock(&virtual.latch);
+	list_splice(&pkts, &l->queue);
+	l->queued = 0;
+	l->users--; /* l may be gone with the latch */
+	latch_unlock(&virtual.latch);
+	pkt_free_list(&pkts);
+}
+
+static struct virtual_link *virtual_find_locked(struct net_ns *ns, uint32_t ifindex)
+{
+	for (struct list *n = ns->virtual_links.next; n != &ns->virtual_links; n = n->next) {
+		struct virtual_link *i = list_entry(n, struct virtual_link, node);
+
+		if (i->ifindex == ifindex && !i->dead)
+			return i;
+	}
+	return NULL;
+}
+
+int virtual_link_move(struct net_ns *ns, uint32_t ifindex, struct net_ns *to, const char *name)
+{
+	struct virtual_link *l, *p = NULL, *new;
+	struct nic_config c = { .mtu = 0 };
+	struct nic_info i;
+	uint32_t index;
+	int err;
+
+	latch_lock(&virtual.latch);
+	l = virtual_find_locked(ns, ifindex);
+	latch_unlock(&virtual.latch);
+	if (!l || nic_info(net_ns_stack(ns), ifindex, &i) < 0)
+		return -ENODEV;
+	memcpy(c.name, i.name, sizeof(c.name));
+	if (*name)
+		strncpy(c.name, name, sizeof(c.name) - 1);
+	memcpy(c.mac, i.mac, sizeof(c.mac));
+	c.mtu = i.mtu;
+	c.kind = i.kind;
+	c.noarp = i.flags & IFF_NOARP;
+	if (!c.noarp)
+		c.features = LINK_TX_CSUM | LINK_TX_TSO4 | LINK_TX_TSO6 | LINK_TX_USO;
+	new = virtual_new(to);
+	err = new ? virtual_add(new, &c, &index) : -ENOMEM;
+	if (err < 0) {
+		mem_free(new);
+		return err;
+	}
+	latch_lock(&virtual.latch);
+	l = virtual_find_locked(ns, ifindex);
+	if (l && !new->dead) {
+		p = l->peer;
+		l->dead = true;
+		l->peer = NULL;
+		l->users++;
+		new->peer = p;
+		if (p)
+			p->peer = new;
+	}
+	latch_unlock(&virtual.latch);
+	if (!l)
+		(void)virtual_link_remove(to, index);
+	else
+		virtual_take_away(l);
+	return l ? 0 : -ENODEV;
+}
+
+int virtual_link_remove(struct net_ns *ns, uint32_t ifindex)
+{
+	struct virtual_link *l, *p = NULL;
+
+	latch_lock(&virtual.latch);
+	l = virtual_find_locked(ns, ifindex);
+	if (l)
+		p = virtual_kill_locked(l);
+	latch_unlock(&virtual.latch);
+	if (!l)
+		return -ENODEV;
+	virtual_take_away(l);
+	if (p)
+		virtual_take_away(p);
+	return 0;
+}
+
+/* One that lives, or 0; *busy: somebody still looks at one. */
+static uint32_t virtual_next(struct net_ns *ns, bool *busy)
+{
+	uint32_t ifindex = 0;
+
+	*busy = false;
+	latch_lock(&virtual.latch);
+	for (struct list *n = ns->virtual_links.next; n != &ns->virtual_links; n = n->next) {
+		struct virtual_link *l = list_entry(n, struct virtual_link, node);
+
+		if (!l->dead)
+			ifindex = l->ifindex;
+		*busy |= l->users > 0;
+	}
+	latch_unlock(&virtual.latch);
+	return ifindex;
+}
+
+void virtual_links_stop(struct net_ns *ns)
+{
+	uint32_t ifindex;
+	bool busy;
+
+	while ((ifindex = virtual_next(ns, &busy)) != 0 || busy) {
+		if (ifindex)
+			(void)virtual_link_remove(ns, ifindex);
+		else
+			fiber_yield();
+	}
+}
+
+void virtual_links_free(struct net_ns *ns)
+{
+	struct list *n;
+
+	while ((n = list_shift(&ns->virtual_links)) != NULL)
+		mem_free(list_entry(n, struct virtual_link, node));
+}
