@@ -317,8 +317,11 @@ static int mounts_all(struct container *k, struct vfs_ctx *c, struct mounts_sour
 
 		err = mounts_one(c, s, m);
 		if (err) {
-			snprintf(why, 256, "mounts[%zu]: can't mount %s on \"%s\": %s", i, m->type,
-				 m->destination, strerror(-err));
+			bool options = err == -EINVAL && m->data && *m->data;
+
+			snprintf(why, 256, "mounts[%zu]: can't mount %s on \"%s\"%s%s%s: %s", i, m->type,
+				 m->destination, options ? " with options \"" : "", options ? m->data : "",
+				 options ? "\"" : "", strerror(-err));
 			return err;
 		}
 	}

@@ -5,11 +5,13 @@
  */
 #include "h.h"
 
+#include <sys/prctl.h>
+
 static void refused(void)
 {
 	/* Whatever is not in the list kills the process at once. */
 	static const long nrs[] = { SYS_open, SYS_openat, SYS_read, SYS_write, SYS_socket, SYS_execve, SYS_kill,
-		SYS_ptrace, SYS_fork, SYS_vfork, SYS_clone3, SYS_getpid, SYS_prctl, SYS_seccomp, SYS_dup,
+		SYS_ptrace, SYS_fork, SYS_vfork, SYS_clone3, SYS_getpid, SYS_seccomp, SYS_dup,
 		SYS_io_uring_setup, SYS_bpf, SYS_process_vm_writev, SYS_userfaultfd, SYS_rt_sigaction,
 		SYS_rt_sigprocmask, SYS_ioctl, SYS_brk, SYS_shmat, SYS_mlock, SYS_mbind, SYS_memfd_create,
 		SYS_tgkill, SYS_set_robust_list, SYS_exit | 0x40000000 };
@@ -39,6 +41,9 @@ static void arguments(void)
 	CHECK(native(SYS_futex, 0, 6, 0, 0, 0, 0) == -EPERM); /* LOCK_PI */
 	CHECK(native(SYS_futex, 0, 11, 0, 0, 0, 0) == -EPERM);
 	CHECK(native(SYS_membarrier, 1, 0, 0, 0, 0, 0) == -EPERM); /* GLOBAL */
+	CHECK(native(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0, 0) == -EPERM);
+	CHECK(native(SYS_prctl, PR_SET_MM, 1, 0, 0, 0, 0) == -EPERM);
+	CHECK(native(SYS_prctl, (long)(0x100000000 | PR_SET_NAME), 0, 0, 0, 0, 0) == -EPERM);
 	CHECK(native(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0) == -EPERM);
 	CHECK(native(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0, 0) == -EPERM);
 }
