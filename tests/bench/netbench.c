@@ -124,14 +124,26 @@ static void serve_udp(int port)
 	}
 }
 
+/* Until the last one to come has gone: then they all have. */
 static void serve_hold(int port)
 {
-	int l = bound(SOCK_STREAM, port);
+	static int held[65536];
+	int l = bound(SOCK_STREAM, port), count = 0;
 
 	all_files();
-	while (accept(l, NULL, NULL) >= 0)
-		;
-	fail("accept");
+	for (;;) {
+		struct pollfd p[2] = { { .fd = l, .events = POLLIN },
+				       { .fd = count ? held[count - 1] : -1, .events = POLLIN } };
+
+		poll(p, 2, -1);
+		if (p[1].revents)
+			while (count > 0)
+				close(held[--count]);
+		else if ((held[count] = accept(l, NULL, NULL)) >= 0)
+			count += count < 65535;
+		else
+			fail("accept");
+	}
 }
 
 static void serve(int port)
