@@ -35,6 +35,8 @@ struct fx {
 	bool ts;
 	uint32_t tsval;
 	unsigned int nout;
+	bool hold;        /* segments wait in held */
+	struct list held; /* struct pkt */
 };
 
 static bool catch(struct sim *s, unsigned int from, struct pkt *p)
@@ -88,6 +90,7 @@ static int setup(void **state)
 
 	sim_init(&f->sim, 9);
 	list_init(&f->out);
+	list_init(&f->held);
 	f->h = sim_host_type(&f->sim, 1500, 0, LINK_IP);
 	f->sim.filter = catch;
 	f->sim.arg = f;
@@ -161,7 +164,17 @@ static void inject_opts(struct fx *f, uint8_t flags, uint32_t seq, uint32_t ack,
 		h[20 + olen + i] = (uint8_t)('a' + (seq + i) % 26);
 	c = csum_fold(csum_add(csum_pseudo(src, dst, 6, (uint32_t)(20 + olen + len)), h, 20 + olen + len, 0));
 	memcpy(h + 16, &c, 2);
-	nic_input(f->h->stack, f->h->ifindex, p);
+	if (f->hold)
+		list_append(&f->held, &p->node);
+	else
+		nic_input(f->h->stack, f->h->ifindex, p);
+}
+
+/* What was held arrives together. */
+static void release(struct fx *f)
+{
+	f->hold = false;
+	nic_input_list(f->h->stack, f->h->ifindex, &f->held);
 }
 
 static void inject(struct fx *f, uint8_t flags, uint32_t seq, uint32_t ack, uint16_t win, uint32_t len)
@@ -476,6 +489,77 @@ static void acks_are_delayed_but_not_for_two_segments(void **state)
 	assert_int_equal(g.ack, 23001);
 }
 
+static void segments_that_come_together_get_one_ack(void **state)
+{
+	struct fx *f = *state;
+	char got[30000];
+
+	open_passive(f);
+	inject(f, TH_ACK, 1, 1, 512, 1000);
+	drop_out(f);
+	f->hold = true;
+	for (unsigned int i = 1; i < 7; i++)
+		inject(f, TH_ACK, 1 + i * 1000, 1, 512, 1000);
+	release(f);
+	expect(f, TH_ACK, 1, 0, 7001);
+	nothing(f);
+	/* Not those that tell of a hole. */
+	f->hold = true;
+	for (unsigned int i = 8; i < 11; i++)
+		inject(f, TH_ACK, 1 + i * 1000, 1, 512, 1000);
+	release(f);
+	for (unsigned int i = 0; i < 3; i++)
+		expect(f, TH_ACK, 1, 0, 7001);
+	nothing(f);
+	inject(f, TH_ACK, 7001, 1, 512, 1000);
+	expect(f, TH_ACK, 1, 0, 11001);
+	assert_int_equal(sim_recv(f->e, got, sizeof(got)), 11000);
+	for (unsigned int i = 0; i < 11000; i++)
+		assert_int_equal(got[i], 'a' + (1 + i) % 26);
+}
+
+struct slow_reader {
+	struct uio_space space;
+	struct fx *f;
+	bool sent;
+};
+
+static ssize_t slow_write(const struct uio_space *s, uint64_t addr, const void *src, size_t size)
+{
+	struct slow_reader *r = container_of(s, struct slow_reader, space);
+
+	(void)addr;
+	(void)src;
+	if (!r->sent) {
+		r->sent = true;
+		inject(r->f, TH_ACK, 3001, 1, 512, 1000);
+		inject(r->f, TH_ACK | TH_FIN, 4001, 1, 512, 500);
+	}
+	return (ssize_t)size;
+}
+
+static void what_arrives_while_the_reader_copies_is_not_lost(void **state)
+{
+	struct fx *f = *state;
+	struct slow_reader r = { .space = { .write = slow_write }, .f = f };
+	struct ep_msg m = { .flags = 0 };
+	char got[8000];
+	struct uio u;
+	struct seg g;
+
+	open_passive(f);
+	for (unsigned int i = 0; i < 3; i++)
+		inject(f, TH_ACK, 1 + i * 1000, 1, 512, 1000);
+	drop_out(f);
+	uio_init_user(&u, &r.space, 0, 3000);
+	assert_int_equal(ep_recv(f->e, &u, &m), 3000);
+	g = next(f);
+	assert_int_equal(g.ack, 4502); /* the FIN too */
+	drop_out(f);
+	assert_int_equal(sim_recv(f->e, got, sizeof(got)), 1500);
+	assert_int_equal(sim_recv(f->e, got, sizeof(got)), 0);
+}
+
 static void unread_data_makes_close_a_reset(void **state)
 {
 	struct fx *f = *state;
@@ -765,6 +849,7 @@ UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(three_sacks_start_fast_recovery), T(the_lost_tail_is_probed_then_timed_out),
 	  T(nagle_cork_and_nodelay), T(a_zero_window_is_probed),
 	  T(out_of_order_data_is_sacked_and_put_together), T(acks_are_delayed_but_not_for_two_segments),
+	  T(segments_that_come_together_get_one_ack), T(what_arrives_while_the_reader_copies_is_not_lost),
 	  T(unread_data_makes_close_a_reset), T(linger_zero_resets),
 	  T(fin_wait_2_ends_and_time_wait_answers), T(an_orphan_in_fin_wait_2_times_out),
 	  T(data_after_close_is_reset), T(keepalive_probes_and_gives_up),
