@@ -212,3 +212,4 @@ demo:
 bench: all
 	$(Q)tests/programs/mkrootfs debian $${RUNSC_C_TEST_CACHE:-/var/tmp/runsc-c}/debian
 	$(Q)tests/bench/run --json build/bench.json
+	$(Q)tests/bench/programs --json build/bench-programs.json
