@@ -728,7 +728,7 @@ static void update_window(struct tcp *t, struct ack_ctx *c)
 		if (t->snd_wnd != w) {
 			c->win_update = true;
 			t->snd_wnd = w;
-			t->max_window = MAX(t->max_window, w);
+			tcp_window_seen(t, w);
 		}
 	}
 	t->snd_una = c->ack;

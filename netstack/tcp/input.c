@@ -215,7 +215,7 @@ static void syn_sent_ack(struct txq *q, struct tcp *t, struct pkt *p, const stru
 	t->snd_una = p->cb.tcp.ack;
 	t->snd_wl1 = p->cb.tcp.seq;
 	t->snd_wnd = p->cb.tcp.window; /* never scaled in a SYN */
-	t->max_window = t->snd_wnd;
+	tcp_window_seen(t, t->snd_wnd);
 	clean_syn(t);
 	tcp_established(t);
 	tcp_quickack(t, 16);
@@ -263,7 +263,7 @@ static void tcp_rcv_syn_sent(struct txq *q, struct tcp *t, struct pkt *p, const 
 	t->ecn_ok = false;
 	t->snd_wnd = p->cb.tcp.window;
 	t->snd_wl1 = p->cb.tcp.seq;
-	t->max_window = t->snd_wnd;
+	tcp_window_seen(t, t->snd_wnd);
 	tcp_set_state(t, TCPS_SYN_RECV);
 	if (!list_empty(&t->rtx))
 		tcp_retransmit(q, t, list_first(&t->rtx, struct tcp_seg, node), 1);
@@ -323,7 +323,7 @@ static void syn_recv_done(struct tcp *t, const struct pkt *p, const struct tcp_o
 	t->snd_una = p->cb.tcp.ack;
 	t->snd_wnd = p->cb.tcp.window << (p->cb.tcp.flags & TH_SYN ? 0 : t->snd_wscale);
 	t->snd_wl1 = p->cb.tcp.seq;
-	t->max_window = MAX(t->max_window, t->snd_wnd);
+	tcp_window_seen(t, t->snd_wnd);
 	tcp_established(t);
 	if (t->fin_queued)
 		tcp_set_state(t, TCPS_FIN_WAIT1);

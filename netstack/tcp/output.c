@@ -195,6 +195,14 @@ void tcp_sync_mss(struct tcp *t)
 	t->mss = MAX(mss, 16U);
 }
 
+void tcp_window_seen(struct tcp *t, uint32_t window)
+{
+	if (window <= t->max_window)
+		return;
+	t->max_window = window;
+	tcp_sync_mss(t);
+}
+
 static unsigned int sack_blocks(const struct tcp *t)
 {
 	unsigned int n = t->nsacks + (t->dsack ? 1U : 0U);

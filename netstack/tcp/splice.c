@@ -146,7 +146,7 @@ static void splice_account(struct tcp *t, struct tcp *p, uint32_t n)
 	p->bytes_received += n;
 	p->rcv_ssthresh = MAX(p->rcv_ssthresh, MIN(p->window_clamp, tcp_rcv_space(p)));
 	t->snd_wnd = tcp_select_window(p);
-	t->max_window = MAX(t->max_window, t->snd_wnd);
+	tcp_window_seen(t, t->snd_wnd);
 	tcp_ack_sent(p);
 	net_add(tcp_stack(t), NS_LoopbackSpliceBytes, n);
 }

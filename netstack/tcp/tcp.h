@@ -433,6 +433,8 @@ void tcp_seg_free(struct tcp_seg *s);
 /* Cut s at len payload bytes; the rest becomes the next of the queue.  false: no memory. */
 bool tcp_seg_split(struct tcp *t, struct tcp_seg *s, uint32_t len);
 void tcp_sync_mss(struct tcp *t);
+/* The peer offered that window: the largest bounds the segment size. */
+void tcp_window_seen(struct tcp *t, uint32_t window);
 void tcp_check_probe0(struct tcp *t);
 uint32_t tcp_select_window(struct tcp *t);
 /* A segment without an endpoint: RST, SYN-ACK of a request, ACK of a TIME_WAIT. */

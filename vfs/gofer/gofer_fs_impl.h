@@ -51,6 +51,7 @@ enum {
 	GFS_FRESH_NS = 100000,
 	GFS_NAMES_NS = 100000000,
 	GFS_TICK_NS = 20000000,
+	GFS_SAME_TICK_NS = 1000000, /* the host stamps files with a clock of 1 to 10 ms */
 };
 
 /* (c) constant, (l) latch */

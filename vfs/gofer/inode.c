@@ -309,6 +309,26 @@ static bool truncate_by_fd(struct gfs_inode *gi, const struct setattr *a, int *e
 	return done;
 }
 
+/*
+ * An owner and mode that the file has already, set on one that changed less than a tick ago: even its
+ * change time would stay (tar and SQLite chown what they have just made).  Not with what chown(2) takes
+ * away: setuid bits, capabilities.
+ */
+static bool changes_nothing(const struct gfs_inode *gi, const struct setattr *a)
+{
+	const struct inode *i = &gi->vi;
+	struct timespec now;
+
+	if (!gi->gs->exclusive || a->mask & ~(SETATTR_MODE | SETATTR_UID | SETATTR_GID | SETATTR_CTIME_NOW) ||
+	    i->mode & (S_ISUID | S_ISGID) ||
+	    !(atomic_load_explicit(&gi->xattr_none, memory_order_relaxed) & GFS_NO_CAPABILITY) ||
+	    (a->mask & SETATTR_MODE && (a->mode & 07777) != (i->mode & 07777)) ||
+	    (a->mask & SETATTR_UID && a->uid != i->uid) || (a->mask & SETATTR_GID && a->gid != i->gid))
+		return false;
+	now = vfs_now();
+	return now.tv_sec == i->ctime.tv_sec && now.tv_nsec - i->ctime.tv_nsec < GFS_SAME_TICK_NS;
+}
+
 int gfs_setattr(struct vfs_ctx *c, struct inode *i, const struct setattr *a)
 {
 	struct gfs_inode *gi = gfs_inode(i);
@@ -331,6 +351,8 @@ int gfs_setattr(struct vfs_ctx *c, struct inode *i, const struct setattr *a)
 		atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
 		return 0;
 	}
+	if (changes_nothing(gi, a))
+		return 0;
 	if (truncate_by_fd(gi, a, &err))
 		return err;
 	if (!(q.mask & GOFER_SET_ATIME))

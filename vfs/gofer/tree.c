@@ -347,6 +347,8 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 		goto discard;
 
 	i = gfs_inode_commit(gi, &attr, m->fid, link); /* consumes gi, fid, link */
+	if (gs->exclusive) /* it is new: nobody has given it capabilities */
+		atomic_fetch_or_explicit(&gfs_inode(i)->xattr_none, GFS_NO_CAPABILITY, memory_order_relaxed);
 	if (fd >= 0) {
 		/* Not published yet, or (the same number again) not open. */
 		mutex_lock(&gfs_inode(i)->fd_lock);

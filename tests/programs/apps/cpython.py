@@ -19,7 +19,7 @@ os.makedirs("/root/py", exist_ok=True)
 os.chdir("/root/py")
 for mod in modules:
     xml = "/root/py/%s.xml" % mod
-    p = subprocess.run([sys.executable, "-m", "test", "--timeout", "240", "--junit-xml", xml] + match + [mod],
+    p = subprocess.run([sys.executable, "-m", "test", "--timeout", "1200", "--junit-xml", xml] + match + [mod],
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     lines = []
     if os.path.exists(xml):
