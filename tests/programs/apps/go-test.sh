@@ -25,7 +25,7 @@ for line in open("/root/log", errors="replace"):
 for t in sorted(res):
     print(t, res[t])
 for t in [None] + sorted(res):
-    if t is None and "fail" in res.values() or res.get(t) == "fail":
+    if t is None and ("fail" in res.values() or not res) or res.get(t) == "fail":
         for l in "".join(out.get(t, []))[-6000:].splitlines():
             print("#~ " + l)
 X
