@@ -132,6 +132,8 @@ static void container_free(struct container *k)
 	cgrp_drop_root(k->cgroup);
 	mem_free(k->cgroups_path);
 	mem_free(k->device_rules);
+	mem_free(k->uid_map);
+	mem_free(k->gid_map);
 	mem_free(k);
 }
 
@@ -164,8 +166,13 @@ static struct container *container_new(struct container_config *config)
 	ref_init(&k->ns->ref);
 	k->device_rules = config->device_rules; /* taken over */
 	k->device_rule_count = config->device_rule_count;
+	k->uid_map = config->uid_map;
+	k->gid_map = config->gid_map;
+	k->uid_map_count = config->uid_map_count;
+	k->gid_map_count = config->gid_map_count;
 	config->device_rules = NULL;
-	config->device_rule_count = 0;
+	config->uid_map = config->gid_map = NULL;
+	config->device_rule_count = config->uid_map_count = config->gid_map_count = 0;
 	return k;
 }
 

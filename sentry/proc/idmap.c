@@ -18,6 +18,7 @@
 
 #include "lib/mem.h"
 #include "lib/overflow.h"
+#include "sentry/container.h"
 #include "sentry/proc/proc_impl.h"
 #include "vfs/user_ns.h"
 
@@ -32,6 +33,22 @@ static struct user_ns *ns_of(struct task *t)
 
 /* ---- showing ---------------------------------------------------------------------------------- */
 
+/*
+ * The sandbox's first user namespace is what config.json made of it on the host: that map is shown.  It is
+ * the host that keeps to it, where files of the Gofer are concerned; other ids exist in here.
+ */
+static void show_container_map(const struct pfs_req *r, enum id_kind k, struct buf *b)
+{
+	const struct container *c = r->target->process->container;
+	const struct id_map_config *map = !c ? NULL : k == ID_UID ? c->uid_map : c->gid_map;
+	size_t count = !c ? 0 : k == ID_UID ? c->uid_map_count : c->gid_map_count;
+
+	for (size_t i = 0; i < count; i++)
+		buf_printf(b, "%10u %10u %10u\n", map[i].container_id, map[i].host_id, map[i].size);
+	if (!count)
+		buf_printf(b, "%10u %10u %10u\n", 0, 0, ID_INVALID);
+}
+
 static int show_map(const struct pfs_req *r, enum id_kind k, struct buf *b)
 {
 	struct user_ns *ns = ns_of(r->target), *seen_by = r->opener->user_ns;
@@ -40,7 +57,7 @@ static int show_map(const struct pfs_req *r, enum id_kind k, struct buf *b)
 	if (seen_by == ns && ns->parent)
 		seen_by = ns->parent;
 	if (ns == user_ns_init)
-		buf_printf(b, "%10u %10u %10u\n", 0, 0, ID_INVALID);
+		show_container_map(r, k, b);
 	for (unsigned int i = 0; ns != user_ns_init && i < count; i++) {
 		const struct id_extent *e = &ns->maps[k].extents[i];
 

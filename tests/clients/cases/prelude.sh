@@ -115,7 +115,7 @@ world_up() {
 			cat > /etc/docker/daemon.json <<-E
 			{ "default-runtime": "${DEFAULT_RUNTIME:-runc}",
 			  "runtimes": { "runsc-c": { "path": "$RUNSC", "runtimeArgs": ["--debug-log", "$WORLD/log/%ID%.log"] } },
-			  "cgroup-parent": "/runsc-c-clients", "bip": "172.31.7.1/24" }
+			  "cgroup-parent": "${CGROUP_PARENT:-/runsc-c-clients}", "bip": "172.31.7.1/24" }
 			E
 			dockerd > "$WORLD/log/dockerd.log" 2>&1 &
 			for i in $(seq 150); do docker version > /dev/null 2>&1 && break; sleep 0.2; done
