@@ -104,6 +104,8 @@ struct nic_info {
 	uint32_t txqlen;
 	uint8_t mac[6], broadcast[6];
 	const char *kind; /* as in nic_config */
+	uint32_t link;    /* of a pair: the other's index; 0: none */
+	bool link_away;   /* ... in another stack */
 	struct nic_stats stats;
 };
 
@@ -124,6 +126,8 @@ int nic_remove(struct stack *s, uint32_t ifindex);
 /* The link could not send a packet that transmit was given: for the counters. */
 void nic_tx_failed(struct stack *s, uint32_t ifindex);
 
+/* What nic_info tells of a pair's other end. */
+void nic_set_link(struct stack *s, uint32_t ifindex, uint32_t link, bool away);
 bool nic_exists(struct stack *s, uint32_t ifindex);
 int nic_info(struct stack *s, uint32_t ifindex, struct nic_info *out);
 /* The index by name, or 0. */

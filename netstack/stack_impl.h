@@ -121,6 +121,8 @@ struct nic {
 	void *ctx;           /* (c) */
 	const char *kind;    /* (c) or NULL */
 	atomic_bool gone;    /* (a) removed */
+	atomic_uint link;    /* (a) as in nic_info */
+	atomic_bool link_away;
 	struct nic *below;   /* (stack->conf_lock) the next buried one */
 	struct hash neighs;  /* (n) */
 	struct list neigh_lru; /* (n) oldest first */

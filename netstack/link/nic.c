@@ -112,7 +112,7 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 	atomic_init(&n->gone, false);
 	atomic_init(&n->ops, c->ops);
 	atomic_init(&n->mtu, c->mtu);
-	atomic_init(&n->flags, nic_initial_flags(c->type) | (c->noarp ? IFF_NOARP : 0));
+	atomic_init(&n->flags, c->noarp ? IFF_BROADCAST | IFF_NOARP : nic_initial_flags(c->type));
 	nlock_init(&n->lock, LOCK_NET_NIC);
 	list_init(&n->groups);
 	ntimer_init(&n->rs_timer, nic_rs_timer);
@@ -153,6 +153,8 @@ void nic_detach(struct stack *s, uint32_t ifindex)
 		atomic_store(&n->ops, NULL);
 }
 
+static void nic_changed(struct nic *n);
+
 void nic_tx_failed(struct stack *s, uint32_t ifindex)
 {
 	struct nic *n = nic_peek(s, ifindex);
@@ -176,6 +178,8 @@ void nic_get_info(struct nic *n, struct nic_info *out)
 	out->txqlen = 1000;
 	memcpy(out->mac, n->mac, ETH_ALEN);
 	out->kind = n->kind;
+	out->link = atomic_load(&n->link);
+	out->link_away = atomic_load(&n->link_away);
 	if (n->type == LINK_ETHERNET)
 		memset(out->broadcast, 0xff, ETH_ALEN);
 	out->stats = (struct nic_stats){
@@ -185,6 +189,17 @@ void nic_get_info(struct nic *n, struct nic_info *out)
 		.tx_packets = atomic_load(&n->tx_packets), .tx_bytes = atomic_load(&n->tx_bytes),
 		.tx_errors = atomic_load(&n->tx_errors), .tx_dropped = atomic_load(&n->tx_dropped),
 	};
+}
+
+void nic_set_link(struct stack *s, uint32_t ifindex, uint32_t link, bool away)
+{
+	struct nic *n = nic_peek(s, ifindex);
+
+	if (!n)
+		return;
+	atomic_store(&n->link_away, away);
+	atomic_store(&n->link, link);
+	nic_changed(n);
 }
 
 bool nic_exists(struct stack *s, uint32_t ifindex)

@@ -83,6 +83,10 @@ void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info
 		nl_attr(r, IFLA_ADDRESS, i->mac, sizeof(i->mac));
 		nl_attr(r, IFLA_BROADCAST, i->broadcast, sizeof(i->broadcast));
 	}
+	if (i->link)
+		nl_attr_u32(r, IFLA_LINK, i->link);
+	if (i->link && i->link_away)
+		nl_attr_u32(r, IFLA_LINK_NETNSID, 0); /* ids are not kept: somewhere else */
 	if (i->kind) {
 		size_t nest = nl_nest(r, IFLA_LINKINFO);
 

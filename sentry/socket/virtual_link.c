@@ -190,6 +190,8 @@ int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex
 		b->peer = a;
 	}
 	latch_unlock(&virtual.latch);
+	nic_set_link(net_ns_stack(ns), *ifindex, *peer_ifindex, ns != peer_ns);
+	nic_set_link(net_ns_stack(peer_ns), *peer_ifindex, *ifindex, ns != peer_ns);
 	return 0;
 
 free_both:
@@ -268,22 +270,32 @@ int virtual_link_move(struct net_ns *ns, uint32_t ifindex, struct net_ns *to, co
 		return err;
 	}
 	latch_lock(&virtual.latch);
-	l = virtual_find_locked(ns, ifindex);
-	if (l && !new->dead) {
+	l = new->dead ? NULL : virtual_find_locked(ns, ifindex); /* somebody may have removed either */
+	if (l) {
 		p = l->peer;
 		l->dead = true;
 		l->peer = NULL;
 		l->users++;
 		new->peer = p;
-		if (p)
+		if (p) {
 			p->peer = new;
+			p->users++;
+		}
 	}
 	latch_unlock(&virtual.latch);
-	if (!l)
+	if (!l) {
 		(void)virtual_link_remove(to, index);
-	else
-		virtual_take_away(l);
-	return l ? 0 : -ENODEV;
+		return -ENODEV;
+	}
+	virtual_take_away(l);
+	if (p) {
+		nic_set_link(net_ns_stack(to), index, p->ifindex, p->ns != to);
+		nic_set_link(p->stack, p->ifindex, index, p->ns != to);
+		latch_lock(&virtual.latch);
+		p->users--;
+		latch_unlock(&virtual.latch);
+	}
+	return 0;
 }
 
 int virtual_link_remove(struct net_ns *ns, uint32_t ifindex)
