@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runsc-c/cgroup.h"
+#include "runsc-c/cgroup_impl.h"
 #include "runsc-c/control_client.h"
 #include "runsc-c/jsonw.h"
 #include "runsc-c/oci_spec.h"
@@ -102,6 +102,25 @@ static json_t *from_flags(struct err *e)
 	return doc;
 }
 
+/* A limit of a controller in whose cgroup the container is not (rootless): an error, in runc's words. */
+static int check_joined(const struct cgroup *c, const struct oci_resources *r, struct err *e)
+{
+	const struct {
+		const char *controller;
+		bool wanted;
+	} limits[] = {
+		{ "memory", r->memory_limit > 0 },
+		{ "cpu", r->cpu_quota > 0 || r->cpu_shares > 0 },
+		{ "pids", r->pids_limit > 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (limits[i].wanted && cgroup_dir(c, limits[i].controller) == NULL)
+			return err_set(e, EPERM, "cannot set %s limit: container could not join or create cgroup",
+				       limits[i].controller);
+	return 0;
+}
+
 static int apply(struct state *s, const struct oci_resources *r, struct err *e)
 {
 	struct err told = ERR_INIT;
@@ -109,10 +128,7 @@ static int apply(struct state *s, const struct oci_resources *r, struct err *e)
 	json_t *o;
 
 	cgroup_from_json(s->cgroup, &c);
-	if (c.count == 0) /* rootless; in runc's words */
-		err_set(e, EPERM, "cannot set %s limit: container could not join or create cgroup",
-			r->memory_limit != 0 ? "memory" : r->pids_limit != 0 ? "pids" : "cpu");
-	else
+	if (check_joined(&c, r, e) == 0)
 		cgroup_apply(&c, r, false, e);
 	cgroup_fini(&c);
 	if (err_is(e) || state_status(s) == CTR_PAUSED)

@@ -12,6 +12,7 @@
 #include "platform/host.h"
 #include "sentry/hostfile.h"
 #include "sentry/seccomp/seccomp.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/tty/tty.h"
@@ -22,6 +23,9 @@ static void owned_on_exit(struct process *p, void *arg)
 	struct owned_process *o = arg;
 	struct control_request *waiting;
 
+	/* With init's status the sandbox ends, and its network stack with it. */
+	if (o->container->init_owned == o)
+		net_ns_drain(o->container->ns->net);
 	mutex_lock(&containers.lock);
 	o->ended = true;
 	o->wait_status = p->wait_status;

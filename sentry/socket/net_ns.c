@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include "lib/clock.h"
+#include "lib/fiber.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "netstack/ep.h"
 #include "netstack/stack.h"
 #include "platform/host.h"
 #include "sentry/proc/proc.h"
@@ -22,6 +25,8 @@
 #include "vfs/user_ns.h"
 
 #define LO_INDEX  1
+#define DRAIN_NS      (300 * NSEC_PER_MSEC)
+#define DRAIN_STEP_NS (2 * NSEC_PER_MSEC)
 #define LINGER_NS (500 * NSEC_PER_MSEC) /* how often an ended namespace's stack is looked at */
 
 static void net_ns_end(void *arg);
@@ -88,6 +93,36 @@ static void net_ns_end(void *arg)
 		host_close(ns->guard_fd);
 	user_ns_put(ns->user_ns);
 	mem_free(ns);
+}
+
+static int net_ns_unsent(void *arg, const struct ep_info *i)
+{
+	bool closed = i->state == TCP_FIN_WAIT1 || i->state == TCP_CLOSING || i->state == TCP_LAST_ACK;
+
+	if (!closed || i->wqueue == 0 || ipa_is_loopback(i->remote.ip))
+		return 0;
+	*(bool *)arg = true;
+	return 1;
+}
+
+void net_ns_drain(struct net_ns *ns)
+{
+	struct stack *s = net_ns_stack_peek(ns);
+	int64_t end = clock_mono_ns() + DRAIN_NS;
+	struct waiter w;
+	bool found;
+
+	if (!s || list_empty(&ns->links))
+		return;
+	waiter_init(&w, fiber_self());
+	for (;;) {
+		found = false;
+		(void)ep_for_each(s, IPPROTO_TCP, net_ns_unsent, &found);
+		if (!found || clock_mono_ns() >= end)
+			return;
+		waiter_prepare(&w);
+		(void)waiter_sleep(&w, WAITER_UNINTERRUPTIBLE, clock_mono_ns() + DRAIN_STEP_NS);
+	}
 }
 
 void net_ns_set_dialer(struct net_ns *ns, int fd)

@@ -69,6 +69,12 @@ struct stack *net_ns_stack_peek(const struct net_ns *ns);
  */
 void net_ns_configure(struct net_ns *ns, struct network_config *n);
 
+/*
+ * Wait until what closed TCP connections still have to send has gone out over the links, but not for
+ * long: on Linux the host's kernel would go on with it when the container has ended.  On a fiber.
+ */
+void net_ns_drain(struct net_ns *ns);
+
 /* Takes fd over; a namespace has one, the first that comes. */
 void net_ns_set_dialer(struct net_ns *ns, int fd);
 
