@@ -209,7 +209,9 @@ void oci_parse_id_map(struct jsonw *w, const json_t *linux_, const char *name,
 	const json_t *a = jsonw_array(w, linux_, name, OPTIONAL);
 	struct id_map_config *m = oci_alloc(w, json_array_size(a), sizeof(*m));
 
+	mem_free(*out); /* an option's, which these replace */
 	*out = m;
+	*count = 0;
 	for (size_t i = 0; m != NULL && i < json_array_size(a); i++) {
 		const json_t *o = jsonw_object_at(w, a, name, i);
 		size_t mark = jsonw_enter_index(w, name, i);
