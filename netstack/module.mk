@@ -48,6 +48,7 @@ UNIT_TESTS += tests/unit/netstack/test_tcp_sim.c
 FUZZ_TESTS += tests/fuzz/fuzz_netstack.c
 UNIT_TESTS += tests/unit/netstack/test_tcp_script.c
 UNIT_TESTS += tests/unit/netstack/test_fibers.c
+UNIT_TESTS += tests/unit/netstack/test_flood.c
 SRCS += netstack/tcp/splice.c
 UNIT_TESTS += tests/unit/netstack/test_net.c
 UNIT_TESTS += tests/unit/netstack/test_sockaddr.c
