@@ -386,9 +386,12 @@ ssize_t file_sendfile(struct vfs_ctx *c, struct file *out, struct file *in, int6
 		return -EINVAL;
 	if (!in->ops->read || !splice_serves(in) || S_ISDIR(in->inode->mode))
 		return -EINVAL;
+	/* splice_direct_to_actor(): the source has a position, but a socket may go to a pipe. */
+	if (file_is_pipe(in) || ((in->kind & FILE_STREAM) && !file_is_pipe(out)))
+		return -EINVAL;
 	if (size == 0)
 		return 0;
-	if (file_is_pipe(in) || file_is_pipe(out))
+	if (file_is_pipe(out))
 		return pipe_splice(c, in, off, out, NULL, size, 0);
 	bounce = mem_alloc(MIN(size, (size_t)SPLICE_CHUNK));
 	if (!bounce)

@@ -760,7 +760,7 @@ static void check_reordering(struct tcp *t, struct ack_ctx *c)
 		return;
 	t->reord_seen = true;
 	t->reord_count++;
-	metric = (t->highest_sack - c->reord_seq) / MAX(t->mss, 1U) + 1;
+	metric = (t->highest_sack - c->reord_seq + t->mss - 1) / MAX(t->mss, 1U);
 	t->reordering = MIN(MAX(t->reordering, metric), 300U);
 	NET_INC(c->s, TCPSACKReorder);
 }

@@ -339,14 +339,17 @@ static struct tcp_chunk *chunk_new(struct tcp *t, size_t want)
 	return c;
 }
 
+static uint32_t send_lowat(struct tcp *t)
+{
+	return (uint32_t)(t->notsent_lowat ? t->notsent_lowat : tcp_stack(t)->conf.tcp_notsent_lowat);
+}
+
 /* Bytes that may still be queued. */
 static uint32_t send_room(struct tcp *t)
 {
 	uint32_t queued = t->write_seq - t->snd_una, size = (uint32_t)t->ep.sndbuf;
-	uint32_t lowat = (uint32_t)(t->notsent_lowat ? t->notsent_lowat
-						    : tcp_stack(t)->conf.tcp_notsent_lowat);
 
-	if (t->unsent_bytes >= lowat)
+	if (t->unsent_bytes >= send_lowat(t))
 		return 0;
 	return queued < size ? size - queued : 0;
 }
@@ -439,7 +442,9 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, s
 				done = -EAGAIN;
 			break;
 		}
-		n = queue_bytes(t, u, MIN((size_t)room, MIN(uio_left(u), (size_t)CHUNK_MAX * 4)));
+		/* With TCP_NOTSENT_LOWAT it matters how much goes beyond it. */
+		n = queue_bytes(t, u, MIN((size_t)room, MIN(uio_left(u), send_lowat(t) == INT_MAX ?
+						(size_t)CHUNK_MAX * 4 : (size_t)16384)));
 		if (n < 0) {
 			if (done == 0)
 				done = n;

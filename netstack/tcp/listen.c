@@ -382,10 +382,16 @@ static struct tcp *child_new(struct tcp *l, const struct tcp_req *r)
 	t->ecn_ok = r->ecn_ok;
 	t->peer_mss = r->mss;
 	t->high_seq = t->snd_nxt;
-	if (tcp_route(t) == 0)
+	if (tcp_route(t) == 0) {
 		tcp_sync_mss(t);
-	else
+		t->advmss = MIN(atomic_load(&e->dst.nic->mtu), 65535U) - TCP_HLEN -
+			    (ipa_is4(f.raddr) ? IP4_HLEN : IP6_HLEN);
+	} else {
 		t->mss = MIN(TCP_MSS_DEFAULT, (uint32_t)r->mss);
+		t->advmss = TCP_MSS_DEFAULT;
+	}
+	if (t->user_mss)
+		t->advmss = MIN(t->advmss, t->user_mss);
 	if (r->sent == 1)
 		tcp_rtt_sample(t, stack_now(s) - r->sent_ns);
 	else
