@@ -28,6 +28,7 @@ SRCS += sentry/time/timespec.c
 
 SRCS += sentry/cred/caps.c
 SRCS += sentry/ptrace/access.c
+SRCS += sentry/ptrace/debugreg.c
 SRCS += sentry/ptrace/link.c
 SRCS += sentry/ptrace/stop.c
 SRCS += sentry/seccomp/bpf.c

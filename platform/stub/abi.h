@@ -243,6 +243,7 @@ struct stub_process {
 	int32_t pid, ppid, uid, euid, gid, egid, pgid, sid;
 	uint32_t identity;
 	uint32_t clocks_off; /* clock_gettime and kin are the Sentry's */
+	uint32_t crowded;    /* a PROT_NONE mmap found no room: no new arenas for trampolines */
 	/* Patched text, and trampolines: native calls keep off; the Sentry makes them. */
 	uint32_t watch_seq; /* odd while the list changes */
 	uint32_t watch_count;

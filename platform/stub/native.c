@@ -165,11 +165,39 @@ static bool identity(struct stub_thread *t, const struct stub_ucontext *uc, uint
 	return false;
 }
 
+/*
+ * A mapping whose place the host has chosen: when all else is full it takes the room that is kept for
+ * the stub's areas.  Then there is none.
+ */
+static long keep_out(uint64_t nr, const uint64_t *a, long r)
+{
+	uint64_t size;
+
+	if (nr == NATIVE_NR_mmap && !(a[3] & (NATIVE_MAP_FIXED | NATIVE_MAP_FIXED_NOREPLACE)))
+		size = a[1];
+	else if (nr == NATIVE_NR_mremap && !(a[3] & NATIVE_MREMAP_FIXED) && (uint64_t)r != a[0])
+		size = a[2];
+	else
+		return r;
+	if (r <= 0 || !native_meets((uint64_t)r, size, STUB_BASE, STUB_END))
+		return r;
+	if (nr == NATIVE_NR_mremap) /* back to where it was */
+		(void)stub_call6(NATIVE_NR_mremap, r, (long)size, (long)a[1],
+				 NATIVE_MREMAP_MAYMOVE | NATIVE_MREMAP_FIXED, (long)a[0], 0);
+	else
+		(void)stub_call(NATIVE_NR_munmap, r, (long)size, 0);
+	return -NATIVE_ENOMEM;
+}
+
 static long make(const struct native_call *c)
 {
 	long r = stub_call6((long)c->nr, (long)c->args[0], (long)c->args[1], (long)c->args[2],
 			    (long)c->args[3], (long)c->args[4], (long)c->args[5]);
 
+	r = keep_out(c->nr, c->args, r);
+	/* Whoever measures the room that there is must find the same a moment later. */
+	if (r == -NATIVE_ENOMEM && c->nr == NATIVE_NR_mmap && c->args[2] == 0)
+		stub_process()->crowded = 1;
 	if (r > 0 && c->huge)
 		(void)stub_call(NR_madvise, r, c->args[1], NATIVE_MADV_HUGEPAGE);
 	return r;
@@ -291,9 +319,14 @@ long stub_make_calls(volatile struct stub_slot *s, uint32_t count)
 	for (i = 0; i < count; i++) {
 		volatile struct stub_call *c = &s->calls[i];
 
-		c->result = stub_call6((long)c->nr, (long)c->args[0], (long)c->args[1],
-				       (long)c->args[2], (long)c->args[3], (long)c->args[4],
-				       (long)c->args[5]);
+		uint64_t nr = c->nr, a[6];
+		long r;
+
+		for (unsigned int j = 0; j < 6; j++)
+			a[j] = c->args[j];
+		r = stub_call6((long)nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4],
+			       (long)a[5]);
+		c->result = keep_out(nr, a, r);
 		if ((uint64_t)c->result >= (uint64_t)-4095)
 			break;
 		done++;

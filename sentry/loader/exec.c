@@ -742,6 +742,7 @@ long task_exec(struct task *t, const struct path *at, const char *name, char *co
 		goto out;
 
 	t->syscall_nr = ~0ull; /* registers are the new program's from here on */
+	memset(t->ptrace.dr, 0, sizeof(t->ptrace.dr));
 	err = exec_commit(&x);
 	if (err) {
 		log_info("execve of %s failed past the point of no return: %d", name, -err);

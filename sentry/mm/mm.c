@@ -94,6 +94,10 @@ int mm_dup(struct mm *from, struct plat_mm *plat, struct mm **out)
 		else
 			err = -ENOMEM;
 	}
+	if (!err && from->growing_count) {
+		mm->growing = mem_dup(from->growing, from->growing_count * sizeof(*mm->growing));
+		mm->growing_count = mm->growing ? from->growing_count : 0;
+	}
 	if (!err && from->policy_count) {
 		mm->policies = mem_dup(from->policies, from->policy_count * sizeof(*mm->policies));
 		mm->policy_count = mm->policies ? from->policy_count : 0;
@@ -123,6 +127,7 @@ void mm_put(struct mm *mm)
 	aio_mm_exit(mm);
 	mem_free(mm->locked);
 	mem_free(mm->policies);
+	mem_free(mm->growing);
 	mem_free(mm->seals);
 	mm_names_clear_locked(mm);
 	hash_fini(&mm->names);
@@ -142,6 +147,7 @@ int mm_reset(struct mm *mm)
 	mm->brk_start = mm->brk = 0;
 	mm->policy_count = 0;
 	mm->seal_count = 0;
+	mm->growing_count = 0;
 	mutex_unlock(&mm->lock);
 	return 0;
 }

@@ -52,6 +52,8 @@ struct mm {
 	struct mm_locked *locked; /* (m) owned: mlock(2)ed ranges, in no order, apart */
 	size_t locked_count;  /* (m) */
 	bool lock_future;     /* (m) MCL_FUTURE */
+	struct mm_locked *growing; /* (m) owned: MAP_GROWSDOWN mappings, where they were made */
+	atomic_uint growing_count; /* (m) to change */
 	struct mm_policy *policies; /* (m) owned: mbind(2)ed ranges, apart; sentry/sys/numa.c */
 	size_t policy_count;  /* (m) */
 	struct list aio;      /* contexts; sentry/aio/aio.c */
@@ -118,6 +120,11 @@ void mm_unlock_all(struct mm *mm);
 uint64_t mm_locked_bytes(struct mm *mm); /* of those that are still mapped */
 uint64_t mm_range_locked_bytes(struct mm *mm, uint64_t start, uint64_t end); /* mapped or not */
 bool mm_range_is_locked(struct mm *mm, uint64_t start, uint64_t end); /* any of it */
+
+/* [start, end) was mapped with MAP_GROWSDOWN. */
+void mm_grows_down(struct mm *mm, uint64_t start, uint64_t end);
+/* A fault on nothing at addr: true if a mapping above has grown down to it.  On t's fiber. */
+bool mm_grow_to(struct task *t, uint64_t addr);
 
 /* mseal(2) of whole pages, all mapped.  -ENOMEM. */
 int mm_seal_range(struct mm *mm, uint64_t start, uint64_t end);

@@ -345,6 +345,85 @@ bool mm_range_is_sealed(struct mm *mm, uint64_t start, uint64_t end)
 	return sealed;
 }
 
+/* ---- MAP_GROWSDOWN ---------------------------------------------------------------------------- */
+
+#define GROWING_MAX 256u
+#define GUARD_GAP   (256 * PAGE_SIZE) /* stack_guard_gap */
+
+void mm_grows_down(struct mm *mm, uint64_t start, uint64_t end)
+{
+	struct mm_locked *grown;
+	unsigned int n;
+
+	mutex_lock(&mm->lock);
+	n = atomic_load_explicit(&mm->growing_count, memory_order_relaxed);
+	for (unsigned int i = 0; i < n; i++) /* old ones that this one replaces */
+		if (mm->growing[i].start < end && mm->growing[i].end > start)
+			mm->growing[i--] = mm->growing[--n];
+	grown = n < GROWING_MAX ? mem_realloc(mm->growing, n + 1, sizeof(*grown)) : NULL;
+	if (grown) {
+		mm->growing = grown;
+		grown[n++] = (struct mm_locked){ start, end };
+	}
+	atomic_store_explicit(&mm->growing_count, n, memory_order_relaxed);
+	mutex_unlock(&mm->lock);
+}
+
+/* What lies around an address that is not mapped. */
+struct neighbours {
+	uint64_t addr, below; /* end of the last accessible mapping below */
+	struct plat_map above;
+};
+
+static int neighbours_one(void *arg, const struct plat_map *m)
+{
+	struct neighbours *n = arg;
+
+	if (m->end <= n->addr && memcmp(m->prot, "---", 3) != 0)
+		n->below = m->end;
+	if (m->start > n->addr) {
+		n->above = *m;
+		n->above.name = n->above.detail = NULL;
+		return 1;
+	}
+	return 0;
+}
+
+/* addr lies below the mapping that starts at start: is that one that grows?  Its end, or 0. */
+static uint64_t growing_end(struct mm *mm, uint64_t start)
+{
+	uint64_t end = 0;
+
+	mutex_lock(&mm->lock);
+	for (unsigned int i = 0; i < mm->growing_count && !end; i++)
+		if (start >= mm->growing[i].start && start < mm->growing[i].end)
+			end = mm->growing[i].end;
+	mutex_unlock(&mm->lock);
+	return end;
+}
+
+bool mm_grow_to(struct task *t, uint64_t addr)
+{
+	struct neighbours n = { .addr = ALIGN_DOWN(addr, PAGE_SIZE) };
+	struct mm *mm = t->mm;
+	uint64_t end, size;
+	int prot;
+
+	if (plat_mm_maps(mm->plat, false, neighbours_one, &n) < 0 || !n.above.start || n.above.prot[3] != 'p')
+		return false;
+	end = growing_end(mm, n.above.start);
+	size = n.above.start - n.addr;
+	if (!end || end - n.addr > task_rlimit(t, RLIMIT_STACK) || n.addr - n.below < GUARD_GAP ||
+	    mm_may_expand(t, size, true))
+		return false;
+	prot = (n.above.prot[0] == 'r' ? PROT_READ : 0) | (n.above.prot[1] == 'w' ? PROT_WRITE : 0) |
+	       (n.above.prot[2] == 'x' ? PROT_EXEC : 0);
+	if (mm_map_anon(t, n.addr, size, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE) != (int64_t)n.addr)
+		return false;
+	mm_grows_down(mm, n.addr, end);
+	return true;
+}
+
 /* ---- limits ----------------------------------------------------------------------------------- */
 
 bool mm_limited(struct process *p)

@@ -66,6 +66,8 @@ struct ptrace_state {
 	enum ptrace_mode_run run; /* (x) how it was let go */
 	bool step;             /* (x) */
 	bool step_armed;       /* (o) TF is set in the registers of this run */
+	uint64_t dr[8];        /* (x) debug registers: debugreg.c */
+	uint64_t watched[4];   /* (o) what was at dr[0..3] before this run */
 	int inject;            /* (x) signal to go on with */
 	struct ptrace_work *work; /* (s) */
 };
@@ -106,6 +108,20 @@ void ptrace_handler_step(struct task *t);
 /* Before and after a run of the application. */
 void ptrace_before_run(struct task *t);
 void ptrace_after_run(struct task *t);
+
+/* ---- debug registers (debugreg.c) ---------------------------------------------------------------- */
+
+struct plat_event;
+/* x is stopped for its tracer.  -EIO, -EINVAL. */
+long ptrace_debugreg_set(struct task *x, unsigned int n, uint64_t word);
+/* A breakpoint or watchpoint is on: t has to be stepped.  On t's fiber. */
+bool ptrace_debugreg_active(const struct task *t);
+void ptrace_debugreg_before_run(struct task *t);
+/*
+ * A fault of t's.  True: it is only our own step, nothing was hit and nobody wants to know.  Else ev may
+ * have become the trap of a breakpoint.
+ */
+bool ptrace_debugreg_swallows(struct task *t, struct plat_event *ev);
 
 /* siglock held.  SIGCONT for p; SIGKILL for p that is ending. */
 void ptrace_continued_locked(struct process *p);

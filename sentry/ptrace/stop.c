@@ -260,8 +260,12 @@ void ptrace_handler_step(struct task *t)
 
 void ptrace_before_run(struct task *t)
 {
-	if (!t->ptrace.step)
+	bool watching = ptrace_debugreg_active(t) && is_traced(t);
+
+	if (!t->ptrace.step && !watching)
 		return;
+	if (watching)
+		ptrace_debugreg_before_run(t);
 	plat_regs_mut(t->pt)->eflags |= FLAG_TF;
 	t->ptrace.step_armed = true;
 }

@@ -519,6 +519,8 @@ static int inet_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int n
 static int inet_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int name, void *value,
 			   size_t *size)
 {
+	int err;
+
 	(void)c;
 	if (level == SOL_SOCKET && name == SO_PEERCRED) {
 		struct ucred nobody = { .pid = 0, .uid = UINT32_MAX, .gid = UINT32_MAX };
@@ -527,7 +529,12 @@ static int inet_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int n
 		memcpy(value, &nobody, *size);
 		return 0;
 	}
-	return ep_getopt(inet_ep(s), level, name, value, size);
+	err = ep_getopt(inet_ep(s), level, name, value, size);
+	/* do_ip_getsockopt() has another word than do_ip_setsockopt() for levels that it does not know. */
+	if (err == -ENOPROTOOPT && s->family == AF_INET && level != SOL_SOCKET && level != IPPROTO_IP &&
+	    level != (s->type == SOCK_STREAM ? IPPROTO_TCP : s->type == SOCK_DGRAM ? IPPROTO_UDP : 255))
+		err = -EOPNOTSUPP;
+	return err;
 }
 
 static int inet_mmap(struct socket *s, struct mmap_request *r)

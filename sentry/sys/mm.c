@@ -129,6 +129,8 @@ long sys_mmap(struct task *t, uaddr_t addr, unsigned long size, unsigned long pr
 		if (size == 0)
 			return -EINVAL;
 		r = mm_map_anon(t, addr.addr, size, (int)prot, (int)(flags & MAP_KNOWN));
+		if (r > 0 && (flags & MAP_GROWSDOWN) && type == MAP_PRIVATE)
+			mm_grows_down(t->mm, (uint64_t)r, (uint64_t)r + ALIGN_UP(size, PAGE_SIZE));
 	}
 	if (r > 0 && ((flags & MAP_LOCKED) || t->mm->lock_future))
 		(void)mm_lock_range(t, (uint64_t)r, (uint64_t)r + ALIGN_UP(size, PAGE_SIZE), false);

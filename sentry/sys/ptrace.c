@@ -44,7 +44,7 @@ static long poke_data(struct task *t, struct task *x, uint64_t addr, uint64_t wo
 	return n == sizeof(word) ? 0 : -EIO;
 }
 
-/* A word of struct user: registers, and debug registers, of which there are none. */
+/* A word of struct user: registers, and debug registers. */
 static long peek_user(struct task *t, struct task *x, uint64_t addr, uaddr_t out)
 {
 	struct user_regs_struct regs;
@@ -58,6 +58,8 @@ static long peek_user(struct task *t, struct task *x, uint64_t addr, uaddr_t out
 		if (err)
 			return err;
 		memcpy(&word, (const char *)&regs + addr, sizeof(word));
+	} else if (addr >= DEBUGREG_AT && addr < DEBUGREG_AT + 8 * sizeof(word)) {
+		word = x->ptrace.dr[(addr - DEBUGREG_AT) / sizeof(word)];
 	}
 	return uaccess_put(t, out, &word, sizeof(word));
 }
@@ -71,7 +73,8 @@ static long poke_user(struct task *x, uint64_t addr, uint64_t word)
 		return -EIO;
 	if (addr >= sizeof(regs)) {
 		if (addr >= DEBUGREG_AT && addr < DEBUGREG_AT + 8 * sizeof(word))
-			return word ? -ENOSPC : 0; /* no breakpoint registers are left */
+			return ptrace_debugreg_set(x, (unsigned int)((addr - DEBUGREG_AT) / sizeof(word)),
+						   word);
 		return -EIO;
 	}
 	err = ptrace_regs_get(x, &regs);

@@ -944,6 +944,9 @@ static void task_fault(struct task *t, const struct plat_event *ev)
 {
 	siginfo_t info = { .si_signo = ev->fault.signo, .si_code = ev->fault.code };
 
+	if (ev->fault.signo == SIGSEGV && ev->fault.code == SEGV_MAPERR &&
+	    atomic_load_explicit(&t->mm->growing_count, memory_order_relaxed) && mm_grow_to(t, ev->fault.addr))
+		return;
 	info.si_addr = (void *)(uintptr_t)ev->fault.addr;
 	t->fault_trapno = ev->fault.trapno;
 	t->fault_error = ev->fault.error;
@@ -992,7 +995,8 @@ void task_main(void *arg)
 			task_syscall(t, &ev);
 			continue;
 		case PLAT_FAULT:
-			task_fault(t, &ev);
+			if (likely(!ptrace_debugreg_active(t)) || !ptrace_debugreg_swallows(t, &ev))
+				task_fault(t, &ev);
 			break;
 		case PLAT_KICKED:
 			task_kicked(t);
