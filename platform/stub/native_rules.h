@@ -58,6 +58,8 @@ enum {
 
 	/* membarrier(2): PRIVATE_EXPEDITED and its SYNC_CORE form, each with its registration. */
 	NATIVE_MEMBARRIER = 8 | 16 | 32 | 64,
+	/* GLOBAL, GLOBAL_EXPEDITED and its registration: the Sentry's. */
+	NATIVE_MEMBARRIER_SENTRY = 1 | 2 | 4,
 
 	NATIVE_FUTEX_WAIT = 0,
 	NATIVE_FUTEX_WAIT_BITSET = 9,
@@ -150,9 +152,11 @@ static inline enum native_verdict native_membarrier(struct native_call *call)
 	if (flags)
 		return native_error(call, NATIVE_EINVAL);
 	if (cmd == 0) {
-		call->result = NATIVE_MEMBARRIER;
+		call->result = NATIVE_MEMBARRIER | NATIVE_MEMBARRIER_SENTRY;
 		return NATIVE_RESULT;
 	}
+	if (!(cmd & (cmd - 1)) && (cmd & NATIVE_MEMBARRIER_SENTRY))
+		return NATIVE_NO;
 	if ((cmd & (cmd - 1)) || !(cmd & NATIVE_MEMBARRIER))
 		return native_error(call, NATIVE_EINVAL);
 	call->args[0] = cmd;

@@ -8,7 +8,11 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
 
+#include "lib/fiber.h"
+#include "platform/host.h"
 #include "sentry/sys/dispatch.h"
 #include "sys_calls.h"
 
@@ -29,11 +33,26 @@ long sys_futex_waitv(struct task *t, uaddr_t waiters, unsigned int count, unsign
 	return -ENATIVE;
 }
 
-/* The stub's too: the barrier is for its process. */
+/* The stub's too where the barrier is for its process alone. */
 long sys_membarrier(struct task *t, int cmd, unsigned int flags, int cpu)
 {
-	(void)t, (void)cmd, (void)flags, (void)cpu;
-	return -ENATIVE;
+	long r;
+
+	(void)t, (void)cpu;
+	if (flags)
+		return -EINVAL;
+	switch (cmd) {
+	case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
+		return 0;
+	case MEMBARRIER_CMD_GLOBAL:
+	case MEMBARRIER_CMD_GLOBAL_EXPEDITED: /* the former does more, and asks for no registration */
+		worker_block_begin();
+		r = host_call(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+		worker_block_end();
+		return r;
+	default:
+		return -ENATIVE;
+	}
 }
 
 long sys_futex(struct task *t, uaddr_t addr, int op, unsigned int val, uaddr_t timeout, uaddr_t addr2,

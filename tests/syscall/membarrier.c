@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* membarrier.c: membarrier(2): the private commands. */
+/* membarrier.c: membarrier(2): the private commands, and those for everybody. */
 #include "t.h"
 
 #include <linux/membarrier.h>
@@ -14,6 +14,13 @@ T_MAIN
 	long have = barrier(MEMBARRIER_CMD_QUERY, 0);
 
 	CHECK(have > 0 && (have & MEMBARRIER_CMD_PRIVATE_EXPEDITED));
+	if (have & MEMBARRIER_CMD_GLOBAL)
+		EQUAL(barrier(MEMBARRIER_CMD_GLOBAL, 0), 0);
+	if (have & MEMBARRIER_CMD_GLOBAL_EXPEDITED) {
+		EQUAL(barrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0), 0);
+		EQUAL(barrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0), 0);
+		FAILS(EINVAL, barrier(MEMBARRIER_CMD_GLOBAL, 1));
+	}
 	FAILS(EINVAL, barrier(MEMBARRIER_CMD_QUERY, 2));
 	FAILS(EINVAL, barrier(3, 0));
 	FAILS(EINVAL, barrier(-1, 0));
