@@ -51,7 +51,7 @@ struct pfs_child {
 	struct pid *pid; /* counted: becomes the inode's (or is put); NULL: as the directory's */
 	int64_t key;
 	int64_t cookie;  /* next: where it stands in the directory, from 0 on, growing */
-	char name[32];   /* next: empty means entry->name */
+	char name[NAME_LEN_MAX + 1]; /* next: empty means entry->name */
 };
 
 struct pfs_dir {

@@ -3,6 +3,7 @@
 #include "t.h"
 
 #include <linux/sched.h>
+#include <dirent.h>
 #include <sched.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
@@ -11,7 +12,7 @@ static char top[64];
 
 static char *in(const char *group, const char *file)
 {
-	static char path[4][256];
+	static char path[4][512];
 	static int n;
 
 	n = (n + 1) % 4;
@@ -145,6 +146,26 @@ static void into(const char *name)
 	close(dir);
 }
 
+/* A long name is listed whole, and can be removed. */
+static void names(const char *name)
+{
+	char b[64 + 200], l[201];
+	struct dirent *e;
+	int found = 0;
+	DIR *d;
+
+	memset(l, 'n', 200);
+	l[200] = '\0';
+	snprintf(b, sizeof(b), "%s/%s", name, l);
+	EQUAL(mkdir(in(b, ""), 0755), 0);
+	d = opendir(in(name, ""));
+	while ((e = readdir(d)))
+		found += !strcmp(e->d_name, l) && e->d_type == DT_DIR;
+	closedir(d);
+	EQUAL(found, 1);
+	EQUAL(rmdir(in(b, "")), 0);
+}
+
 static void owners(const char *name)
 {
 	struct stat st;
@@ -184,6 +205,7 @@ T_MAIN
 		exit(77);
 	}
 	into(name); /* before cgroup.kill: Linux 6.18 kills what clone3 then puts there */
+	names(name);
 	members(name);
 	owners(name);
 	EQUAL(rmdir(in(name, "")), 0);
