@@ -455,6 +455,9 @@ static int start_all(struct start *s, struct err *e)
 	    open_all(s, e) < 0 || start_monitor(s, e) < 0 || wait_ready(l, e) < 0 ||
 	    run_create_hooks(l, e) < 0 || boot_sentry(l, e) < 0 || create_container(s, e) < 0)
 		return e->error;
+	/* What was made of the plan that was saved first: rootless, some or all of it may be missing. */
+	json_decref(l->state->cgroup);
+	l->state->cgroup = cgroup_to_json(&l->cgroup);
 	l->state->status = CTR_CREATED;
 	return state_save(l->state, e);
 }
