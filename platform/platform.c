@@ -297,29 +297,40 @@ void plat_run(struct plat_thread *pt, struct plat_event *ev)
 	plat.ops->run(pt, ev);
 }
 
+/* Pairs with the stub's sigprocmask(): each side writes its word, then reads the other's. */
 uint64_t plat_sigmask(const struct plat_thread *pt)
 {
-	return plat.ops->sig_mask(pt);
+	return __atomic_load_n(&plat.ops->own(pt)->sig_blocked, __ATOMIC_SEQ_CST);
 }
 
 void plat_sigmask_set(struct plat_thread *pt, uint64_t mask)
 {
-	plat.ops->sig_mask_set(pt, mask);
+	__atomic_store_n(&plat.ops->own(pt)->sig_blocked, mask, __ATOMIC_SEQ_CST);
 }
 
 void plat_sigmask_watch(struct plat_thread *pt, uint64_t watched)
 {
-	plat.ops->sig_mask_watch(pt, watched);
+	__atomic_store_n(&plat.ops->own(pt)->sig_watched, watched, __ATOMIC_SEQ_CST);
 }
 
 uint64_t plat_robust_list(const struct plat_thread *pt)
 {
-	return plat.ops->robust_list(pt);
+	return __atomic_load_n(&plat.ops->own(pt)->robust_list, __ATOMIC_RELAXED);
 }
 
 void plat_robust_list_set(struct plat_thread *pt, uint64_t head)
 {
-	plat.ops->robust_list_set(pt, head);
+	__atomic_store_n(&plat.ops->own(pt)->robust_list, head, __ATOMIC_RELAXED);
+}
+
+uint64_t plat_clear_tid(const struct plat_thread *pt)
+{
+	return __atomic_load_n(&plat.ops->own(pt)->clear_tid, __ATOMIC_RELAXED);
+}
+
+void plat_clear_tid_set(struct plat_thread *pt, uint64_t word)
+{
+	__atomic_store_n(&plat.ops->own(pt)->clear_tid, word, __ATOMIC_RELAXED);
 }
 
 void plat_kick(struct plat_thread *pt)
@@ -327,9 +338,9 @@ void plat_kick(struct plat_thread *pt)
 	plat.ops->kick(pt);
 }
 
-void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t tid)
+void plat_thread_exit(struct plat_thread *pt, pid_t tid)
 {
-	plat.ops->thread_exit(pt, clear_tid, tid);
+	plat.ops->thread_exit(pt, tid);
 }
 
 void plat_thread_walk_robust(struct plat_thread *pt, pid_t tid)

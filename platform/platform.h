@@ -160,9 +160,15 @@ int plat_clone(struct plat_thread *parent, struct plat_thread *child, unsigned i
 uint64_t plat_sigmask(const struct plat_thread *pt);
 void plat_sigmask_set(struct plat_thread *pt, uint64_t mask);
 void plat_sigmask_watch(struct plat_thread *pt, uint64_t watched);
-/* The head of pt's robust futexes (set_robust_list(2)), 0: none.  It lies where the mask does. */
+/*
+ * What pt's end does in the application's memory (addresses, 0: none): the head of its robust futexes
+ * (set_robust_list(2)), the word to clear and wake (set_tid_address(2)).  They lie where the mask
+ * does; a thread that ends by itself while others live does that work, and zeroes them, before it asks.
+ */
 uint64_t plat_robust_list(const struct plat_thread *pt);
 void plat_robust_list_set(struct plat_thread *pt, uint64_t head);
+uint64_t plat_clear_tid(const struct plat_thread *pt);
+void plat_clear_tid_set(struct plat_thread *pt, uint64_t word);
 
 /* Let the application run until the next event.  Always fills ev. */
 void plat_run(struct plat_thread *pt, struct plat_event *ev);
@@ -174,10 +180,10 @@ void plat_run(struct plat_thread *pt, struct plat_event *ev);
 void plat_kick(struct plat_thread *pt);
 /*
  * End this host thread.  The last that it does, in the application's memory: walk its robust list as
- * the kernel would at exit (owner tid: tid); if clear_tid is not null, store 0 there and wake one
- * futex waiter.  Does not wait for it.
+ * the kernel would at exit (owner tid: tid); clear plat_clear_tid()'s word and wake one futex waiter, if
+ * others share the memory.  Does not wait for it.
  */
-void plat_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t tid);
+void plat_thread_exit(struct plat_thread *pt, pid_t tid);
 /*
  * The robust list's part of that alone; the thread lives on (execve in place, a process that is about
  * to be killed).

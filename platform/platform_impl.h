@@ -50,13 +50,10 @@ struct platform_ops {
 	int (*clone)(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
 		     const struct plat_start *start);
 	void (*run)(struct plat_thread *pt, struct plat_event *ev);
-	uint64_t (*sig_mask)(const struct plat_thread *pt);
-	void (*sig_mask_set)(struct plat_thread *pt, uint64_t mask);
-	void (*sig_mask_watch)(struct plat_thread *pt, uint64_t watched);
-	uint64_t (*robust_list)(const struct plat_thread *pt);
-	void (*robust_list_set)(struct plat_thread *pt, uint64_t head);
+	/* What the stub may keep for pt, where it is now; hostile memory.  Valid while pt is. */
+	struct stub_own *(*own)(const struct plat_thread *pt);
 	void (*kick)(struct plat_thread *pt);
-	void (*thread_exit)(struct plat_thread *pt, uaddr_t clear_tid, pid_t tid);
+	void (*thread_exit)(struct plat_thread *pt, pid_t tid);
 	void (*walk_robust)(struct plat_thread *pt, pid_t tid);
 	void (*set_tid)(struct plat_thread *pt, pid_t tid); /* empty: no PI futexes */
 	int (*hostcalls)(struct plat_thread *pt, struct plat_hostcall *calls, size_t count);

@@ -611,35 +611,9 @@ static int notify_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls,
 
 /* ---- what the stub keeps ---------------------------------------------------------------------- */
 
-static struct stub_own *own_of(const struct plat_thread *pt)
+static struct stub_own *notify_own(const struct plat_thread *pt)
 {
 	return atomic_load_explicit(&pt->own, memory_order_acquire);
-}
-
-static uint64_t notify_sigmask(const struct plat_thread *pt)
-{
-	return __atomic_load_n(&own_of(pt)->sig_blocked, __ATOMIC_SEQ_CST);
-}
-
-static void notify_sigmask_set(struct plat_thread *pt, uint64_t mask)
-{
-	__atomic_store_n(&own_of(pt)->sig_blocked, mask, __ATOMIC_SEQ_CST);
-}
-
-/* Then the mask is read: the stub writes that first, and reads this. */
-static void notify_sigmask_watch(struct plat_thread *pt, uint64_t watched)
-{
-	__atomic_store_n(&own_of(pt)->sig_watched, watched, __ATOMIC_SEQ_CST);
-}
-
-static uint64_t notify_robust_list(const struct plat_thread *pt)
-{
-	return __atomic_load_n(&own_of(pt)->robust_list, __ATOMIC_RELAXED);
-}
-
-static void notify_robust_list_set(struct plat_thread *pt, uint64_t head)
-{
-	__atomic_store_n(&own_of(pt)->robust_list, head, __ATOMIC_RELAXED);
 }
 
 /* ---- clone ------------------------------------------------------------------------------------ */
@@ -653,8 +627,9 @@ static void own_lend(struct plat_thread *pt)
 
 static void own_take_back(struct plat_thread *pt)
 {
-	pt->own_here.sig_blocked = notify_sigmask(pt);
-	pt->own_here.robust_list = notify_robust_list(pt);
+	pt->own_here.sig_blocked = plat_sigmask(pt);
+	pt->own_here.robust_list = plat_robust_list(pt);
+	pt->own_here.clear_tid = plat_clear_tid(pt);
 	atomic_store_explicit(&pt->own, &pt->own_here, memory_order_release);
 }
 
@@ -708,6 +683,15 @@ static void child_set_start(struct plat_thread *parent, struct plat_thread *chil
 	memcpy(&parent->slot->regs, &child->registers, sizeof(parent->slot->regs));
 }
 
+/* The stub reads the count too: does a thread that ends have somebody to tell? */
+static uint32_t threads_add_locked(struct plat_mm *mm, int n) REQUIRES(mm->latch)
+{
+	mm->live_threads += (uint32_t)n;
+	if (mm->process)
+		__atomic_store_n(&mm->process->threads, mm->live_threads, __ATOMIC_RELAXED);
+	return mm->live_threads;
+}
+
 static void child_publish(struct plat_thread *child)
 {
 	latch_lock(&notify.tables);
@@ -720,7 +704,7 @@ static void child_publish(struct plat_thread *child)
 	latch_unlock(&child->latch);
 	latch_lock(&child->mm->latch);
 	list_append(&child->mm->threads, &child->in_mm);
-	child->mm->live_threads++;
+	(void)threads_add_locked(child->mm, 1);
 	latch_unlock(&child->mm->latch);
 }
 
@@ -736,7 +720,7 @@ static void child_undo(struct plat_thread *child, bool thread, bool mapped)
 	latch_unlock(&child->latch);
 	latch_lock(&mm->latch);
 	list_remove(&child->in_mm);
-	mm->live_threads--;
+	(void)threads_add_locked(mm, -1);
 	if (thread) {
 		mm->slots[child->index] = mapped ? NOTIFY_SLOT_DYING : NOTIFY_SLOT_NONE;
 		child->slot->live = 0;
@@ -865,7 +849,7 @@ static int notify_clone_checked(struct plat_thread *parent, struct plat_thread *
 
 /* ---- the end ---------------------------------------------------------------------------------- */
 
-static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t tid)
+static void notify_thread_exit(struct plat_thread *pt, pid_t tid)
 {
 	struct plat_mm *mm = pt->mm;
 	bool alone, publish;
@@ -874,7 +858,7 @@ static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t 
 	own_take_back(pt);
 	notify_thread_unhash(pt);
 	latch_lock(&mm->latch);
-	alone = --mm->live_threads == 0;
+	alone = threads_add_locked(mm, -1) == 0;
 	list_remove(&pt->in_mm);
 	mm->slots[pt->index] = NOTIFY_SLOT_DYING;
 	latch_unlock(&mm->latch);
@@ -884,8 +868,6 @@ static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t 
 	pt->state = NOTIFY_DEAD;
 	if (publish) {
 		pt->slot->flags = alone ? STUB_EXIT_GROUP : 0;
-		/* As Linux: with nobody else in this memory there is nobody to tell. */
-		pt->slot->clear_tid = alone ? 0 : clear_tid.addr;
 		pt->slot->tid = (uint32_t)tid;
 		pt->slot->reply = STUB_EXIT;
 		id = publish_locked(pt);
@@ -897,7 +879,7 @@ static void notify_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t 
 
 static void notify_walk_robust(struct plat_thread *pt, pid_t tid)
 {
-	if (!notify_robust_list(pt) || is_dead(pt))
+	if (!plat_robust_list(pt) || is_dead(pt))
 		return;
 	pt->slot->tid = (uint32_t)tid;
 	if (notify_order(pt, STUB_WALK) < 0)
@@ -1112,11 +1094,7 @@ const struct platform_ops notify_ops = {
 	.start_from = notify_start_from,
 	.clone = notify_clone_checked,
 	.run = notify_run,
-	.sig_mask = notify_sigmask,
-	.sig_mask_set = notify_sigmask_set,
-	.sig_mask_watch = notify_sigmask_watch,
-	.robust_list = notify_robust_list,
-	.robust_list_set = notify_robust_list_set,
+	.own = notify_own,
 	.kick = notify_kick,
 	.thread_exit = notify_thread_exit,
 	.walk_robust = notify_walk_robust,

@@ -86,8 +86,7 @@ struct plat_thread {
 	enum traced_state state;       /* (l) */
 	pid_t tid;                     /* (l), written by (w); 0: none or gone */
 	bool kicked;                   /* (l) since the last event */
-	_Atomic uint64_t blocked;      /* plat_sigmask(): here every rt_sigprocmask(2) is the Sentry's */
-	_Atomic uint64_t robust_list;  /* the same of set_robust_list(2) */
+	struct stub_own own;           /* atomic words */
 	struct list in_mm;             /* (m) */
 
 	struct hash_node by_tid;       /* (w) */

@@ -599,17 +599,7 @@ static void traced_kick(struct plat_thread *pt)
 
 /* ---- the end ---------------------------------------------------------------------------------- */
 
-static uint64_t traced_robust_list(const struct plat_thread *pt)
-{
-	return atomic_load_explicit(&pt->robust_list, memory_order_relaxed);
-}
-
-static void traced_robust_list_set(struct plat_thread *pt, uint64_t head)
-{
-	atomic_store_explicit(&pt->robust_list, head, memory_order_relaxed);
-}
-
-static void traced_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t tid)
+static void traced_thread_exit(struct plat_thread *pt, pid_t tid)
 {
 	struct plat_mm *mm = pt->mm;
 	plat_regs_t regs = { .rip = traced_text_at(traced_text_syscall) };
@@ -620,7 +610,7 @@ static void traced_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t 
 	latch_unlock(&mm->latch);
 	/* As Linux: with nobody else in this memory there is nobody to tell. */
 	if (!traced_is_dead(pt))
-		traced_exit_work(pt, alone ? 0 : clear_tid.addr, traced_robust_list(pt), tid);
+		traced_exit_work(pt, alone ? 0 : plat_clear_tid(pt), plat_robust_list(pt), tid);
 	tracer_enter();
 	latch_lock(&mm->latch);
 	alone = --mm->live_threads == 0;
@@ -639,8 +629,8 @@ static void traced_thread_exit(struct plat_thread *pt, uaddr_t clear_tid, pid_t 
 
 static void traced_walk_robust(struct plat_thread *pt, pid_t tid)
 {
-	if (traced_robust_list(pt) && !traced_is_dead(pt))
-		traced_exit_work(pt, 0, traced_robust_list(pt), tid);
+	if (plat_robust_list(pt) && !traced_is_dead(pt))
+		traced_exit_work(pt, 0, plat_robust_list(pt), tid);
 }
 
 static void traced_set_tid(struct plat_thread *pt, pid_t tid)
@@ -718,21 +708,10 @@ static const struct worker_hooks *traced_hooks(void)
 	return &tracer_hooks;
 }
 
-static uint64_t traced_sig_mask(const struct plat_thread *pt)
+/* Nobody but the Sentry changes it: here all of these calls are the Sentry's. */
+static struct stub_own *traced_own(const struct plat_thread *pt)
 {
-	return atomic_load_explicit(&pt->blocked, memory_order_relaxed);
-}
-
-static void traced_sig_mask_set(struct plat_thread *pt, uint64_t mask)
-{
-	atomic_store_explicit(&pt->blocked, mask, memory_order_relaxed);
-}
-
-/* Nobody but the Sentry changes the mask: there is nothing to watch. */
-static void traced_sig_mask_watch(struct plat_thread *pt, uint64_t watched)
-{
-	(void)pt;
-	(void)watched;
+	return (struct stub_own *)(uintptr_t)&pt->own;
 }
 
 const struct platform_ops ptrace_ops = {
@@ -758,11 +737,7 @@ const struct platform_ops ptrace_ops = {
 	.start = traced_start,
 	.clone = traced_clone,
 	.run = traced_run,
-	.sig_mask = traced_sig_mask,
-	.sig_mask_set = traced_sig_mask_set,
-	.sig_mask_watch = traced_sig_mask_watch,
-	.robust_list = traced_robust_list,
-	.robust_list_set = traced_robust_list_set,
+	.own = traced_own,
 	.kick = traced_kick,
 	.thread_exit = traced_thread_exit,
 	.walk_robust = traced_walk_robust,

@@ -191,6 +191,7 @@ struct stub_window {
 struct stub_own {
 	uint64_t sig_blocked, sig_watched;
 	uint64_t robust_list; /* set_robust_list(2)'s head; 0: none */
+	uint64_t clear_tid;   /* the word that the thread's end clears; 0: none */
 };
 
 /*
@@ -220,7 +221,6 @@ struct stub_slot {
 	uint32_t index;   /* STUB_CLONE: of the child's area and slot */
 	int64_t result;
 	uint64_t cookie;
-	uint64_t clear_tid; /* STUB_EXIT; 0: none */
 	uint32_t tid;
 	struct stub_own own; /* both ways, shared at all times */
 	uint32_t live; /* non-zero until the host clears it at the thread's end (CLEARTID) */
@@ -244,6 +244,7 @@ struct stub_process {
 	uint32_t identity;
 	uint32_t clocks_off; /* clock_gettime and kin are the Sentry's */
 	uint32_t crowded;    /* a PROT_NONE mmap found no room: no new arenas for trampolines */
+	uint32_t threads; /* how many live */
 	/* Patched text, and trampolines: native calls keep off; the Sentry makes them. */
 	uint32_t watch_seq; /* odd while the list changes */
 	uint32_t watch_count;

@@ -358,7 +358,8 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 			stub_promote(t); /* goes on in on_promoted() */
 			break;
 		case STUB_EXIT:
-			stub_exit_work(s->clear_tid, s->own.robust_list, s->tid);
+			stub_exit_work(s->flags & STUB_EXIT_GROUP ? 0 : s->own.clear_tid, s->own.robust_list,
+				       s->tid);
 			if (s->flags & STUB_EXIT_GROUP)
 				stub_die(0);
 			for (;;)
@@ -412,6 +413,20 @@ static void report_site(struct stub_thread *t, struct stub_ucontext *uc)
 	(void)stub_ask(t, uc, STUB_SITE);
 }
 
+/*
+ * exit(2) of one thread among several: what its end leaves in memory comes first, as in Linux, so that
+ * who joins it need not wait for the Sentry.
+ */
+static void exit_work_early(volatile struct stub_slot *s)
+{
+	uint64_t clear_tid = s->own.clear_tid, robust_list = s->own.robust_list;
+
+	if (!stub_process()->native || stub_process()->threads < 2 || s->tid == 0)
+		return;
+	s->own.clear_tid = s->own.robust_list = 0;
+	stub_exit_work(clear_tid, robust_list, s->tid);
+}
+
 static void call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, bool compat)
 {
 	volatile struct stub_slot *s;
@@ -424,6 +439,8 @@ static void call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, b
 		return;
 	}
 	s = stub_slot(t->index);
+	if (nr == NR_exit && !compat)
+		exit_work_early(s);
 	stub_regs_save(t, uc, uc->rax);
 	s->nr = nr;
 	s->compat = compat;

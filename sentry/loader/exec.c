@@ -319,7 +319,7 @@ static int exec_new_mm(struct task *t, bool fresh)
 		goto put_mm;
 	}
 	task_host_usage(t, true, &used);
-	plat_thread_exit(old_pt, t->clear_child_tid, task_tid(t));
+	plat_thread_exit(old_pt, task_tid(t));
 	atomic_fetch_sub_explicit(&old->processes, 1, memory_order_relaxed);
 	mutex_lock(&tasklist.lock);
 	process_charge_locked(p, &used);
@@ -684,7 +684,7 @@ static int exec_commit(struct exec *x)
 	user_ns_put(old_owner);
 
 	t->personality &= ~(0x0400000u /* READ_IMPLIES_EXEC */ | (x->secure ? ADDR_NO_RANDOMIZE : 0));
-	t->clear_child_tid = UADDR_NULL;
+	plat_clear_tid_set(t->pt, 0);
 	plat_robust_list_set(t->pt, 0);
 	t->rseq = (struct rseq_area){ 0 };
 	t->restart.fn = NULL;

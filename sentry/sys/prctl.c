@@ -163,11 +163,14 @@ static long get_auxv(struct task *t, unsigned long addr, unsigned long size)
 long prctl_more(struct task *t, int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
 		unsigned long arg5)
 {
+	uint64_t v;
+
 	switch (option) {
 	case PR_SET_MM:
 		return set_mm(t, arg2, arg3, arg4, arg5);
 	case PR_GET_TID_ADDRESS:
-		return uaccess_put(t, uaddr(arg2), &t->clear_child_tid, sizeof(t->clear_child_tid));
+		v = plat_clear_tid(t->pt);
+		return uaccess_put(t, uaddr(arg2), &v, sizeof(v));
 	case PR_SET_TSC:
 		return arg2 == PR_TSC_ENABLE ? 0 : -EINVAL;
 	case PR_GET_SPECULATION_CTRL:

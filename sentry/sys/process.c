@@ -46,7 +46,7 @@ long sys_getppid(struct task *t)
 
 long sys_set_tid_address(struct task *t, uaddr_t tid)
 {
-	t->clear_child_tid = tid;
+	plat_clear_tid_set(t->pt, tid.addr);
 	return task_tid(t);
 }
 

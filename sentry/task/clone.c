@@ -165,8 +165,6 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 	t->mce_kill = parent->mce_kill;
 	if (!(f & CLONE_VM) || (f & CLONE_VFORK))
 		t->altstack = parent->altstack;
-	if (f & CLONE_CHILD_CLEARTID)
-		t->clear_child_tid = a->child_tid;
 	if (!(f & CLONE_VM))
 		t->rseq = parent->rseq;
 	if (f & CLONE_SYSVSEM)
@@ -217,6 +215,13 @@ static void clone_put_tids(struct task *parent, struct task *t, const struct clo
 		mm_write(t->mm ? t->mm : parent->mm, a->child_tid.addr, &own, sizeof(own));
 }
 
+static void clone_set_own(struct task *t, const struct clone_args_k *a)
+{
+	plat_sigmask_set(t->pt, t->unbound_mask);
+	if (a->flags & CLONE_CHILD_CLEARTID)
+		plat_clear_tid_set(t->pt, a->child_tid.addr);
+}
+
 /* The host side: an address space where one is needed, and the thread in it. */
 static int clone_host(struct task *parent, struct task *t, const struct clone_args_k *a)
 {
@@ -233,7 +238,7 @@ static int clone_host(struct task *parent, struct task *t, const struct clone_ar
 		err = plat_thread_new(parent->mm->plat, t->fiber, &t->pt);
 		if (err)
 			return err;
-		plat_sigmask_set(t->pt, t->unbound_mask);
+		clone_set_own(t, a);
 		err = plat_clone(parent->pt, t->pt, PLAT_CLONE_VM, t->starts ? &start : NULL);
 		if (err)
 			return err;
@@ -246,7 +251,7 @@ static int clone_host(struct task *parent, struct task *t, const struct clone_ar
 		return err;
 	err = plat_thread_new(plat, t->fiber, &t->pt);
 	if (!err) {
-		plat_sigmask_set(t->pt, t->unbound_mask);
+		clone_set_own(t, a);
 		err = plat_clone(parent->pt, t->pt, 0, NULL);
 	}
 	if (!err)

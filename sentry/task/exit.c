@@ -286,19 +286,24 @@ static void pid_ns_zap(struct process *init, const struct task *last)
 
 /* ---- leaving ------------------------------------------------------------------------------------- */
 
-static void task_record_usage(struct task *t, bool last)
+/* ends: the host process may be killed from here on, by t or by a thread that left with it. */
+static void task_record_usage(struct task *t, bool ends)
 {
-	struct plat_usage own = { .state = 'S' }, charge;
+	struct plat_usage own = { .state = 'S' }, charge = { .state = 'S' };
 	struct process *p = t->process;
 	struct plat_mem_usage m;
 
-	task_host_usage(t, last, &charge);
 	if (t == p->leader) { /* a zombie that /proc shows */
 		(void)plat_thread_usage(t->pt, &own);
 		if (plat_mm_usage(t->mm->plat, &m) == 0)
 			p->maxrss = MAX(p->maxrss, m.rss_peak / 1024);
 	}
+	/* The first takes it for all; the others wait for that. */
 	mutex_lock(&tasklist.lock);
+	if (!p->host_charged) {
+		task_host_usage(t, ends, &charge);
+		p->host_charged = ends && !p->host_shared;
+	}
 	t->last = own;
 	t->charge = charge;
 	t->leaving = true;
@@ -393,7 +398,7 @@ static void task_leave_mm(struct task *t, bool last, bool group_exit)
 	} else {
 		if (last)
 			process_kill_timer_arm(t->process);
-		plat_thread_exit(pt, t->clear_child_tid, task_tid(t));
+		plat_thread_exit(pt, task_tid(t));
 	}
 	if (last && atomic_fetch_sub_explicit(&mm->processes, 1, memory_order_relaxed) == 1)
 		shm_mm_exit(mm);
@@ -546,7 +551,7 @@ void task_leave(struct task *t)
 
 	if (last)
 		process_timers_stop(p);
-	task_record_usage(t, last);
+	task_record_usage(t, last || group_exit);
 	task_vfs(t); /* a fresh context for the closing of files */
 	sem_undo_exit(t);
 	if (last)

@@ -656,7 +656,6 @@ void process_charge_locked(struct process *p, const struct plat_usage *u)
 void process_usage_locked(struct process *p, struct plat_usage *out)
 {
 	struct plat_usage u;
-	bool ended = false;
 	struct task *t;
 
 	*out = (struct plat_usage){
@@ -668,10 +667,9 @@ void process_usage_locked(struct process *p, struct plat_usage *out)
 	list_for_each_entry(t, &p->tasks, process_node) {
 		if (t->leaving && t->state != 'Z' && t->state != 'X')
 			usage_add(out, &t->charge);
-		ended |= t->leaving && !p->host_shared && t->charge.utime_ns + t->charge.stime_ns;
 	}
 	list_for_each_entry(t, &p->tasks, process_node) {
-		struct plat_thread *pt = t->leaving || ended ? NULL : task_pt_pin(t);
+		struct plat_thread *pt = t->leaving || p->host_charged ? NULL : task_pt_pin(t);
 		int err;
 
 		if (!pt)

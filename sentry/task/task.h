@@ -244,6 +244,7 @@ struct process {
 	 * and the like are what came before the host process that runs now (process_usage_locked()).
 	 */
 	bool host_shared; /* made by CLONE_VM: it lives in another's host process, and its threads are counted one by one */
+	bool host_charged; /* it ends, and a thread that leaves has taken what the host process used */
 	int64_t utime_ns, stime_ns, child_utime_ns, child_stime_ns;
 	uint64_t min_faults, maj_faults, child_min_faults, child_maj_faults;
 	struct task_io io; /* of ended threads and reaped children, as Linux adds them up */
@@ -298,7 +299,6 @@ struct task {
 	struct sig_pending pending;  /* (s) */
 	struct sig_altstack altstack; /* (o) */
 
-	uaddr_t clear_child_tid;     /* (o) */
 	struct sem_undo_list *sem_undo; /* (o) counted; sentry/ipc/sem.c; NULL: none yet */
 	int pdeath_signal;           /* (s) */
 	bool starts;                 /* (c) was in the application before its fiber ran (plat_start) */

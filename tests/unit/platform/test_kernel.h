@@ -60,7 +60,6 @@ struct task {
 	struct plat_thread *pt;
 	struct fiber *fiber;
 	int tid;
-	uint64_t clear_tid;
 	uint64_t kick_flag; /* what a kick writes 1 to */
 	bool kick_restarts; /* a kick in a wait makes it again */
 	atomic_int kicks;   /* seen */
@@ -191,7 +190,7 @@ static long do_clone(struct task *t, uint64_t flags, uint64_t sp, uint64_t ctid)
 	if (sp)
 		plat_regs_mut(c->pt)->rsp = sp;
 	if (flags & 0x200000)
-		c->clear_tid = ctid;
+		plat_clear_tid_set(c->pt, ctid);
 	fiber_start(c->fiber);
 	return id;
 }
@@ -511,13 +510,13 @@ static bool do_syscall(struct task *t, const struct plat_event *ev)
 		do_exec(t, (int)a[0]);
 		return true;
 	case 60:
-		plat_thread_exit(t->pt, uaddr(t->clear_tid), t->tid);
+		plat_thread_exit(t->pt, t->tid);
 		return false;
 	case 231:
 		t->proc->status = (int)a[0];
 		t->proc->exiting = true;
 		if (t->proc->tasks == 1) {
-			plat_thread_exit(t->pt, uaddr(t->clear_tid), t->tid);
+			plat_thread_exit(t->pt, t->tid);
 			return false;
 		}
 		plat_mm_kill(t->proc->mm);
