@@ -149,13 +149,14 @@ unit-bins: $(UNITBINS)
 unit-run:
 	$(Q)tests/run-unit $(UNITBINS)
 
-# Each fuzzer for FUZZ_SECONDS; what it finds interesting stays in build/fuzz/corpus/NAME.
+# Each fuzzer for FUZZ_SECONDS, from tests/fuzz/corpus/NAME.tar.xz if there is one; what it finds interesting stays in build/fuzz/corpus/NAME.
 FUZZ_SECONDS ?= 10
 .PHONY: fuzz-run
 fuzz:
 	$(Q)$(MAKE) --no-print-directory MODE=fuzz CC=clang fuzz-run
 fuzz-run: $(FUZZBINS)
 	$(Q)for f in $(FUZZBINS); do c=$(CURDIR)/build/fuzz/corpus/$${f##*/}; mkdir -p $$c; \
+		[ ! -e tests/fuzz/corpus/$${f##*/}.tar.xz ] || tar -C $$c -xJf tests/fuzz/corpus/$${f##*/}.tar.xz; \
 		$$f -max_total_time=$(FUZZ_SECONDS) -close_fd_mask=3 -artifact_prefix=$$c. $$c \
 			>$$c.log 2>&1 || { tail -40 $$c.log; exit 1; }; \
 		tail -1 $$c.log | sed "s,^,$${f##*/}: ,"; \
