@@ -558,12 +558,7 @@ static inline int host_prlimit(pid_t pid, int resource, const struct rlimit *set
 	return (int)host_call4(SYS_prlimit64, pid, resource, HOST_ARG_(set), HOST_ARG_(old));
 }
 
-/* mask: size bytes of CPU bits.  get returns the number of bytes written. */
-static inline int host_sched_setaffinity(pid_t tid, size_t size, const void *mask)
-{
-	return (int)host_call(SYS_sched_setaffinity, tid, size, mask);
-}
-
+/* mask: size bytes of CPU bits.  Returns the number of bytes written. */
 static inline int host_sched_getaffinity(pid_t tid, size_t size, void *mask)
 {
 	return (int)host_call(SYS_sched_getaffinity, tid, size, mask);
