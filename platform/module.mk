@@ -40,6 +40,7 @@ STUB_SRCS += platform/stub/x86_64/entry.S
 STUB_SRCS += platform/stub/stub.c
 STUB_SRCS += platform/stub/native.c
 STUB_SRCS += platform/stub/exit.c
+STUB_SRCS += platform/stub/fpu.c
 STUB_SRCS += platform/stub/futex.c
 STUB_SRCS += platform/stub/marshal.c
 STUB_SRCS += platform/stub/patch.c

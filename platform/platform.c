@@ -15,6 +15,7 @@
 
 #include "lib/fiber.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 #include "platform/host.h"
 #include "platform/stub/abi.h"
 
@@ -398,6 +399,39 @@ ssize_t plat_fpstate_get(struct plat_thread *pt, void *buf, size_t size)
 int plat_fpstate_set(struct plat_thread *pt, const void *buf, size_t size)
 {
 	return plat.ops->fpstate_set(pt, buf, size);
+}
+
+/* On platforms that see the state themselves. */
+static int fpstate_move(struct plat_thread *pt, uint64_t addr, bool save)
+{
+	size_t size = plat.ops->fpstate_size();
+	uint8_t *state = mem_zalloc(size);
+	ssize_t n;
+	int err;
+
+	if (!state)
+		return -ENOMEM;
+	if (save) {
+		n = plat.ops->fpstate_get(pt, state, size);
+		if (n > 0)
+			n = plat_mm_write(plat.ops->thread_mm(pt), addr, state, (size_t)n, false) == n ? n : -EFAULT;
+		err = n <= 0 ? (int)n : plat.ops->fpstate_set(pt, NULL, 0);
+	} else {
+		n = plat_mm_read(plat.ops->thread_mm(pt), addr, state, size, false); /* may be a short, legacy one */
+		err = n < 512 ? -EFAULT : plat.ops->fpstate_set(pt, state, (size_t)n);
+	}
+	mem_free(state);
+	return err;
+}
+
+int plat_fpstate_save_at(struct plat_thread *pt, uint64_t addr)
+{
+	return plat.ops->fpstate_save_at ? plat.ops->fpstate_save_at(pt, addr) : fpstate_move(pt, addr, true);
+}
+
+int plat_fpstate_load_at(struct plat_thread *pt, uint64_t addr)
+{
+	return plat.ops->fpstate_load_at ? plat.ops->fpstate_load_at(pt, addr) : fpstate_move(pt, addr, false);
 }
 
 const struct uio_space *plat_thread_space(struct plat_thread *pt)

@@ -214,6 +214,14 @@ void plat_set_result(struct plat_thread *pt, long result);
 size_t plat_fpstate_size(void);
 ssize_t plat_fpstate_get(struct plat_thread *pt, void *buf, size_t size);
 int plat_fpstate_set(struct plat_thread *pt, const void *buf, size_t size) must_check;
+/*
+ * The same without a copy of ours, for signal frames: before pt goes on, its state is put to addr in its memory
+ * (64-byte aligned, plat_fpstate_size() bytes that are mapped and writable), and it goes on with the initial one;
+ * or it goes on with the state at addr.  What can't be read or written when it comes to that is a
+ * PLAT_FAULT (SIGSEGV) on the registers that pt was to go on with.
+ */
+int plat_fpstate_save_at(struct plat_thread *pt, uint64_t addr) must_check;
+int plat_fpstate_load_at(struct plat_thread *pt, uint64_t addr) must_check;
 
 /* ---- memory ----------------------------------------------------------------------------------- */
 

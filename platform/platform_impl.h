@@ -65,6 +65,9 @@ struct platform_ops {
 	size_t (*fpstate_size)(void);
 	ssize_t (*fpstate_get)(struct plat_thread *pt, void *buf, size_t size);
 	int (*fpstate_set)(struct plat_thread *pt, const void *buf, size_t size);
+	/* Empty: by way of the two above. */
+	int (*fpstate_save_at)(struct plat_thread *pt, uint64_t addr);
+	int (*fpstate_load_at)(struct plat_thread *pt, uint64_t addr);
 };
 
 extern const struct platform_ops notify_ops, ptrace_ops;

@@ -155,6 +155,9 @@ int notify_mm_open(struct plat_mm *mm, uint32_t index)
 	mm->process = (struct stub_process *)(channel + STUB_PROCESS);
 	mm->memfd = fd;
 	mm->process->native = mm->native;
+	mm->process->fpu_size = notify.fpstate.xsize;
+	mm->process->fpu_features = notify.fpstate.xfeatures;
+	fpstate_software(&notify.fpstate, mm->process->fpu_software);
 	mm->process->clocks_off = mm->clocks_off;
 	latch_unlock(&mm->latch);
 	plat_mm_set_identity(mm, &mm->identity);

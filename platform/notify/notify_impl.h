@@ -134,6 +134,8 @@ struct plat_thread {
 	size_t input_room;
 	bool result_set, regs_set, fpu_init; /* (f) to be loaded by the next run */
 	bool started;                   /* (f) goes on without that: the next run only waits */
+	/* (f) the stub moves the FPU state in the next run: to memory (then fpu_init), or from there; 0: no */
+	uint64_t fpu_save, fpu_from;
 	bool native, native_report;     /* (f) call native_nr is to be made by the stub in that run */
 	uint64_t native_nr;             /* (f) */
 };

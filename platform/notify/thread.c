@@ -324,7 +324,7 @@ static bool futex_goes_on(const struct plat_thread *pt)
 {
 	struct stub_regs now;
 
-	if (pt->request.kind != STUB_KICKED_FUTEX || pt->fpu_init)
+	if (pt->request.kind != STUB_KICKED_FUTEX || pt->fpu_init || pt->fpu_save || pt->fpu_from)
 		return false;
 	memcpy(&now, &pt->registers, sizeof(now));
 	if (now.rip != pt->request.regs.rip - 2 ||
@@ -336,6 +336,8 @@ static bool futex_goes_on(const struct plat_thread *pt)
 	return memcmp(&now, &pt->request.regs, sizeof(now)) == 0;
 }
 
+static int fpu_settle(struct plat_thread *pt);
+
 static int native_prepare(struct plat_thread *pt)
 {
 	const plat_regs_t *r = &pt->registers;
@@ -343,13 +345,46 @@ static int native_prepare(struct plat_thread *pt)
 		.nr = (long)pt->native_nr,
 		.args = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
 	};
-	int err = pt->regs_set ? promote(pt) : 0;
+	int err = pt->regs_set ? fpu_settle(pt) : 0;
 
+	if (err == 0 && pt->regs_set)
+		err = promote(pt);
 	if (err < 0)
 		return err;
 	notify_patch_before(pt, &c, 1);
 	if (pt->regs_set)
 		pt->registers.rip = notify_patch_target(pt->mm, r->rip);
+	return 0;
+}
+
+#define EFLAGS_TF 0x100u
+
+/*
+ * Registers for a patched call, which has no frame, are loaded by the stub, unless it could not get away with them: it
+ * goes by GS, and must not be stepped through.
+ */
+static bool needs_frame(const struct plat_thread *pt)
+{
+	return pt->registers.gs_base != 0 || (pt->registers.eflags & EFLAGS_TF);
+}
+
+static int load_prepare(struct plat_thread *pt)
+{
+	struct stub_slot *s = pt->slot;
+	int err = needs_frame(pt) ? promote(pt) : 0;
+
+	if (err < 0)
+		return err;
+	pt->registers.rip = notify_patch_target(pt->mm, pt->registers.rip);
+	memcpy(&s->regs, &pt->registers, sizeof(s->regs));
+	s->flags = 0;
+	s->fpu_addr = pt->fpu_save | pt->fpu_from;
+	if (pt->fpu_save)
+		s->flags = STUB_LOAD_FPU_SAVE;
+	else if (pt->fpu_from)
+		s->flags = STUB_LOAD_FPU_FROM;
+	else if (pt->fpu_init)
+		s->flags = STUB_LOAD_FPU_INIT;
 	return 0;
 }
 
@@ -373,12 +408,9 @@ static int run_reply(struct plat_thread *pt)
 	} else if (futex_goes_on(pt)) {
 		reply = STUB_CONTINUE;
 	} else if (pt->regs_set || pt->fpu_init) {
-		err = promote(pt);
+		err = load_prepare(pt);
 		if (err < 0)
 			return err;
-		pt->registers.rip = notify_patch_target(pt->mm, pt->registers.rip);
-		memcpy(&s->regs, &pt->registers, sizeof(s->regs));
-		s->flags = pt->fpu_init ? STUB_LOAD_FPU_INIT : 0;
 		reply = STUB_LOAD;
 	} else if (pt->result_set) {
 		s->result = (int64_t)pt->registers.rax;
@@ -414,9 +446,21 @@ static int run_once(struct plat_thread *pt)
 	return reply < 0 ? reply : exchange(pt, (enum stub_reply)reply);
 }
 
+/* As when Linux finds a signal frame that it can't write or read: SIGSEGV, on the registers that were to be. */
+static void event_bad_frame(struct plat_thread *pt, struct plat_event *ev)
+{
+	if (is_dead(pt)) {
+		event_dead(pt, ev);
+		return;
+	}
+	pt->fpu_save = pt->fpu_from = 0;
+	pt->regs_set = true;
+	*ev = (struct plat_event){ .kind = PLAT_FAULT, .fault.signo = SIGSEGV, .fault.code = SI_KERNEL };
+}
+
 static void notify_run(struct plat_thread *pt, struct plat_event *ev)
 {
-	bool dead, kicked;
+	bool dead, kicked, again;
 
 	latch_lock(&pt->latch);
 	dead = !pt->started && pt->state != NOTIFY_KERNEL;
@@ -440,9 +484,19 @@ static void notify_run(struct plat_thread *pt, struct plat_event *ev)
 			event_dead(pt, ev);
 			return;
 		}
+		if (pt->request.kind == STUB_LOAD_FAILED && (pt->fpu_save || pt->fpu_from)) {
+			if (fpu_settle(pt) < 0) {
+				event_bad_frame(pt, ev);
+				return;
+			}
+			again = true;
+			continue;
+		}
+		pt->fpu_save = pt->fpu_from = 0;
+		again = false;
 		memcpy(&pt->registers, &pt->request.regs, sizeof(pt->registers));
 		pt->fpstate = pt->request.fpstate;
-	} while (notify_patch_is_on() && patch_only(pt, ev));
+	} while (again || (notify_patch_is_on() && patch_only(pt, ev)));
 	if (!notify_patch_is_on())
 		event_decode(pt, ev);
 }
@@ -906,6 +960,7 @@ static int notify_mm_reset(struct plat_thread *pt)
 		return (int)calls[r].result;
 	memset(&pt->registers, 0, sizeof(pt->registers));
 	pt->registers.orig_rax = (unsigned long)-1;
+	pt->fpu_save = pt->fpu_from = 0;
 	pt->regs_set = pt->fpu_init = true;
 	return 0;
 }
@@ -948,7 +1003,9 @@ static ssize_t notify_fpstate_get(struct plat_thread *pt, void *buf, size_t size
 	ssize_t n;
 
 	size = MIN(size, notify.fpstate.size);
-	n = pt->fpu_init ? 0 : promote(pt);
+	n = pt->fpu_init ? 0 : fpu_settle(pt);
+	if (n == 0 && !pt->fpu_init)
+		n = promote(pt);
 	if (n < 0)
 		return n;
 	if (pt->fpu_init || pt->fpstate == 0) {
@@ -966,10 +1023,14 @@ static int notify_fpstate_set(struct plat_thread *pt, const void *buf, size_t si
 	int err;
 
 	if (size == 0) {
+		pt->fpu_from = 0;
 		pt->fpu_init = true;
 		return 0;
 	}
-	err = promote(pt);
+	err = pt->fpu_save ? fpu_settle(pt) : 0;
+	pt->fpu_from = 0;
+	if (err == 0)
+		err = promote(pt);
 	if (err < 0)
 		return err;
 	state = mem_zalloc(notify.fpstate.size);
@@ -987,6 +1048,94 @@ static int notify_fpstate_set(struct plat_thread *pt, const void *buf, size_t si
 	}
 	mem_free(state);
 	return err;
+}
+
+/* The state at from in the application's memory (hostile) as a host could load it. */
+static int fpu_read(struct plat_thread *pt, uint64_t from, uint8_t *state)
+{
+	uint8_t *raw = mem_zalloc(notify.fpstate.size);
+	ssize_t n;
+	int err;
+
+	if (!raw)
+		return -ENOMEM;
+	n = plat_mm_read(pt->mm, from, raw, notify.fpstate.size, false); /* may be short: a legacy one */
+	err = n < 512 ? -EFAULT : fpstate_check(&notify.fpstate, raw, (size_t)n, state);
+	mem_free(raw);
+	return err;
+}
+
+/* Do now, by way of the Sentry, what the stub was to do in the next run. */
+static int fpu_settle(struct plat_thread *pt)
+{
+	uint64_t save = pt->fpu_save, from = pt->fpu_from;
+	ssize_t n, size = (ssize_t)notify.fpstate.size;
+	uint8_t *state;
+
+	if (!save && !from)
+		return 0;
+	state = mem_zalloc(notify.fpstate.size);
+	if (!state)
+		return -ENOMEM;
+	pt->fpu_save = pt->fpu_from = 0;
+	pt->regs_set = true;
+	if (save) {
+		pt->fpu_init = false;
+		n = notify_fpstate_get(pt, state, notify.fpstate.size);
+		if (n == size)
+			n = plat_mm_write(pt->mm, save, state, notify.fpstate.size, false);
+		pt->fpu_init = true;
+	} else {
+		n = fpu_read(pt, from, state);
+		if (n == 0)
+			n = notify_fpstate_set(pt, state, notify.fpstate.size);
+		n = n < 0 ? n : size;
+	}
+	mem_free(state);
+	return n == size ? 0 : n < 0 ? (int)n : -EFAULT;
+}
+
+static int notify_fpstate_save_at(struct plat_thread *pt, uint64_t addr)
+{
+	ssize_t n, size = (ssize_t)notify.fpstate.size;
+	uint8_t *state;
+	int err = 0;
+
+	if (!pt->fpu_init && !pt->fpu_from) {
+		pt->fpu_save = addr;
+		pt->fpu_init = pt->regs_set = true;
+		return 0;
+	}
+	/* It is not (or not yet) in the stub's hands: another signal came before the thread has run. */
+	state = mem_zalloc(notify.fpstate.size);
+	if (!state)
+		return -ENOMEM;
+	if (pt->fpu_from)
+		err = fpu_read(pt, pt->fpu_from, state);
+	else
+		fpstate_init(&notify.fpstate, state, notify.fpstate.size);
+	if (err == 0) {
+		n = plat_mm_write(pt->mm, addr, state, notify.fpstate.size, false);
+		err = n == size ? 0 : n < 0 ? (int)n : -EFAULT;
+	}
+	mem_free(state);
+	if (err < 0)
+		return err;
+	pt->fpu_from = 0;
+	pt->fpu_init = pt->regs_set = true;
+	return 0;
+}
+
+static int notify_fpstate_load_at(struct plat_thread *pt, uint64_t addr)
+{
+	int err = pt->fpu_save ? fpu_settle(pt) : 0;
+
+	if (err < 0)
+		return err;
+	pt->fpu_init = false;
+	pt->fpu_from = addr;
+	pt->regs_set = true;
+	return 0;
 }
 
 /* ---- the table -------------------------------------------------------------------------------- */
@@ -1107,4 +1256,6 @@ const struct platform_ops notify_ops = {
 	.fpstate_size = notify_fpstate_size,
 	.fpstate_get = notify_fpstate_get,
 	.fpstate_set = notify_fpstate_set,
+	.fpstate_save_at = notify_fpstate_save_at,
+	.fpstate_load_at = notify_fpstate_load_at,
 };

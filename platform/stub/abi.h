@@ -58,6 +58,8 @@
 #define STUB_THREAD_RSP     8
 #define STUB_THREAD_RESUME  16
 #define STUB_THREAD_IP      24
+#define STUB_THREAD_FRAME   32
+#define STUB_THREAD_LOADED  40
 
 /* Why the stub made itself a signal frame (stub_thread.promote). */
 #define STUB_PROMOTE_KICK   1
@@ -85,6 +87,7 @@
 #define STUB_MADV_GUARD_REMOVE  103
 
 #define STUB_WATCH_MAX      32
+#define STUB_FPU_SOFTWARE   48 /* at 464 in the legacy part */
 
 /* Descriptors that the Sentry puts into the stub for a batch: fixed numbers, closed after it. */
 #define STUB_FDS_MAX      12
@@ -118,6 +121,7 @@ enum stub_request {
 	STUB_DONE,         /* STUB_CALLS, STUB_CLONE … was carried out */
 	STUB_NATIVE_DONE,  /* STUB_NATIVE with STUB_NATIVE_REPORT: regs.rax is the result */
 	STUB_SITE,         /* calls from here are answered by the stub, but each costs a signal */
+	STUB_LOAD_FAILED,  /* STUB_LOAD's FPU state could not be moved; nothing has changed */
 };
 
 /* Replies, Sentry to stub. */
@@ -135,6 +139,8 @@ enum stub_reply {
 };
 
 #define STUB_LOAD_FPU_INIT (1u << 0) /* with the FPU's initial state */
+#define STUB_LOAD_FPU_SAVE (1u << 3) /* the state that was goes to fpu_addr; then INIT */
+#define STUB_LOAD_FPU_FROM (1u << 4) /* with the state at fpu_addr, if it is one of a host frame's form */
 
 #define STUB_NATIVE_LOAD   (1u << 1) /* on the registers in regs */
 #define STUB_NATIVE_REPORT (1u << 2) /* ask once more, with the result */
@@ -221,6 +227,7 @@ struct stub_slot {
 	uint32_t index;   /* STUB_CLONE: of the child's area and slot */
 	int64_t result;
 	uint64_t cookie;
+	uint64_t fpu_addr; /* STUB_LOAD_FPU_SAVE, _FROM */
 	uint32_t tid;
 	struct stub_own own; /* both ways, shared at all times */
 	uint32_t live; /* non-zero until the host clears it at the thread's end (CLEARTID) */
@@ -245,6 +252,10 @@ struct stub_process {
 	uint32_t clocks_off; /* clock_gettime and kin are the Sentry's */
 	uint32_t crowded;    /* a PROT_NONE mmap found no room: no new arenas for trampolines */
 	uint32_t threads; /* how many live */
+	/* The FPU state of a host's frame: its size without magic 2, components, the kernel's software bytes. */
+	uint32_t fpu_size;
+	uint64_t fpu_features;
+	uint8_t fpu_software[STUB_FPU_SOFTWARE];
 	/* Patched text, and trampolines: native calls keep off; the Sentry makes them. */
 	uint32_t watch_seq; /* odd while the list changes */
 	uint32_t watch_count;
@@ -271,9 +282,12 @@ struct stub_const {
 
 /* A thread's own data, at the end of its area. */
 struct stub_thread {
-	uint32_t kick; /* set by the kick's handler; these five at STUB_THREAD_* */
+	uint32_t kick; /* set by the kick's handler; these seven at STUB_THREAD_* */
 	uint32_t promote; /* STUB_PROMOTE_* */
 	uint64_t rsp, resume, ip; /* of the patched call: the application's; in the trampoline; behind the call */
+	uint64_t frame;  /* of a patched call that goes on with other registers */
+	uint32_t loaded; /* it does */
+	uint32_t unused2;
 	uint32_t index;
 	uint32_t seq;
 	uint32_t zygote; /* the next SIGSYS is the zygote's first */

@@ -86,6 +86,23 @@ static void add(struct marshal *m, const struct marshal_arg *a)
 		m->used = STUB_DATA_SIZE;
 }
 
+/* What rt_sigreturn(2) reads is no argument: the frame's beginning, up to the siginfo. */
+#define SIGFRAME_SIZE 312
+
+static void add_sigframe(struct marshal *m, uint64_t addr)
+{
+	volatile struct stub_window *w = &m->slot->windows[0];
+
+	if (stub_copy((uint8_t *)(uintptr_t)m->slot->data, (const void *)addr, SIGFRAME_SIZE))
+		return;
+	w->arg = 0;
+	w->size = SIGFRAME_SIZE;
+	w->offset = 0;
+	w->flags = STUB_WINDOW_IN;
+	w->addr = addr;
+	m->count = 1;
+}
+
 void stub_marshal(const struct stub_ucontext *uc, uint64_t nr, volatile struct stub_slot *s)
 {
 	struct marshal m = {
@@ -94,7 +111,9 @@ void stub_marshal(const struct stub_ucontext *uc, uint64_t nr, volatile struct s
 	};
 	const struct marshal_call *c;
 
-	if (nr < MARSHAL_CALLS) {
+	if (nr == NR_rt_sigreturn) {
+		add_sigframe(&m, uc->rsp - 8);
+	} else if (nr < MARSHAL_CALLS) {
 		c = &marshal_calls[nr];
 		for (uint32_t i = 0; i < c->count; i++)
 			add(&m, &marshal_args[c->first + i]);

@@ -16,8 +16,6 @@
  */
 #include "platform/stub/stub.h"
 
-#define UC_FP_XSTATE 1
-
 /* ---- registers -------------------------------------------------------------------------------- */
 
 static uint64_t bases_get(const struct stub_thread *t, bool fs)
@@ -109,8 +107,6 @@ static void regs_load(struct stub_thread *t, struct stub_ucontext *uc, volatile 
 	uc->eflags = r->eflags;
 	uc->rsp = r->rsp;
 	bases_set(t, r->fs_base, r->gs_base);
-	if (s->flags & STUB_LOAD_FPU_INIT)
-		uc->fpstate = 0;
 }
 
 /* ---- asking ----------------------------------------------------------------------------------- */
@@ -307,6 +303,27 @@ static bool native_ordered(struct stub_thread *t, struct stub_ucontext *uc,
 	return false;
 }
 
+/* uc is a patched call's, on the private stack, or a signal's frame. */
+static bool is_patched(const struct stub_thread *t, const struct stub_ucontext *uc)
+{
+	return (uint64_t)uc - stub_area(t->index) < STUB_ALTSTACK;
+}
+
+static bool load(struct stub_thread *t, struct stub_ucontext *uc, volatile struct stub_slot *s)
+{
+	uint32_t flags = s->flags;
+
+	if ((flags & STUB_LOAD_FPU_SAVE) && !stub_fpu_save(uc, s->fpu_addr))
+		return false;
+	if ((flags & STUB_LOAD_FPU_FROM) && !stub_fpu_load(uc, s->fpu_addr))
+		return false;
+	if (flags & STUB_LOAD_FPU_INIT)
+		stub_fpu_init(uc);
+	regs_load(t, uc, s);
+	t->loaded = is_patched(t, uc);
+	return true;
+}
+
 static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 {
 	volatile struct stub_slot *s = stub_slot(t->index);
@@ -320,8 +337,10 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 		case STUB_CONTINUE:
 			return STUB_UNCHANGED;
 		case STUB_LOAD:
-			regs_load(t, uc, s);
-			return STUB_GO_ON;
+			if (load(t, uc, s))
+				return STUB_GO_ON;
+			request(t, s, STUB_LOAD_FAILED);
+			break;
 		case STUB_CALLS:
 			s->done = stub_make_calls(s, s->count);
 			request(t, s, STUB_DONE);
@@ -352,7 +371,7 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 			request(t, s, STUB_DONE);
 			break;
 		case STUB_PROMOTE:
-			if (uc->fpstate)
+			if (!is_patched(t, uc))
 				stub_die(0);
 			t->promote = STUB_PROMOTE_ORDER;
 			stub_promote(t); /* goes on in on_promoted() */
@@ -457,6 +476,7 @@ static void call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, b
 /* From a patched site: uc is on the private stack, and has no FPU state. */
 void stub_patched(struct stub_thread *t, struct stub_ucontext *uc)
 {
+	t->loaded = 0;
 	call(t, uc, (uint32_t)uc->rax, false);
 }
 
@@ -522,6 +542,8 @@ static void nested(int sig, struct stub_ucontext *uc, struct stub_thread *t)
 			uc->rip = (uint64_t)stub_futex_kicked;
 		else if (within(ip, stub_patched_check, stub_patched_switch))
 			uc->rip = (uint64_t)stub_patched_kicked;
+		else if (within(ip, stub_loaded_check, stub_loaded_switch))
+			uc->rip = (uint64_t)stub_loaded_kicked;
 		return;
 	}
 	if (sig == STUB_SIG_TRAP && uc->trapno == 1) {
@@ -555,6 +577,11 @@ static uint32_t straighten(struct stub_thread *t, struct stub_ucontext *uc)
 		t->promote = 0;
 		uc->rip = t->resume;
 		uc->rcx = t->ip;
+	} else if (uc->rip == (uint64_t)stub_loaded_resume || uc->rip == (uint64_t)stub_loaded_ud2) {
+		if (uc->rip == (uint64_t)stub_loaded_ud2)
+			why = t->promote;
+		t->promote = 0;
+		uc->rip = t->resume;
 	}
 	return why;
 }

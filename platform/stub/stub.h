@@ -56,6 +56,9 @@ extern const char stub_futex_check[], stub_futex_syscall[], stub_futex_kicked[];
 extern const char stub_patched_entry[], stub_patched_inside[], stub_patched_check[];
 extern const char stub_patched_switch[], stub_patched_resume[], stub_patched_kicked[];
 extern const char stub_patched_ud2[];
+extern const char stub_loaded_check[], stub_loaded_switch[], stub_loaded_resume[], stub_loaded_kicked[];
+extern const char stub_loaded_ud2[];
+extern const char stub_fpu_initial[];
 extern const int32_t stub_fixups[][2], stub_fixups_end[][2];
 
 long stub_futex_wait(struct stub_thread *t, uint64_t word, long op, long value, const void *timeout,
@@ -72,6 +75,8 @@ int stub_load32(uint32_t *out, uint64_t addr);
 int stub_store32(uint64_t addr, uint32_t value);
 int stub_probe(uint64_t addr);
 int stub_cmpxchg32(uint64_t addr, uint32_t *old, uint32_t value);
+int stub_xsave(uint64_t at, uint64_t components);
+int stub_xrstor(uint64_t at, uint64_t components);
 
 void *memcpy(void *dst, const void *src, size_t size);
 void *memset(void *p, int c, size_t size);
@@ -135,6 +140,7 @@ enum {
 	NR_mprotect = 10,
 	NR_munmap = 11,
 	NR_rt_sigprocmask = 14,
+	NR_rt_sigreturn = 15,
 	NR_close = 3,
 	NR_sched_yield = 24,
 	NR_mremap = 25,
@@ -194,6 +200,15 @@ bool stub_native_call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t 
 		      bool *handled);
 /* Make calls[0..count) for the Sentry; how many succeeded. */
 long stub_make_calls(volatile struct stub_slot *s, uint32_t count);
+
+/*
+ * fpu.c: the application's FPU state, in uc's frame or (a patched call has none) in the registers.  To its memory at
+ * addr, in the form that the host gives a signal frame; from there; the initial state.  False: it can't be done
+ * here (no such memory, another form); the Sentry will.
+ */
+bool stub_fpu_save(struct stub_ucontext *uc, uint64_t addr);
+bool stub_fpu_load(struct stub_ucontext *uc, uint64_t addr);
+void stub_fpu_init(struct stub_ucontext *uc);
 
 /* marshal.c: the call's small memory arguments into the slot; what came back out of it. */
 void stub_marshal(const struct stub_ucontext *uc, uint64_t nr, volatile struct stub_slot *s);

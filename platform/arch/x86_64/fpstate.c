@@ -48,7 +48,7 @@ void fpstate_info_from(const uint8_t legacy[LEGACY_SIZE], struct fpstate_info *i
 	info->xfeatures = sw.xfeatures;
 }
 
-void fpstate_sign(const struct fpstate_info *info, uint8_t *state)
+void fpstate_software(const struct fpstate_info *info, uint8_t out[48])
 {
 	struct sw_bytes sw = {
 		.magic1 = MAGIC1,
@@ -56,11 +56,17 @@ void fpstate_sign(const struct fpstate_info *info, uint8_t *state)
 		.xfeatures = info->xfeatures,
 		.xstate_size = info->xsize,
 	};
+
+	memcpy(out, &sw, sizeof(sw));
+}
+
+void fpstate_sign(const struct fpstate_info *info, uint8_t *state)
+{
 	uint32_t magic2 = MAGIC2;
 
 	if (info->size == LEGACY_SIZE)
 		return;
-	memcpy(state + SW_AT, &sw, sizeof(sw));
+	fpstate_software(info, state + SW_AT);
 	memcpy(state + info->xsize, &magic2, 4);
 }
 

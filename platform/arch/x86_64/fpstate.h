@@ -24,6 +24,8 @@ void fpstate_info_from(const uint8_t legacy[512], struct fpstate_info *info);
 void fpstate_info_of_regset(const uint8_t *regset, size_t size, struct fpstate_info *info);
 /* Put the kernel's software bytes and magic 2 into a state of info->size bytes. */
 void fpstate_sign(const struct fpstate_info *info, uint8_t *state);
+/* Those bytes alone (STUB_FPU_SOFTWARE of them). */
+void fpstate_software(const struct fpstate_info *info, uint8_t out[48]);
 /* The state of a new program, cut to size. */
 void fpstate_init(const struct fpstate_info *info, void *buf, size_t size);
 /*

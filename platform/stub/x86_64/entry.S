@@ -72,7 +72,7 @@ stub_restorer:
  * the trampoline's syscall instruction, the call is a signal as ever.  Flags stay untouched up to where they
  * are saved, hence no compare: 0x7ffb is the upper half of every address in the hole.
  *
- * Between stub_patched_entry and stub_patched_inside, and at stub_patched_resume and stub_patched_ud2,
+ * Between stub_patched_entry and stub_patched_inside, and at stub_{patched,loaded}_{resume,ud2},
  * we are in the stub's text on the application's stack; stub.c straightens out what a signal finds.
  * The frame has struct stub_ucontext's layout, without FPU state.
  */
@@ -124,6 +124,8 @@ stub_patched_inside:
 	mov	%rcx, %rdi
 	mov	%rsp, %rsi
 	call	stub_patched
+	cmpl	$0, STUB_THREAD_LOADED(%rbx)
+	jne	stub_loaded
 	mov	%rbx, %rcx
 	call	.Lpatched_load
 	.globl	stub_patched_check, stub_patched_switch, stub_patched_resume, stub_patched_kicked
@@ -145,6 +147,51 @@ stub_patched_kicked:
 	mov	STUB_THREAD_RSP(%rcx), %rsp
 	.globl	stub_patched_ud2
 stub_patched_ud2:
+	ud2
+
+/*
+ * The same with all registers, rcx and r11 too, as the frame has them: a signal's handler, what it interrupted.
+ * GS's base is ours here.
+ */
+stub_loaded:
+	mov	%rsp, STUB_THREAD_FRAME(%rbx)
+	mov	160(%rsp), %rax
+	mov	%rax, STUB_THREAD_RSP(%rbx)
+	mov	168(%rsp), %rax
+	mov	%rax, STUB_THREAD_RESUME(%rbx)
+	mov	40(%rsp), %r8
+	mov	48(%rsp), %r9
+	mov	56(%rsp), %r10
+	mov	64(%rsp), %r11
+	mov	72(%rsp), %r12
+	mov	80(%rsp), %r13
+	mov	88(%rsp), %r14
+	mov	96(%rsp), %r15
+	mov	104(%rsp), %rdi
+	mov	112(%rsp), %rsi
+	mov	120(%rsp), %rbp
+	mov	128(%rsp), %rbx
+	mov	136(%rsp), %rdx
+	mov	144(%rsp), %rax
+	mov	152(%rsp), %rcx
+	.globl	stub_loaded_check, stub_loaded_switch, stub_loaded_resume, stub_loaded_kicked
+	.globl	stub_loaded_ud2
+stub_loaded_check:
+	cmpl	$0, %gs:STUB_THREAD_KICK
+	jne	stub_loaded_kicked
+	pushq	176(%rsp)
+	popfq
+stub_loaded_switch:
+	mov	%gs:STUB_THREAD_RSP, %rsp
+stub_loaded_resume:
+	jmp	*%gs:STUB_THREAD_RESUME
+stub_loaded_kicked:
+	mov	%gs:STUB_THREAD_FRAME, %rsp
+	movl	$STUB_PROMOTE_KICK, %gs:STUB_THREAD_PROMOTE
+	pushq	176(%rsp)
+	popfq
+	mov	%gs:STUB_THREAD_RSP, %rsp
+stub_loaded_ud2:
 	ud2
 
 /* rsp: our return address, then the frame; rcx stays the thread, r11 gets the flags. */
@@ -312,6 +359,24 @@ stub_cmpxchg32:
 	mov	%eax, (%rsi)
 	xor	%eax, %eax
 	ret
+/* int stub_xsave(at rdi, components rsi), stub_xrstor: the FPU state to and from memory, in the standard form */
+	.globl	stub_xsave, stub_xrstor
+stub_xsave:
+	mov	%esi, %eax
+	mov	%rsi, %rdx
+	shr	$32, %rdx
+.Lxsave:
+	xsave64	(%rdi)
+	xor	%eax, %eax
+	ret
+stub_xrstor:
+	mov	%esi, %eax
+	mov	%rsi, %rdx
+	shr	$32, %rdx
+.Lxrstor:
+	xrstor64 (%rdi)
+	xor	%eax, %eax
+	ret
 .Lfault:
 	mov	$-14, %eax
 	ret
@@ -350,6 +415,18 @@ stub_fixups: /* each relative to itself */
 	.long	.Lfault - .
 	.long	.Lcmpxchg32 - .
 	.long	.Lfault - .
+	.long	.Lxsave - .
+	.long	.Lfault - .
+	.long	.Lxrstor - .
+	.long	.Lfault - .
 stub_fixups_end:
+
+/* The initial state: no component in use (XSTATE_BV), and MXCSR's value, which is loaded in any case. */
+	.balign	64
+	.globl	stub_fpu_initial
+stub_fpu_initial:
+	.fill	24, 1, 0
+	.long	0x1f80
+	.fill	548, 1, 0
 
 	.section .note.GNU-stack, "", @progbits

@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <string.h>
 
-#include "lib/mem.h"
 #include "sentry/signal/signal_impl.h"
 
 #define RED_ZONE 128
@@ -77,26 +76,6 @@ static uint64_t frame_stack(struct task *t, const struct sig_action *a, uint64_t
 	return sp;
 }
 
-/* FPU state below sp, 64-byte aligned; where it went, or 0 on a fault. */
-static uint64_t frame_put_fpstate(struct task *t, uint64_t sp)
-{
-	size_t max = plat_fpstate_size();
-	void *buf = mem_alloc(max);
-	uint64_t at = 0;
-	ssize_t n;
-
-	if (!buf)
-		return 0;
-	n = plat_fpstate_get(t->pt, buf, max);
-	if (n > 0) {
-		at = ALIGN_DOWN(sp - (uint64_t)n, 64);
-		if (mm_write(t->mm, at, buf, (size_t)n) != n)
-			at = 0;
-	}
-	mem_free(buf);
-	return at;
-}
-
 static void frame_fill_context(struct task *t, struct ucontext_x86 *uc, const plat_regs_t *r,
 			       uint64_t fpstate, sig_set_t saved_mask)
 {
@@ -128,9 +107,7 @@ int sig_frame_setup(struct task *t, int sig, const struct sig_action *a, const s
 	sp = frame_stack(t, a, r->rsp, &overflow);
 	if (overflow || !(a->flags & 0x04000000u /* SA_RESTORER */))
 		return -EFAULT;
-	fp = frame_put_fpstate(t, sp);
-	if (!fp)
-		return -EFAULT;
+	fp = ALIGN_DOWN(sp - plat_fpstate_size(), 64);
 	sp = fp - sizeof(frame);
 	sp = ALIGN_DOWN(sp + 8, 16) - 8; /* as if called: rsp + 8 is 16-byte aligned */
 
@@ -144,7 +121,8 @@ int sig_frame_setup(struct task *t, int sig, const struct sig_action *a, const s
 		memset(&t->altstack, 0, sizeof(t->altstack));
 		t->altstack.flags = SS_DISABLE;
 	}
-	if (plat_fpstate_set(t->pt, NULL, 0))
+	/* It lies above the frame, which a stack that overflows could not have taken. */
+	if (plat_fpstate_save_at(t->pt, fp))
 		return -EFAULT;
 
 	w = plat_regs_mut(t->pt);
@@ -160,20 +138,7 @@ int sig_frame_setup(struct task *t, int sig, const struct sig_action *a, const s
 
 static int frame_restore_fpstate(struct task *t, uint64_t at)
 {
-	size_t max = plat_fpstate_size();
-	void *buf;
-	ssize_t n;
-	int err;
-
-	if (!at)
-		return plat_fpstate_set(t->pt, NULL, 0);
-	buf = mem_zalloc(max);
-	if (!buf)
-		return -ENOMEM;
-	n = mm_read(t->mm, at, buf, max); /* may be short: the platform checks the size inside */
-	err = n < 512 ? -EFAULT : plat_fpstate_set(t->pt, buf, (size_t)n);
-	mem_free(buf);
-	return err;
+	return at ? plat_fpstate_load_at(t->pt, at) : plat_fpstate_set(t->pt, NULL, 0);
 }
 
 long sig_frame_restore(struct task *t)
@@ -183,7 +148,9 @@ long sig_frame_restore(struct task *t)
 	struct rt_frame f;
 	plat_regs_t *w;
 
-	if (mm_read(t->mm, sp, &f, offsetof(struct rt_frame, info)) !=
+	const struct uio_space *space = task_space(t);
+
+	if (space->read(space, sp, &f, offsetof(struct rt_frame, info)) !=
 	    (ssize_t)offsetof(struct rt_frame, info))
 		return -EFAULT;
 	m = &f.uc.mc;
