@@ -264,8 +264,7 @@ struct plat_layout {
 const struct plat_layout *plat_layout(void);
 
 /*
- * What the stub answers getpid and the like from.  It lies in the channel: an application that writes
- * it lies to itself only.
+ * What the stub answers getpid and the like from; memory that the application can only read.
  */
 struct plat_identity {
 	int32_t pid, ppid, uid, euid, gid, egid, pgid, sid;

@@ -68,7 +68,7 @@ int notify_mm_new(struct plat_mm **out)
 	mm->space.read = mm_space_read;
 	mm->space.write = mm_space_write;
 	mm->space.writev = mm_space_writev;
-	mm->memfd = -1;
+	mm->memfd = mm->process_fd = -1;
 	mm->native = true;
 	mutex_init(&mm->patch_mutex, LOCK_PATCH);
 	*out = mm;
@@ -94,7 +94,10 @@ static void mm_close(struct plat_mm *mm)
 {
 	if (mm->channel)
 		(void)host_munmap(mm->channel, STUB_CHANNEL_SIZE);
+	if (mm->process)
+		(void)host_munmap(mm->process, PAGE_SIZE);
 	host_close_fd(&mm->memfd);
+	host_close_fd(&mm->process_fd);
 	mem_free(mm->slots);
 	mm->slots = NULL;
 	mm->channel = NULL;
@@ -119,54 +122,78 @@ void notify_mm_put(struct plat_mm *mm)
 	mem_free(mm);
 }
 
+/* A memfd of size bytes, our mapping of it, and seals that are put on when that is there. */
+static int shared_new(const char *name, size_t size, int seals, uint8_t **view)
+{
+	void *p;
+	int err, fd = host_memfd_create(name, MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+	if (fd == -EINVAL)
+		fd = host_memfd_create(name, MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return fd;
+	err = host_ftruncate(fd, (int64_t)size);
+	p = err < 0 ? NULL : host_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (err == 0 && host_is_error(p))
+		err = -ENOMEM;
+	if (err == 0) {
+		/* Nobody can cut it under us (SIGBUS). */
+		err = (int)host_fcntl(fd, F_ADD_SEALS, seals | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+		if (err < 0)
+			(void)host_munmap(p, size);
+	}
+	if (err < 0) {
+		host_close(fd);
+		return err;
+	}
+	*view = p;
+	return fd;
+}
+
+static void process_page_fill(struct plat_mm *mm)
+{
+	struct stub_process *p = mm->process;
+
+	p->native = mm->native;
+	p->fpu_size = notify.fpstate.xsize;
+	p->fpu_features = notify.fpstate.xfeatures;
+	fpstate_software(&notify.fpstate, p->fpu_software);
+	p->clocks_off = mm->clocks_off;
+}
+
 int notify_mm_open(struct plat_mm *mm, uint32_t index)
 {
-	uint8_t *slots, *channel;
-	int fd, err;
+	uint8_t *slots, *channel, *page = NULL;
+	int fd, process_fd;
 
 	if (mm->channel || mm->killed)
 		return -EAGAIN;
 	slots = mem_zalloc(index + 1);
 	if (!slots)
 		return -ENOMEM;
-	fd = host_memfd_create("runsc-c-channel", MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-	if (fd == -EINVAL)
-		fd = host_memfd_create("runsc-c-channel", MFD_ALLOW_SEALING);
-	err = fd;
-	if (fd < 0)
-		goto free_slots;
-	err = host_ftruncate(fd, STUB_CHANNEL_SIZE);
-	if (err < 0)
-		goto close_fd;
-	/* Nobody can cut it under us (SIGBUS). */
-	err = (int)host_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-	if (err < 0)
-		goto close_fd;
-	channel = host_mmap(NULL, STUB_CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-			    fd, 0);
-	err = -ENOMEM;
-	if (host_is_error(channel))
-		goto close_fd;
+	fd = shared_new("runsc-c-channel", STUB_CHANNEL_SIZE, 0, &channel);
+	if (fd < 0) {
+		mem_free(slots);
+		return fd;
+	}
+	process_fd = shared_new("runsc-c-process", PAGE_SIZE, F_SEAL_FUTURE_WRITE, &page);
 	slots[index] = NOTIFY_SLOT_USED;
 	latch_lock(&mm->latch);
 	mm->slots = slots;
 	mm->slot_count = index + 1;
 	mm->channel = channel;
-	mm->process = (struct stub_process *)(channel + STUB_PROCESS);
 	mm->memfd = fd;
-	mm->process->native = mm->native;
-	mm->process->fpu_size = notify.fpstate.xsize;
-	mm->process->fpu_features = notify.fpstate.xfeatures;
-	fpstate_software(&notify.fpstate, mm->process->fpu_software);
-	mm->process->clocks_off = mm->clocks_off;
+	mm->process_fd = process_fd < 0 ? -1 : process_fd;
+	mm->process = (struct stub_process *)page;
+	if (page)
+		process_page_fill(mm);
 	latch_unlock(&mm->latch);
+	if (process_fd < 0) {
+		mm_close(mm);
+		return process_fd;
+	}
 	plat_mm_set_identity(mm, &mm->identity);
 	return 0;
-close_fd:
-	host_close(fd);
-free_slots:
-	mem_free(slots);
-	return err;
 }
 
 /*
@@ -249,7 +276,7 @@ int notify_slot_alloc(struct plat_mm *mm, bool *mapped)
 
 uint64_t notify_mm_hidden_bytes(struct plat_mm *mm)
 {
-	uint64_t bytes = STUB_CHANNEL_SIZE + STUB_TEXT_MAX + PAGE_SIZE + notify_patch_hidden_bytes(mm);
+	uint64_t bytes = STUB_CHANNEL_SIZE + STUB_TEXT_MAX + 2 * PAGE_SIZE + notify_patch_hidden_bytes(mm);
 
 	latch_lock(&mm->latch);
 	for (uint32_t i = 0; i < mm->slot_count; i++) {

@@ -58,7 +58,8 @@ struct plat_mm {
 	struct uio_space space;       /* (c) */
 	uint8_t *channel;             /* (c) the whole memfd, mapped; NULL until started */
 	int memfd;                    /* (c) */
-	struct stub_process *process; /* (c) a page of channel */
+	int process_fd;               /* (c) the process page's file */
+	struct stub_process *process; /* (c) our mapping of it, the only one that can be written */
 	uint8_t *slots;               /* (m) enum notify_slot of each of slot_count */
 	uint32_t slot_count;          /* (m) */
 	struct list threads;          /* (m) of plat_thread.in_mm: those that are not NEW and not DEAD */

@@ -221,7 +221,7 @@ bool notify_thread_arrived(struct plat_thread *pt, pid_t tid)
 	return !leader || notify_mm_arrived(pt->mm, tid);
 }
 
-/* Answer hello: the channel's descriptor for the first thread of a process. */
+/* Answer hello: descriptors of channel and process page for the first thread of a process. */
 static void hello_answer(struct plat_thread *pt, uint64_t id)
 {
 	struct seccomp_notif_addfd add = {
@@ -231,6 +231,13 @@ static void hello_answer(struct plat_thread *pt, uint64_t id)
 		.newfd = 0,
 		.newfd_flags = O_CLOEXEC,
 	};
+	struct seccomp_notif_addfd page = {
+		.id = id,
+		.flags = SECCOMP_ADDFD_FLAG_SETFD,
+		.srcfd = (uint32_t)pt->mm->process_fd,
+		.newfd = STUB_PROCESS_FD,
+		.newfd_flags = O_CLOEXEC,
+	};
 
 	long err;
 
@@ -238,7 +245,9 @@ static void hello_answer(struct plat_thread *pt, uint64_t id)
 		notify_send(id, 0, 0);
 		return;
 	}
-	err = host_ioctl(notify.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	err = host_ioctl(notify.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &page);
+	if (err >= 0)
+		err = host_ioctl(notify.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
 	if (err < 0 && err != -ENOENT)
 		notify_send(id, 0, (int)err); /* it ends itself */
 }

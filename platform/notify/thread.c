@@ -725,6 +725,14 @@ static int child_prepare(struct plat_thread *parent, struct plat_thread *child, 
 	return 0;
 }
 
+/* What gettid(2) and PI futexes know pt by. */
+static void tid_publish(struct plat_thread *pt, pid_t tid)
+{
+	pt->slot->tid = (uint32_t)tid;
+	if (pt->index < STUB_TIDS_MAX)
+		pt->mm->process->tids[pt->index] = tid;
+}
+
 /* It goes on without its fiber. */
 static void child_set_start(struct plat_thread *parent, struct plat_thread *child,
 			    const struct plat_start *start)
@@ -732,7 +740,7 @@ static void child_set_start(struct plat_thread *parent, struct plat_thread *chil
 	child->registers.rax = 0;
 	child->registers.rsp = start->stack;
 	child->registers.fs_base = start->tls;
-	child->slot->tid = (uint32_t)start->tid;
+	tid_publish(child, start->tid);
 	child->started = true;
 	memcpy(&parent->slot->regs, &child->registers, sizeof(parent->slot->regs));
 }
@@ -942,7 +950,7 @@ static void notify_walk_robust(struct plat_thread *pt, pid_t tid)
 
 static void notify_set_tid(struct plat_thread *pt, pid_t tid)
 {
-	pt->slot->tid = (uint32_t)tid;
+	tid_publish(pt, tid);
 }
 
 static int notify_mm_reset(struct plat_thread *pt)

@@ -44,7 +44,8 @@ _Noreturn void notify_trap_on(void);
 struct zygote_plan {
 	int text_fd;      /* text and constants, laid out as from STUB_TEXT */
 	int channel_fd;
-	struct stub_process *process; /* our view of it: errors go there */
+	int process_fd;
+	struct stub_zygote *zygote; /* our view of it: errors go there */
 	bool fsgsbase;
 };
 
@@ -74,8 +75,7 @@ static void zygote_handlers(void)
 _Noreturn static void zygote_main(const struct zygote_plan *p)
 {
 	struct stub_thread *t = (struct stub_thread *)(STUB_AREAS + STUB_THREAD);
-	volatile struct stub_process *process =
-		(volatile struct stub_process *)(STUB_CHANNEL + STUB_PROCESS);
+	volatile struct stub_zygote *zygote = (volatile struct stub_zygote *)(STUB_CHANNEL + STUB_ZYGOTE);
 	const struct stub_filter_options filter = { .fsgsbase = p->fsgsbase };
 	int listener;
 
@@ -83,6 +83,7 @@ _Noreturn static void zygote_main(const struct zygote_plan *p)
 	zygote_map(STUB_CONST, PAGE_SIZE, PROT_READ, MAP_PRIVATE, p->text_fd, STUB_TEXT_MAX);
 	zygote_map(STUB_CHANNEL, STUB_CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
 		   p->channel_fd, 0);
+	zygote_map(STUB_PROCESS, PAGE_SIZE, PROT_READ, MAP_SHARED, p->process_fd, 0);
 	(void)host_madvise((void *)STUB_CHANNEL, STUB_CHANNEL_SIZE, MADV_DONTFORK);
 	zygote_map(STUB_AREAS + PAGE_SIZE, STUB_AREA_SIZE - PAGE_SIZE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -103,7 +104,7 @@ _Noreturn static void zygote_main(const struct zygote_plan *p)
 	if (listener < 0)
 		zygote_fail(listener == -EBUSY ? "a seccomp agent is there already" : "filter",
 			    listener);
-	process->zygote_fd = (uint32_t)listener;
+	zygote->fd = (uint32_t)listener;
 	notify_trap_on();
 }
 
@@ -200,22 +201,22 @@ static int text_make(const struct plat_config *c, bool fsgsbase)
 }
 
 /* Wait until the zygote has moved on from state. */
-static int zygote_wait(struct stub_process *p, uint32_t state, pid_t pid)
+static int zygote_wait(struct stub_zygote *p, uint32_t state, pid_t pid)
 {
 	uint32_t now;
 	int status;
 
-	while ((now = __atomic_load_n(&p->zygote_state, __ATOMIC_ACQUIRE)) == state) {
+	while ((now = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE)) == state) {
 		static const struct timespec ts = { .tv_nsec = 10 * NSEC_PER_MSEC };
 
-		(void)host_futex(&p->zygote_state, FUTEX_WAIT, state, &ts, 0);
+		(void)host_futex(&p->state, FUTEX_WAIT, state, &ts, 0);
 		if (host_wait4(pid, &status, WNOHANG | __WALL, NULL) == pid)
 			return -ENOTSUP; /* it has said why */
 	}
 	return 0;
 }
 
-static int take_listener(struct stub_process *p, pid_t pid)
+static int take_listener(struct stub_zygote *p, pid_t pid)
 {
 	int pidfd = host_pidfd_open(pid, 0), fd;
 	int err;
@@ -223,14 +224,14 @@ static int take_listener(struct stub_process *p, pid_t pid)
 	if (pidfd < 0)
 		return pidfd;
 	err = zygote_wait(p, STUB_ZYGOTE_START, pid);
-	fd = err < 0 ? err : host_pidfd_getfd(pidfd, (int)p->zygote_fd);
+	fd = err < 0 ? err : host_pidfd_getfd(pidfd, (int)p->fd);
 	host_close(pidfd);
 	return fd;
 }
 
 static int zygote_spawn(const struct zygote_plan *plan)
 {
-	struct stub_process *p = plan->process;
+	struct stub_zygote *p = plan->zygote;
 	/* A raw clone: no thread-local state is touched on either side. */
 	long pid = host_call6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
 	int fd, err;
@@ -245,8 +246,8 @@ static int zygote_spawn(const struct zygote_plan *plan)
 		return fd;
 	}
 	notify.listener = fd;
-	__atomic_store_n(&p->zygote_state, STUB_ZYGOTE_TAKEN, __ATOMIC_RELEASE);
-	(void)host_futex(&p->zygote_state, FUTEX_WAKE, 1, NULL, 0);
+	__atomic_store_n(&p->state, STUB_ZYGOTE_TAKEN, __ATOMIC_RELEASE);
+	(void)host_futex(&p->state, FUTEX_WAKE, 1, NULL, 0);
 	err = zygote_wait(p, STUB_ZYGOTE_TAKEN, (pid_t)pid);
 	return err < 0 ? err : (int)pid;
 }
@@ -307,7 +308,8 @@ int notify_init(const struct plat_config *c)
 	if (err < 0)
 		return err;
 	plan.channel_fd = notify.zygote_mm->memfd;
-	plan.process = notify.zygote_mm->process;
+	plan.process_fd = notify.zygote_mm->process_fd;
+	plan.zygote = (struct stub_zygote *)(notify.zygote_mm->channel + STUB_ZYGOTE);
 	plan.text_fd = text_make(c, plan.fsgsbase);
 	if (plan.text_fd < 0)
 		return plan.text_fd;

@@ -10,9 +10,11 @@
  * being inherited by fork) in every process made from it:
  *
  *     STUB_BASE      room (call sites' trampolines)
- *     STUB_CHANNEL   slots, a thread's each, the first one last; then the process page
+ *     STUB_CHANNEL   slots, a thread's each, the first one last; then a page for the zygote's start
  *                    (shared with the Sentry, not forked)
  *     STUB_TEXT      text | constants (read-only)
+ *     STUB_PROCESS   the process page: what the Sentry lets the stub know; a file of its own that only the
+ *                    Sentry can write, so it can't be made writable here
  *     STUB_AREAS     areas, a thread's each (private, copied by fork)
  *     STUB_END
  *
@@ -36,6 +38,7 @@
 #define STUB_MAGIC        0x62757473 /* first word of the text, then offsets: struct stub_head */
 #define STUB_TRACED_MAGIC 0x63617274 /* the same of the ptrace platform (ptrace/x86_64/text.S) */
 #define STUB_CONST        (STUB_TEXT + STUB_TEXT_MAX)
+#define STUB_PROCESS      (STUB_TEXT + 0x18000)
 #define STUB_CHANNEL      (STUB_TEXT - STUB_CHANNEL_SIZE)
 #define STUB_AREAS        (STUB_TEXT + 0x20000)
 #define STUB_END          0x7ffbc0200000
@@ -48,9 +51,9 @@
 #define STUB_THREADS_MAX  16384
 
 #define STUB_SLOT_SIZE    0x8000
-#define STUB_PROCESS      (STUB_THREADS_MAX * STUB_SLOT_SIZE) /* offset of the process page */
+#define STUB_ZYGOTE       (STUB_THREADS_MAX * STUB_SLOT_SIZE) /* offset of struct stub_zygote */
 #define STUB_SLOT(index)  ((STUB_THREADS_MAX - 1ul - (index)) * STUB_SLOT_SIZE) /* offset */
-#define STUB_CHANNEL_SIZE (STUB_PROCESS + 0x1000)
+#define STUB_CHANNEL_SIZE (STUB_ZYGOTE + 0x1000)
 
 /* Offsets in struct stub_thread that assembly uses. */
 #define STUB_THREAD_KICK    0
@@ -91,6 +94,7 @@
 
 /* Descriptors that the Sentry puts into the stub for a batch: fixed numbers, closed after it. */
 #define STUB_FDS_MAX      12
+#define STUB_PROCESS_FD   1 /* while a process starts */
 #define STUB_CALLS_MAX    32
 
 #ifndef __ASSEMBLER__
@@ -109,7 +113,11 @@ struct stub_regs {
 
 enum stub_ring {
 	STUB_RING = 1,  /* my slot has a request; cookie: of a thread that has said no hello (STUB_CLONE_START) */
-	STUB_RING_HELLO /* a new thread (cookie says which); the answer is the channel's descriptor */
+	/*
+	 * A new thread (cookie says which).  The answer to a process's first one is the channel's descriptor, and
+	 * the process page's is STUB_PROCESS_FD.
+	 */
+	STUB_RING_HELLO
 };
 
 /* Requests, stub to Sentry. */
@@ -242,11 +250,17 @@ struct stub_slot {
 
 _Static_assert(sizeof(struct stub_slot) == 4096, "the slot's header is a page");
 
-/* The process page, last in the channel.  The Sentry writes, the stub reads. */
+/* Last in the channel; plat_init only. */
+struct stub_zygote {
+	uint32_t fd; /* the listener's number, 0 when closed */
+	uint32_t state;
+};
+
+#define STUB_TIDS_MAX 768
+
+/* The process page.  The Sentry writes, the stub reads. */
 struct stub_process {
 	uint32_t native; /* the stub may answer and make native calls */
-	uint32_t zygote_fd; /* plat_init only: the listener's number, 0 when closed */
-	uint32_t zygote_state;
 	int32_t pid, ppid, uid, euid, gid, egid, pgid, sid;
 	uint32_t identity;
 	uint32_t clocks_off; /* clock_gettime and kin are the Sentry's */
@@ -262,7 +276,10 @@ struct stub_process {
 	struct {
 		uint64_t start, end;
 	} watch[STUB_WATCH_MAX];
+	int32_t tids[STUB_TIDS_MAX]; /* by the slot's index; 0: ask */
 };
+
+_Static_assert(sizeof(struct stub_process) <= 4096, "a page");
 
 enum { STUB_ZYGOTE_START, STUB_ZYGOTE_FD, STUB_ZYGOTE_TAKEN, STUB_ZYGOTE_READY };
 

@@ -128,7 +128,7 @@ static bool identity(struct stub_thread *t, const struct stub_ucontext *uc, uint
 	case NR_time:
 		return time_call(uc, nr, result);
 	case NR_gettid:
-		*result = (int32_t)stub_slot(t->index)->tid;
+		*result = t->index < STUB_TIDS_MAX ? p->tids[t->index] : 0;
 		return *result != 0;
 	}
 	if (!__atomic_load_n((uint32_t *)(uintptr_t)&p->identity, __ATOMIC_ACQUIRE))

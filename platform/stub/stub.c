@@ -246,6 +246,11 @@ static void hello(uint64_t cookie, bool need_channel)
 	if (p != STUB_CHANNEL || stub_call(NR_madvise, STUB_CHANNEL, STUB_CHANNEL_SIZE, 10) != 0)
 		stub_die(0);
 	(void)stub_call(NR_close, fd, 0, 0);
+	/* In place of our parent's: R, SHARED|FIXED */
+	p = stub_call6(NR_mmap, STUB_PROCESS, 4096, 1, 0x11, STUB_PROCESS_FD, 0);
+	if (p != STUB_PROCESS)
+		stub_die(0);
+	(void)stub_call(NR_close, STUB_PROCESS_FD, 0, 0);
 }
 
 /*
@@ -303,12 +308,6 @@ static bool native_ordered(struct stub_thread *t, struct stub_ucontext *uc,
 	return false;
 }
 
-/* uc is a patched call's, on the private stack, or a signal's frame. */
-static bool is_patched(const struct stub_thread *t, const struct stub_ucontext *uc)
-{
-	return (uint64_t)uc - stub_area(t->index) < STUB_ALTSTACK;
-}
-
 static bool load(struct stub_thread *t, struct stub_ucontext *uc, volatile struct stub_slot *s)
 {
 	uint32_t flags = s->flags;
@@ -320,7 +319,7 @@ static bool load(struct stub_thread *t, struct stub_ucontext *uc, volatile struc
 	if (flags & STUB_LOAD_FPU_INIT)
 		stub_fpu_init(uc);
 	regs_load(t, uc, s);
-	t->loaded = is_patched(t, uc);
+	t->loaded = is_patched(uc);
 	return true;
 }
 
@@ -371,7 +370,7 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 			request(t, s, STUB_DONE);
 			break;
 		case STUB_PROMOTE:
-			if (!is_patched(t, uc))
+			if (!is_patched(uc))
 				stub_die(0);
 			t->promote = STUB_PROMOTE_ORDER;
 			stub_promote(t); /* goes on in on_promoted() */

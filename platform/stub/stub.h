@@ -98,7 +98,7 @@ static inline const struct stub_const *stub_const(void)
 
 static inline volatile struct stub_process *stub_process(void)
 {
-	return (volatile struct stub_process *)(STUB_CHANNEL + STUB_PROCESS);
+	return (volatile struct stub_process *)STUB_PROCESS;
 }
 
 static inline volatile struct stub_slot *stub_slot(uint32_t index)

@@ -16,8 +16,8 @@ static void unmap(uint64_t from, uint64_t to)
 void stub_zygote(struct stub_thread *t, struct stub_ucontext *uc)
 {
 	const struct stub_const *c = stub_const();
-	volatile struct stub_process *p = stub_process();
-	uint32_t *state = (uint32_t *)(uintptr_t)&p->zygote_state;
+	volatile struct stub_zygote *z = (volatile struct stub_zygote *)(STUB_CHANNEL + STUB_ZYGOTE);
+	uint32_t *state = (uint32_t *)(uintptr_t)&z->state;
 	volatile struct stub_slot *s = stub_slot(t->index);
 
 	s->fpstate = uc->fpstate;
@@ -26,7 +26,7 @@ void stub_zygote(struct stub_thread *t, struct stub_ucontext *uc)
 	(void)stub_call(NR_futex, state, 1, 1);
 	while (__atomic_load_n(state, __ATOMIC_ACQUIRE) == STUB_ZYGOTE_FD)
 		(void)stub_call6(NR_futex, (long)state, 0, STUB_ZYGOTE_FD, 0, 0, 0);
-	(void)stub_call(NR_close, p->zygote_fd, 0, 0);
+	(void)stub_call(NR_close, z->fd, 0, 0);
 	(void)stub_call(NR_close, 2, 0, 0);
 
 	if (c->vdso_min < c->vdso_max && c->vdso_min < STUB_BASE) {

@@ -4,7 +4,7 @@
 #include <sys/auxv.h>
 
 static const uint64_t places[] = { STUB_TEXT, STUB_CONST, STUB_CHANNEL, STUB_CHANNEL + STUB_SLOT(0),
-	STUB_CHANNEL + STUB_PROCESS, STUB_AREAS, STUB_AREAS + 4096, STUB_AREAS + STUB_ALTSTACK,
+	STUB_CHANNEL + STUB_ZYGOTE, STUB_PROCESS, STUB_AREAS, STUB_AREAS + 4096, STUB_AREAS + STUB_ALTSTACK,
 	STUB_AREAS + STUB_AREA_SIZE - 4096 };
 #define PLACES (sizeof(places) / sizeof(*places))
 
@@ -22,6 +22,26 @@ static void polite(void)
 	}
 	CHECK(munmap((void *)(STUB_BASE - 4096), STUB_END - STUB_BASE + 8192) < 0);
 	CHECK(getsid(0) >= 0);
+}
+
+/* What the stub believes of itself (ids, whether it may answer) can't be written, whoever asks for it. */
+static void process_page(void)
+{
+	const long at = STUB_PROCESS, copy = 0x10000000;
+	pid_t pid, self = getpid();
+	int status;
+
+	pid = fork();
+	if (pid == 0) {
+		*(volatile uint32_t *)at = 0;
+		_exit(3);
+	}
+	status = end_of(pid, 3);
+	CHECK(status != -1 && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	CHECK(native(SYS_mprotect, at, 4096, PROT_READ | PROT_WRITE, 0, 0, 0) == -EACCES);
+	if (native(SYS_mremap, at, 0, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, copy, 0) == copy)
+		CHECK(native(SYS_mprotect, copy, 4096, PROT_READ | PROT_WRITE, 0, 0, 0) == -EACCES);
+	CHECK(raw(SYS_getpid, 0, 0, 0, 0, 0, 0) == self && raw(SYS_gettid, 0, 0, 0, 0, 0, 0) == self);
 }
 
 static uint64_t place;
@@ -121,6 +141,7 @@ int main(void)
 	NEED_STUB();
 	CHECK(native_find());
 	CHECK(WIFEXITED(attack("polite calls", polite, 5)));
+	CHECK(WIFEXITED(attack("the process page", process_page, 10)));
 	for (how = 0; how < 6; how++) {
 		for (size_t i = 0; i < PLACES; i++) {
 			place = places[i];
