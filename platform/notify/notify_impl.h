@@ -174,6 +174,11 @@ void notify_mm_undo(struct plat_mm *mm);
 /* A free slot: its index, *mapped says whether its area exists; or -EAGAIN. */
 int notify_slot_alloc(struct plat_mm *mm, bool *mapped) must_check;
 struct stub_slot *notify_slot_at(struct plat_mm *mm, uint32_t index);
+/* Hostile memory. */
+static inline struct stub_zygote *notify_mm_told(struct plat_mm *mm)
+{
+	return (struct stub_zygote *)(mm->channel + STUB_ZYGOTE);
+}
 uint64_t notify_mm_hidden_bytes(struct plat_mm *mm);
 /* The first process to arrive in mm: pid is its leader.  False: kill it. */
 bool notify_mm_arrived(struct plat_mm *mm, pid_t pid);

@@ -388,7 +388,7 @@ static bool trampoline_find(struct plat_thread *pt, struct patch *p, struct patc
 		if (s && !patch_scan(pt, ip, s))
 			s = NULL;
 	}
-	if (s && p->arena_count < ARENAS_MAX && !__atomic_load_n(&pt->mm->process->crowded, __ATOMIC_RELAXED))
+	if (s && p->arena_count < ARENAS_MAX && !__atomic_load_n(&notify_mm_told(pt->mm)->crowded, __ATOMIC_RELAXED))
 		a = patch_arena_new(pt, p, s);
 	mem_free(own);
 	if (!a)

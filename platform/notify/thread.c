@@ -960,7 +960,7 @@ static int notify_mm_reset(struct plat_thread *pt)
 	int r;
 
 	notify_patch_reset(pt->mm);
-	pt->mm->process->crowded = 0;
+	notify_mm_told(pt->mm)->crowded = 0;
 	r = notify_hostcalls(pt, calls, n);
 	if (r < 0)
 		return r;

@@ -250,10 +250,11 @@ struct stub_slot {
 
 _Static_assert(sizeof(struct stub_slot) == 4096, "the slot's header is a page");
 
-/* Last in the channel; plat_init only. */
+/* Last in the channel: what a stub tells of its process. */
 struct stub_zygote {
-	uint32_t fd; /* the listener's number, 0 when closed */
+	uint32_t fd; /* plat_init only: the listener's number, 0 when closed */
 	uint32_t state;
+	uint32_t crowded; /* a PROT_NONE mmap found no room: no new arenas for trampolines */
 };
 
 #define STUB_TIDS_MAX 768
@@ -264,7 +265,6 @@ struct stub_process {
 	int32_t pid, ppid, uid, euid, gid, egid, pgid, sid;
 	uint32_t identity;
 	uint32_t clocks_off; /* clock_gettime and kin are the Sentry's */
-	uint32_t crowded;    /* a PROT_NONE mmap found no room: no new arenas for trampolines */
 	uint32_t threads; /* how many live */
 	/* The FPU state of a host's frame: its size without magic 2, components, the kernel's software bytes. */
 	uint32_t fpu_size;

@@ -197,7 +197,7 @@ static long make(const struct native_call *c)
 	r = keep_out(c->nr, c->args, r);
 	/* Whoever measures the room that there is must find the same a moment later. */
 	if (r == -NATIVE_ENOMEM && c->nr == NATIVE_NR_mmap && c->args[2] == 0)
-		stub_process()->crowded = 1;
+		((volatile struct stub_zygote *)(STUB_CHANNEL + STUB_ZYGOTE))->crowded = 1;
 	if (r > 0 && c->huge)
 		(void)stub_call(NR_madvise, r, c->args[1], NATIVE_MADV_HUGEPAGE);
 	return r;
