@@ -13,6 +13,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/proc.h"
 #include "sentry/sysfs/sysfs.h"
+#include "sentry/task/cgrp.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 
@@ -58,6 +59,7 @@ static struct task *px_task(struct px *p, struct task *leader, const char *comm)
 		t->process->pid_ns = pid_ns_get(p->k.pid_ns);
 		t->process->container = &p->k;
 		t->process->leader = t;
+		cgrp_enter_locked(t->process, p->k.cgroup);
 		pid->process = t->process;
 	}
 	list_append(&t->process->tasks, &t->process_node);
@@ -79,6 +81,7 @@ static void px_gone(struct task *t)
 	list_remove(&t->process_node);
 	pid->task = NULL;
 	if (t->process->leader == t) {
+		cgrp_leave_locked(t->process);
 		t->process->leader = NULL;
 		pid->process = NULL;
 	}
@@ -107,6 +110,8 @@ static void px_init(struct px *p, const char *options)
 	p->k.cpu_count = 2;
 	p->k.memory_limit = 32 << 20;
 	p->k.pids_limit = 77;
+	p->k.cgroup = cgrp_new_root();
+	assert_non_null(p->k.cgroup);
 	p->k.pid_ns = pid_ns_new(NULL, user_ns_init);
 	p->k.ns = mem_new(struct ns_set);
 	ref_init(&p->k.ns->ref);
@@ -127,6 +132,7 @@ static void px_fini(struct px *p)
 		px_gone(p->other);
 	ns_set_put(p->k.ns);
 	fx_fini(&p->x);
+	cgrp_drop_root(p->k.cgroup);
 	pid_ns_put(p->k.pid_ns);
 }
 
