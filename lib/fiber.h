@@ -123,6 +123,8 @@ struct worker_hooks {
 };
 
 void workers_start(const struct worker_hooks *hooks, int max);
+/* In receive(), after it ran a fiber: somebody else has the seat by now. */
+bool worker_others_receive(void);
 /* From any thread or fiber.  Running fibers go on until they next leave; others stay as they are. */
 void workers_stop(void);
 

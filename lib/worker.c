@@ -297,6 +297,16 @@ static void worker_park_locked(struct worker *w) REQUIRES(workers.latch)
 	latch_lock(&workers.latch);
 }
 
+bool worker_others_receive(void)
+{
+	bool others;
+
+	latch_lock(&workers.latch);
+	others = workers.seat && workers.seat != worker_self();
+	latch_unlock(&workers.latch);
+	return others;
+}
+
 static void service_create_locked(void) REQUIRES(workers.latch);
 
 /* Run the first ready fiber. */

@@ -225,5 +225,7 @@ void notify_windows_reply(struct plat_thread *pt);
 /* receive.c */
 extern const struct worker_hooks notify_worker_hooks;
 void notify_send(uint64_t id, long value, int error);
+/* The same (value 0) for a thread that nobody waits for: after the doorbells that are ringing now. */
+void notify_send_later(uint64_t id);
 /* The thread whose number was not known yet is host thread tid, if that can be; it is so once. */
 bool notify_thread_arrived(struct plat_thread *pt, pid_t tid);

@@ -935,7 +935,9 @@ static void notify_thread_exit(struct plat_thread *pt, pid_t tid)
 		id = publish_locked(pt);
 	}
 	latch_unlock(&pt->latch);
-	if (publish)
+	if (publish && id && !alone)
+		notify_send_later(id);
+	else if (publish)
 		let_go(pt->slot, id);
 }
 

@@ -206,13 +206,18 @@ void traced_native_ordered(struct plat_thread *pt)
 bool traced_native_done(struct plat_thread *pt)
 {
 	long result = (long)pt->now.rax;
+	struct native_call undo;
 
 	if (pt->pi) {
 		pt->native_result = result;
 		return pi_turn(pt);
 	}
-	if (pt->mode == TRACED_HUGE) {
+	if (pt->mode == TRACED_AFTER) {
 		result = pt->native_result;
+	} else if (pt->mode == TRACED_NATIVE && native_undo(pt->native.nr, pt->native.args, result, &undo)) {
+		pt->native_result = -ENOMEM;
+		begin(pt, TRACED_AFTER, &undo);
+		return false;
 	} else if (pt->mode == TRACED_NATIVE && pt->native.huge && result > 0) {
 		struct native_call advice = {
 			.nr = SYS_madvise,
@@ -220,7 +225,7 @@ bool traced_native_done(struct plat_thread *pt)
 		};
 
 		pt->native_result = result;
-		begin(pt, TRACED_HUGE, &advice);
+		begin(pt, TRACED_AFTER, &advice);
 		return false;
 	}
 	set_result(pt, result);

@@ -58,7 +58,7 @@ enum traced_mode {
 	TRACED_RUNS,    /* the application's code */
 	TRACED_ORDER,   /* something that its fiber waits for */
 	TRACED_NATIVE,  /* a host call in the application's name */
-	TRACED_HUGE,    /* the madvise after such a call */
+	TRACED_AFTER,   /* what such a call needs after it: advice, or its undoing */
 	TRACED_WAITS,   /* a futex wait in the application's name */
 	TRACED_LEAVES,  /* exit */
 };
@@ -97,7 +97,7 @@ struct plat_thread {
 	struct fiber *creator;         /* (w) waits for this thread's first stop */
 	plat_regs_t now;               /* (w) the host thread's registers as last read */
 	struct native_call native;     /* (w) TRACED_NATIVE … TRACED_WAITS */
-	long native_result;            /* (w) TRACED_HUGE; of a PI futex's wait, then (f) */
+	long native_result;            /* (w) TRACED_AFTER; of a PI futex's wait, then (f) */
 	bool native_report;            /* (w) tell the Sentry when done */
 	int wait_status;               /* (w) when it has gone */
 

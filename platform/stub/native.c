@@ -165,27 +165,14 @@ static bool identity(struct stub_thread *t, const struct stub_ucontext *uc, uint
 	return false;
 }
 
-/*
- * A mapping whose place the host has chosen: when all else is full it takes the room that is kept for
- * the stub's areas.  Then there is none.
- */
 static long keep_out(uint64_t nr, const uint64_t *a, long r)
 {
-	uint64_t size;
+	struct native_call undo;
 
-	if (nr == NATIVE_NR_mmap && !(a[3] & (NATIVE_MAP_FIXED | NATIVE_MAP_FIXED_NOREPLACE)))
-		size = a[1];
-	else if (nr == NATIVE_NR_mremap && !(a[3] & NATIVE_MREMAP_FIXED) && (uint64_t)r != a[0])
-		size = a[2];
-	else
+	if (!native_undo(nr, a, r, &undo))
 		return r;
-	if (r <= 0 || !native_meets((uint64_t)r, size, STUB_BASE, STUB_END))
-		return r;
-	if (nr == NATIVE_NR_mremap) /* back to where it was */
-		(void)stub_call6(NATIVE_NR_mremap, r, (long)size, (long)a[1],
-				 NATIVE_MREMAP_MAYMOVE | NATIVE_MREMAP_FIXED, (long)a[0], 0);
-	else
-		(void)stub_call(NATIVE_NR_munmap, r, (long)size, 0);
+	(void)stub_call6((long)undo.nr, (long)undo.args[0], (long)undo.args[1], (long)undo.args[2],
+			 (long)undo.args[3], (long)undo.args[4], 0);
 	return -NATIVE_ENOMEM;
 }
 

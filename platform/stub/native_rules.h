@@ -118,6 +118,32 @@ static inline enum native_verdict native_mmap(const struct stub_const *c, struct
 	return NATIVE_CALL;
 }
 
+/*
+ * A mapping whose place the host has chosen: when all else is full it takes the room that is kept for
+ * the stub's areas.  Then there is none: true, *undo takes it back, and the result is -ENOMEM.
+ */
+static inline bool native_undo(uint64_t nr, const uint64_t *a, long r, struct native_call *undo)
+{
+	uint64_t size;
+
+	if (nr == NATIVE_NR_mmap && !(a[3] & (NATIVE_MAP_FIXED | NATIVE_MAP_FIXED_NOREPLACE)))
+		size = a[1];
+	else if (nr == NATIVE_NR_mremap && !(a[3] & NATIVE_MREMAP_FIXED) && (uint64_t)r != a[0])
+		size = a[2];
+	else
+		return false;
+	if (r <= 0 || !native_meets((uint64_t)r, size, STUB_BASE, STUB_END))
+		return false;
+	if (nr == NATIVE_NR_mremap) /* back to where it was */
+		*undo = (struct native_call){
+			.nr = nr,
+			.args = { (uint64_t)r, size, a[1], NATIVE_MREMAP_MAYMOVE | NATIVE_MREMAP_FIXED, a[0] },
+		};
+	else
+		*undo = (struct native_call){ .nr = NATIVE_NR_munmap, .args = { (uint64_t)r, size } };
+	return true;
+}
+
 static inline enum native_verdict native_mremap(const struct stub_const *c, struct native_call *call)
 {
 	uint64_t *a = call->args;

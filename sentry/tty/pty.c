@@ -444,7 +444,7 @@ free_pty:
 int ptmx_open(struct vfs_ctx *c, struct inode *i, struct file *f)
 {
 	struct devpts *d;
-	struct pty *p;
+	struct pty *p = NULL;
 	int err = devpts_of_ptmx(c, &f->path, &d);
 
 	(void)i;
