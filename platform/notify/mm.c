@@ -300,10 +300,11 @@ static void mm_wake_arrivals(struct plat_mm *mm)
 
 bool notify_mm_arrived(struct plat_mm *mm, pid_t pid)
 {
-	bool ok;
+	bool ok, dying;
 
 	latch_lock(&notify.tables);
 	latch_lock(&mm->latch);
+	dying = notify.dying == pid;
 	ok = !mm->killed && !mm->dead && mm->pid == 0;
 	if (ok) {
 		mm->pid = pid;
@@ -313,6 +314,9 @@ bool notify_mm_arrived(struct plat_mm *mm, pid_t pid)
 	mm_wake_arrivals(mm);
 	latch_unlock(&mm->latch);
 	latch_unlock(&notify.tables);
+	/* The reaper may have looked for it just before, and in vain. */
+	if (ok && (dying || host_kill(pid, 0) == -ESRCH))
+		notify_mm_died(mm, SIGKILL);
 	return ok;
 }
 
@@ -525,6 +529,13 @@ static int wait_status_of(const siginfo_t *info)
 	}
 }
 
+static void dying_set(pid_t pid)
+{
+	latch_lock(&notify.tables);
+	notify.dying = pid;
+	latch_unlock(&notify.tables);
+}
+
 /*
  * First everybody learns that the process is gone, then it is reaped: until then its number can't be
  * another's.  Whether a child that had not arrived is meant can be asked only afterwards: its parent's
@@ -548,8 +559,10 @@ static void *reaper_main(void *arg)
 		status = wait_status_of(&info);
 		if (pid == notify.zygote_mm->pid)
 			log_error("the zygote is gone (status %#x)", (unsigned int)status);
+		dying_set(pid);
 		process_died(pid, status, mm_peek_by_pid);
 		(void)host_waitid(P_PID, pid, &info, WEXITED | __WALL);
+		dying_set(0);
 		process_died(pid, status, notify_pending_peek);
 	}
 }

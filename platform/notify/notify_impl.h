@@ -148,6 +148,7 @@ struct notify {
 	pid_t parent; /* its thread whose children the stubs are */
 	struct latch tables;
 	struct hash by_tid, by_cookie, by_pid;
+	pid_t dying; /* (tables) being reaped: who arrives under that number is dead */
 	struct plat_mm *zygote_mm;
 	struct plat_thread *zygote;
 	struct fpstate_info fpstate;
