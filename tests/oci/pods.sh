@@ -72,7 +72,7 @@ bundle other 'exec sleep 777' '{"type":"network"},{"type":"uts"},{"type":"pid","
 up other
 same "joined by a pid namespace alone" "$(status other) $(sentry other)" "running $(sentry pod)"
 $R delete --force other
-$R kill pod KILL; until_true is web stopped
+$R kill pod KILL; until_true is web stopped; until_true is pod stopped
 same "the sandbox takes all along" "$(status pod) $(status web)" "stopped stopped"
 $R delete web; $R delete pod
 same "nothing left" "$(ls -A "$T/root") $(find /sys/fs/cgroup -mindepth 2 -type d -path "*pods-$$/*" | wc -l)" " 0"
