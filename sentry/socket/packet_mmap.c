@@ -96,7 +96,7 @@ static void packet_rings_down(struct packet_rings *p, struct ep *e, const struct
 int packet_rings_set(struct packet_rings *p, struct ep *e, const void *value, size_t size)
 {
 	struct ep_ring_config c;
-	struct packet_mem *m;
+	struct packet_mem *m = NULL;
 	size_t bytes;
 	bool room;
 	int err = ep_ring_config(e, value, size, &c);
