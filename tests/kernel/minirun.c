@@ -35,7 +35,19 @@
 #include "vfs/tmpfs/tmpfs.h"
 
 static char **args;
-static struct container box = { .id = "minirun", .cpu_count = 2 };
+static struct device_rule_config any_device = {
+	.allow = true,
+	.type = 'a',
+	.major = -1,
+	.minor = -1,
+	.access = DEVICE_READ | DEVICE_WRITE | DEVICE_MKNOD,
+};
+static struct container box = {
+	.id = "minirun",
+	.cpu_count = 2,
+	.device_rules = &any_device,
+	.device_rule_count = 1,
+};
 
 static void die(const char *what, int err)
 {
