@@ -415,8 +415,10 @@ int gofer_main(const struct gofer_config *c)
 	err = gofer_server_init(&s, c);
 	if (err < 0)
 		return err;
-	if (!(c->flags & GOFER_NO_FILTER))
+	if (!(c->flags & GOFER_NO_FILTER)) {
+		mem_drop_text();
 		err = gofer_filter_load(c);
+	}
 	if (err == 0)
 		err = serve(&s);
 	gofer_server_fini(&s);

@@ -14,8 +14,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "lib/overflow.h"
+#include "lib/util.h"
 
 /* Allocations still allowed; SIZE_MAX when tests don't count them. */
 static atomic_size_t mem_allowed = SIZE_MAX;
@@ -102,4 +104,13 @@ void *mem_dup(const void *p, size_t size)
 void mem_free(void *p)
 {
 	free(p);
+}
+
+extern const char __executable_start[], etext[];
+
+void mem_drop_text(void)
+{
+	uintptr_t start = (uintptr_t)__executable_start & ~(PAGE_SIZE - 1ul);
+
+	(void)madvise((void *)start, (uintptr_t)etext - start, MADV_DONTNEED);
 }

@@ -22,6 +22,12 @@ void *mem_dup(const void *p, size_t size) must_check;
 /* Accepts NULL. */
 void mem_free(void *p);
 
+/*
+ * Start-up code and relocations need not stay mapped: several hundred KB of each process's PSS.  What is
+ * used again is mapped again from the host's page cache; nobody writes to these pages.
+ */
+void mem_drop_text(void);
+
 #define mem_new(type) ((type *)mem_zalloc(sizeof(type)))
 
 /*

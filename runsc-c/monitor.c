@@ -482,6 +482,7 @@ _Noreturn void monitor_main(struct monitor *m)
 	w.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	ready.sentry = w.sentry;
 	ready.gofer = w.gofer;
+	mem_drop_text();
 	err = enter_jail(&w);
 	if (err < 0) {
 		err_errno(&e, err, "monitor: jail");

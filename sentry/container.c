@@ -353,6 +353,7 @@ NO_TSA static void job_start_container(struct job *j)
 	if (init)
 		task_start(init);
 	control_reply_ok(j->req);
+	mem_drop_text();
 }
 
 static void control_start(void *kernel, struct control_request *req, const char *id,
