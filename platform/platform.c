@@ -522,11 +522,11 @@ int plat_thread_usage(struct plat_thread *pt, struct plat_usage *out)
 	return tid == 0 ? -ESRCH : proc_thread_usage(tid, out);
 }
 
-int plat_mm_threads_usage(struct plat_mm *mm, struct plat_usage *out)
+int plat_process_usage(struct plat_thread *pt, struct plat_usage *out)
 {
-	pid_t tid = plat.ops->mm_tid(mm);
+	pid_t tid = plat.ops->thread_host_tid(pt);
 
-	return tid <= 0 ? -ESRCH : proc_process_usage(tid, out);
+	return tid == 0 ? -ESRCH : proc_process_usage(tid, out);
 }
 
 int plat_mm_resident(struct plat_mm *mm, uint64_t addr, size_t pages, uint8_t *vec)

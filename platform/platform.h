@@ -337,8 +337,8 @@ struct plat_usage {
 	char state; /* as in /proc/TID/stat: R running, S in a native wait … */
 };
 int plat_thread_usage(struct plat_thread *pt, struct plat_usage *out);
-/* Of all of mm's threads, those that have ended included.  -ESRCH: it has no host process (any more). */
-int plat_mm_threads_usage(struct plat_mm *mm, struct plat_usage *out);
+/* Of all threads of pt's process, those that have ended included.  Waits for nobody.  -ESRCH: it has not arrived, or is gone. */
+int plat_process_usage(struct plat_thread *pt, struct plat_usage *out);
 struct plat_mem_usage {
 	uint64_t vm_bytes, rss_bytes, rss_anon, rss_file, rss_shmem, data_bytes, stack_bytes;
 	uint64_t vm_peak, rss_peak;

@@ -436,8 +436,8 @@ static void notify_receive(void)
 	if (tid == 0)
 		tid = host_gettid();
 	atomic_store_explicit(&receiver_tid, tid, memory_order_seq_cst);
-	farewells_look();
 	do {
+		farewells_look();
 		memset(&buf, 0, sizeof(buf));
 		err = host_call_abortable(&abort_wanted, SYS_ioctl, notify.listener,
 					  (long)SECCOMP_IOCTL_NOTIF_RECV, (long)&buf, 0);

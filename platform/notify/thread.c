@@ -935,7 +935,8 @@ static void notify_thread_exit(struct plat_thread *pt, pid_t tid)
 		id = publish_locked(pt);
 	}
 	latch_unlock(&pt->latch);
-	if (publish && id && !alone)
+	/* Only what has done its work in memory already, so that nobody waits for it. */
+	if (publish && id && !alone && !plat_clear_tid(pt) && !plat_robust_list(pt))
 		notify_send_later(id);
 	else if (publish)
 		let_go(pt->slot, id);

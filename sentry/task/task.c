@@ -675,7 +675,7 @@ void process_usage_locked(struct process *p, struct plat_usage *out)
 		if (!pt)
 			continue;
 		err = p->host_shared ? plat_thread_usage(pt, &u)
-				     : plat_mm_threads_usage(plat_thread_mm(pt), &u);
+				     : plat_process_usage(pt, &u);
 		task_pt_unpin(t);
 		if (err == 0)
 			usage_add(out, &u);
@@ -702,7 +702,7 @@ void task_host_usage(struct task *t, bool last, struct plat_usage *out)
 	if (t->process->host_shared)
 		err = plat_thread_usage(t->pt, out);
 	else if (last)
-		err = plat_mm_threads_usage(t->mm->plat, out);
+		err = plat_process_usage(t->pt, out);
 	if (err < 0)
 		*out = (struct plat_usage){ .state = 'S' };
 }
