@@ -15,7 +15,6 @@ static int write_much(void)
 static int write_to_nobody(void)
 {
 	signal(SIGPIPE, SIG_DFL);
-	close(fd[0]);
 	(void)!write(fd[1], "x", 1);
 	return 0;
 }
@@ -73,8 +72,8 @@ T_MAIN
 	close(fd[0]);
 
 	EQUAL(pipe2(fd, 0), 0);
-	pid = t_fork(write_to_nobody);
 	close(fd[0]);
+	pid = t_fork(write_to_nobody);
 	EQUAL(t_wait(pid), 128 + SIGPIPE);
 	signal(SIGPIPE, SIG_IGN);
 	FAILS(EPIPE, write(fd[1], "x", 1));
