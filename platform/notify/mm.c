@@ -30,6 +30,7 @@
 #endif
 
 #define ARRIVAL_MAX_NS 2000000000ll
+#define SETTLE_MAX_NS  2000000000ll
 
 struct arrival {
 	struct list node;
@@ -272,6 +273,42 @@ int notify_slot_alloc(struct plat_mm *mm, bool *mapped)
 	latch_unlock(&mm->latch);
 	mem_free(grown);
 	return r;
+}
+
+/* The slot of a thread that was told to end and has not; NULL: none. */
+static struct stub_slot *slot_dying(struct plat_mm *mm)
+{
+	struct stub_slot *s = NULL;
+
+	latch_lock(&mm->latch);
+	for (uint32_t i = 0; i < mm->slot_count && !s; i++) {
+		if (mm->slots[i] == NOTIFY_SLOT_DYING && !slot_is_free_locked(mm, i))
+			s = notify_slot_at(mm, i);
+	}
+	latch_unlock(&mm->latch);
+	return s;
+}
+
+int notify_slots_settle(struct plat_mm *mm)
+{
+	const struct timespec step = { 0, 10000000 };
+	int64_t deadline_ns = 0;
+	struct stub_slot *s;
+	uint32_t live;
+
+	while ((s = slot_dying(mm))) {
+		if (deadline_ns == 0)
+			deadline_ns = clock_mono_ns() + SETTLE_MAX_NS;
+		else if (clock_mono_ns() > deadline_ns)
+			return -ETIMEDOUT;
+		notify_farewells_send();
+		live = __atomic_load_n(&s->live, __ATOMIC_ACQUIRE);
+		worker_block_begin();
+		if (live)
+			(void)host_futex(&s->live, FUTEX_WAIT, live, &step, 0); /* the host clears it, and wakes */
+		worker_block_end();
+	}
+	return 0;
 }
 
 uint64_t notify_mm_hidden_bytes(struct plat_mm *mm)

@@ -174,6 +174,11 @@ int notify_mm_open(struct plat_mm *mm, uint32_t index) must_check;
 void notify_mm_undo(struct plat_mm *mm);
 /* A free slot: its index, *mapped says whether its area exists; or -EAGAIN. */
 int notify_slot_alloc(struct plat_mm *mm, bool *mapped) must_check;
+/*
+ * Sleep until the host has ended all threads that were told to end: they write to memory until then.
+ * -ETIMEDOUT: a stub (or who writes over its slot) holds on.
+ */
+int notify_slots_settle(struct plat_mm *mm) must_check;
 struct stub_slot *notify_slot_at(struct plat_mm *mm, uint32_t index);
 /* Hostile memory. */
 static inline struct stub_zygote *notify_mm_told(struct plat_mm *mm)
@@ -228,5 +233,6 @@ extern const struct worker_hooks notify_worker_hooks;
 void notify_send(uint64_t id, long value, int error);
 /* The same (value 0) for a thread that nobody waits for: after the doorbells that are ringing now. */
 void notify_send_later(uint64_t id);
+void notify_farewells_send(void);
 /* The thread whose number was not known yet is host thread tid, if that can be; it is so once. */
 bool notify_thread_arrived(struct plat_thread *pt, pid_t tid);

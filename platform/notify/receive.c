@@ -61,7 +61,7 @@ static struct {
 	unsigned int age;   /* (latch) */
 } farewells = { .latch = LATCH_INIT };
 
-static void farewells_send(void)
+void notify_farewells_send(void)
 {
 	uint64_t ids[FAREWELLS_MAX];
 	unsigned int n;
@@ -91,7 +91,7 @@ void notify_send_later(uint64_t id)
 		notify_send(id, 0, 0);
 	/* A receiver that has sat down since sees the list; one that sat before sleeps, or soon will. */
 	else if (worker_others_receive())
-		farewells_send();
+		notify_farewells_send();
 }
 
 /* By the receiver, which alone receives: before it might sleep. */
@@ -107,7 +107,7 @@ static void farewells_look(void)
 	old = ++farewells.age > FAREWELL_AGE_MAX;
 	latch_unlock(&farewells.latch);
 	if (old || host_ppoll(&p, 1, &now) != 1 || !(p.revents & POLLIN))
-		farewells_send();
+		notify_farewells_send();
 }
 
 static void send_continue(uint64_t id)
@@ -257,6 +257,17 @@ static struct plat_thread *cookie_lookup(uint64_t cookie)
 	return pt;
 }
 
+static bool tid_is_hashed_locked(pid_t tid) REQUIRES(notify.tables)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&notify.by_tid, hash_u64(0, (uint64_t)tid)); n; n = hash_next(n)) {
+		if (container_of(n, struct plat_thread, by_tid)->tid == tid)
+			return true;
+	}
+	return false;
+}
+
 /* The thread with this cookie is host thread tid, if that can be. */
 bool notify_thread_arrived(struct plat_thread *pt, pid_t tid)
 {
@@ -271,7 +282,8 @@ bool notify_thread_arrived(struct plat_thread *pt, pid_t tid)
 	if (host_tgkill(leader ? tid : pid, tid, 0) < 0)
 		return false;
 	latch_lock(&notify.tables);
-	if (!pt->in_by_cookie) {
+	/* A stub that names a sibling as its child lies (or one ended without a word: then the child rings). */
+	if (!pt->in_by_cookie || tid_is_hashed_locked(tid)) {
 		latch_unlock(&notify.tables);
 		return false;
 	}

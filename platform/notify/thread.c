@@ -962,6 +962,9 @@ static int notify_mm_reset(struct plat_thread *pt)
 	size_t n = plat_reset_calls(calls);
 	int r;
 
+	r = notify_slots_settle(pt->mm);
+	if (r < 0)
+		return r;
 	notify_patch_reset(pt->mm);
 	notify_mm_told(pt->mm)->crowded = 0;
 	r = notify_hostcalls(pt, calls, n);

@@ -118,7 +118,9 @@ static void input_update(struct plat_thread *pt, uint64_t addr, const void *src,
 
 /*
  * Have the process fault in [addr, addr+size), unless that was done last time.  What can't be populated
- * is left to the copy, which knows the errors.
+ * is left to the copy, which knows the errors.  The caller may hold mutexes (a pipe's), and sleeps with
+ * them until the stub has answered, as Linux does in a fault; a stub that never answers is ended by the
+ * SIGKILL that ends its process.
  */
 static void populate(struct plat_thread *pt, uint64_t addr, size_t size)
 {

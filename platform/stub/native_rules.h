@@ -134,7 +134,7 @@ static inline bool native_undo(uint64_t nr, const uint64_t *a, long r, struct na
 		return false;
 	if (r <= 0 || !native_meets((uint64_t)r, size, STUB_BASE, STUB_END))
 		return false;
-	if (nr == NATIVE_NR_mremap) /* back to where it was */
+	if (nr == NATIVE_NR_mremap && a[1] != 0) /* back to where it was; of size 0 it is a second mapping */
 		*undo = (struct native_call){
 			.nr = nr,
 			.args = { (uint64_t)r, size, a[1], NATIVE_MREMAP_MAYMOVE | NATIVE_MREMAP_FIXED, a[0] },

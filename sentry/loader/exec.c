@@ -318,10 +318,8 @@ static int exec_new_mm(struct task *t, bool fresh)
 		plat_thread_free(pt);
 		goto put_mm;
 	}
-	task_host_usage(t, true, &used);
-	plat_thread_exit(old_pt, task_tid(t));
-	atomic_fetch_sub_explicit(&old->processes, 1, memory_order_relaxed);
 	mutex_lock(&tasklist.lock);
+	task_host_usage_locked(t, true, &used);
 	process_charge_locked(p, &used);
 	p->host_shared = false;
 	latch_lock(&t->process->siglock); /* task_poke() looks at pt under it */
@@ -332,6 +330,8 @@ static int exec_new_mm(struct task *t, bool fresh)
 	sig_recalc_locked(t);
 	latch_unlock(&t->process->siglock);
 	mutex_unlock(&tasklist.lock);
+	plat_thread_exit(old_pt, task_tid(t));
+	atomic_fetch_sub_explicit(&old->processes, 1, memory_order_relaxed);
 	vfork_complete(t);
 	task_pt_drain(t);
 	plat_thread_free(old_pt);

@@ -60,6 +60,11 @@ struct mm {
 	struct latch identity_latch;
 	uint32_t identity_gen; /* (identity_latch) sentry/task/identity.c */
 	struct list shm;      /* attached segments; sentry/ipc/shm.c */
+	/*
+	 * (tasklist.lock) What ended threads of host_shared processes have used here: the host counts it as
+	 * the owner's, we as theirs.
+	 */
+	struct plat_usage guests;
 };
 
 /* An mm around a fresh plat_mm. */

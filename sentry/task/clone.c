@@ -434,6 +434,7 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 	}
 
 	t->starts = clone_starts(a, event);
+	/* It runs as soon as it is made.  (Linux leaves the words alone if that fails.) */
 	if (t->starts)
 		clone_put_tids(parent, t, a);
 	err = clone_host(parent, t, a);

@@ -301,7 +301,7 @@ static void task_record_usage(struct task *t, bool ends)
 	/* The first takes it for all; the others wait for that. */
 	mutex_lock(&tasklist.lock);
 	if (!p->host_charged) {
-		task_host_usage(t, ends, &charge);
+		task_host_usage_locked(t, ends, &charge);
 		p->host_charged = ends && !p->host_shared;
 	}
 	t->last = own;

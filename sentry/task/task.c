@@ -645,6 +645,14 @@ static void usage_add(struct plat_usage *to, const struct plat_usage *u)
 	to->maj_faults += u->maj_faults;
 }
 
+static void usage_sub(struct plat_usage *from, const struct plat_usage *u)
+{
+	from->utime_ns -= MIN(from->utime_ns, u->utime_ns);
+	from->stime_ns -= MIN(from->stime_ns, u->stime_ns);
+	from->min_faults -= MIN(from->min_faults, u->min_faults);
+	from->maj_faults -= MIN(from->maj_faults, u->maj_faults);
+}
+
 void process_charge_locked(struct process *p, const struct plat_usage *u)
 {
 	p->utime_ns += u->utime_ns;
@@ -677,6 +685,8 @@ void process_usage_locked(struct process *p, struct plat_usage *out)
 		err = p->host_shared ? plat_thread_usage(pt, &u)
 				     : plat_process_usage(pt, &u);
 		task_pt_unpin(t);
+		if (err == 0 && !p->host_shared)
+			usage_sub(&u, &t->mm->guests);
 		if (err == 0)
 			usage_add(out, &u);
 		if (!p->host_shared)
@@ -695,14 +705,19 @@ void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns)
 	*stime_ns = u.stime_ns;
 }
 
-void task_host_usage(struct task *t, bool last, struct plat_usage *out)
+void task_host_usage_locked(struct task *t, bool last, struct plat_usage *out)
 {
 	int err = -ESRCH;
 
-	if (t->process->host_shared)
+	if (t->process->host_shared) {
 		err = plat_thread_usage(t->pt, out);
-	else if (last)
+		if (err == 0)
+			usage_add(&t->mm->guests, out);
+	} else if (last) {
 		err = plat_process_usage(t->pt, out);
+		if (err == 0)
+			usage_sub(out, &t->mm->guests);
+	}
 	if (err < 0)
 		*out = (struct plat_usage){ .state = 'S' };
 }

@@ -492,10 +492,10 @@ static inline void task_count_write(struct task *t, long n)
 /* What p has used so far, running tasks included, children not.  tasklist.lock held. */
 void process_usage_locked(struct process *p, struct plat_usage *out);
 /*
- * Own fiber: what p is to be charged with when t leaves its host process (last: p's last thread
- * there).  0 where the host keeps count.
+ * Own fiber, tasklist.lock held: what p is to be charged with when t leaves its host process (last: p's
+ * last thread there).  0 where the host keeps count.  Once a task and host process.
  */
-void task_host_usage(struct task *t, bool last, struct plat_usage *out);
+void task_host_usage_locked(struct task *t, bool last, struct plat_usage *out);
 void process_charge_locked(struct process *p, const struct plat_usage *u);
 /* The CPU time of it; takes tasklist.lock. */
 void process_cpu_time(struct process *p, int64_t *utime_ns, int64_t *stime_ns);

@@ -53,6 +53,20 @@ static int burns(void)
 	return 0;
 }
 
+static pid_t vfork_burn(void)
+{
+	struct rusage r;
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		do
+			getrusage(RUSAGE_SELF, &r);
+		while (ms(&r.ru_utime) + ms(&r.ru_stime) < 110);
+		_exit(0);
+	}
+	return pid;
+}
+
 T_MAIN
 {
 	long faults, before_faults, before = cpu_ms(RUSAGE_SELF, &before_faults), clock = process_clock_ms(), now;
@@ -74,6 +88,13 @@ T_MAIN
 	EQUAL(t_wait(t_fork(burns)), 0);
 	CHECK(cpu_ms(RUSAGE_CHILDREN, &faults) >= 100);
 	CHECK(faults >= 2 * PAGES);
+
+	/* What a vfork child used is its own, though it lived in this memory. */
+	before = cpu_ms(RUSAGE_SELF, NULL);
+	now = cpu_ms(RUSAGE_CHILDREN, NULL);
+	EQUAL(t_wait(vfork_burn()), 0);
+	CHECK(cpu_ms(RUSAGE_CHILDREN, NULL) - now >= 100);
+	CHECK(cpu_ms(RUSAGE_SELF, NULL) - before < 90);
 	FAILS(EINVAL, getrusage(77, NULL));
 	FAILS(EFAULT, getrusage(RUSAGE_SELF, t_bad));
 }
