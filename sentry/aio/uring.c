@@ -202,11 +202,11 @@ static void uring_complete(struct uring *u, const struct io_uring_sqe *e, long r
 		cq_overflow_locked(u, &cqe);
 	eventfd = u->eventfd ? file_get(u->eventfd) : NULL;
 	mutex_unlock(&u->lock);
-	wq_wake(&u->cq_wq, POLLIN | POLLRDNORM);
-	if (eventfd) {
+	if (eventfd) { /* first: who has waited for the completion may look at it at once */
 		(void)eventfd_signal(eventfd, 1);
 		file_put(eventfd);
 	}
+	wq_wake(&u->cq_wq, POLLIN | POLLRDNORM);
 }
 
 int uring_wait(struct task *t, struct uring *u, unsigned int min, int64_t deadline_ns)

@@ -4,10 +4,19 @@
 
 T_MAIN
 {
-	EQUAL(alarm(100), 0);
-	EQUAL(alarm(1), 100);
+	sigset_t set, old;
+	unsigned int left;
+
 	t_handle(SIGALRM, 0);
-	EQUAL(pause(), -1);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	EQUAL(alarm(1000), 0);
+	left = alarm(1);
+	CHECK(left >= 900 && left <= 1000);
+	FAILS(EINTR, sigsuspend(&old));
 	EQUAL(t_signals, 1);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	INTERRUPTED(pause());
 	EQUAL(alarm(0), 0);
 }

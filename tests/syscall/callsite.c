@@ -84,6 +84,7 @@ static int bad(int times)
 
 extern char __executable_start[], etext[];
 static volatile int signals, strange;
+static int handled[2] = { -1, -1 };
 static int vdso(uint64_t ip)
 {
 	return ip >= 0x7f0000000000; /* the vDSO's or a vsyscall's; the program is static */
@@ -96,6 +97,8 @@ static void on_alarm(int sig, siginfo_t *info, void *context)
 	(void)sig;
 	(void)info;
 	signals++;
+	if (handled[1] >= 0)
+		(void)!write(handled[1], "h", 1);
 	if ((ip < (uint64_t)__executable_start || ip > (uint64_t)etext) && !vdso(ip))
 		strange++;
 }
@@ -119,7 +122,7 @@ static void under_signals(void)
 static void restarts(void)
 {
 	struct sigaction a = { .sa_sigaction = on_alarm, .sa_flags = SA_SIGINFO | SA_RESTART };
-	struct itimerval it = { { 0, 0 }, { 0, 3000 } };
+	struct itimerval it = { { 0, 3000 }, { 0, 3000 } }, off = { { 0, 0 }, { 0, 0 } };
 	int p[2], status;
 	char c = 0;
 	pid_t pid;
@@ -133,19 +136,24 @@ static void restarts(void)
 		a.sa_flags = SA_SIGINFO | (round == 0 ? SA_RESTART : 0);
 		sigaction(SIGALRM, &a, NULL);
 		signals = 0;
-		pid = fork();
-		if (pid == 0) {
-			usleep(30000);
-			_exit(write(p[1], "y", 1) != 1);
-		}
-		setitimer(ITIMER_REAL, &it, NULL);
-		if (round == 0) {
-			CHECK(read(p[0], &c, 1) == 1 && c == 'y');
-		} else {
+		if (round == 1) {
+			setitimer(ITIMER_REAL, &it, NULL);
 			CHECK(read(p[0], &c, 1) == -1 && errno == EINTR);
-			CHECK(read(p[0], &c, 1) == 1);
+			setitimer(ITIMER_REAL, &off, NULL);
+			CHECK(signals >= 1);
+			continue;
 		}
-		CHECK(signals == 1);
+		CHECK(pipe(handled) == 0);
+		pid = fork();
+		if (pid == 0) /* writes when the handler has run three times */
+			_exit(!(read(handled[0], &c, 1) == 1 && read(handled[0], &c, 1) == 1 &&
+				read(handled[0], &c, 1) == 1 && write(p[1], "y", 1) == 1));
+		setitimer(ITIMER_REAL, &it, NULL);
+		CHECK(read(p[0], &c, 1) == 1 && c == 'y');
+		setitimer(ITIMER_REAL, &off, NULL);
+		CHECK(signals >= 3);
+		close(handled[1]);
+		handled[1] = -1;
 		CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 	}
 }

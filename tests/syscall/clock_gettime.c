@@ -22,8 +22,10 @@ T_MAIN
 		if (i < 8 || i > 10) /* alarm clocks need hardware; 10 is unused */
 			CHECK(get(i) >= 0);
 	clock_gettime(CLOCK_REALTIME, &ts);
-	CHECK(llabs(get(CLOCK_REALTIME) / 1000000000 - ts.tv_sec) <= 1);
-	CHECK(get(CLOCK_BOOTTIME) >= get(CLOCK_MONOTONIC) - 1000000000);
+	a = get(CLOCK_REALTIME) / 1000000000;
+	CHECK(a >= ts.tv_sec && a - ts.tv_sec < 100);
+	a = get(CLOCK_MONOTONIC);
+	CHECK(get(CLOCK_BOOTTIME) >= a);
 	a = get(CLOCK_PROCESS_CPUTIME_ID);
 	while (n < 100000000)
 		n++;

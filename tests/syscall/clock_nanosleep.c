@@ -14,7 +14,7 @@ T_MAIN
 		ts.tv_nsec -= 1000000000;
 	}
 	EQUAL(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL), 0);
-	CHECK(t_now_ms() - start >= 29 && t_now_ms() - start < 500);
+	CHECK(t_now_ms() - start >= 29);
 	ts = (struct timespec){ 1, 0 };
 	EQUAL(syscall(SYS_clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, &ts, NULL), 0);
 	ts = (struct timespec){ 0, 1000000 };
@@ -23,8 +23,7 @@ T_MAIN
 	FAILS(EOPNOTSUPP, syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &ts, NULL));
 	FAILS(EOPNOTSUPP, syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC_RAW, 0, &ts, NULL));
 	t_handle(SIGALRM, 0);
-	t_alarm_ms(20);
 	ts = (struct timespec){ 4000000000, 0 };
-	FAILS(EINTR, syscall(SYS_clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, &ts, &rem));
+	INTERRUPTED(syscall(SYS_clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, &ts, &rem));
 	EQUAL(rem.tv_sec, 7); /* not written for absolute sleeps */
 }

@@ -44,10 +44,10 @@ T_MAIN
 	}
 	EQUAL(waitpid(pid, &status, 0), pid);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+	for (int n = 0; n < 50; n++)
+		EQUAL(t_wait(t_fork(ended_by_thread)), 3);
 	/* And in this process, which is init in a sandbox: hangs if init waits for its own thread. */
 	pthread_create(&t, NULL, sleeper, NULL);
 	t_sleep_ms(20);
-	syscall(SYS_exit_group, 0);
-	for (int n = 0; n < 50; n++)
-		EQUAL(t_wait(t_fork(ended_by_thread)), 3);
+	syscall(SYS_exit_group, t_failures ? 1 : 0);
 }

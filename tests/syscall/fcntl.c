@@ -80,8 +80,7 @@ static void owners(void)
 	EQUAL(fcntl(fd[0], F_SETFL, O_ASYNC), 0);
 	t_signals = 0;
 	EQUAL(write(fd[1], "x", 1), 1);
-	for (int i = 0; i < 200 && !t_signals; i++)
-		t_sleep_ms(5);
+	AWAIT(t_signals);
 	EQUAL(t_signals, 1);
 	EQUAL(got_fd, fd[0]);
 	EQUAL(got_code, POLL_IN);
@@ -91,8 +90,7 @@ static void owners(void)
 	EQUAL(fcntl(s[0], F_SETFL, O_ASYNC), 0);
 	t_signals = 0;
 	EQUAL(write(s[1], "x", 1), 1);
-	for (int i = 0; i < 200 && !t_signals; i++)
-		t_sleep_ms(5);
+	AWAIT(t_signals);
 	CHECK(t_signals > 0);
 	close(fd[0]);
 	close(s[0]);

@@ -186,7 +186,7 @@ static void clocks(void)
 
 		CHECK(syscall(SYS_clock_gettime, id, &a) == 0);
 		CHECK(clock_gettime(id, &b) == 0);
-		CHECK(b.tv_sec - a.tv_sec < 10 && a.tv_nsec < 1000000000 &&
+		CHECK(b.tv_sec - a.tv_sec < 100 && a.tv_nsec < 1000000000 &&
 		      (a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec <= b.tv_nsec)));
 		FAILS(EFAULT, syscall(SYS_clock_gettime, id, BAD_PTR));
 		FAILS(EINVAL, syscall(SYS_clock_gettime, 77, &a));
@@ -195,9 +195,9 @@ static void clocks(void)
 		CHECK(syscall(SYS_gettimeofday, NULL, NULL) == 0);
 		FAILS(EFAULT, syscall(SYS_gettimeofday, BAD_PTR, NULL));
 		clock_gettime(CLOCK_REALTIME, &b);
-		CHECK(b.tv_sec - tv.tv_sec >= 0 && b.tv_sec - tv.tv_sec < 10);
-		CHECK(syscall(SYS_time, &s) == s && b.tv_sec - s < 10 && b.tv_sec - s >= -2);
-		CHECK(syscall(SYS_time, NULL) - s < 10);
+		CHECK(b.tv_sec - tv.tv_sec >= 0 && b.tv_sec - tv.tv_sec < 100);
+		CHECK(syscall(SYS_time, &s) == s && b.tv_sec - s < 100 && s - b.tv_sec < 100);
+		CHECK(syscall(SYS_time, NULL) - s < 100);
 		FAILS(EFAULT, syscall(SYS_time, BAD_PTR));
 		CHECK(syscall(SYS_sched_yield) == 0);
 	}

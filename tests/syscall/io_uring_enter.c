@@ -207,7 +207,7 @@ T_MAIN
 	EQUAL(poll(&pfd, 1, 0), 0);
 	sqe(IORING_OP_NOP, -1, NULL, 0, 0, 17);
 	EQUAL(enter(0), 1);
-	EQUAL(poll(&pfd, 1, 1000), 1);
+	EQUAL(poll(&pfd, 1, T_GUARD_MS), 1);
 	EQUAL(result(17), 0);
 
 	/* Timeouts. */

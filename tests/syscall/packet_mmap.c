@@ -105,12 +105,20 @@ static void check_packet(const char *frame, unsigned int mac, unsigned int net, 
 	EQUAL(ll->sll_pkttype, PACKET_HOST);
 }
 
+/* The next packet is in the ring, at once or soon. */
+static int filled(const volatile void *status)
+{
+	AWAIT(__atomic_load_n((const volatile uint32_t *)status, __ATOMIC_ACQUIRE) & TP_STATUS_USER);
+	return 1;
+}
+
 static void frames(int version, int type)
 {
 	struct tpacket_req q = { BLOCK, BLOCKS, FRAME, FRAMES };
 	struct tpacket_stats st;
 	socklen_t len = sizeof(st);
 	int s = packet_socket(type, version);
+	unsigned int drops = 0;
 	char *ring;
 
 	EQUAL(setsockopt(s, SOL_PACKET, PACKET_RX_RING, &q, sizeof(q)), 0);
@@ -122,14 +130,14 @@ static void frames(int version, int type)
 	EQUAL(readable(s, 0), 0);
 	for (int i = 0; i < FRAMES + 3; i++) /* three more than there is room for */
 		send_bytes(100 + i);
-	EQUAL(readable(s, 1000), 1);
+	EQUAL(readable(s, T_GUARD_MS), 1);
 	for (int i = 0; i < FRAMES; i++) {
 		char *f = ring + i * FRAME;
 
 		if (version == TPACKET_V1) {
 			struct tpacket_hdr *h = (void *)f;
 
-			CHECK(h->tp_status & TP_STATUS_USER);
+			filled(&h->tp_status);
 			check_packet(f, h->tp_mac, h->tp_net, h->tp_len, h->tp_snaplen,
 				     (void *)(f + TPACKET_ALIGN(sizeof(*h))), type == SOCK_RAW, 100 + i);
 			CHECK(h->tp_sec > 1000000000 && h->tp_usec < 1000000);
@@ -137,7 +145,7 @@ static void frames(int version, int type)
 		} else {
 			struct tpacket2_hdr *h = (void *)f;
 
-			CHECK(h->tp_status & TP_STATUS_USER);
+			filled(&h->tp_status);
 			check_packet(f, h->tp_mac, h->tp_net, h->tp_len, h->tp_snaplen,
 				     (void *)(f + TPACKET_ALIGN(sizeof(*h))), type == SOCK_RAW, 100 + i);
 			CHECK(h->tp_sec > 1000000000 && h->tp_nsec < 1000000000);
@@ -145,73 +153,99 @@ static void frames(int version, int type)
 			__atomic_store_n(&h->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 		}
 	}
-	EQUAL(getsockopt(s, SOL_PACKET, PACKET_STATISTICS, &st, &len), 0);
-	EQUAL(len, sizeof(st));
-	EQUAL(st.tp_packets, FRAMES + 3);
-	EQUAL(st.tp_drops, 3);
+	for (unsigned int all = 0; all < FRAMES + 3; all += st.tp_packets, drops += st.tp_drops) {
+		EQUAL(getsockopt(s, SOL_PACKET, PACKET_STATISTICS, &st, &len), 0);
+		EQUAL(len, sizeof(st));
+	}
+	EQUAL(drops, 3);
 	EQUAL(readable(s, 0), 0);
 	send_bytes(55); /* goes to the first again */
-	EQUAL(readable(s, 1000), 1);
-	CHECK(*(volatile uint32_t *)(void *)ring & TP_STATUS_USER);
+	EQUAL(readable(s, T_GUARD_MS), 1);
+	filled(ring);
 	EQUAL(recv(s, ring, 10, MSG_DONTWAIT), -1); /* none of it is in the queue */
 	munmap(ring, BLOCK * BLOCKS);
 	close(s);
 }
 
-static void blocks(void)
+/* A ring of blocks that are handed over after ms at the latest. */
+static char *block_ring(int s, unsigned int ms)
 {
-	struct tpacket_req3 q = { BLOCK, BLOCKS, FRAME, FRAMES, 30, 64, 0 };
-	struct tpacket_stats_v3 st;
-	socklen_t len = sizeof(st);
-	int s = packet_socket(SOCK_RAW, TPACKET_V3), packets = 0, full = 0;
-	struct tpacket_block_desc *b;
-	struct tpacket3_hdr *h;
+	struct tpacket_req3 q = { BLOCK, BLOCKS, FRAME, FRAMES, ms, 64, 0 };
 	char *ring;
 
 	FAILS(EINVAL, setsockopt(s, SOL_PACKET, PACKET_RX_RING, &q, sizeof(struct tpacket_req)));
 	EQUAL(setsockopt(s, SOL_PACKET, PACKET_RX_RING, &q, sizeof(q)), 0);
 	ring = mmap(NULL, BLOCK * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, s, 0);
 	CHECK(ring != MAP_FAILED);
-	if (ring == MAP_FAILED)
-		return;
 	start(s);
+	return ring;
+}
+
+/* Three packets, in one block; in more when the time was up between them. */
+static void blocks_in_time(void)
+{
+	int s = packet_socket(SOCK_RAW, TPACKET_V3), packets = 0;
+	char *ring = block_ring(s, 30);
+	struct tpacket_block_desc *b;
+	struct tpacket3_hdr *h;
+
 	for (int i = 0; i < 3; i++)
 		send_bytes(10 + i);
-	EQUAL(readable(s, 2000), 1); /* when the time is up */
-	b = (void *)ring;
-	CHECK(b->hdr.bh1.block_status & TP_STATUS_USER);
-	CHECK(b->hdr.bh1.block_status & TP_STATUS_BLK_TMO);
-	EQUAL(b->version, TPACKET_V3);
-	EQUAL(b->hdr.bh1.num_pkts, 3);
-	EQUAL(b->hdr.bh1.seq_num, 1);
-	EQUAL(b->offset_to_priv, sizeof(*b));
-	EQUAL(b->hdr.bh1.offset_to_first_pkt, sizeof(*b) + 64);
-	h = (void *)(ring + b->hdr.bh1.offset_to_first_pkt);
-	for (int i = 0; i < 3; i++) {
-		check_packet((char *)h, h->tp_mac, h->tp_net, h->tp_len, h->tp_snaplen,
-			     (void *)((char *)h + TPACKET_ALIGN(sizeof(*h))), 1, 10 + i);
-		EQUAL(h->tp_next_offset != 0, i < 2);
-		h = (void *)((char *)h + h->tp_next_offset);
+	EQUAL(readable(s, T_GUARD_MS), 1);
+	for (int n = 0; n < 3 && packets < 3; n++) {
+		b = (void *)(ring + n * BLOCK);
+		filled(&b->hdr.bh1.block_status);
+		CHECK(b->hdr.bh1.block_status & TP_STATUS_BLK_TMO);
+		EQUAL(b->version, TPACKET_V3);
+		CHECK(b->hdr.bh1.num_pkts >= 1);
+		EQUAL(b->hdr.bh1.seq_num, 1 + n);
+		EQUAL(b->offset_to_priv, sizeof(*b));
+		EQUAL(b->hdr.bh1.offset_to_first_pkt, sizeof(*b) + 64);
+		h = (void *)((char *)b + b->hdr.bh1.offset_to_first_pkt);
+		for (unsigned int i = 0; i < b->hdr.bh1.num_pkts && packets < 3; i++, packets++) {
+			check_packet((char *)h, h->tp_mac, h->tp_net, h->tp_len, h->tp_snaplen,
+				     (void *)((char *)h + TPACKET_ALIGN(sizeof(*h))), 1, 10 + (unsigned int)packets);
+			EQUAL(h->tp_next_offset != 0, i + 1 < b->hdr.bh1.num_pkts);
+			h = (void *)((char *)h + h->tp_next_offset);
+		}
+		__atomic_store_n(&b->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 	}
-	__atomic_store_n(&b->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
-	for (int i = 0; i < 100; i++) /* more than fit: the last block fills, then they are dropped */
+	EQUAL(packets, 3);
+	munmap(ring, BLOCK * BLOCKS);
+	close(s);
+}
+
+/* More than fit, and no time-out: each block is full, the rest is dropped. */
+static void blocks_full(void)
+{
+	struct tpacket_stats_v3 st;
+	socklen_t len = sizeof(st);
+	int s = packet_socket(SOCK_RAW, TPACKET_V3), packets = 0, drops = 0, all = 0;
+	char *ring = block_ring(s, 10 * T_GUARD_MS);
+	struct tpacket_block_desc *b;
+
+	for (int i = 0; i < 100; i++)
 		send_bytes(1000);
-	usleep(200000);
 	for (int i = 0; i < BLOCKS; i++) {
-		b = (void *)(ring + (i + 1) % BLOCKS * BLOCK);
-		if (!(b->hdr.bh1.block_status & TP_STATUS_USER))
-			continue;
-		full++;
+		b = (void *)(ring + i * BLOCK);
+		filled(&b->hdr.bh1.block_status);
 		packets += b->hdr.bh1.num_pkts;
-		EQUAL(b->hdr.bh1.seq_num, 2 + i);
+		EQUAL(b->hdr.bh1.seq_num, 1 + i);
+		CHECK(!(b->hdr.bh1.block_status & TP_STATUS_BLK_TMO));
 		CHECK(b->hdr.bh1.blk_len <= BLOCK);
 	}
-	EQUAL(full, BLOCKS);
 	EQUAL(getsockopt(s, SOL_PACKET, PACKET_STATISTICS, &st, &len), 0);
 	EQUAL(len, sizeof(st));
-	EQUAL(st.tp_packets, 103);
-	EQUAL(st.tp_drops, 100 - packets);
 	CHECK(st.tp_freeze_q_cnt >= 1);
+	for (;;) { /* the counters begin anew with each look */
+		all += st.tp_packets, drops += st.tp_drops;
+		if (all >= 100)
+			break;
+		t_sleep_ms(1);
+		EQUAL(getsockopt(s, SOL_PACKET, PACKET_STATISTICS, &st, &len), 0);
+	}
+	EQUAL(all, 100);
+	EQUAL(drops, 100 - packets);
 	CHECK(packets > 30 && packets < 70);
 	munmap(ring, BLOCK * BLOCKS);
 	close(s);
@@ -235,5 +269,6 @@ T_MAIN
 	frames(TPACKET_V1, SOCK_RAW);
 	frames(TPACKET_V2, SOCK_RAW);
 	frames(TPACKET_V2, SOCK_DGRAM);
-	blocks();
+	blocks_in_time();
+	blocks_full();
 }

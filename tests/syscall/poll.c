@@ -2,6 +2,16 @@
 /* poll.c: poll(2). */
 #include "t.h"
 
+/* Not from the beginning again: that would be 300 ms. */
+static int polls_on(void)
+{
+	int64_t start = t_now_ms();
+
+	if (poll(NULL, 0, 200) != 0 || t_now_ms() - start < 200)
+		return 2;
+	return t_now_ms() - start < 290 ? 0 : 1;
+}
+
 T_MAIN
 {
 	struct pollfd p[3];
@@ -23,7 +33,7 @@ T_MAIN
 	EQUAL(p[2].revents, POLLNVAL);
 	start = t_now_ms();
 	EQUAL(poll(p, 1, 50), 0);
-	CHECK(t_now_ms() - start >= 50 && t_now_ms() - start < 500);
+	CHECK(t_now_ms() - start >= 50);
 	FAILS(EFAULT, poll(BAD_PTR, 1, 0));
 	EQUAL(poll(NULL, 0, 10), 0);
 	getrlimit(RLIMIT_NOFILE, &rl);
@@ -44,17 +54,7 @@ T_MAIN
 	EQUAL(poll(p, 1, -1), 1);
 
 	t_handle(SIGALRM, SA_RESTART); /* poll is never restarted after a handler */
-	t_alarm_ms(30);
-	FAILS(EINTR, poll(NULL, 0, 5000));
+	INTERRUPTED(poll(NULL, 0, -1));
 	/* Stopped and continued, it goes on with what was left. */
-	pid = fork();
-	if (pid == 0) {
-		start = t_now_ms();
-		_exit(!(poll(NULL, 0, 200) == 0 && t_now_ms() - start < 400));
-	}
-	t_sleep_ms(50);
-	kill(pid, SIGSTOP);
-	t_sleep_ms(50);
-	kill(pid, SIGCONT);
-	EQUAL(t_wait(pid), 0);
+	t_stopped_on_the_way(polls_on);
 }

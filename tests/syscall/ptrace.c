@@ -616,9 +616,7 @@ static void attach(void)
 	EQUAL(pt(PTRACE_SEIZE, pid, 0, 0), 0);
 	EQUAL(wait_for(pid), PTRACE_EVENT_STOP << 16 | STOPPED(SIGSTOP));
 	EQUAL(pt(PTRACE_DETACH, pid, 0, 0), 0);
-	for (int i = 0; i < 100 && status_of(pid, "State") != 'T'; i++)
-		t_sleep_ms(5);
-	EQUAL(status_of(pid, "State"), 'T'); /* its group is still stopped */
+	AWAIT(status_of(pid, "State") == 'T'); /* its group is still stopped */
 	kill(pid, SIGKILL);
 	ended(pid, SIGKILL);
 }

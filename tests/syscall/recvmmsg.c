@@ -8,7 +8,7 @@ T_MAIN
 	struct iovec iov[2] = { { a, 8 }, { b, 8 } };
 	struct mmsghdr m[2] = { { .msg_hdr = { .msg_iov = &iov[0], .msg_iovlen = 1 } },
 				{ .msg_hdr = { .msg_iov = &iov[1], .msg_iovlen = 1 } } };
-	struct timespec ts = { 1, 0 }, bad = { 0, -1 };
+	struct timespec ts = { 1000, 0 }, bad = { 0, -1 };
 	int s[2];
 
 	EQUAL(socketpair(AF_UNIX, SOCK_DGRAM, 0, s), 0);

@@ -104,7 +104,7 @@ static void none_is_lost(int threads, bool to_process)
 			kill(getpid(), SIGUSR1);
 		else
 			pthread_kill(t[i % threads], SIGUSR1);
-		while (atomic_load(&hits) == before && waited++ < 20000)
+		while (atomic_load(&hits) == before && waited++ < T_GUARD_MS * 10)
 			nanosleep(&(struct timespec){ 0, 100000 }, NULL);
 		if (atomic_load(&hits) == before) {
 			CHECK(!"a signal was lost");

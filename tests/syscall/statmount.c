@@ -56,7 +56,8 @@ static long lm(uint64_t id, uint64_t last, uint64_t *ids, size_t count, unsigned
 T_MAIN
 {
 	struct req r = { .size = 8 };
-	uint64_t a, b, ids[256];
+	static uint64_t ids[65536];
+	uint64_t a, b;
 	struct sm s;
 	struct statx sx;
 	long n;
@@ -104,19 +105,19 @@ T_MAIN
 	FAILS(EOVERFLOW, sm(a, 0x10, &s, 515));
 	FAILS(EFAULT, sm(a, 2, (struct sm *)BAD_PTR, sizeof(s)));
 
-	FAILS(EINVAL, lm(a, 0, ids, 256, 8));
-	FAILS(EINVAL, lm(a, 7, ids, 256, 0));
+	FAILS(EINVAL, lm(a, 0, ids, 65536, 8));
+	FAILS(EINVAL, lm(a, 7, ids, 65536, 0));
 	FAILS(EOVERFLOW, lm(a, 0, ids, 1000001, 0));
-	FAILS(ENOENT, lm(a + 1000000, 0, ids, 256, 0));
-	EQUAL(lm(a, 0, ids, 256, 0), 1);
+	FAILS(ENOENT, lm(a + 1000000, 0, ids, 65536, 0));
+	EQUAL(lm(a, 0, ids, 65536, 0), 1);
 	EQUAL(ids[0], b);
-	EQUAL(lm(b, 0, ids, 256, 0), 0);
-	n = lm(LSMT_ALL, 0, ids, 256, 0);
+	EQUAL(lm(b, 0, ids, 65536, 0), 0);
+	n = lm(LSMT_ALL, 0, ids, 65536, 0);
 	CHECK(n >= 3);
 	for (long i = 1; i < n; i++)
 		CHECK(ids[i] > ids[i - 1]);
 	EQUAL(ids[n - 1], b);
-	EQUAL(lm(LSMT_ALL, a, ids, 256, 0), 1);
+	EQUAL(lm(LSMT_ALL, a, ids, 65536, 0), 1);
 	EQUAL(lm(LSMT_ALL, 0, ids, 1, 0), 1);
 	EQUAL(umount("/tmp/s/sub"), 0);
 	FAILS(ENOENT, sm(b, 2, &s, sizeof(s)));

@@ -129,10 +129,82 @@ static inline void t_handle(int sig, int flags)
 	sigaction(sig, &sa, NULL);
 }
 
-/* SIGALRM after so many ms, without a handler of ours. */
+/* SIGALRM every so many ms, without a handler of ours; 0: no more. */
 static inline void t_alarm_ms(int ms)
 {
-	struct itimerval it = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
+	struct itimerval it = { { ms / 1000, ms % 1000 * 1000 }, { ms / 1000, ms % 1000 * 1000 } };
 
 	setitimer(ITIMER_REAL, &it, NULL);
+}
+
+/*
+ * A call that a SIGALRM interrupts.  The signal comes again and again: the first may come before the call
+ * has begun, and does in time on a loaded machine.
+ */
+#define INTERRUPTED(expr)           \
+	do {                        \
+		t_alarm_ms(20);     \
+		FAILS(EINTR, expr); \
+		t_alarm_ms(0);      \
+	} while (0)
+
+/* What a machine may take for anything at all: a guard against hanging, never a limit that is tested. */
+#define T_GUARD_MS 60000
+
+/* Wait until it is true. */
+#define AWAIT(cond)                                                                     \
+	do {                                                                            \
+		int64_t start_ = t_now_ms();                                            \
+		while (!(cond)) {                                                       \
+			if (t_now_ms() - start_ > T_GUARD_MS) {                         \
+				printf("%s:%d: never: %s\n", __FILE__, __LINE__, #cond); \
+				t_failures++;                                           \
+				break;                                                  \
+			}                                                               \
+			t_sleep_ms(1);                                                  \
+		}                                                                       \
+	} while (0)
+
+/*
+ * A child that runs fn is stopped and continued after a while; it says by its exit status whether it still was in
+ * time.  A loaded machine may make any of them late, so one of many is enough.
+ */
+static inline void t_stopped_on_the_way(int (*fn)(void))
+{
+	int status = 1;
+	pid_t pid;
+
+	for (int i = 0; i < 40 && status == 1; i++) {
+		pid = t_fork(fn);
+		t_sleep_ms(50);
+		kill(pid, SIGSTOP);
+		t_sleep_ms(50);
+		kill(pid, SIGCONT);
+		status = t_wait(pid);
+	}
+	EQUAL(status, 0);
+}
+
+/* The state in /proc/PID/stat ('S': it sleeps in a call), 0 without /proc. */
+static inline char t_state(pid_t pid)
+{
+	char name[32], line[256] = "", *p;
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	p = read(fd, line, sizeof(line) - 1) > 0 ? strrchr(line, ')') : NULL;
+	close(fd);
+	return p ? p[2] : 0;
+}
+
+/* Wait until a child sleeps in the call that it was made for. */
+static inline void t_await_sleep(pid_t pid)
+{
+	int64_t start = t_now_ms();
+
+	while (t_state(pid) != 'S' && t_now_ms() - start < (t_state(pid) ? T_GUARD_MS : 30))
+		t_sleep_ms(1);
 }

@@ -9,21 +9,14 @@
 
 static char data[TOTAL];
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
-}
-
-T_MAIN
+/* Milliseconds that it took. */
+static int64_t transfer(void)
 {
 	int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), s, v = 4096;
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(a);
 	size_t sent = 0, got = 0;
-	long long start;
+	int64_t start;
 	struct tcp_info info;
 
 	if (l < 0)
@@ -40,13 +33,13 @@ T_MAIN
 	len = sizeof(info);
 	EQUAL(getsockopt(c, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
 	CHECK(info.tcpi_snd_mss <= 4096); /* half of the largest window */
-	start = now_ms();
-	while (got < TOTAL && now_ms() - start < 10000) {
+	start = t_now_ms();
+	while (got < TOTAL) {
 		struct pollfd p[2] = { { .fd = s, .events = POLLIN },
 				       { .fd = c, .events = sent < TOTAL ? POLLOUT : 0 } };
 		ssize_t n;
 
-		if (poll(p, 2, 3000) <= 0)
+		if (poll(p, 2, T_GUARD_MS) <= 0)
 			break;
 		if (p[1].revents & POLLOUT && (n = send(c, data + sent, TOTAL - sent, MSG_DONTWAIT)) > 0)
 			sent += (size_t)n;
@@ -54,5 +47,17 @@ T_MAIN
 			got += (size_t)n;
 	}
 	EQUAL(got, TOTAL);
-	CHECK(now_ms() - start < 3000);
+	close(c);
+	close(s);
+	close(l);
+	return t_now_ms() - start;
+}
+
+T_MAIN
+{
+	/* With probes it takes some 20 s, always; without them only a loaded machine takes long, and not always. */
+	for (int i = 0; i < 10; i++)
+		if (transfer() < 3000)
+			return;
+	CHECK(!"in time");
 }

@@ -24,21 +24,23 @@ T_MAIN
 	e.sigev_value.sival_int = 4711;
 	EQUAL(syscall(SYS_timer_create, CLOCK_MONOTONIC, &e, &id), 0);
 	EQUAL(syscall(SYS_timer_settime, id, 0, &its, NULL), 0);
-	t_sleep_ms(1000);
+	AWAIT(signo);
 	EQUAL(signo, SIGRTMIN);
 	EQUAL(code, SI_TIMER);
 	EQUAL(value, 4711);
 	EQUAL(syscall(SYS_timer_create, CLOCK_REALTIME, NULL, &id2), 0);
 	CHECK(id2 != id);
+	signo = 0;
 	EQUAL(syscall(SYS_timer_settime, id2, 0, &its, NULL), 0);
-	t_sleep_ms(1000);
+	AWAIT(signo);
 	EQUAL(signo, SIGALRM);
 	EQUAL(value, id2);
 	e.sigev_notify = 4; /* SIGEV_THREAD_ID */
 	((int *)&e)[4] = (int)syscall(SYS_gettid);
 	EQUAL(syscall(SYS_timer_create, CLOCK_BOOTTIME, &e, &id), 0);
+	signo = 0;
 	EQUAL(syscall(SYS_timer_settime, id, 0, &its, NULL), 0);
-	t_sleep_ms(1000);
+	AWAIT(signo);
 	EQUAL(signo, SIGRTMIN);
 	((int *)&e)[4] = 1 << 20;
 	FAILS(EINVAL, syscall(SYS_timer_create, CLOCK_BOOTTIME, &e, &id));
@@ -53,7 +55,7 @@ T_MAIN
 	signo = 0;
 	EQUAL(syscall(SYS_timer_create, CLOCK_PROCESS_CPUTIME_ID, NULL, &id), 0);
 	EQUAL(syscall(SYS_timer_settime, id, 0, &its, NULL), 0);
-	for (int64_t start = t_now_ms(); !signo && t_now_ms() - start < 5000;)
+	for (int64_t start = t_now_ms(); !signo && t_now_ms() - start < T_GUARD_MS;)
 		;
 	EQUAL(signo, SIGALRM);
 }

@@ -6,14 +6,14 @@
 
 T_MAIN
 {
-	struct itimerspec its = { { 1, 0 }, { 100, 0 } }, now;
+	struct itimerspec its = { { 1, 0 }, { 1000, 0 } }, now;
 	int f = timerfd_create(CLOCK_REALTIME, 0);
 
 	EQUAL(timerfd_gettime(f, &now), 0);
 	CHECK(now.it_value.tv_sec == 0 && now.it_value.tv_nsec == 0);
 	EQUAL(timerfd_settime(f, 0, &its, NULL), 0);
 	EQUAL(timerfd_gettime(f, &now), 0);
-	EQUAL(now.it_value.tv_sec, 99);
+	CHECK(now.it_value.tv_sec >= 900 && now.it_value.tv_sec < 1000);
 	EQUAL(now.it_interval.tv_sec, 1);
 	FAILS(EBADF, timerfd_gettime(99, &now));
 	FAILS(EINVAL, timerfd_gettime(1, &now));

@@ -6,10 +6,11 @@
 
 static int burn(void)
 {
-	volatile unsigned int n = 0;
+	clock_t start = clock();
 
-	while (n < 300000000)
-		n++;
+	while (clock() - start < CLOCKS_PER_SEC / 5)
+		for (volatile unsigned int n = 0; n < 10000000; n++)
+			;
 	return 0;
 }
 
