@@ -22,6 +22,8 @@
 #include "platform/host.h"
 
 #define MS_RDONLY_ 1UL
+#define MS_SLAVE_  (1UL << 19)
+#define MS_SHARED_ (1UL << 20)
 
 static int clone_tree(const char *path, bool recursive)
 {
@@ -203,6 +205,7 @@ static int open_bind(const struct oci_spec *spec, size_t i, struct attach *a, st
 		a->flags = GOFER_ATTACH_RDONLY | GOFER_ATTACH_CONNECT;
 		make_readonly(a->fd);
 	}
+	a->follows = m->is_dir && (m->propagation & (MS_SLAVE_ | MS_SHARED_));
 	return 0;
 }
 

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@
 struct attach {
 	int fd;
 	uint32_t flags; /* enum gofer_attach_flags */
+	bool follows;   /* mounts that the host makes later below its source shall be seen */
 };
 
 /* Tell the Sentry's description which mount has which attach point (mounts[i].attach, is_dir). */

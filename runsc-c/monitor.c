@@ -166,7 +166,7 @@ static pid_t start_gofer(struct monitor *m, int null, struct err *e)
 	char *flags, *p;
 	const char *argv[4] = { "runsc-c", "gofer", NULL, NULL };
 	struct spawn s = { .staging = m->state_path, .argv = argv, .exe_fd = m->exe };
-	int *fds;
+	int *fds, *trees;
 
 	if (m->attached == NULL &&
 	    attach_open(m->spec, m->g->overlay, &m->attached, &m->attached_count, e) < 0)
@@ -174,8 +174,9 @@ static pid_t start_gofer(struct monitor *m, int null, struct err *e)
 	a = m->attached;
 	count = m->attached_count;
 	fds = mem_calloc(count + 5, sizeof(int));
+	trees = mem_calloc(count, sizeof(int));
 	flags = p = mem_calloc(count, 12);
-	if (fds == NULL || flags == NULL)
+	if (fds == NULL || trees == NULL || flags == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	fds[n++] = null;
 	fds[n++] = null;
@@ -185,10 +186,13 @@ static pid_t start_gofer(struct monitor *m, int null, struct err *e)
 	for (size_t i = 0; i < count; i++) {
 		fds[n++] = a[i].fd;
 		p += sprintf(p, "%s%u", i > 0 ? "," : "", a[i].flags);
+		if (a[i].follows)
+			trees[s.tree_count++] = a[i].fd;
 	}
 	argv[2] = flags;
 	s.fds = fds;
 	s.fd_count = n;
+	s.trees = trees;
 	return spawn_jailed(&s, m->sync, e); /* what was allocated is freed by closing down */
 }
 

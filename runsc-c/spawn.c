@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -42,6 +43,9 @@ int umount2(const char *target, int flags);
 #define MS_RDONLY_  1UL
 #define MS_REC_     16384UL
 #define MS_PRIVATE_ (1UL << 18)
+#define MS_SLAVE_   (1UL << 19)
+#define MS_REMOUNT_ 32UL
+#define MS_BIND_    4096UL
 #define DETACH_     2
 
 static void reset_signals(void)
@@ -92,14 +96,41 @@ static int detached_procfs(void)
 	return fd;
 }
 
-/* An empty, read-only root; what was there is out of reach, but for open descriptors. */
-static int empty_root(const char *staging)
+/*
+ * A mount receives its master's events in a mount namespace only, not while it is detached.  Nothing
+ * goes the other way.  Where it can't be done (a user namespace's mounts) it stays as it is.
+ */
+static void attach_tree(int tree, const char *name)
 {
+	struct mount_attr slave = { .propagation = MS_SLAVE_ };
+
+	if (mkdir(name, 0555) == 0 && host_call6(SYS_move_mount, tree, (long)"", AT_FDCWD, (long)name,
+						 MOVE_MOUNT_F_EMPTY_PATH, 0) == 0)
+		host_call6(SYS_mount_setattr, tree, (long)"", AT_EMPTY_PATH | AT_RECURSIVE,
+			   (long)&slave, sizeof(slave), 0);
+}
+
+/*
+ * An empty, read-only root, but for the trees; what was there is out of reach, but for open
+ * descriptors.
+ */
+static int empty_root(const struct spawn *s)
+{
+	unsigned long flags = MS_NOSUID_ | MS_NODEV_ | MS_NOEXEC_;
+	char options[64], name[24];
+
+	snprintf(options, sizeof(options), "size=4k,nr_inodes=%zu,mode=555", 2 + s->tree_count);
 	if (mount("none", "/", NULL, MS_REC_ | MS_PRIVATE_, NULL) < 0 ||
-	    mount("none", staging, "tmpfs", MS_RDONLY_ | MS_NOSUID_ | MS_NODEV_ | MS_NOEXEC_,
-		  "size=4k,nr_inodes=2,mode=555") < 0 ||
-	    chdir(staging) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-	    umount2(".", DETACH_) < 0 || chdir("/") < 0)
+	    mount("none", s->staging, "tmpfs", flags | (s->tree_count ? 0 : MS_RDONLY_), options) < 0 ||
+	    chdir(s->staging) < 0)
+		return -errno;
+	for (size_t i = 0; i < s->tree_count; i++) {
+		snprintf(name, sizeof(name), "%zu", i);
+		attach_tree(s->trees[i], name);
+	}
+	if ((s->tree_count && mount("none", ".", NULL, flags | MS_REMOUNT_ | MS_BIND_ | MS_RDONLY_,
+				    NULL) < 0) ||
+	    syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", DETACH_) < 0 || chdir("/") < 0)
 		return -errno;
 	return 0;
 }
@@ -217,7 +248,7 @@ _Noreturn static void jailed_child(const struct spawn *s, int report)
 	if (err < 0)
 		report_and_exit(report, who, step, err);
 	step = "empty root";
-	err = empty_root(s->staging);
+	err = empty_root(s);
 	if (err == 0 && s->nobody) {
 		step = "user namespace";
 		err = become_nobody(procfs);

@@ -22,6 +22,8 @@ struct spawn {
 	const char *const *argv; /* argv[1] is the hidden subcommand */
 	const int *fds;          /* become 0, 1, 2, … in the new process; all others are closed */
 	size_t fd_count;
+	const int *trees;        /* detached mounts (open_tree(2)) that are to receive what is mounted later */
+	size_t tree_count;       /* on the host below their sources: they go into its mount namespace */
 	int exe_fd;              /* our executable */
 	bool nobody;             /* user namespace, no capabilities */
 	bool new_net;

@@ -170,6 +170,8 @@ static int mounts_one(struct vfs_ctx *c, struct mounts_source *s, const struct m
 		return err;
 	if (m->attach >= 0) {
 		args.index = (uint32_t)m->attach;
+		if (m->is_dir && (m->propagation & (MS_SLAVE | MS_SHARED)))
+			args.flags = GOFER_FS_FOLLOWS;
 		/* Not the source: the host's path is nobody's business in there. */
 		err = vfs_mount_internal(c, gofer_fs_type(), "none", &at, flags, NULL, &args);
 	} else {

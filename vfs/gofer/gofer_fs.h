@@ -23,6 +23,11 @@ enum gofer_fs_flags {
 	 * it names are looked up again on each use and attributes asked for again.
 	 */
 	GOFER_FS_EXCLUSIVE = 1 << 0,
+	/*
+	 * Mounts that the host makes below it arrive (rslave, rshared).  What nobody uses is let go of
+	 * within seconds, since the Gofer's descriptors keep the host from unmounting.
+	 */
+	GOFER_FS_FOLLOWS = 1 << 1,
 };
 
 /* fs_data of a mount.  conn is borrowed: the super takes a reference of its own. */

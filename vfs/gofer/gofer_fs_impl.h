@@ -51,6 +51,7 @@ enum {
 	GFS_FRESH_NS = 100000,
 	GFS_NAMES_NS = 100000000,
 	GFS_TICK_NS = 20000000,
+	GFS_SWEEP_MS = 500, /* at first; then twice as long each time, up to 16 times */
 	GFS_SAME_TICK_NS = 1000000, /* the host stamps files with a clock of 1 to 10 ms */
 };
 
@@ -59,6 +60,8 @@ struct gfs_super {
 	struct super *sb;      /* (c) borrowed: it owns us */
 	struct gconn *conn;    /* (c) counted */
 	bool exclusive;        /* (c) */
+	bool follows;          /* (c) GOFER_FS_FOLLOWS */
+	bool sweeping;         /* (l) a fiber lets go of what is unused */
 	uint32_t attach_flags; /* (c) enum gofer_attach_flags */
 	uint64_t root_dev;     /* (c) host st_dev */
 	uint32_t root_fid;     /* (c) the root inode's */

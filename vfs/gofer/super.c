@@ -3,11 +3,13 @@
 #include "vfs/gofer/gofer_fs_impl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "lib/buf.h"
 #include "lib/clock.h"
+#include "lib/fiber.h"
 #include "lib/mem.h"
 
 /* ---- inodes -------------------------------------------------------------------------------- */
@@ -92,6 +94,53 @@ static void inode_set_up(struct gfs_inode *gi, const struct gofer_attr *a, uint3
 		atomic_init(&gi->names_ns, clock_mono_ns());
 }
 
+/*
+ * Where the host's mounts arrive: the names of what nobody uses are dropped, and with them the
+ * Gofer's descriptors, which would make the host's umount(2) say EBUSY.  Ends when all have gone.
+ */
+static void sweep_main(void *arg)
+{
+	struct gfs_super *gs = arg;
+	int64_t pause = GFS_SWEEP_MS * (int64_t)NSEC_PER_MSEC;
+	struct waiter w;
+	bool more;
+
+	do {
+		waiter_init(&w, fiber_self());
+		waiter_prepare(&w);
+		(void)waiter_sleep(&w, WAITER_UNINTERRUPTIBLE, clock_mono_ns() + pause);
+		if (pause < 16 * GFS_SWEEP_MS * (int64_t)NSEC_PER_MSEC)
+			pause *= 2;
+		dcache_shrink(gs->sb, UINT_MAX);
+		gconn_clunk_flush(gs->conn);
+		latch_lock(&gs->latch);
+		more = gs->inodes.count > 1; /* the root */
+		gs->sweeping = more;
+		latch_unlock(&gs->latch);
+	} while (more);
+	super_put(gs->sb);
+}
+
+static void sweep_later(struct gfs_super *gs)
+{
+	struct fiber *f;
+	bool begin;
+
+	latch_lock(&gs->latch);
+	begin = !gs->sweeping && gs->sb->root;
+	gs->sweeping = gs->sweeping || begin;
+	latch_unlock(&gs->latch);
+	f = begin ? fiber_new(sweep_main, gs) : NULL;
+	if (f) {
+		super_get(gs->sb);
+		fiber_start(f);
+	} else if (begin) {
+		latch_lock(&gs->latch);
+		gs->sweeping = false;
+		latch_unlock(&gs->latch);
+	}
+}
+
 struct inode *gfs_inode_commit(struct gfs_inode *gi, const struct gofer_attr *attr, uint32_t fid,
 			       char *link)
 {
@@ -106,6 +155,8 @@ struct inode *gfs_inode_commit(struct gfs_inode *gi, const struct gofer_attr *at
 		gi->hashed = true;
 	}
 	latch_unlock(&gs->latch);
+	if (gs->follows)
+		sweep_later(gs);
 	if (!old)
 		return &gi->vi;
 	inode_put(&gi->vi); /* clunks fid, frees link */
@@ -344,6 +395,7 @@ static struct gfs_super *gfs_super_new(const struct gofer_mount_args *args)
 	latch_init(&gs->latch);
 	list_init(&gs->idle);
 	gs->exclusive = args->flags & GOFER_FS_EXCLUSIVE;
+	gs->follows = args->flags & GOFER_FS_FOLLOWS;
 	gs->conn = gconn_get(args->conn);
 	return gs;
 }

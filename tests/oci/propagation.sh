@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# propagation.sh: mounts that the host makes below a bind after the container's start are seen inside where
+# config.json says rslave or rshared, and not elsewhere; what is seen inside doesn't keep the host from unmounting.
+# Needs the real Sentry and a busybox; run in a mount namespace of its own.
+set -u
+here=$(cd "$(dirname "$0")/../.." && pwd)
+RUNSC=${RUNSC:-$here/build/runsc-c}
+BUSYBOX=${BUSYBOX:-/bin/busybox}
+T=$(mktemp -d /tmp/runsc-c-propagation.XXXXXX)
+R="$RUNSC --root $T/root"
+cleanup() {
+	for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done
+	umount -l "$T"/*/sub "$T"/rslave "$T"/rshared "$T"/rprivate 2>/dev/null
+	rm -rf --one-file-system "$T"
+}
+trap cleanup EXIT
+pass=0 fail=0
+is() {
+	if [ "$2" = "$3" ]; then pass=$((pass + 1)); else echo "FAIL: $1: got \"$2\", not \"$3\""; fail=$((fail + 1)); fi
+}
+# Until it says so, 10 s: what names the Sentry has it asks for again within 0.1 s.
+becomes() {
+	local got end=$((SECONDS + 10))
+	while got=$(eval "$2" 2>&1); [ "$got" != "$3" ] && [ $SECONDS -lt $end ]; do sleep 0.1; done
+	is "$1" "$got" "$3"
+}
+
+mkdir -p "$T"/b/rootfs/{bin,dev,proc,sys,rslave,rshared,rprivate} "$T/other/d"
+echo late > "$T/other/flag"
+cp "$BUSYBOX" "$T/b/rootfs/bin/busybox"
+for n in sh ls cat sleep; do ln -s busybox "$T/b/rootfs/bin/$n"; done
+for k in rslave rshared rprivate; do
+	mkdir -p "$T/$k/sub"
+	mount --bind "$T/$k" "$T/$k" && mount --make-shared "$T/$k"
+done
+$R spec --bundle "$T/b"
+python3 - "$T" <<'PY'
+import json, sys
+T = sys.argv[1]
+c = json.load(open(T + "/b/config.json"))
+c["process"]["terminal"] = False
+c["process"]["args"] = ["sleep", "1000"]
+for k in "rslave", "rshared", "rprivate":
+    c["mounts"].append({"destination": "/" + k, "type": "bind", "source": T + "/" + k, "options": ["rbind", k]})
+json.dump(c, open(T + "/b/config.json", "w"))
+PY
+x() { timeout -s KILL 20 $R exec p "$@" < /dev/null; }
+$R run -d -b "$T/b" p < /dev/null > "$T/log" 2>&1 || { cat "$T/log"; exit 1; }
+for k in rslave rshared rprivate; do
+	is "$k: before" "$(x ls "/$k/sub")" ""
+	mount --bind "$T/other" "$T/$k/sub"
+done
+for k in rslave rshared; do
+	becomes "$k: a later mount" "x cat /$k/sub/flag" late
+	is "$k: its names" "$(echo $(x ls "/$k/sub"))" "d flag"
+done
+is "rprivate: nothing arrives" "$(x ls /rprivate/sub)" ""
+for k in rslave rshared rprivate; do
+	becomes "$k: the host may unmount" "umount $T/$k/sub && echo done" done
+	becomes "$k: it is gone" "x ls /$k/sub" ""
+done
+[ $fail = 0 ] && echo "propagation: $pass passed" || echo "propagation: $fail failed, $pass passed"
+[ $fail = 0 ]
