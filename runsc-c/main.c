@@ -199,6 +199,8 @@ static int decode_globals(struct globals *g, struct err *e)
 
 /* ---- main ----------------------------------------------------------------------------------- */
 
+static bool log_is_open; /* --log; until then log_error() writes to stderr, as fail() does */
+
 static int open_log(const struct globals *g, struct err *e)
 {
 	bool json = g->log_format != NULL && strcmp(g->log_format, "json") == 0;
@@ -209,13 +211,14 @@ static int open_log(const struct globals *g, struct err *e)
 	fd = open(g->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
 	if (fd < 0)
 		return err_errno(e, errno, "--log: \"%s\"", g->log);
+	log_is_open = true;
 	log_open(fd, "runsc-c", g->debug ? LOG_DEBUG : LOG_WARN, json ? LOG_JSON : LOG_TEXT);
 	return 0;
 }
 
 static int fail(const struct err *e, int status)
 {
-	if (globals.log != NULL && globals.log[0] != '\0')
+	if (log_is_open)
 		log_error("%s", e->text);
 	dprintf(2, "runsc-c: %s\n", e->text);
 	return status;

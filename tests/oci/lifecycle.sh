@@ -164,6 +164,7 @@ same "kill -9 of run at any moment: list" "$(cat "$T/list")" ""
 clean "kill -9 of run at any moment"
 
 # ---- --log
+[ "$($R --log "$T/none/log" list 2>&1 | wc -l)" = 1 ] && ok || bad "--log in a missing directory: one line"
 $R --log "$T/log" --log-format=json start nothing 2>/dev/null
 python3 -c "
 import json
