@@ -20,6 +20,7 @@
 #include "gofer/protocol.h"
 #include "lib/mem.h"
 #include "platform/host.h"
+#include "runsc-c/spawn.h"
 
 #define MS_RDONLY_ 1UL
 #define MS_SLAVE_  (1UL << 19)
@@ -126,9 +127,10 @@ static int mapping_namespace(const struct container_config *c, const struct oci_
 	const struct id_map_config *gids = b->gid_map ? b->gid_map : c->gid_map;
 	size_t uid_count = b->uid_map ? b->uid_map_count : c->uid_map_count;
 	size_t gid_count = b->gid_map ? b->gid_map_count : c->gid_map_count;
-	pid_t pid = (pid_t)host_call6(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0, 0);
+	int pidfd = -1, fd, err;
+	pid_t pid = spawn_fork(-1, CLONE_NEWUSER | CLONE_PIDFD, &pidfd);
+	pid_t outside; /* as /proc has it: ours is perhaps not that of our pid namespace */
 	char path[64];
-	int fd, err;
 
 	if (pid == 0) {
 		/* Blocked signals, as the monitor has: only the kill below ends it, or our own end. */
@@ -138,10 +140,12 @@ static int mapping_namespace(const struct container_config *c, const struct oci_
 	}
 	if (pid < 0)
 		return pid;
-	err = write_id_map(pid, "uid_map", uids, uid_count, c->uid_map, c->uid_map_count);
+	outside = spawn_pid_of(pidfd);
+	close(pidfd);
+	err = write_id_map(outside, "uid_map", uids, uid_count, c->uid_map, c->uid_map_count);
 	if (err == 0)
-		err = write_id_map(pid, "gid_map", gids, gid_count, c->gid_map, c->gid_map_count);
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+		err = write_id_map(outside, "gid_map", gids, gid_count, c->gid_map, c->gid_map_count);
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", outside);
 	fd = err < 0 ? err : host_openat(AT_FDCWD, path, O_RDONLY, 0);
 	kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

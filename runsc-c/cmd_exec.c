@@ -362,7 +362,7 @@ static int start_agent(struct agent *a, struct console *c, pid_t *pid, struct er
 		return err_errno(e, err, "socketpair");
 	cgroup_from_json(a->s->cgroup, &cgroup);
 	into = cgroup_clone_fd(&cgroup);
-	*pid = spawn_fork(into, 0);
+	*pid = spawn_fork(into, 0, NULL);
 	if (*pid == 0) {
 		close(sync[0]);
 		host_close_fd(&c->master);

@@ -107,6 +107,36 @@ static int open_all(struct start *s, struct err *e)
 
 /* ---- the monitor ---------------------------------------------------------------------------- */
 
+/*
+ * As config.json says.  Not for an ordinary user: a pid namespace needs a user namespace first, which
+ * the monitor makes later.
+ */
+static bool new_pid_namespace(const struct launch *l)
+{
+	const struct oci_namespace *ns = &l->spec->namespaces[OCI_NS_PID];
+
+	return ns->present && ns->path == NULL && geteuid() == 0;
+}
+
+/* By path: that of a container whose Sentry this one joins (pod_find() has seen to it). */
+static int enter_pid_namespace(const struct launch *l, int *own, struct err *e)
+{
+	const char *path = l->spec->namespaces[OCI_NS_PID].path;
+	int fd;
+
+	if (path == NULL || geteuid() != 0)
+		return 0;
+	fd = host_openat(AT_FDCWD, path, O_RDONLY, 0);
+	*own = host_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, 0);
+	if (fd < 0 || *own < 0 || setns(fd, CLONE_NEWPID) < 0)
+		err_errno(e, fd < 0 ? fd : *own < 0 ? *own : errno,
+			  "config.json: linux.namespaces: pid namespace \"%s\"", path);
+	host_close_fd(&fd);
+	if (err_is(e))
+		host_close_fd(own);
+	return e->error;
+}
+
 static int start_monitor(struct start *s, struct err *e)
 {
 	struct launch *l = s->l;
@@ -118,21 +148,29 @@ static int start_monitor(struct start *s, struct err *e)
 		.console = l->spec->container->process->terminal ? l->fds[0] : -1,
 	};
 	int into = cgroup_clone_fd(&l->cgroup);
-	pid_t pid = spawn_fork(into, 0);
+	int own = -1; /* our pid namespace, while another is our children's */
+	pid_t pid;
 
+	if (enter_pid_namespace(l, &own, e) < 0) {
+		host_close_fd(&into);
+		return e->error;
+	}
+	pid = spawn_fork(into, new_pid_namespace(l) ? CLONE_NEWPID : 0, NULL);
 	if (pid == 0) {
 		host_close(l->sync);
 		monitor_main(&m);
 	}
-	if (into >= 0)
-		close(into);
+	host_close_fd(&into);
+	if (own >= 0 && setns(own, CLONE_NEWPID) < 0)
+		err_errno(e, errno, "can't return to the pid namespace");
+	host_close_fd(&own);
 	if (pid < 0)
 		return err_errno(e, pid, "can't start the monitor process");
 	l->monitor = pid;
 	host_close_fd(&s->sync_peer);
 	host_close_fd(&s->control_peer);
 	host_close_fd(&s->listen);
-	return 0;
+	return e->error;
 }
 
 static int write_map(pid_t pid, const char *file, const struct id_map_config *map, size_t count,
@@ -181,16 +219,23 @@ static int write_maps(const struct launch *l, struct err *e)
 	return e->error;
 }
 
-/* A packet of text is an error from one of the processes. */
-static int read_sync(struct launch *l, char *packet, size_t size, struct err *e)
+/*
+ * A packet of text is an error from one of the processes.  fds (of two) gets the descriptors that
+ * come along, -1 for none.
+ */
+static int read_sync(struct launch *l, char *packet, size_t size, int fds[2], struct err *e)
 {
+	size_t count = 2;
 	ssize_t n;
 
+	fds[0] = fds[1] = -1;
 	do {
-		n = read(l->sync, packet, size - 1);
-	} while (n < 0 && errno == EINTR);
-	if (n <= 0)
+		n = host_recv_fds(l->sync, packet, size - 1, fds, &count, 0);
+	} while (n == -EINTR);
+	if (n <= 0) {
+		fds[0] = fds[1] = -1;
 		return err_set(e, EPIPE, "the container's monitor process has died");
+	}
 	packet[n] = '\0';
 	if (packet[0] >= 32)
 		return err_set(e, EIO, "%s", packet);
@@ -217,25 +262,33 @@ static void protect_from_oom(pid_t pid)
 static int wait_ready(struct launch *l, struct err *e)
 {
 	char packet[1024], go = SYNC_GO;
-	struct sync_ready ready;
+	int fds[2];
+	pid_t sentry, gofer;
 
 	for (;;) {
-		if (read_sync(l, packet, sizeof(packet), e) < 0)
+		if (read_sync(l, packet, sizeof(packet), fds, e) < 0)
 			return e->error;
 		if (packet[0] == SYNC_READY)
 			break;
+		host_close_fd(&fds[0]);
+		host_close_fd(&fds[1]);
 		if (packet[0] == SYNC_MAPS &&
 		    (write_maps(l, e) < 0 || write(l->sync, &go, 1) != 1))
 			return err_errno(e, errno, "user namespace");
 	}
-	memcpy(&ready, packet, sizeof(ready));
+	gofer = spawn_pid_of(fds[0]);
+	sentry = spawn_pid_of(fds[1]);
+	host_close_fd(&fds[0]);
+	host_close_fd(&fds[1]);
+	if (gofer == 0 || (sentry == 0 && l->sandbox == NULL))
+		return err_set(e, EPIPE, "the container's processes have died");
 	l->state->monitor = proc_id_of(l->monitor);
-	l->state->sentry = l->sandbox ? l->sandbox->sentry : proc_id_of(ready.sentry);
-	l->state->gofer = proc_id_of(ready.gofer);
+	l->state->sentry = l->sandbox ? l->sandbox->sentry : proc_id_of(sentry);
+	l->state->gofer = proc_id_of(gofer);
 	protect_from_oom(l->monitor);
-	protect_from_oom(ready.gofer);
+	protect_from_oom(gofer);
 	if (!l->sandbox)
-		protect_from_oom(ready.sentry);
+		protect_from_oom(sentry);
 	return 0;
 }
 
@@ -262,11 +315,14 @@ static int call_sentry(struct launch *l, json_t *request, const int *fds, size_t
 	struct timespec now = { 0, 100 * NSEC_PER_MSEC };
 	struct err told = ERR_INIT;
 	char packet[1024];
+	int none[2];
 
 	if (control_call(l->control, request, fds, count, BOOT_TIMEOUT_MS, reply, e) == 0)
 		return 0;
 	if (e->error == -EPIPE && host_ppoll(&p, 1, &now) > 0) {
-		read_sync(l, packet, sizeof(packet), &told);
+		read_sync(l, packet, sizeof(packet), none, &told);
+		host_close_fd(&none[0]);
+		host_close_fd(&none[1]);
 		if (told.error == -EIO)
 			*e = told;
 	}

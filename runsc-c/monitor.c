@@ -7,6 +7,9 @@
  * died, a signal arrives (which it hands to init).  At the end it kills what is left, reaps it, and
  * exits with init's status: nothing of the container outlives its pid.
  *
+ * It is the init of a pid namespace of its own, unless config.json says otherwise: what it has started dies with it, and who
+ * joins the container's pid namespace (podman cp) is allowed to.  The Sentry's, where programs run, lies below.
+ *
  * For Docker's embedded DNS server it is also the one who connects: the Sentry has no socket(2), and
  * the server (127.0.0.11) listens in the network namespace that this process is in.  A byte on the
  * "dial" socket asks for one TCP connection to it, and to nothing else.
@@ -159,7 +162,7 @@ static int enter_namespaces(struct monitor *m, struct err *e)
 
 /* ---- children ------------------------------------------------------------------------------- */
 
-static pid_t start_gofer(struct monitor *m, int null, struct err *e)
+static pid_t start_gofer(struct monitor *m, int null, int *pidfd, struct err *e)
 {
 	const struct attach *a;
 	size_t count, n = 0;
@@ -193,10 +196,10 @@ static pid_t start_gofer(struct monitor *m, int null, struct err *e)
 	s.fds = fds;
 	s.fd_count = n;
 	s.trees = trees;
-	return spawn_jailed(&s, m->sync, e); /* what was allocated is freed by closing down */
+	return spawn_jailed(&s, m->sync, pidfd, e); /* what was allocated is freed by closing down */
 }
 
-static pid_t start_sentry(struct monitor *m, int null, struct err *e)
+static pid_t start_sentry(struct monitor *m, int null, int *pidfd, struct err *e)
 {
 	const struct oci_namespace *net = &m->spec->namespaces[OCI_NS_NETWORK];
 	const char *argv[4] = { "runsc-c", "sentry", m->spec->container->id, NULL };
@@ -211,7 +214,7 @@ static pid_t start_sentry(struct monitor *m, int null, struct err *e)
 		.new_net = !(net->present && net->path == NULL),
 	};
 
-	return spawn_jailed(&s, m->sync, e);
+	return spawn_jailed(&s, m->sync, pidfd, e);
 }
 
 /* ---- waiting -------------------------------------------------------------------------------- */
@@ -407,10 +410,11 @@ static void open_dialer(struct monitor *m)
 	m->dialer = ends[1];
 }
 
-/* Keep sync, the control connections and the log; 0 to 2 become /dev/null. */
-static void close_others(struct monitor *m, int null)
+/* Keep sync, the control connections, the log and the pidfds; 0 to 2 become /dev/null. */
+static void close_others(struct monitor *m, int null, int pidfds[2])
 {
-	int *keep[] = { &m->sync, &m->control, &m->signals, &m->log, &m->dial, &m->dialer };
+	int *keep[] = { &m->sync, &m->control, &m->signals, &m->log, &m->dial, &m->dialer,
+			&pidfds[0], &pidfds[1] };
 	int base = 3 + (int)ARRAY_SIZE(keep);
 
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
@@ -449,8 +453,9 @@ _Noreturn void monitor_main(struct monitor *m)
 {
 	struct err e = ERR_INIT;
 	struct watch w = { .m = m };
-	struct sync_ready ready = { .kind = SYNC_READY };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), err;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), pidfds[2] = { -1, -1 }, err;
+	char kind = SYNC_READY;
+	struct iovec ready = { &kind, 1 };
 	sigset_t all;
 
 	sigfillset(&all);
@@ -468,15 +473,15 @@ _Noreturn void monitor_main(struct monitor *m)
 	if (err_is(&e) || cgroup_join_self(m->cgroup, m->g->rootless, &e) < 0 ||
 	    enter_namespaces(m, &e) < 0)
 		fail(m, &e);
-	w.gofer = start_gofer(m, null, &e);
+	w.gofer = start_gofer(m, null, &pidfds[0], &e);
 	if (w.gofer > 0 && !m->joined)
-		w.sentry = start_sentry(m, null, &e);
+		w.sentry = start_sentry(m, null, &pidfds[1], &e);
 	if (err_is(&e)) {
 		host_write(m->sync, e.text, strlen(e.text));
 		finish(&w, 126);
 	}
 	open_dialer(m);
-	close_others(m, null);
+	close_others(m, null, pidfds);
 	log_open(m->log, "monitor", LOG_INFO, LOG_TEXT);
 	/* config.json without a mount namespace: ours stays the creator's. */
 	if (m->g->overlay == OVERLAY_NONE && m->spec->namespaces[OCI_NS_MOUNT].present)
@@ -484,8 +489,6 @@ _Noreturn void monitor_main(struct monitor *m)
 	if (chdir("/") < 0)
 		log_warn("monitor: /: %s", err_reason(errno));
 	w.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-	ready.sentry = w.sentry;
-	ready.gofer = w.gofer;
 	mem_drop_text();
 	err = enter_jail(&w);
 	if (err < 0) {
@@ -493,7 +496,9 @@ _Noreturn void monitor_main(struct monitor *m)
 		host_write(m->sync, e.text, strlen(e.text));
 		finish(&w, 126);
 	}
-	if (host_write(m->sync, &ready, sizeof(ready)) != sizeof(ready))
+	if (host_send_fds(m->sync, &ready, 1, pidfds, w.sentry > 0 ? 2 : 1) != 1)
 		finish(&w, 126);
+	host_close_fd(&pidfds[0]);
+	host_close_fd(&pidfds[1]);
 	watch(&w);
 }

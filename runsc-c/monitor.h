@@ -15,16 +15,11 @@
  */
 enum sync_kind {
 	SYNC_MAPS = 1,   /* monitor → creator: write my uid_map and gid_map */
-	SYNC_READY = 2,  /* monitor → creator: struct sync_ready */
+	SYNC_READY = 2,  /* monitor → creator, with pidfds of the Gofer and, if it is ours, the Sentry */
 	SYNC_GO = 3,     /* creator → monitor: the maps are written */
 	SYNC_COMMIT = 4, /* creator → monitor: live by yourself */
 	SYNC_ATTACH = 5, /* creator → monitor: live as long as I do (the socket stays open) */
 };
-struct sync_ready {
-	char kind; /* SYNC_READY */
-	pid_t sentry, gofer; /* as the monitor and the creator see them */
-};
-
 struct monitor {
 	const struct globals *g;
 	const struct oci_spec *spec;

@@ -67,16 +67,33 @@ void spawn_sanitize(int keep)
 	host_close_range(3 + (unsigned int)keep, ~0u, 0);
 }
 
-pid_t spawn_fork(int cgroup_fd, unsigned long flags)
+pid_t spawn_fork(int cgroup_fd, unsigned long flags, int *pidfd)
 {
-	struct clone_args args = { .flags = flags, .exit_signal = SIGCHLD };
+	struct clone_args args = { .flags = flags, .exit_signal = SIGCHLD,
+				   .pidfd = (uint64_t)(uintptr_t)pidfd };
 
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
 		return (pid_t)host_call(SYS_clone3, &args, sizeof(args), 0);
 	}
-	return (pid_t)host_call6(SYS_clone, (long)(flags | SIGCHLD), 0, 0, 0, 0, 0);
+	return (pid_t)host_call6(SYS_clone, (long)(flags | SIGCHLD), 0, (long)pidfd, 0, 0, 0);
+}
+
+pid_t spawn_pid_of(int pidfd)
+{
+	char path[64], line[128];
+	int pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	f = fopen(path, "re");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "Pid: %d", &pid) == 1)
+			break;
+	if (f != NULL)
+		fclose(f);
+	return pid > 0 ? pid : 0;
 }
 
 /* ---- steps of the new process --------------------------------------------------------------- */
@@ -274,14 +291,14 @@ _Noreturn static void jailed_child(const struct spawn *s, int report)
 	report_and_exit(report, who, step, err);
 }
 
-pid_t spawn_jailed(const struct spawn *s, int report_fd, struct err *e)
+pid_t spawn_jailed(const struct spawn *s, int report_fd, int *pidfd, struct err *e)
 {
-	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD;
 	pid_t pid;
 
 	if (s->new_net)
 		flags |= CLONE_NEWNET;
-	pid = spawn_fork(-1, flags);
+	pid = spawn_fork(-1, flags, pidfd);
 	if (pid == 0)
 		jailed_child(s, report_fd);
 	if (pid < 0)

@@ -31,15 +31,18 @@ struct spawn {
 };
 
 /*
- * The new process's pid, or a negative errno with e set.  What fails in the new process before its
+ * The new process's pid as the caller sees it, or a negative errno with e set; *pidfd is a new
+ * descriptor, by which others find its pid (spawn_pid_of()).  What fails in the new process before its
  * exec is written to report_fd as one line of text (and its status is then 126).
  */
-pid_t spawn_jailed(const struct spawn *s, int report_fd, struct err *e);
+pid_t spawn_jailed(const struct spawn *s, int report_fd, int *pidfd, struct err *e);
 
 /*
  * At the start of every command: default dispositions, empty signal mask, descriptors 0 to 2 open,
  * all others but the first `keep` after them closed.
  */
 void spawn_sanitize(int keep);
-/* fork(), into a v2 cgroup if cgroup_fd >= 0, with further CLONE_* flags. */
-pid_t spawn_fork(int cgroup_fd, unsigned long flags);
+/* fork(), into a v2 cgroup if cgroup_fd >= 0, with further CLONE_* flags.  pidfd: of CLONE_PIDFD, or NULL. */
+pid_t spawn_fork(int cgroup_fd, unsigned long flags, int *pidfd);
+/* The pid of a pidfd's process as our procfs has it; 0 when it has gone, or none in there. */
+pid_t spawn_pid_of(int pidfd);
