@@ -324,6 +324,53 @@ uint64_t notify_mm_hidden_bytes(struct plat_mm *mm)
 	return bytes;
 }
 
+/* ---- what the stub is told ---------------------------------------------------------------------- */
+
+void notify_mm_set_native(struct plat_mm *mm, bool on)
+{
+	latch_lock(&mm->latch);
+	mm->native = on;
+	if (mm->process)
+		mm->process->native = on;
+	latch_unlock(&mm->latch);
+}
+
+void notify_mm_set_clocks(struct plat_mm *mm, bool on)
+{
+	latch_lock(&mm->latch);
+	mm->clocks_off = !on;
+	if (mm->process)
+		mm->process->clocks_off = !on;
+	latch_unlock(&mm->latch);
+}
+
+void notify_mm_set_populate(struct plat_mm *mm, bool on)
+{
+	atomic_store_explicit(&mm->populate, on, memory_order_relaxed);
+}
+
+void notify_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id)
+{
+	struct stub_process *p;
+
+	latch_lock(&mm->latch);
+	mm->identity = *id;
+	p = mm->process;
+	if (p) {
+		__atomic_store_n(&p->identity, 0, __ATOMIC_RELEASE);
+		p->pid = id->pid;
+		p->ppid = id->ppid;
+		p->uid = id->uid;
+		p->euid = id->euid;
+		p->gid = id->gid;
+		p->egid = id->egid;
+		p->pgid = id->pgid;
+		p->sid = id->sid;
+		__atomic_store_n(&p->identity, id->valid, __ATOMIC_RELEASE);
+	}
+	latch_unlock(&mm->latch);
+}
+
 /* ---- arrival ---------------------------------------------------------------------------------- */
 
 /* REQUIRES mm->latch */

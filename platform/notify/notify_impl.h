@@ -196,25 +196,66 @@ void notify_mm_broken(struct plat_mm *mm);
 void notify_mm_died(struct plat_mm *mm, int wait_status);
 int notify_reaper_start(void) must_check;
 
+/* What the stub is told, in the page that only we write. */
+void notify_mm_set_native(struct plat_mm *mm, bool on);
+void notify_mm_set_clocks(struct plat_mm *mm, bool on);
+void notify_mm_set_populate(struct plat_mm *mm, bool on);
+void notify_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id);
+
 /* thread.c */
+int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out) must_check;
 void notify_thread_put(struct plat_thread *pt);
+void notify_thread_free(struct plat_thread *pt);
 void notify_thread_died(struct plat_thread *pt);
+bool notify_is_dead(struct plat_thread *pt);
 /* Out of the tables: no doorbell finds it any more. */
 void notify_thread_unhash(struct plat_thread *pt);
-int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
-		 const struct plat_start *start) must_check;
-int notify_start(struct plat_thread *pt) must_check;
-int notify_start_from(struct plat_thread *z, struct plat_thread *pt) must_check;
+void notify_run(struct plat_thread *pt, struct plat_event *ev);
+void notify_kick(struct plat_thread *pt);
 /* Give the stub an order, and sleep until it has reported (pt->request.done).  -ESRCH: it is dead. */
 int notify_order(struct plat_thread *pt, enum stub_reply reply) must_check;
-/* plat_hostcalls() for calls that are known to be allowed, at most STUB_FDS_MAX, patches left aside. */
-int notify_hostcalls_raw(struct plat_thread *pt, struct plat_hostcall *calls, size_t count) must_check;
-int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out) must_check;
+/* Have the stub get a signal frame, where it stands in a patched call and has none. */
+int notify_promote(struct plat_thread *pt) must_check;
+void notify_thread_exit(struct plat_thread *pt, pid_t tid);
+void notify_walk_robust(struct plat_thread *pt, pid_t tid);
+void notify_set_tid(struct plat_thread *pt, pid_t tid);
+int notify_mm_reset(struct plat_thread *pt) must_check;
 
+/* hostcall.c */
+int notify_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls, size_t count) must_check;
+/* The same for calls that are known to be allowed, at most STUB_FDS_MAX, patches left aside. */
+int notify_hostcalls_raw(struct plat_thread *pt, struct plat_hostcall *calls, size_t count) must_check;
+
+/* clone.c */
+int notify_clone(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
+		 const struct plat_start *start) must_check;
+int notify_clone_checked(struct plat_thread *parent, struct plat_thread *child, unsigned int flags,
+			 const struct plat_start *start) must_check;
+int notify_start(struct plat_thread *pt) must_check;
+int notify_start_from(struct plat_thread *z, struct plat_thread *pt) must_check;
 /* The zygote's thread, made by hand, is pid. */
 void notify_zygote_arrived(pid_t pid);
 /* REQUIRES tables' latch.  The mm of a child that has not arrived and that its parent called pid. */
 struct plat_mm *notify_pending_peek(pid_t pid);
+/* What gettid(2) and PI futexes know pt by. */
+void notify_tid_publish(struct plat_thread *pt, pid_t tid);
+/* What the stub kept for pt comes back, before its slot may be another thread's. */
+void notify_own_take_back(struct plat_thread *pt);
+/* The number of mm's threads after n more; the stub reads it too: does one that ends have somebody to tell? */
+uint32_t notify_threads_add_locked(struct plat_mm *mm, int n) REQUIRES(mm->latch);
+
+/* regs.c */
+const plat_regs_t *notify_regs(struct plat_thread *pt);
+plat_regs_t *notify_regs_mut(struct plat_thread *pt);
+void notify_set_result(struct plat_thread *pt, long result);
+void notify_native_call(struct plat_thread *pt, uint64_t nr, bool report);
+size_t notify_fpstate_size(void);
+ssize_t notify_fpstate_get(struct plat_thread *pt, void *buf, size_t size) must_check;
+int notify_fpstate_set(struct plat_thread *pt, const void *buf, size_t size) must_check;
+int notify_fpstate_save_at(struct plat_thread *pt, uint64_t addr) must_check;
+int notify_fpstate_load_at(struct plat_thread *pt, uint64_t addr) must_check;
+/* Do now, by way of the Sentry, what the stub was to do with the FPU state in the next run. */
+int notify_fpu_settle(struct plat_thread *pt) must_check;
 
 /* census.c */
 /* Soon look for processes that a stub may have made and not told of.  From any thread. */
