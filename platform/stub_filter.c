@@ -4,9 +4,10 @@
  *
  * It decides by the instruction pointer.  From anywhere but the stub's text, or by any other calling
  * convention than x86-64's, a call is not made: SIGSYS, so the stub gets it.  From the stub's text
- * come at most 19 calls that can't reach outside the process, their arguments checked here, and two
- * that ask the Sentry (clone, which it must have ordered, and the doorbell).  The application can
- * jump into the stub's text: so this list, and not what the stub does with it, is the policy.
+ * come at most 18 calls (19 with ptrace's recvmsg) that can't reach outside the process, their
+ * arguments checked here, and two that ask the Sentry (clone, which it must have ordered, and the
+ * doorbell).  The application can jump into the stub's text: so this list, and not what the stub
+ * does with it, is the policy.
  *
  * The `ptrace` platform uses it too, as its second wall (ptrace_impl.h): there is no doorbell, clone
  * needs no asking since only the Sentry can have it made, and descriptors come by recvmsg.
