@@ -88,6 +88,13 @@ int file_hold_writer(struct file *f)
 	return 0;
 }
 
+void file_drop_writer(struct file *f)
+{
+	if (f->holds & FILE_HOLDS_WRITER)
+		atomic_fetch_sub_explicit(&f->inode->writers, 1, memory_order_relaxed);
+	f->holds &= ~(unsigned int)FILE_HOLDS_WRITER;
+}
+
 int file_hold_exec(struct file *f)
 {
 	int old = atomic_load_explicit(&f->inode->writers, memory_order_relaxed);
@@ -104,8 +111,7 @@ int file_hold_exec(struct file *f)
 
 static void file_drop_holds(struct file *f)
 {
-	if (f->holds & FILE_HOLDS_WRITER)
-		atomic_fetch_sub_explicit(&f->inode->writers, 1, memory_order_relaxed);
+	file_drop_writer(f);
 	if (f->holds & FILE_HOLDS_EXEC)
 		atomic_fetch_add_explicit(&f->inode->writers, 1, memory_order_relaxed);
 	if (f->holds & FILE_HOLDS_READER)

@@ -17,6 +17,7 @@ enum file_holds {
 };
 /* -ETXTBSY, or 0. */
 int file_hold_writer(struct file *f) must_check;
+void file_drop_writer(struct file *f);
 int file_hold_exec(struct file *f) must_check;
 
 /* As file_read() and file_write() at the file's position, with RWF_* flags (preadv2, offset -1). */

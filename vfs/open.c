@@ -67,23 +67,25 @@ static bool is_special(const struct inode *i)
 
 static int open_take_counts(struct file *f, unsigned int kind)
 {
+	bool writes = (f->kind & FILE_WRITE) || (may_of_flags(f->flags) & MAY_WRITE);
 	struct inode *i = f->inode;
 	int err;
 
 	if ((kind & FILE_EXEC) && S_ISREG(i->mode))
 		return file_hold_exec(f);
-	if (!(f->kind & FILE_WRITE) && !(may_of_flags(f->flags) & MAY_WRITE)) {
+	/* O_RDONLY|O_TRUNC is a writer until it has truncated. */
+	if (S_ISREG(i->mode) && (writes || (kind & FILE_TRUNC))) {
+		err = file_hold_writer(f);
+		if (err < 0)
+			return err;
+	}
+	if (!writes) {
 		atomic_fetch_add_explicit(&i->readcount, 1, memory_order_relaxed);
 		f->holds |= FILE_HOLDS_READER;
 		return 0;
 	}
 	if (is_special(i))
 		return 0;
-	if (S_ISREG(i->mode)) {
-		err = file_hold_writer(f);
-		if (err < 0)
-			return err;
-	}
 	err = mount_want_write(f->path.mnt);
 	if (err < 0)
 		return err;
@@ -204,6 +206,8 @@ static int open_truncate(struct vfs_ctx *c, struct file *f)
 	mutex_unlock(&f->inode->lock);
 	if (err == 0)
 		fsnotify_dentry(f->path.dentry, IN_MODIFY);
+	if (f->holds & FILE_HOLDS_READER)
+		file_drop_writer(f);
 	return err;
 }
 
