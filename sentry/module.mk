@@ -18,6 +18,7 @@ SRCS += sentry/sys/eventfd.c
 SRCS += sentry/sys/fowner.c
 SRCS += sentry/sys/fsinfo.c
 SRCS += sentry/sys/keys.c
+SRCS += sentry/sys/landlock.c
 SRCS += sentry/keys/keyring.c
 SRCS += sentry/sys/numa.c
 SRCS += sentry/sys/sched.c

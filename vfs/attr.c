@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 
 #include "vfs/file.h"
+#include "vfs/landlock.h"
 #include "vfs/user_ns.h"
 #include "vfs/mount_impl.h"
 
@@ -183,6 +184,8 @@ int vfs_setattr(struct vfs_ctx *c, const struct path *p, struct setattr *a)
 		err = -EROFS;
 	if (err == 0 && (a->mask & SETATTR_SIZE)) {
 		err = truncate_may(c, i, a);
+		if (err == 0)
+			err = landlock_path(c, p, LANDLOCK_TRUNCATE);
 		if (err == 0 && atomic_load_explicit(&i->writers, memory_order_relaxed) < 0)
 			err = -ETXTBSY;
 		if (err == 0)

@@ -13,6 +13,7 @@
 
 #include "lib/mem.h"
 #include "lib/overflow.h"
+#include "vfs/landlock.h"
 #include "vfs/user_ns.h"
 
 static struct id_extent identity = { 0, 0, 0xffffffffu };
@@ -246,6 +247,7 @@ struct cred *cred_dup(const struct cred *c)
 		n->groups = NULL;
 	}
 	n->user_ns = user_ns_get(c->user_ns);
+	landlock_get(n->landlock);
 	return n;
 }
 
@@ -266,6 +268,7 @@ void cred_put(const struct cred *c)
 	if (!c || !ref_put(cred_ref(c)))
 		return;
 	user_ns_put(c->user_ns);
+	landlock_put(c->landlock);
 	mem_free(c->groups);
 	mem_free((void *)(uintptr_t)c);
 }

@@ -19,6 +19,7 @@
  * identity over the whole range.
  */
 struct user_ns;
+struct landlock;
 
 struct user_ns *user_ns_get(struct user_ns *ns);
 void user_ns_put(struct user_ns *ns); /* accepts NULL */
@@ -37,6 +38,7 @@ struct cred {
 	struct user_ns *user_ns; /* owns a reference */
 	uint32_t group_count;
 	uint32_t *groups; /* sorted; owned */
+	struct landlock *landlock; /* the domain (vfs/landlock.h), counted; NULL: none */
 };
 
 /* All ids 0, all capabilities, first user namespace. */

@@ -23,6 +23,7 @@
 #include "lib/mem.h"
 #include "lib/overflow.h"
 #include "vfs/file.h"
+#include "vfs/landlock.h"
 #include "vfs/poll.h"
 #include "vfs/vfs_impl.h"
 
@@ -166,6 +167,8 @@ long file_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t ar
 	default:
 		break;
 	}
+	if ((f->kind & FILE_NOIOCTL) && !landlock_ioctl_is_harmless(cmd))
+		return -EACCES;
 	r = f->ops->ioctl ? f->ops->ioctl(c, f, cmd, arg) : -ENOTTY;
 	if (r == -ENOTTY && S_ISREG(f->inode->mode))
 		r = ioctl_regular(c, f, cmd, arg);
@@ -306,6 +309,8 @@ int file_truncate(struct vfs_ctx *c, struct file *f, int64_t size)
 		return -EBADF;
 	if (!S_ISREG(f->inode->mode) || !(f->kind & FILE_WRITE))
 		return -EINVAL;
+	if (f->kind & FILE_NOTRUNCATE)
+		return -EACCES;
 	if (a.size > c->fsize_limit && a.size > f->inode->size) {
 		vfs_raise(c, SIGXFSZ);
 		return -EFBIG;

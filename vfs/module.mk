@@ -11,6 +11,7 @@ SRCS += vfs/file_ops.c
 SRCS += vfs/handle.c
 SRCS += vfs/init.c
 SRCS += vfs/inode.c
+SRCS += vfs/landlock.c
 SRCS += vfs/mount.c
 SRCS += vfs/fs_context.c
 SRCS += vfs/mount_ops.c

@@ -155,7 +155,11 @@ struct mount *mount_new(struct super *sb, struct dentry *root, unsigned long fla
 
 struct mount *mount_new_internal(struct super *sb)
 {
-	return mount_new(sb, sb->root, MS_NOATIME, NULL);
+	struct mount *m = mount_new(sb, sb->root, MS_NOATIME, NULL);
+
+	if (m)
+		m->internal = true;
+	return m;
 }
 
 struct mount *mount_get(struct mount *m)

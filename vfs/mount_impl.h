@@ -39,6 +39,7 @@ struct mount {
 	struct mount *master;      /* (n) */
 	struct list slaves;        /* (n) by slave_node */
 	struct list slave_node;    /* (n) */
+	bool internal;             /* (c) never in a tree: anonymous files, namespaces, memfds */
 	bool unbindable;           /* (n) */
 	bool locked;               /* (n) came with a more privileged user namespace's tree: stays */
 	unsigned long locked_flags; /* (n) of flags, those that came with it: MS_RELATIME: atime */

@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 
 #include "lib/mem.h"
+#include "vfs/landlock.h"
 #include "vfs/mount_api.h"
 #include "vfs/mount_impl.h"
 #include "vfs/user_ns.h"
@@ -474,7 +475,7 @@ int vfs_mount(struct vfs_ctx *c, const char *source, const char *target, const c
 	err = vfs_walk(c, NULL, target, WALK_FOLLOW, &at);
 	if (err < 0)
 		return err;
-	if (!may_mount(c))
+	if (!may_mount(c) || landlock_mount(c) < 0)
 		err = -EPERM;
 	else if (flags & MS_REMOUNT)
 		err = do_remount(c, &at, flags, data);
@@ -576,7 +577,7 @@ int vfs_umount(struct vfs_ctx *c, const char *target, int flags)
 	if (err < 0)
 		return err;
 	mount_gone_init(&gone);
-	if (!may_mount(c)) {
+	if (!may_mount(c) || landlock_mount(c) < 0) {
 		err = -EPERM;
 	} else {
 		mounts_lock();
@@ -650,7 +651,7 @@ int vfs_pivot_root(struct vfs_ctx *c, const char *new_root, const char *put_old)
 	struct path new, old, root = c->root;
 	int err;
 
-	if (!may_mount(c))
+	if (!may_mount(c) || landlock_mount(c) < 0)
 		return -EPERM;
 	err = vfs_walk(c, NULL, new_root, WALK_FOLLOW | WALK_DIRECTORY, &new);
 	if (err < 0)

@@ -16,6 +16,7 @@
 
 #include "lib/mem.h"
 #include "vfs/file.h"
+#include "vfs/landlock.h"
 #include "vfs/mount_api.h"
 #include "vfs/mount_impl.h"
 
@@ -206,8 +207,10 @@ int mount_move(struct vfs_ctx *c, const struct path *from, const struct path *to
 {
 	struct mount_gone gone;
 	struct path p = *to;
-	int err;
+	int err = landlock_mount(c);
 
+	if (err < 0)
+		return err;
 	mount_gone_init(&gone);
 	path_get(&p);
 	if (flags & (MOVE_MOUNT_SET_GROUP | MOVE_MOUNT_BENEATH)) {

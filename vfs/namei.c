@@ -18,8 +18,9 @@
 
 #include "lib/annotations.h"
 #include "lib/mem.h"
+#include "vfs/landlock.h"
 #include "vfs/user_ns.h"
-#include "vfs/vfs_impl.h"
+#include "vfs/mount_impl.h"
 
 /* ---- permission ------------------------------------------------------------------------------- */
 
@@ -79,9 +80,12 @@ NO_TSA static void creation_end(struct creation *cr)
 	walk_fini(&cr->w);
 }
 
-/* On failure nothing is held. */
+/* Of creation_begin(): a new name for something old. */
+#define CREATE_LINK 0
+
+/* type: S_IF* of what will be made, or CREATE_LINK.  On failure nothing is held. */
 NO_TSA static int creation_begin(struct creation *cr, struct vfs_ctx *c, const struct path *at,
-			  const char *name, bool is_dir)
+			  const char *name, uint32_t type)
 {
 	int ro, err;
 
@@ -102,9 +106,11 @@ NO_TSA static int creation_begin(struct creation *cr, struct vfs_ctx *c, const s
 	if (dentry_inode(cr->d))
 		goto put_d;
 	err = -ENOENT;
-	if (cr->w.trailing_slash && !is_dir)
+	if (cr->w.trailing_slash && !S_ISDIR(type))
 		goto put_d;
 	err = ro;
+	if (err == 0 && type != CREATE_LINK)
+		err = landlock_make(c, &cr->w.cur, type);
 	if (err == 0)
 		err = may_create(c, cr->dir);
 	if (err == 0)
@@ -138,7 +144,7 @@ int vfs_mkdir(struct vfs_ctx *c, const struct path *at, const char *name, uint32
 	struct creation cr;
 	int err;
 
-	err = creation_begin(&cr, c, at, name, true);
+	err = creation_begin(&cr, c, at, name, S_IFDIR);
 	if (err < 0)
 		return err;
 	err = -EPERM;
@@ -196,7 +202,7 @@ int vfs_mknod(struct vfs_ctx *c, const struct path *at, const char *name, uint32
 		return -EINVAL;
 	}
 	mode &= S_IFMT | 07777;
-	err = creation_begin(&cr, c, at, name, false);
+	err = creation_begin(&cr, c, at, name, mode & S_IFMT);
 	if (err < 0)
 		return err;
 	/* A 0:0 character device is overlayfs's whiteout, which everybody may make. */
@@ -218,7 +224,7 @@ int vfs_bind_socket(struct vfs_ctx *c, const char *name, uint32_t mode, void *bo
 	struct inode *i;
 	int err;
 
-	err = creation_begin(&cr, c, NULL, name, false);
+	err = creation_begin(&cr, c, NULL, name, S_IFSOCK);
 	if (err < 0)
 		return err == -EEXIST ? -EADDRINUSE : err;
 	err = mknod_locked(c, &cr, S_IFSOCK | (mode & 07777), 0);
@@ -246,7 +252,7 @@ int vfs_symlink(struct vfs_ctx *c, const char *target, const struct path *at, co
 		return -ENOENT;
 	if (strnlen(target, PATH_LEN_MAX) == PATH_LEN_MAX)
 		return -ENAMETOOLONG;
-	err = creation_begin(&cr, c, at, name, false);
+	err = creation_begin(&cr, c, at, name, S_IFLNK);
 	if (err < 0)
 		return err;
 	err = -EPERM;
@@ -280,6 +286,19 @@ static int may_link(struct vfs_ctx *c, struct inode *i)
 	return 0;
 }
 
+/* landlock(7): the new name stands where it grants no more than the old one. */
+static int link_landlock(struct vfs_ctx *c, struct creation *cr, const struct path *old)
+{
+	struct dentry *parent = old->dentry == old->mnt->root ? NULL : dentry_parent(old->dentry);
+	struct path dir = { old->mnt, parent ? parent : old->dentry };
+	struct landlock_refer r = { .old_dir = &dir, .new_dir = &cr->w.cur, .old = old->dentry,
+				    .new = cr->d };
+	int err = landlock_refer(c, &r);
+
+	dentry_put(parent);
+	return err;
+}
+
 static int link_locked(struct vfs_ctx *c, struct creation *cr, const struct path *old)
 {
 	struct inode *i = dentry_inode(old->dentry);
@@ -288,6 +307,8 @@ static int link_locked(struct vfs_ctx *c, struct creation *cr, const struct path
 	if (old->mnt != cr->w.cur.mnt)
 		return -EXDEV;
 	err = may_link(c, i);
+	if (err == 0)
+		err = link_landlock(c, cr, old);
 	if (err < 0)
 		return err;
 	if (S_ISDIR(i->mode) || !cr->di->ops->link)
@@ -330,7 +351,7 @@ int vfs_link(struct vfs_ctx *c, const struct path *old_at, const char *old_name,
 	err = vfs_walk(c, old_at, old_name, flags, &old);
 	if (err < 0)
 		return err;
-	err = creation_begin(&cr, c, new_at, new_name, false);
+	err = creation_begin(&cr, c, new_at, new_name, CREATE_LINK);
 	if (err == 0) {
 		err = link_locked(c, &cr, &old);
 		creation_end(&cr);
@@ -358,7 +379,9 @@ static int unlink_locked(struct vfs_ctx *c, struct walk *w, struct dentry *d)
 	struct inode *di = dentry_inode(dir), *i = dentry_inode(d);
 	int err;
 
-	err = may_delete(c, dir, d, false);
+	err = landlock_remove(c, &w->cur, false);
+	if (err == 0)
+		err = may_delete(c, dir, d, false);
 	if (err < 0)
 		return err;
 	if (!di->ops->unlink)
@@ -434,7 +457,9 @@ static int rmdir_locked(struct vfs_ctx *c, struct walk *w, struct dentry *d)
 	struct inode *di = dentry_inode(dir), *i = dentry_inode(d);
 	int err;
 
-	err = may_delete(c, dir, d, true);
+	err = landlock_remove(c, &w->cur, true);
+	if (err == 0)
+		err = may_delete(c, dir, d, true);
 	if (err < 0)
 		return err;
 	if (!di->ops->rmdir)

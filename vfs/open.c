@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 
 #include "vfs/file.h"
+#include "vfs/landlock.h"
 #include "vfs/pipe.h"
 #include "vfs/lock.h"
 #include "vfs/vfs_impl.h"
@@ -137,6 +138,8 @@ int file_open_path(struct vfs_ctx *c, const struct path *p, int flags, unsigned 
 	if (err == 0)
 		err = open_take_counts(f, kind);
 	if (err == 0)
+		err = landlock_open(c, f);
+	if (err == 0)
 		err = open_by_type(c, i, f);
 	if (err < 0) {
 		file_put(f);
@@ -250,13 +253,17 @@ int vfs_open_exec_path(struct vfs_ctx *c, const struct path *p, struct file **ou
 
 /* ---- O_CREAT ---------------------------------------------------------------------------------- */
 
-static int create_regular(struct vfs_ctx *c, struct dentry *dir, struct dentry *d, uint32_t mode)
+static int create_regular(struct walk *w, struct dentry *d, uint32_t mode)
 {
+	struct vfs_ctx *c = w->c;
+	struct dentry *dir = w->cur.dentry;
 	struct inode *di = dentry_inode(dir);
 	struct inode_attr_new a;
 	int err;
 
-	err = may_create(c, dir);
+	err = landlock_make(c, &w->cur, S_IFREG);
+	if (err == 0)
+		err = may_create(c, dir);
 	if (err < 0)
 		return err;
 	if (!di->ops->create)
@@ -290,7 +297,7 @@ static int open_lookup_create(struct walk *w, const struct open_how_args *how, s
 	mutex_lock(&di->lock);
 	err = walk_lookup(c, dir, w->last, w->last_len, true, out);
 	if (err == 0 && !dentry_inode(*out)) {
-		err = ro < 0 ? ro : create_regular(c, dir, *out, how->mode);
+		err = ro < 0 ? ro : create_regular(w, *out, how->mode);
 		*created = err == 0;
 		if (err < 0)
 			dentry_put(*out);

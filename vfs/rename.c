@@ -15,6 +15,7 @@
 #include <sys/inotify.h>
 
 #include "lib/annotations.h"
+#include "vfs/landlock.h"
 #include "vfs/vfs_impl.h"
 
 /* A rename in progress; od and nd are the directories' dentries, borrowed from the walks. */
@@ -209,8 +210,15 @@ static int rename_act(struct vfs_ctx *c, struct renaming *r)
 
 static int rename_locked(struct vfs_ctx *c, struct renaming *r)
 {
+	struct landlock_refer refer = { .old_dir = &r->from.cur, .new_dir = &r->to.cur, .removes = true,
+					.exchange = r->flags & RENAME_EXCHANGE };
 	int err = rename_lookup(c, r);
 
+	if (err < 0)
+		return err;
+	refer.old = r->old;
+	refer.new = r->new;
+	err = landlock_refer(c, &refer);
 	if (err < 0)
 		return err;
 	if (dentry_inode(r->old) == dentry_inode(r->new))

@@ -439,6 +439,8 @@ enum file_kind_flags {
 	FILE_EXEC = 1 << 5,    /* opened for execve: holds inode->writers negative */
 	FILE_TRUNC = 1 << 7,   /* O_TRUNC will follow the open: old content is not needed */
 	FILE_NOSPLICE = 1 << 8, /* splice(2) and sendfile(2) don't read or write it */
+	FILE_NOTRUNCATE = 1 << 9, /* opened in a domain (vfs/landlock.h) that denies it: EACCES later */
+	FILE_NOIOCTL = 1 << 10,   /* the same of ioctls on a device */
 	FILE_NOCTTY = 1 << 6,  /* opened with O_NOCTTY (device drivers see f->flags without it) */
 };
 

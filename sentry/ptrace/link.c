@@ -11,6 +11,7 @@
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
+#include "vfs/landlock.h"
 
 void ptrace_task_init(struct task *t)
 {
@@ -110,19 +111,22 @@ static struct task *parent_task_locked(struct task *t)
 
 long ptrace_traceme(struct task *t)
 {
+	const struct cred *by;
 	struct task *tracer;
 	long err = -EPERM;
 
 	mutex_lock(&tasklist.lock);
 	tracer = parent_task_locked(t);
+	by = tracer ? task_cred_get(tracer) : NULL;
 	latch_lock(&t->process->siglock);
-	if (!t->ptrace.tracer) {
+	if (!t->ptrace.tracer && (!by || landlock_may_trace(by->landlock, t->cred->landlock))) {
 		err = 0; /* without a parent there is nobody to tell */
 		if (tracer)
 			link_locked(tracer, t, false, 0);
 	}
 	latch_unlock(&t->process->siglock);
 	mutex_unlock(&tasklist.lock);
+	cred_put(by);
 	if (!err)
 		watch_calls(t);
 	return err;

@@ -14,6 +14,7 @@
 #include "sentry/signal/coredump.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/task_impl.h"
+#include "vfs/landlock.h"
 
 #define SIG_RT_MIN 32
 
@@ -281,6 +282,19 @@ void sig_force_exit(struct task *t, int sig)
 	if ((SIG_BIT(sig) & SIG_SET_CORE) && core_dump(t, sig, &info))
 		sig |= 0x80;
 	process_group_exit(t->process, sig);
+}
+
+bool sig_scoped(struct task *t, struct process *p)
+{
+	const struct cred *c;
+	bool scoped;
+
+	if (!t->cred->landlock || t->process == p)
+		return false;
+	c = task_cred_get(p->leader);
+	scoped = landlock_scoped(t->cred->landlock, c->landlock, LANDLOCK_SCOPED_SIGNAL);
+	cred_put(c);
+	return scoped;
 }
 
 bool sig_may_send(const struct cred *from, struct process *to, int sig)

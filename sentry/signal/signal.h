@@ -74,6 +74,8 @@ bool sig_send_preallocated(struct process *p, struct task *only, struct sig_queu
 void sig_unqueue(struct process *p, struct sig_queued *q);
 /* kill(2)'s rule. */
 bool sig_may_send(const struct cred *from, struct process *to, int sig);
+/* A landlock domain of t's keeps its signals from p. */
+bool sig_scoped(struct task *t, struct process *p);
 /* Synchronous fault of t itself: can't be blocked or ignored (force_sig_info). */
 void sig_force(struct task *t, const siginfo_t *info);
 

@@ -25,6 +25,7 @@
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task.h"
 #include "vfs/file.h"
+#include "vfs/landlock.h"
 #include "vfs/user_ns.h"
 
 #ifndef SO_PEERPIDFD
@@ -48,6 +49,7 @@ void unix_put(struct unix_sock *u)
 	if (u->peer_pid)
 		pid_put(u->peer_pid);
 	cred_put(u->peer_cred);
+	landlock_put(u->landlock);
 	socket_fini(&u->s);
 	mem_free(u);
 }
@@ -136,6 +138,7 @@ static int unix_create(struct vfs_ctx *c, struct net_ns *net, int type, int prot
 		return -ENOMEM;
 	unix_setup(u);
 	socket_init(&u->s, ops, AF_UNIX, type, protocol, c, net);
+	u->landlock = landlock_get(c->cred->landlock);
 	unix_name_register(u);
 	*out = &u->s;
 	return 0;

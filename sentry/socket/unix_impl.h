@@ -71,6 +71,7 @@ struct unix_sock {
 	struct unix_sock *peer;   /* (l) counted */
 	struct pid *peer_pid;     /* (l) SO_PEERCRED; counted */
 	const struct cred *peer_cred; /* (l) counted */
+	struct landlock *landlock; /* (c) of who made it; counted */
 	int32_t peer_pid_nr;      /* (l) where there are no tasks */
 	struct list queue;        /* (l) struct unix_msg */
 	atomic_uint queued;       /* (a) messages in queue */

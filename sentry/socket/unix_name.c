@@ -17,6 +17,7 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "sentry/socket/unix_impl.h"
+#include "vfs/landlock.h"
 
 static struct {
 	struct latch latch;
@@ -344,6 +345,10 @@ int unix_find(struct vfs_ctx *c, struct net_ns *net, const struct sock_addr *a, 
 	latch_unlock(&module.latch);
 	if (!u)
 		return -ECONNREFUSED;
+	if (landlock_scoped(c->cred->landlock, u->landlock, LANDLOCK_SCOPED_UNIX)) {
+		unix_put(u);
+		return -EPERM;
+	}
 	*out = u;
 	return 0;
 }

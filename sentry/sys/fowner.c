@@ -27,6 +27,7 @@
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/file.h"
+#include "vfs/landlock.h"
 #include "vfs/poll.h"
 
 #define QUEUES_MAX 4
@@ -37,6 +38,7 @@
 /* Who is told, and how. */
 struct sigio_target {
 	struct pid *pid; /* counted; NULL: nobody */
+	struct landlock *landlock; /* of who said so; counted */
 	int type;        /* F_OWNER_* */
 	uint32_t uid, euid;
 	int signo;       /* 0: SIGIO without details */
@@ -76,7 +78,8 @@ static bool may_tell(const struct sigio_target *w, struct task *to)
 {
 	const struct cred *c = task_cred_get(to);
 	bool ok = c && (w->euid == 0 || w->euid == c->suid || w->euid == c->uid ||
-			w->uid == c->suid || w->uid == c->uid);
+			w->uid == c->suid || w->uid == c->uid) &&
+		  !landlock_scoped(w->landlock, c->landlock, LANDLOCK_SCOPED_SIGNAL);
 
 	cred_put(c);
 	return ok;
@@ -126,7 +129,16 @@ static struct sigio_target target_get_locked(const struct file_owner *o)
 
 	if (w.pid)
 		pid_get(w.pid);
+	landlock_get(w.landlock);
 	return w;
+}
+
+static void target_put(struct sigio_target *w)
+{
+	pid_put(w->pid);
+	landlock_put(w->landlock);
+	w->pid = NULL;
+	w->landlock = NULL;
 }
 
 static void tell_events(const struct sigio_target *w, uint32_t events)
@@ -172,7 +184,7 @@ static void sigio_main(void *arg)
 		}
 		waiter_cancel(&sigio.waiter);
 		tell_events(&w, events);
-		pid_put(w.pid);
+		target_put(&w);
 	}
 }
 
@@ -209,7 +221,7 @@ void fowner_sigio(struct file *f, int band, int code)
 	}
 	latch_unlock(&f->latch);
 	tell(&w, band, code);
-	pid_put(w.pid);
+	target_put(&w);
 }
 
 /* ---- standing in line ---------------------------------------------------------------------------- */
@@ -256,7 +268,7 @@ static void owner_free(struct fowner *base)
 	struct file_owner *o = container_of(base, struct file_owner, base);
 
 	owner_leave(o);
-	pid_put(o->target.pid);
+	target_put(&o->target);
 	mem_free(o);
 }
 
@@ -327,16 +339,17 @@ int fowner_async(struct task *t, int fd, struct file *f, bool on)
 /* pid: consumed; NULL: nobody. */
 static void owner_set(struct task *t, struct file_owner *o, struct pid *pid, int type)
 {
-	struct pid *old;
+	struct sigio_target old;
 
 	latch_lock(&sigio.latch);
-	old = o->target.pid;
+	old = o->target;
 	o->target.pid = pid;
+	o->target.landlock = landlock_get(t->cred->landlock);
 	o->target.type = type;
 	o->target.uid = t->cred->uid;
 	o->target.euid = t->cred->euid;
 	latch_unlock(&sigio.latch);
-	pid_put(old);
+	target_put(&old);
 }
 
 int fowner_default(struct task *t, int fd, struct file *f)
@@ -410,8 +423,7 @@ static struct sigio_target get_owner(struct task *t, struct file *f, int32_t *nr
 	latch_unlock(&sigio.latch);
 	if (w.pid && pid_has(w.pid, w.type))
 		*nr = pid_nr_in(w.pid, task_pid_ns(t));
-	pid_put(w.pid);
-	w.pid = NULL;
+	target_put(&w);
 	return w;
 }
 

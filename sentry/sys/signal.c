@@ -189,7 +189,7 @@ static int signal_process(struct task *t, struct process *p, int sig, const sigi
 	/* Callers hold the tasklist lock, so sessions stand still. */
 	cont_in_session = sig == SIGCONT && p->pgrp && t->process->pgrp &&
 			  p->pgrp->session == t->process->pgrp->session;
-	if (!sig_may_send(t->cred, p, sig) && !cont_in_session)
+	if ((!sig_may_send(t->cred, p, sig) && !cont_in_session) || sig_scoped(t, p))
 		return -EPERM;
 	siginfo_translate(t, p, &info);
 	if (info.si_code == SI_USER)
@@ -297,7 +297,8 @@ static long signal_thread(struct task *t, int tgid, int tid, int sig, const sigi
 		o = pid && pid->task ? task_get(pid->task) : NULL;
 	}
 	if (o && (!tgid || process_nr_in(o->process, task_pid_ns(t)) == tgid)) {
-		err = sig_may_send(t->cred, o->process, sig) ? 0 : -EPERM;
+		err = sig_may_send(t->cred, o->process, sig) && !sig_scoped(t, o->process) ?
+			      0 : -EPERM;
 		if (!err && o->state != 'Z')
 			err = sig_send_task(o, sig, info);
 	}

@@ -8,14 +8,16 @@
 #include "sentry/socket/socket.h"
 
 #include <errno.h>
-#include <linux/if_packet.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "lib/mem.h"
 #include "sentry/sys/socket_util.h"
 #include "sentry/task/task.h"
 #include "sys_calls.h"
+#include "vfs/landlock.h"
 
 #define OPTION_SIZE_MAX  (1 << 20) /* longest value of setsockopt(2) that is read */
 #define OPTION_FAST_SIZE 128
@@ -104,6 +106,44 @@ put_files:
 
 /* ---- connecting -------------------------------------------------------------------------------- */
 
+/*
+ * landlock(7): may a TCP socket have that port?  Addresses that bind(2) or connect(2) would refuse are
+ * refused here, with the same errno, before the port counts.
+ */
+static int port_may(struct task *t, const struct socket *s, const struct sock_addr *a, uint64_t right)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->storage;
+	bool tcp = (s->family == AF_INET || s->family == AF_INET6) && s->type == SOCK_STREAM &&
+		   (s->protocol == 0 || s->protocol == IPPROTO_TCP);
+
+	if (!tcp || !landlock_handles_net(t->cred))
+		return 0;
+	if (a->size < sizeof(a->sa.sa_family))
+		return -EINVAL;
+	switch (a->sa.sa_family) {
+	case AF_UNSPEC:
+	case AF_INET:
+		if (a->size < sizeof(*in))
+			return -EINVAL;
+		break;
+	case AF_INET6:
+		if (a->size < 24) /* SIN6_LEN_RFC2133 */
+			return -EINVAL;
+		break;
+	default:
+		return 0;
+	}
+	if (a->sa.sa_family == AF_UNSPEC) {
+		if (right == LANDLOCK_NET_CONNECT)
+			return 0;
+		if (in->sin_addr.s_addr != htonl(INADDR_ANY))
+			return -EAFNOSUPPORT;
+	} else if (a->sa.sa_family != s->family) {
+		return -EINVAL;
+	}
+	return landlock_port(t->cred, ntohs(in->sin_port), right);
+}
+
 long sys_bind(struct task *t, int fd, uaddr_t addr, int addrlen)
 {
 	struct sock_addr a;
@@ -114,6 +154,8 @@ long sys_bind(struct task *t, int fd, uaddr_t addr, int addrlen)
 	if (err < 0)
 		return err;
 	err = sock_addr_get(t, addr, addrlen, &a);
+	if (err == 0)
+		err = port_may(t, s, &a, LANDLOCK_NET_BIND);
 	if (err == 0)
 		err = socket_bind(task_vfs(t), s, &a);
 	file_put(f);
@@ -130,6 +172,8 @@ long sys_connect(struct task *t, int fd, uaddr_t addr, int addrlen)
 	if (err < 0)
 		return err;
 	err = sock_addr_get(t, addr, addrlen, &a);
+	if (err == 0)
+		err = port_may(t, s, &a, LANDLOCK_NET_CONNECT);
 	if (err == 0)
 		err = socket_connect(task_vfs(t), s, &a);
 	file_put(f);

@@ -134,7 +134,7 @@ long sys_getrandom(struct task *t, uaddr_t buf, size_t size, unsigned int flags)
 /* The one security module that there is: capabilities. */
 long sys_lsm_list_modules(struct task *t, uaddr_t ids, uaddr_t usize, unsigned int flags)
 {
-	const uint64_t list[] = { 100 /* LSM_ID_CAPABILITY */ };
+	const uint64_t list[] = { 100 /* LSM_ID_CAPABILITY */, 110 /* LSM_ID_LANDLOCK */ };
 	uint32_t size, all = sizeof(list);
 
 	if (flags)

@@ -24,6 +24,7 @@
 #include "sentry/task/helper.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/time/timers.h"
+#include "vfs/landlock.h"
 
 #define KILL_GRACE_NS        200000000ll
 #define KILL_GRACE_SHARED_NS 2000000000ll
@@ -555,6 +556,7 @@ bool task_may_access(struct task *t, struct task *target, unsigned int mode)
 	}
 	if (ok && (c->user_ns != t->cred->user_ns || (c->permitted & ~t->cred->permitted)))
 		ok = cred_capable_ns(t->cred, c->user_ns, 19);
+	ok = ok && landlock_may_trace(t->cred->landlock, c->landlock);
 	cred_put(c);
 	return ok;
 }
