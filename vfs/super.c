@@ -21,6 +21,26 @@ static struct {
 	atomic_uint next_dev;
 } supers = { .types = LIST_INIT(supers.types), .next_dev = 20 };
 
+int fs_options_each(const char *data, int (*fn)(void *arg, char *key, char *value), void *arg)
+{
+	char *copy, *at, *key, *value;
+	int err = 0;
+
+	if (!data || !*data)
+		return 0;
+	copy = at = mem_strdup(data);
+	if (!copy)
+		return -ENOMEM;
+	while (err == 0 && (key = strsep(&at, ",")) != NULL) {
+		value = key;
+		strsep(&value, "=");
+		if (*key || value)
+			err = fn(arg, key, value);
+	}
+	mem_free(copy);
+	return err;
+}
+
 void fs_type_register(struct fs_type *t)
 {
 	latch_lock(&supers.latch);

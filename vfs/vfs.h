@@ -192,6 +192,11 @@ struct fs_type {
 	struct list node;
 };
 void fs_type_register(struct fs_type *t);
+/*
+ * fn for each option of data (NULL: none): "key=value,key,…"; value NULL where there is no '='; both are fn's to
+ * write to until it returns.  Its first error, or -ENOMEM.
+ */
+int fs_options_each(const char *data, int (*fn)(void *arg, char *key, char *value), void *arg) must_check;
 const struct fs_type *fs_type_find(const char *name);
 /* /proc/filesystems. */
 void fs_types_show(struct buf *b);

@@ -217,22 +217,31 @@ static int parse_hide(const char *v, enum hide_pid *out)
 	return -EINVAL;
 }
 
-static int parse_option(struct proc_super *s, struct vfs_ctx *c, char *opt)
+struct proc_options {
+	struct proc_super *s;
+	struct vfs_ctx *c; /* NULL: only to be checked */
+};
+
+static int parse_option(void *arg, char *key, char *value)
 {
+	struct proc_options *o = arg;
+	struct proc_super *s = o->s;
 	unsigned long n;
 	char *end;
 
-	if (!strncmp(opt, "hidepid=", 8))
-		return parse_hide(opt + 8, &s->hide);
-	if (!strcmp(opt, "subset=pid")) {
+	if (!value)
+		return -EINVAL;
+	if (!strcmp(key, "hidepid"))
+		return parse_hide(value, &s->hide);
+	if (!strcmp(key, "subset") && !strcmp(value, "pid")) {
 		s->subset_pid = true;
 		return 0;
 	}
-	if (!strncmp(opt, "gid=", 4)) {
-		n = strtoul(opt + 4, &end, 0);
-		if (end == opt + 4 || *end || n >= UINT32_MAX)
+	if (!strcmp(key, "gid")) {
+		n = strtoul(value, &end, 0);
+		if (end == value || *end || n >= UINT32_MAX)
 			return -EINVAL;
-		s->gid = c ? user_ns_to_kernel(c->cred->user_ns, ID_GID, (uint32_t)n) : (uint32_t)n;
+		s->gid = o->c ? user_ns_to_kernel(o->c->cred->user_ns, ID_GID, (uint32_t)n) : (uint32_t)n;
 		return s->gid == ID_INVALID ? -EINVAL : 0;
 	}
 	return -EINVAL;
@@ -240,20 +249,7 @@ static int parse_option(struct proc_super *s, struct vfs_ctx *c, char *opt)
 
 static int parse_options(struct proc_super *s, struct vfs_ctx *c, const char *data)
 {
-	char *copy, *at, *opt;
-	int err = 0;
-
-	if (!data || !*data)
-		return 0;
-	copy = mem_strdup(data);
-	if (!copy)
-		return -ENOMEM;
-	at = copy;
-	while (!err && (opt = strsep(&at, ",")) != NULL)
-		if (*opt)
-			err = parse_option(s, c, opt);
-	mem_free(copy);
-	return err;
+	return fs_options_each(data, parse_option, &(struct proc_options){ s, c });
 }
 
 static void proc_super_free(struct pfs_super *pfs)

@@ -314,8 +314,9 @@ static int parse_number(const char *s, int base, uint32_t max, uint32_t *out)
 	return 0;
 }
 
-static int parse_option(struct devpts_options *o, const char *key, const char *value)
+static int parse_option(void *arg, char *key, char *value)
 {
+	struct devpts_options *o = arg;
 	int err = -EINVAL;
 
 	if (!strcmp(key, "uid")) {
@@ -338,30 +339,8 @@ static int parse_option(struct devpts_options *o, const char *key, const char *v
 
 static int parse_options(const char *data, struct devpts_options *o)
 {
-	char *copy, *next;
-	int err = 0;
-
 	*o = (struct devpts_options){ .mode = 0600, .max = DEVPTS_MAX_LIMIT };
-	if (!data || !*data)
-		return 0;
-	copy = mem_strdup(data);
-	if (!copy)
-		return -ENOMEM;
-	for (char *p = copy; p && err == 0; p = next) {
-		char *value;
-
-		next = strchr(p, ',');
-		if (next)
-			*next++ = '\0';
-		if (!*p)
-			continue;
-		value = strchr(p, '=');
-		if (value)
-			*value++ = '\0';
-		err = parse_option(o, p, value);
-	}
-	mem_free(copy);
-	return err;
+	return fs_options_each(data, parse_option, o);
 }
 
 static void devpts_show_options(struct super *sb, struct buf *b)

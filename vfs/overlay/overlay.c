@@ -529,13 +529,14 @@ static int super_make(const struct fs_type *t, const char *source, const struct 
 /* ---- mounting --------------------------------------------------------------------------------- */
 
 struct ovl_options {
+	struct vfs_ctx *c;
 	struct path upper;
 	struct path lower[OVERLAY_LOWER_MAX];
 	unsigned int lower_count;
 	bool has_work;
 };
 
-static int lower_option(struct vfs_ctx *c, struct ovl_options *o, char *value)
+static int lower_option(struct ovl_options *o, char *value)
 {
 	char *next;
 
@@ -547,7 +548,7 @@ static int lower_option(struct vfs_ctx *c, struct ovl_options *o, char *value)
 			*next++ = '\0';
 		if (o->lower_count == OVERLAY_LOWER_MAX)
 			return -EINVAL;
-		err = vfs_walk(c, NULL, p, WALK_FOLLOW | WALK_DIRECTORY, &o->lower[o->lower_count]);
+		err = vfs_walk(o->c, NULL, p, WALK_FOLLOW | WALK_DIRECTORY, &o->lower[o->lower_count]);
 		if (err < 0)
 			return err;
 		o->lower_count++;
@@ -555,16 +556,17 @@ static int lower_option(struct vfs_ctx *c, struct ovl_options *o, char *value)
 	return 0;
 }
 
-static int overlay_option(struct vfs_ctx *c, struct ovl_options *o, const char *key, char *value)
+static int overlay_option(void *arg, char *key, char *value)
 {
 	/* What they turn on or off is not there, or not needed, in this implementation. */
 	static const char *const ignored[] = { "index", "redirect_dir", "nfs_export", "xino",
 					       "metacopy", "userxattr", "volatile", "uuid" };
+	struct ovl_options *o = arg;
 
 	if (value && !strcmp(key, "lowerdir"))
-		return lower_option(c, o, value);
+		return lower_option(o, value);
 	if (value && !strcmp(key, "upperdir") && !o->upper.mnt)
-		return vfs_walk(c, NULL, value, WALK_FOLLOW | WALK_DIRECTORY, &o->upper);
+		return vfs_walk(o->c, NULL, value, WALK_FOLLOW | WALK_DIRECTORY, &o->upper);
 	if (value && !strcmp(key, "workdir")) {
 		o->has_work = true; /* nothing is prepared there: copy-ups are unnamed until done */
 		return 0;
@@ -575,24 +577,12 @@ static int overlay_option(struct vfs_ctx *c, struct ovl_options *o, const char *
 	return -EINVAL;
 }
 
-static int options_parse(struct vfs_ctx *c, char *data, struct ovl_options *o)
+static int options_parse(struct vfs_ctx *c, const char *data, struct ovl_options *o)
 {
-	char *next;
-	int err = 0;
+	int err;
 
-	for (char *p = data; p && err == 0; p = next) {
-		char *value;
-
-		next = strchr(p, ',');
-		if (next)
-			*next++ = '\0';
-		if (!*p)
-			continue;
-		value = strchr(p, '=');
-		if (value)
-			*value++ = '\0';
-		err = overlay_option(c, o, p, value);
-	}
+	o->c = c;
+	err = fs_options_each(data, overlay_option, o);
 	if (err == 0 && (o->lower_count == 0 || (o->upper.mnt && !o->has_work) ||
 			 (o->lower_count == 1 && !o->upper.mnt)))
 		err = -EINVAL;
@@ -603,11 +593,10 @@ static int mount_by_options(struct vfs_ctx *c, const struct fs_type *t, const ch
 			    const char *data, struct super **out)
 {
 	struct ovl_options *o = mem_new(struct ovl_options);
-	char *copy = mem_strdup(data ? data : "");
 	int err = -ENOMEM;
 
-	if (o && copy)
-		err = options_parse(c, copy, o);
+	if (o)
+		err = options_parse(c, data, o);
 	if (err == 0) {
 		struct overlay_layers l = { o->upper, o->lower, o->lower_count };
 
@@ -620,7 +609,6 @@ static int mount_by_options(struct vfs_ctx *c, const struct fs_type *t, const ch
 		for (unsigned int n = 0; n < o->lower_count; n++)
 			path_put(&o->lower[n]);
 	}
-	mem_free(copy);
 	mem_free(o);
 	return err;
 }

@@ -251,9 +251,10 @@ static int parse_id(const char *s, int base, uint32_t *out)
 	return 0;
 }
 
-static int parse_option(struct tmpfs_options *o, const char *key, const char *value)
+static int parse_option(void *arg, char *key, char *value)
 {
 	static const char *const ignored[] = { "huge", "mpol", "inode32", "inode64", "noswap" };
+	struct tmpfs_options *o = arg;
 	uint64_t v;
 	int err = -EINVAL;
 
@@ -298,30 +299,8 @@ static int ids_to_kernel(const struct user_ns *ns, struct tmpfs_options *o)
 
 static int parse_options(const char *data, struct tmpfs_options *o)
 {
-	char *copy, *next;
-	int err = 0;
-
 	memset(o, 0, sizeof(*o));
-	if (!data || !*data)
-		return 0;
-	copy = mem_strdup(data);
-	if (!copy)
-		return -ENOMEM;
-	for (char *p = copy; p && err == 0; p = next) {
-		char *value;
-
-		next = strchr(p, ',');
-		if (next)
-			*next++ = '\0';
-		if (!*p)
-			continue;
-		value = strchr(p, '=');
-		if (value)
-			*value++ = '\0';
-		err = parse_option(o, p, value);
-	}
-	mem_free(copy);
-	return err;
+	return fs_options_each(data, parse_option, o);
 }
 
 /* ---- supers ----------------------------------------------------------------------------------- */
