@@ -30,7 +30,9 @@
 #endif
 
 #define ARRIVAL_MAX_NS 2000000000ll
-#define SETTLE_MAX_NS  2000000000ll
+#define SETTLE_FIRST_NS 2000000l    /* on a worker's time */
+#define SETTLE_STEP_NS  1000000ll   /* then the fiber sleeps, longer each time */
+#define SETTLE_STEP_MAX 1280000000ll
 
 struct arrival {
 	struct list node;
@@ -289,24 +291,61 @@ static struct stub_slot *slot_dying(struct plat_mm *mm)
 	return s;
 }
 
+/* A moment, on the worker's time: mostly that is enough, since it takes the host microseconds. */
+static void slot_wait(struct stub_slot *s)
+{
+	const struct timespec moment = { 0, SETTLE_FIRST_NS };
+	uint32_t live = __atomic_load_n(&s->live, __ATOMIC_ACQUIRE);
+
+	worker_block_begin();
+	if (live)
+		(void)host_futex(&s->live, FUTEX_WAIT, live, &moment, 0); /* the host clears it, and wakes */
+	worker_block_end();
+}
+
+/* Sleep for step_ns, or until mm's process is dead: then true. */
+static bool settle_sleep(struct plat_mm *mm, int64_t step_ns)
+{
+	struct arrival a;
+	bool dead;
+
+	list_init(&a.node);
+	waiter_init(&a.waiter, fiber_self());
+	waiter_prepare(&a.waiter);
+	latch_lock(&mm->latch);
+	dead = mm->dead;
+	if (!dead)
+		list_append(&mm->arrival, &a.node);
+	latch_unlock(&mm->latch);
+	if (dead) {
+		waiter_cancel(&a.waiter);
+		return true;
+	}
+	(void)waiter_sleep(&a.waiter, WAITER_UNINTERRUPTIBLE, clock_mono_ns() + step_ns);
+	latch_lock(&mm->latch);
+	list_remove(&a.node);
+	dead = mm->dead;
+	latch_unlock(&mm->latch);
+	return dead;
+}
+
+/*
+ * There is no limit of time: the container may be frozen, and who holds on (a stub that does not obey) holds
+ * up its own process, until that is killed.
+ */
 int notify_slots_settle(struct plat_mm *mm)
 {
-	const struct timespec step = { 0, 10000000 };
-	int64_t deadline_ns = 0;
-	struct stub_slot *s;
-	uint32_t live;
+	struct stub_slot *s = slot_dying(mm);
+	int64_t step_ns = SETTLE_STEP_NS;
 
-	while ((s = slot_dying(mm))) {
-		if (deadline_ns == 0)
-			deadline_ns = clock_mono_ns() + SETTLE_MAX_NS;
-		else if (clock_mono_ns() > deadline_ns)
-			return -ETIMEDOUT;
-		notify_farewells_send();
-		live = __atomic_load_n(&s->live, __ATOMIC_ACQUIRE);
-		worker_block_begin();
-		if (live)
-			(void)host_futex(&s->live, FUTEX_WAIT, live, &step, 0); /* the host clears it, and wakes */
-		worker_block_end();
+	if (!s)
+		return 0;
+	notify_farewells_send();
+	slot_wait(s);
+	while (slot_dying(mm)) {
+		if (settle_sleep(mm, step_ns))
+			return -ESRCH; /* the last thread's word is never cleared */
+		step_ns = MIN(2 * step_ns, SETTLE_STEP_MAX);
 	}
 	return 0;
 }
@@ -550,8 +589,7 @@ void notify_mm_died(struct plat_mm *mm, int wait_status)
 	notify_mm_put(mm);
 }
 
-/* REQUIRES tables' latch */
-static struct plat_mm *mm_peek_by_pid(pid_t pid)
+struct plat_mm *notify_mm_peek(pid_t pid)
 {
 	struct hash_node *n;
 	struct plat_mm *mm;
@@ -569,7 +607,7 @@ bool notify_pid_is_known(pid_t pid)
 	bool known;
 
 	latch_lock(&notify.tables);
-	known = mm_peek_by_pid(pid) != NULL;
+	known = notify_mm_peek(pid) != NULL;
 	latch_unlock(&notify.tables);
 	return known;
 }
@@ -594,7 +632,7 @@ bool notify_pid_is_accounted(pid_t pid)
 	bool yes;
 
 	latch_lock(&notify.tables);
-	yes = mm_peek_by_pid(pid) || notify_pending_peek(pid);
+	yes = notify_mm_peek(pid) || notify_pending_peek(pid);
 	latch_unlock(&notify.tables);
 	return yes;
 }
@@ -644,7 +682,7 @@ static void *reaper_main(void *arg)
 		if (pid == notify.zygote_mm->pid)
 			log_error("the zygote is gone (status %#x)", (unsigned int)status);
 		dying_set(pid);
-		process_died(pid, status, mm_peek_by_pid);
+		process_died(pid, status, notify_mm_peek);
 		(void)host_waitid(P_PID, pid, &info, WEXITED | __WALL);
 		dying_set(0);
 		process_died(pid, status, notify_pending_peek);

@@ -70,7 +70,7 @@ struct plat_mm {
 	bool from_zygote;             /* (m) its first process is not a fork of an application's */
 	bool overdue;                 /* (m) somebody waited in vain for its arrival */
 	int wait_status;              /* (m) when dead */
-	struct list arrival;          /* (m) of fibers that wait for pid: struct arrival */
+	struct list arrival;          /* (m) of fibers that wait for pid, or death: struct arrival */
 	struct hash_node by_pid;      /* (t) in the table if pid */
 	bool in_by_pid;               /* (t) */
 	bool native, clocks_off;      /* (m) */
@@ -166,7 +166,9 @@ void notify_mm_get(struct plat_mm *mm);
 void notify_mm_put(struct plat_mm *mm);
 void notify_mm_kill(struct plat_mm *mm);
 pid_t notify_mm_tid(struct plat_mm *mm);
-/* Whether a process with this pid is one that arrived and has not died. */
+/* REQUIRES tables' latch.  The mm of the process with this pid, if it has arrived and has not died. */
+struct plat_mm *notify_mm_peek(pid_t pid);
+/* Whether there is one. */
 bool notify_pid_is_known(pid_t pid);
 /* Make the channel, with slot index in use. */
 int notify_mm_open(struct plat_mm *mm, uint32_t index) must_check;
@@ -176,7 +178,7 @@ void notify_mm_undo(struct plat_mm *mm);
 int notify_slot_alloc(struct plat_mm *mm, bool *mapped) must_check;
 /*
  * Sleep until the host has ended all threads that were told to end: they write to memory until then.
- * -ETIMEDOUT: a stub (or who writes over its slot) holds on.
+ * -ESRCH: the process is dead.
  */
 int notify_slots_settle(struct plat_mm *mm) must_check;
 struct stub_slot *notify_slot_at(struct plat_mm *mm, uint32_t index);

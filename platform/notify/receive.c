@@ -282,8 +282,11 @@ bool notify_thread_arrived(struct plat_thread *pt, pid_t tid)
 	if (host_tgkill(leader ? tid : pid, tid, 0) < 0)
 		return false;
 	latch_lock(&notify.tables);
-	/* A stub that names a sibling as its child lies (or one ended without a word: then the child rings). */
-	if (!pt->in_by_cookie || tid_is_hashed_locked(tid)) {
+	/*
+	 * A stub that names a sibling as its child lies (or one ended without a word: then the child rings).  And a
+	 * process's first thread that was told to end, and stayed, is not another's: who of the two died could not be told.
+	 */
+	if (!pt->in_by_cookie || tid_is_hashed_locked(tid) || (leader && notify_mm_peek(tid))) {
 		latch_unlock(&notify.tables);
 		return false;
 	}

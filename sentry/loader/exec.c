@@ -214,13 +214,20 @@ int exec_look(struct exec *x)
 
 /* ---- the point of no return --------------------------------------------------------------------------- */
 
+/*
+ * Nobody else runs, or will touch the memory that is about to be another program's.  (task_count is without those
+ * that have only begun to leave, and have not told their stub to end.)
+ */
 static bool exec_alone(struct task *t, void *arg)
 {
+	struct task *o;
 	bool alone;
 
 	(void)arg;
 	latch_lock(&t->process->siglock);
 	alone = t->process->task_count == 1;
+	list_for_each_entry(o, &t->process->tasks, process_node)
+		alone = alone && (o == t || !o->mm); /* gone for good under siglock: task_leave_mm() */
 	latch_unlock(&t->process->siglock);
 	return alone;
 }

@@ -170,7 +170,7 @@ static void vanishing_process(void)
 static void *deaf(void *arg)
 {
 	volatile struct stub_slot *s = slot_at(1);
-	uint32_t seq = s->reply_seq + 1;
+	uint32_t seq = s->request_seq + 1; /* a new thread has had no reply yet */
 
 	(void)arg;
 	s->request = STUB_SYSCALL;
