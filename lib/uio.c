@@ -158,6 +158,20 @@ void uio_advance(struct uio *u, size_t size)
 	}
 }
 
+void uio_filled(struct uio *u, size_t size)
+{
+	size_t piece;
+	uint64_t addr;
+
+	ASSERT(size <= u->left);
+	while ((piece = uio_piece(u, size, &addr)) > 0) {
+		if (u->space && u->space->filled)
+			u->space->filled(u->space, addr, piece);
+		uio_step(u, piece);
+		size -= piece;
+	}
+}
+
 ssize_t uio_peek(const struct uio *u, void *dst, size_t size)
 {
 	struct uio copy = *u; /* its segs may point to u->one, which stays */

@@ -28,6 +28,8 @@ struct uio_space {
 	 * handing to host calls (preadv, pwritev), never for looking at.  NULL slot: never.
 	 */
 	void *(*window)(const struct uio_space *s, uint64_t addr, size_t *size, bool write);
+	/* A host call wrote there: size bytes from addr on.  NULL slot: nobody needs to know. */
+	void (*filled)(const struct uio_space *s, uint64_t addr, size_t size);
 };
 
 struct uio_seg {
@@ -66,8 +68,10 @@ ssize_t uio_get(struct uio *u, void *dst, size_t size);
 ssize_t uio_putv(struct uio *u, const struct iovec *iov, size_t count);
 /* Zeros to the other end. */
 ssize_t uio_zero(struct uio *u, size_t size);
-/* Skip without copying (after a host call moved the bytes). */
+/* Skip without copying. */
 void uio_advance(struct uio *u, size_t size);
+/* The same after a host call put these bytes where uio_host_iovec(…, true) had said. */
+void uio_filled(struct uio *u, size_t size);
 /* Copy size bytes from the other end without advancing (for retry after a sleep). */
 ssize_t uio_peek(const struct uio *u, void *dst, size_t size);
 /* All addresses and sizes that are left, or'ed: their low bits tell how they are aligned. */

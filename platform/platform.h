@@ -320,6 +320,7 @@ enum plat_site_state { PLAT_SITE_COLD, PLAT_SITE_LEFT, PLAT_SITE_PATCHED };
 struct plat_site {
 	uint64_t ip; /* of the instruction */
 	enum plat_site_state state;
+	const char *why; /* static; PLAT_SITE_LEFT: what keeps it from being patched */
 };
 typedef int plat_site_fn(void *arg, const struct plat_site *s);
 /* fn for each; what it returns other than 0 ends it.  -EOPNOTSUPP: this platform keeps no such list. */

@@ -4,7 +4,8 @@
  *
  * patches: the call sites that the processes which live now have called from, by the file that they
  * are mapped from.  A site of one file counts once, however many processes have it; it is "patched" if it is in one of
- * them, "left" if it was tried and can't be, and "cold" otherwise (too few calls so far).
+ * them, "left" if it was tried and can't be, and "cold" otherwise (too few calls so far).  Those left follow, with the
+ * reason.
  */
 #include "sentry/debug.h"
 
@@ -20,6 +21,7 @@ struct debug_site {
 	uint64_t offset; /* in the file */
 	uint32_t name;
 	uint32_t state; /* enum plat_site_state */
+	const char *why;
 };
 
 struct debug_patches {
@@ -56,7 +58,7 @@ static bool name_add(struct debug_patches *d, const char *text, uint32_t *out)
 	return d->names[d->name_count] && ++d->name_count;
 }
 
-static bool site_add(struct debug_patches *d, uint32_t name, uint64_t offset, uint32_t state)
+static bool site_add(struct debug_patches *d, uint32_t name, uint64_t offset, const struct plat_site *s)
 {
 	struct debug_site *grown;
 
@@ -69,7 +71,7 @@ static bool site_add(struct debug_patches *d, uint32_t name, uint64_t offset, ui
 		d->sites = grown;
 		d->room = d->room * 2 + 256;
 	}
-	d->sites[d->count++] = (struct debug_site){ offset, name, state };
+	d->sites[d->count++] = (struct debug_site){ offset, name, s->state, s->why };
 	return true;
 }
 
@@ -94,7 +96,7 @@ static int debug_map(void *arg, const struct plat_map *m)
 			ok = name_add(d, text.size && text.data ? text.data : m->name[0] == '[' ? "[vdso]" :
 				      "[anonymous]", &name);
 		named = true;
-		ok = ok && site_add(d, name, s->ip - m->start + m->offset, s->state);
+		ok = ok && site_add(d, name, s->ip - m->start + m->offset, s);
 	}
 	buf_fini(&text);
 	return ok ? 0 : -ENOMEM;
@@ -135,18 +137,33 @@ static void sites_sort(struct debug_site *s, size_t count)
 	}
 }
 
+/* A site of several processes counts once, as the best that it is anywhere. */
+static void sites_unite(struct debug_patches *d)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < d->count; i++) {
+		const struct debug_site *last = kept ? &d->sites[kept - 1] : NULL;
+
+		if (!last || last->name != d->sites[i].name || last->offset != d->sites[i].offset)
+			d->sites[kept++] = d->sites[i];
+	}
+	d->count = kept;
+}
+
 static void patches_print(struct debug_patches *d, struct buf *out)
 {
 	size_t n[4], all[4] = { 0 };
 
 	sites_sort(d->sites, d->count);
+	sites_unite(d);
 	buf_printf(out, "%8s %8s %8s %8s  file\n", "seen", "patched", "left", "cold");
 	for (uint32_t name = 0; name < d->name_count; name++) {
 		memset(n, 0, sizeof(n));
 		for (size_t i = 0; i < d->count; i++) {
 			const struct debug_site *s = &d->sites[i];
 
-			if (s->name != name || (i && s[-1].name == name && s[-1].offset == s->offset))
+			if (s->name != name)
 				continue;
 			n[3]++;
 			n[s->state]++;
@@ -158,6 +175,11 @@ static void patches_print(struct debug_patches *d, struct buf *out)
 	}
 	buf_printf(out, "%8zu %8zu %8zu %8zu  in all\n", all[3], all[PLAT_SITE_PATCHED],
 		   all[PLAT_SITE_LEFT], all[PLAT_SITE_COLD]);
+	for (size_t i = 0; i < d->count; i++) {
+		if (d->sites[i].state == PLAT_SITE_LEFT)
+			buf_printf(out, "left %s+%#llx: %s\n", d->names[d->sites[i].name],
+				   (unsigned long long)d->sites[i].offset, d->sites[i].why);
+	}
 }
 
 int debug_patches(struct pid_ns *ns, const struct path *root, struct buf *out)

@@ -37,6 +37,23 @@ static struct {
 	uint32_t site_calls, process_calls;
 } config;
 
+/* For `debug --patches`. */
+static const char *const why_text[SITE_WHY_COUNT] = {
+	[SITE_WHY_OTHER] = "no syscall instruction (int 0x80, vsyscall page)",
+	[SITE_WHY_UNKNOWN] = "neighbouring instructions not understood",
+	[SITE_WHY_PINNED] = "neighbouring instructions can't be moved",
+	[SITE_WHY_FAR] = "no room for a trampoline within reach",
+	[SITE_WHY_BESIDE] = "too near to another patched site",
+	[SITE_WHY_MIDDLE] = "entered in its middle again and again",
+	[SITE_WHY_CHANGED] = "the text was changing",
+	[SITE_WHY_MEMORY] = "the Sentry has no memory",
+	[SITE_WHY_WRITABLE] = "writable text",
+	[SITE_WHY_SHARED] = "shared mapping",
+	[SITE_WHY_HOSTS] = "vDSO",
+	[SITE_WHY_UNREADABLE] = "text that can't be read",
+	[SITE_WHY_MODULES] = "too many patched mappings",
+};
+
 void notify_patch_init(bool on, uint32_t after)
 {
 	config.on = on;
@@ -276,7 +293,8 @@ static void window_set(struct plat_mm *mm, struct patch *p, uint64_t addr, enum 
 	latch_unlock(&mm->latch);
 }
 
-static void site_set(struct plat_mm *mm, struct patch *p, uint64_t ip, enum site_state state, int why)
+static void site_set(struct plat_mm *mm, struct patch *p, uint64_t ip, enum site_state state,
+		     enum site_why why)
 {
 	struct patch_site *s;
 
@@ -288,6 +306,18 @@ static void site_set(struct plat_mm *mm, struct patch *p, uint64_t ip, enum site
 		s->count = 0;
 		s->tries = 0;
 	}
+	latch_unlock(&mm->latch);
+}
+
+/* It stays cold for now. */
+static void site_why_set(struct plat_mm *mm, struct patch *p, uint64_t ip, enum site_why why)
+{
+	struct patch_site *s;
+
+	latch_lock(&mm->latch);
+	s = site_peek(p, ip);
+	if (s)
+		s->why = (uint8_t)why;
 	latch_unlock(&mm->latch);
 }
 
@@ -385,7 +415,7 @@ static bool trampoline_find(struct plat_thread *pt, struct patch *p, struct patc
 		return true;
 	if (!s) {
 		own = s = mem_new(struct patch_scan);
-		if (s && !patch_scan(pt, ip, s))
+		if (s && patch_scan(pt, ip, s) != SITE_WHY_NONE)
 			s = NULL;
 	}
 	if (s && p->arena_count < ARENAS_MAX && !__atomic_load_n(&notify_mm_told(pt->mm)->crowded, __ATOMIC_RELAXED))
@@ -456,8 +486,8 @@ static uint64_t modules_cut(struct patch *p, uint64_t start, uint64_t end)
 }
 
 /* REQUIRES mm->patch_mutex.  Patch the site behind which ip is, in m; 0, or why not. */
-static enum callsite_refusal window_make(struct plat_thread *pt, struct patch *p, uint64_t ip,
-					 const struct patch_module *m, struct patch_scan *s)
+static enum site_why window_make(struct plat_thread *pt, struct patch *p, uint64_t ip,
+				 const struct patch_module *m, struct patch_scan *s)
 {
 	struct plat_mm *mm = pt->mm;
 	struct patch_window w = { .state = WINDOW_CHANGING };
@@ -465,12 +495,14 @@ static enum callsite_refusal window_make(struct plat_thread *pt, struct patch *p
 	bool again;
 
 	if (r != CALLSITE_OK)
-		return r;
+		return (enum site_why)r;
 	w.addr = ip - 2 - w.plan.syscall;
-	if (!windows_reserve(mm, p) || !make_way(mm, p, &w, &again))
-		return CALLSITE_PINNED;
+	if (!windows_reserve(mm, p))
+		return SITE_WHY_MEMORY;
+	if (!make_way(mm, p, &w, &again))
+		return SITE_WHY_BESIDE;
 	if (!again && !trampoline_find(pt, p, &w, ip, s))
-		return CALLSITE_PINNED;
+		return SITE_WHY_FAR;
 	latch_lock(&mm->latch);
 	if (s)
 		module_add(p, m);
@@ -480,27 +512,33 @@ static enum callsite_refusal window_make(struct plat_thread *pt, struct patch *p
 		window_insert(mm, p, &w);
 	if (rewrite(pt, p, &w, true, w.trampoline + w.parts.resume) < 0) {
 		window_set(mm, p, w.addr, WINDOW_DEAD);
-		return CALLSITE_UNKNOWN;
+		return SITE_WHY_CHANGED;
 	}
 	window_set(mm, p, w.addr, WINDOW_LIVE);
-	return CALLSITE_OK;
+	return SITE_WHY_NONE;
 }
 
 /* *unfit: the memory can't be patched as it is mapped now. */
-static enum callsite_refusal site_patch(struct plat_thread *pt, struct patch *p, uint64_t ip, bool *unfit)
+static enum site_why site_patch(struct plat_thread *pt, struct patch *p, uint64_t ip, bool *unfit)
 {
-	enum callsite_refusal r = CALLSITE_PINNED;
+	enum site_why why = SITE_WHY_NONE;
 	struct patch_module m;
 	struct patch_scan *s;
 
 	if (module_has(p, ip - 2, &m))
 		return window_make(pt, p, ip, &m, NULL);
 	s = mem_new(struct patch_scan);
-	*unfit = !s || p->module_count == MODULES_MAX || !patch_scan(pt, ip, s);
+	if (!s)
+		why = SITE_WHY_MEMORY;
+	else if (p->module_count == MODULES_MAX)
+		why = SITE_WHY_MODULES;
+	else
+		why = patch_scan(pt, ip, s);
+	*unfit = why != SITE_WHY_NONE;
 	if (!*unfit)
-		r = window_make(pt, p, ip, &s->module, s);
+		why = window_make(pt, p, ip, &s->module, s);
 	mem_free(s);
-	return r;
+	return why;
 }
 
 /* Whether the text says that this live site isn't patched any more (MADV_DONTNEED). */
@@ -525,9 +563,9 @@ static bool is_undone(struct plat_thread *pt, struct patch *p, uint64_t ip)
 static void ripe(struct plat_thread *pt, struct patch *p, uint64_t ip)
 {
 	struct plat_mm *mm = pt->mm;
-	enum callsite_refusal r;
 	struct patch_site *s;
 	enum site_state state = SITE_REFUSED;
+	enum site_why why;
 	bool unfit = false;
 
 	latch_lock(&mm->latch);
@@ -551,12 +589,13 @@ static void ripe(struct plat_thread *pt, struct patch *p, uint64_t ip)
 	} else if (state != SITE_COLD) {
 		return;
 	}
-	r = site_patch(pt, p, ip, &unfit);
-	if (unfit)
-		return; /* tried again after four times as many calls */
-	log_debug("site %#llx: %s (%d)", (unsigned long long)ip - 2,
-		  r == CALLSITE_OK ? "patched" : "left on SIGSYS", (int)r);
-	site_set(mm, p, ip, r == CALLSITE_OK ? SITE_LIVE : SITE_REFUSED, (int)r);
+	why = site_patch(pt, p, ip, &unfit);
+	if (unfit) {
+		site_why_set(mm, p, ip, why); /* tried again after four times as many calls */
+		return;
+	}
+	log_debug("site %#llx: %s", (unsigned long long)ip - 2, why ? why_text[why] : "patched");
+	site_set(mm, p, ip, why == SITE_WHY_NONE ? SITE_LIVE : SITE_REFUSED, why);
 }
 
 void patch_seen(struct plat_thread *pt, uint64_t ip, uint32_t count)
@@ -616,7 +655,7 @@ static void window_undo(struct plat_thread *pt, struct patch *p, uint64_t addr, 
 		(void)rewrite(pt, p, &copy, false, 0);
 		window_set(mm, p, addr, WINDOW_DEAD);
 	}
-	site_set(mm, p, copy.addr + copy.plan.syscall + 2, SITE_COLD, 0);
+	site_set(mm, p, copy.addr + copy.plan.syscall + 2, SITE_COLD, SITE_WHY_NONE);
 }
 
 /* What a call does to [start, end), as far as patches go. */
@@ -759,12 +798,21 @@ void patch_give_up(struct plat_thread *pt, struct patch *p, uint64_t addr)
 	latch_unlock(&mm->latch);
 	if (ip) {
 		window_undo(pt, p, addr, true);
-		site_set(mm, p, ip, SITE_REFUSED, CALLSITE_PINNED);
+		site_set(mm, p, ip, SITE_REFUSED, SITE_WHY_MIDDLE);
 	}
 	mutex_unlock(&mm->patch_mutex);
 }
 
 /* ---- debug --patches ------------------------------------------------------------------------- */
+
+static struct plat_site site_shown(const struct patch *p, const struct patch_site *s)
+{
+	const char *why = why_text[s->why];
+
+	if (!why && p->off && s->count >= config.site_calls)
+		why = "text that keeps changing";
+	return (struct plat_site){ s->ip - 2, why ? PLAT_SITE_LEFT : PLAT_SITE_COLD, why };
+}
 
 /* A copy, so that fn may sleep; a site is there once, by its own entry or by its window's. */
 static struct plat_site *sites_copy(struct plat_mm *mm, size_t room, size_t *count)
@@ -781,14 +829,13 @@ static struct plat_site *sites_copy(struct plat_mm *mm, size_t room, size_t *cou
 		const struct patch_site *s = &p->sites[i];
 
 		if (s->ip && s->state != SITE_LIVE)
-			out[n++] = (struct plat_site){ s->ip - 2, s->state == SITE_REFUSED ? PLAT_SITE_LEFT
-											 : PLAT_SITE_COLD };
+			out[n++] = site_shown(p, s);
 	}
 	for (size_t i = 0; p && i < p->window_count && n < room; i++) {
 		const struct patch_window *w = &p->windows[i];
 
 		if (w->state == WINDOW_LIVE)
-			out[n++] = (struct plat_site){ w->addr + w->plan.syscall, PLAT_SITE_PATCHED };
+			out[n++] = (struct plat_site){ w->addr + w->plan.syscall, PLAT_SITE_PATCHED, NULL };
 	}
 	latch_unlock(&mm->latch);
 	*count = n;

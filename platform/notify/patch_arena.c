@@ -104,20 +104,29 @@ static int scan_map(void *arg, const struct plat_map *m)
 	}
 	if (s->ip < m->start || s->ip >= m->end)
 		return 0;
-	s->found = true;
 	/* Shared text is the file's; writable text changes without a word; the vDSO is the host's. */
-	s->fit = strcmp(m->prot, "r-xp") == 0 && m->name[0] != '[';
+	if (m->name[0] == '[')
+		s->why = SITE_WHY_HOSTS;
+	else if (m->prot[3] != 'p')
+		s->why = SITE_WHY_SHARED;
+	else if (m->prot[1] == 'w')
+		s->why = SITE_WHY_WRITABLE;
+	else if (strcmp(m->prot, "r-xp") == 0)
+		s->why = SITE_WHY_NONE;
 	s->module = (struct patch_module){ m->start, m->end };
 	return 0;
 }
 
-bool patch_scan(struct plat_thread *pt, uint64_t ip, struct patch_scan *s)
+enum site_why patch_scan(struct plat_thread *pt, uint64_t ip, struct patch_scan *s)
 {
 	s->ip = ip - 2;
-	s->found = s->fit = false;
+	s->why = SITE_WHY_UNREADABLE;
 	s->count = 0;
-	return plat_mm_maps(pt->mm, false, scan_map, s) == 0 && s->found && s->fit &&
-	       s->module.end - s->module.start < (1ull << 30);
+	if (plat_mm_maps(pt->mm, false, scan_map, s) != 0)
+		return SITE_WHY_MEMORY;
+	if (s->why == SITE_WHY_NONE && s->module.end - s->module.start >= (1ull << 30))
+		return SITE_WHY_FAR;
+	return s->why;
 }
 
 static bool scan_is_free(const struct patch_scan *s, uint64_t start, uint64_t end)

@@ -44,10 +44,30 @@ struct patch_window {
 
 enum site_state { SITE_COLD, SITE_LIVE, SITE_REFUSED };
 
+/* Why a site is left on SIGSYS; the first ones are enum callsite_refusal's. */
+enum site_why {
+	SITE_WHY_NONE,
+	SITE_WHY_OTHER = CALLSITE_NOT_SYSCALL,
+	SITE_WHY_UNKNOWN = CALLSITE_UNKNOWN,
+	SITE_WHY_PINNED = CALLSITE_PINNED,
+	SITE_WHY_FAR,     /* no room for a trampoline near enough */
+	SITE_WHY_BESIDE,  /* its window would meet another one */
+	SITE_WHY_MIDDLE,  /* the program comes to the window's middle again and again */
+	SITE_WHY_CHANGED, /* the text was not what it had been a moment ago */
+	SITE_WHY_MEMORY,  /* ours */
+	/* Mappings that can't be patched as they are now: tried again later. */
+	SITE_WHY_WRITABLE,
+	SITE_WHY_SHARED,
+	SITE_WHY_HOSTS,   /* the vDSO */
+	SITE_WHY_UNREADABLE, /* text that can't be read, or is gone */
+	SITE_WHY_MODULES, /* too many patched mappings */
+	SITE_WHY_COUNT
+};
+
 struct patch_site {
 	uint64_t ip; /* behind the instruction; 0: free */
 	uint32_t count;
-	uint8_t state, why;
+	uint8_t state, why; /* enum site_why */
 	uint8_t tries; /* found in memory that isn't fit (now) */
 };
 
@@ -75,7 +95,7 @@ struct patch {
 /* What the host's maps say around a site. */
 struct patch_scan {
 	uint64_t ip;
-	bool found, fit; /* a mapping holds ip; it may be patched */
+	enum site_why why; /* a mapping holds ip, and may be patched (NONE), or not */
 	struct patch_module module;
 	size_t count;
 	struct {
@@ -97,8 +117,8 @@ void patch_seen(struct plat_thread *pt, uint64_t ip, uint32_t count);
 
 /* patch_arena.c */
 
-/* Look for s->ip in the maps: true if it may be patched. */
-bool patch_scan(struct plat_thread *pt, uint64_t ip, struct patch_scan *s) must_check;
+/* Look for s->ip in the maps: NONE if it may be patched. */
+enum site_why patch_scan(struct plat_thread *pt, uint64_t ip, struct patch_scan *s) must_check;
 /* REQUIRES mm->patch_mutex.  Map a new arena near s->module into pt's address space; NULL: no room. */
 struct patch_arena *patch_arena_new(struct plat_thread *pt, const struct patch *p,
 				    const struct patch_scan *s);

@@ -3,9 +3,11 @@
  * window.c: the application's memory as a system call sees it: through the windows that the stub
  * marshalled (syscall-tables/marshal.h), else by process_vm_readv/writev.
  *
- * Input is copied out of the slot when the event arrives, so that it stays what was checked.  Output
+ * Input is copied out of the slot when the event arrives, so that it stays what was checked, but for
+ * large windows: these are hostile memory like the application's own, and are copied when they are read.  Output
  * goes into the slot's data as long as it grows from the window's start without a gap, and the reply
- * says how much there is; what lies behind a gap goes to the application at once.
+ * says how much there is; what lies behind a gap goes to the application at once.  Host calls may read
+ * and write there directly.
  */
 #include "platform/notify/notify_impl.h"
 
@@ -16,6 +18,15 @@
 
 #include "lib/mem.h"
 #include "platform/host.h"
+
+/* Input beyond this stays where it is until it is asked for. */
+#define BULK_MIN 8193
+
+/* Where the window's input is. */
+static uint8_t *window_input(struct plat_thread *pt, const struct notify_window *w)
+{
+	return w->size < BULK_MIN ? pt->input + w->input : pt->slot->data + w->offset;
+}
 
 /* Room for size bytes of input; false: no memory, the windows are left out. */
 static bool input_reserve(struct plat_thread *pt, size_t size)
@@ -51,7 +62,7 @@ void notify_windows_take(struct plat_thread *pt)
 		if (w->size > STUB_DATA_SIZE || w->offset > STUB_DATA_SIZE - w->size ||
 		    w->addr + w->size < w->addr)
 			w->size = 0; /* no address is in it */
-		if (w->flags & STUB_WINDOW_IN)
+		if ((w->flags & STUB_WINDOW_IN) && w->size < BULK_MIN)
 			input += w->size;
 		pt->window_count++;
 	}
@@ -63,7 +74,7 @@ void notify_windows_take(struct plat_thread *pt)
 	}
 	for (uint32_t i = 0; i < pt->window_count; i++) {
 		w = &pt->windows[i];
-		if (w->flags & STUB_WINDOW_IN)
+		if ((w->flags & STUB_WINDOW_IN) && w->size < BULK_MIN)
 			memcpy(pt->input + w->input, pt->slot->data + w->offset, w->size);
 	}
 }
@@ -99,7 +110,7 @@ static ssize_t window_space_read(const struct uio_space *s, uint64_t addr, void 
 		if (size > left && (w->flags & STUB_WINDOW_STRING))
 			size = left;
 		if (size <= left) {
-			memcpy(dst, pt->input + w->input + (addr - w->addr), size);
+			memcpy(dst, window_input(pt, w) + (addr - w->addr), size);
 			return (ssize_t)size;
 		}
 	}
@@ -112,8 +123,38 @@ static void input_update(struct plat_thread *pt, uint64_t addr, const void *src,
 	struct notify_window *w = window_at(pt, addr, STUB_WINDOW_IN);
 
 	if (w)
-		memcpy(pt->input + w->input + (addr - w->addr), src,
+		memcpy(window_input(pt, w) + (addr - w->addr), src,
 		       MIN(size, w->size - (size_t)(addr - w->addr)));
+}
+
+/* Output goes on at addr without a gap. */
+static bool window_continues(const struct notify_window *w, uint64_t addr)
+{
+	return addr - w->addr <= w->filled;
+}
+
+static void *window_space_window(const struct uio_space *s, uint64_t addr, size_t *size, bool write)
+{
+	struct plat_thread *pt = container_of(s, struct plat_thread, space);
+	struct notify_window *w = window_at(pt, addr, write ? STUB_WINDOW_OUT : STUB_WINDOW_IN);
+	size_t at;
+
+	/* What is input too is brought up to date by window_space_write(). */
+	if (!w || (write && ((w->flags & STUB_WINDOW_IN) || !window_continues(w, addr))))
+		return NULL;
+	at = (size_t)(addr - w->addr);
+	if (*size > w->size - at)
+		return NULL;
+	return (write ? pt->slot->data + w->offset : window_input(pt, w)) + at;
+}
+
+static void window_space_filled(const struct uio_space *s, uint64_t addr, size_t size)
+{
+	struct plat_thread *pt = container_of(s, struct plat_thread, space);
+	struct notify_window *w = window_at(pt, addr, STUB_WINDOW_OUT);
+
+	ASSERT(w && size <= w->size - (size_t)(addr - w->addr));
+	w->filled = MAX(w->filled, (uint32_t)(addr - w->addr + size));
 }
 
 /*
@@ -152,7 +193,7 @@ static ssize_t window_space_write(const struct uio_space *s, uint64_t addr, cons
 	input_update(pt, addr, src, size);
 	if (w) {
 		at = (uint32_t)(addr - w->addr);
-		if (at <= w->filled && size <= w->size - at) {
+		if (window_continues(w, addr) && size <= w->size - at) {
 			memcpy(pt->slot->data + w->offset + at, src, size);
 			w->filled = MAX(w->filled, at + (uint32_t)size);
 			return (ssize_t)size;
@@ -191,4 +232,6 @@ void notify_windows_init(struct plat_thread *pt)
 	pt->space.read = window_space_read;
 	pt->space.write = window_space_write;
 	pt->space.writev = window_space_writev;
+	pt->space.window = window_space_window;
+	pt->space.filled = window_space_filled;
 }

@@ -33,7 +33,7 @@
 #pragma once
 
 #define STUB_BASE         0x7ffb00000000
-#define STUB_TEXT         0x7ffb40100000
+#define STUB_TEXT         0x7ffb60100000
 #define STUB_TEXT_MAX     0x10000
 #define STUB_MAGIC        0x62757473 /* first word of the text, then offsets: struct stub_head */
 #define STUB_TRACED_MAGIC 0x63617274 /* the same of the ptrace platform (ptrace/x86_64/text.S) */
@@ -41,7 +41,7 @@
 #define STUB_PROCESS      (STUB_TEXT + 0x18000)
 #define STUB_CHANNEL      (STUB_TEXT - STUB_CHANNEL_SIZE)
 #define STUB_AREAS        (STUB_TEXT + 0x20000)
-#define STUB_END          0x7ffbc0200000
+#define STUB_END          0x7ffbe0200000
 #define STUB_USER_END     0x7ffffffff000
 
 #define STUB_AREA_SIZE    0x20000
@@ -50,7 +50,7 @@
 #define STUB_THREAD       (STUB_AREA_SIZE - STUB_THREAD_SIZE)
 #define STUB_THREADS_MAX  16384
 
-#define STUB_SLOT_SIZE    0x8000
+#define STUB_SLOT_SIZE    0x12000 /* a page, and room for a window of 64 KB and some others */
 #define STUB_ZYGOTE       (STUB_THREADS_MAX * STUB_SLOT_SIZE) /* offset of struct stub_zygote */
 #define STUB_SLOT(index)  ((STUB_THREADS_MAX - 1ul - (index)) * STUB_SLOT_SIZE) /* offset */
 #define STUB_CHANNEL_SIZE (STUB_ZYGOTE + 0x1000)

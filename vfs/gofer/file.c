@@ -197,7 +197,7 @@ static ssize_t read_some(int fd, struct uio *dst, int64_t pos, int rwf)
 		return read_bounce(fd, dst, pos, rwf);
 	n = host_read_at(fd, iov, count, pos, rwf);
 	if (n > 0)
-		uio_advance(dst, (size_t)n);
+		uio_filled(dst, (size_t)n);
 	return n;
 }
 

@@ -237,7 +237,7 @@ static ssize_t memfd_read_direct(int fd, struct uio *dst, int64_t pos)
 		return -EOPNOTSUPP;
 	r = host_preadv2(fd, iov, n, pos, 0);
 	if (r > 0)
-		uio_advance(dst, (size_t)r);
+		uio_filled(dst, (size_t)r);
 	return r;
 }
 

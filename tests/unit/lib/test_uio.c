@@ -15,6 +15,7 @@ struct memory {
 	char bytes[256];
 	size_t bad, bad_end;
 	size_t window_max;
+	uint64_t filled, filled_size; /* what was said last */
 };
 
 /* How much of [addr, addr + size) can be reached. */
@@ -48,6 +49,14 @@ static ssize_t memory_write(const struct uio_space *s, uint64_t addr, const void
 	if (n > 0)
 		memcpy(m->bytes + (addr - BASE), src, (size_t)n);
 	return n;
+}
+
+static void memory_filled(const struct uio_space *s, uint64_t addr, size_t size)
+{
+	struct memory *m = container_of(s, struct memory, space);
+
+	m->filled = addr;
+	m->filled_size = size;
 }
 
 static void *memory_window(const struct uio_space *s, uint64_t addr, size_t *size, bool write)
@@ -267,7 +276,29 @@ static void host_iovecs_cover_what_windows_reach(void **state)
 	assert_int_equal(uio_host_iovec(&u, iov, 4, false), 0);
 }
 
-UNIT_MAIN(UNIT(kernel_memory_is_copied_in_pieces),
+static void what_a_host_call_filled_is_told_piece_by_piece(void **state)
+{
+	struct memory m;
+	struct uio u;
+
+	(void)state;
+	memory_init(&m);
+	m.space.filled = memory_filled;
+	uio_init_segs(&u, &m.space, three_segs, 3);
+	uio_filled(&u, 2);
+	assert_int_equal(m.filled, BASE + 10);
+	assert_int_equal(m.filled_size, 2);
+	uio_filled(&u, 3);
+	assert_int_equal(m.filled, BASE + 20);
+	assert_int_equal(m.filled_size, 2);
+	assert_int_equal(uio_left(&u), 2);
+	m.space.filled = NULL;
+	uio_filled(&u, 2);
+	assert_int_equal(uio_left(&u), 0);
+}
+
+UNIT_MAIN(UNIT(what_a_host_call_filled_is_told_piece_by_piece),
+	  UNIT(kernel_memory_is_copied_in_pieces),
 	  UNIT(segments_are_walked_in_order_and_empty_ones_skipped),
 		cmocka_unit_test(pieces_are_gathered),
 	  UNIT(copy_stops_at_the_first_bad_byte),

@@ -154,7 +154,7 @@ static void check_trampoline(const struct callsite *c, uint64_t addr, uint64_t a
 	struct trampoline t;
 	bool after;
 
-	assert_true(callsite_emit(c, addr, at, 0x7ffb40100100, code, &t));
+	assert_true(callsite_emit(c, addr, at, 0x7ffb60100100, code, &t));
 	assert_true(callsite_jump(c, addr, at, jump));
 	for (size_t n = 0; n < c->count; n++) {
 		uint64_t from = addr + c->at[n], to = at + t.insn[n], x, y;
