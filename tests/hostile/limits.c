@@ -253,7 +253,7 @@ static void locks(void)
 		nap(0.002);
 		unlink("/tmp/lock");
 		close(fd);
-		CHECK(end_of(pid, 5) == 0);
+		CHECK(end_of(pid, GUARD) == 0);
 		pthread_join(t, NULL);
 	}
 }
@@ -263,13 +263,13 @@ int main(void)
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1000, 1000 });
 	for (kind = 0; kind < 12; kind++)
 		attack("filling the table", fill, 20);
-	CHECK(WIFEXITED(attack("rights in rights", rights, 40)));
-	CHECK(attack("epolls in epolls", epolls, 5) == 0);
-	CHECK(attack("huge argv", argv_huge, 10) == 0);
-	CHECK(attack("symlinks", symlinks, 5) == 0);
-	CHECK(attack("deep directories", deep, 20) == 0);
-	CHECK(attack("vectors", vectors, 5) == 0);
-	CHECK(attack("locks", locks, 10) == 0);
-	CHECK(attack("offsets", offsets, 5) == 0);
+	CHECK(WIFEXITED(attack("rights in rights", rights, GUARD)));
+	CHECK(attack("epolls in epolls", epolls, GUARD) == 0);
+	CHECK(attack("huge argv", argv_huge, GUARD) == 0);
+	CHECK(attack("symlinks", symlinks, GUARD) == 0);
+	CHECK(attack("deep directories", deep, GUARD) == 0);
+	CHECK(attack("vectors", vectors, GUARD) == 0);
+	CHECK(attack("locks", locks, GUARD) == 0);
+	CHECK(attack("offsets", offsets, GUARD) == 0);
 	return failures != 0;
 }

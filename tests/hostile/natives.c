@@ -24,7 +24,7 @@ static void refused(void)
 			(void)native(nrs[i], 0, 0, 0, 0, 0, 0);
 			_exit(3);
 		}
-		status = end_of(pid, 3);
+		status = end_of(pid, GUARD);
 		CHECK(status != -1 && WIFSIGNALED(status));
 	}
 }
@@ -247,7 +247,7 @@ static void lying_fork(void)
 {
 	static const int64_t lies[] = { 1, 2, 0x7fffffff, 0x100000000, 0x100000001, -1, 0, INT64_MAX, INT64_MIN };
 
-	for (size_t i = 0; i < 2 * sizeof(lies) / sizeof(*lies); i++) {
+	for (size_t i = 0, late = 0; i < 2 * sizeof(lies) / sizeof(*lies); i++) {
 		double start = now();
 		char path[64], buf[256];
 		pid_t pid = fork();
@@ -269,7 +269,13 @@ static void lying_fork(void)
 			}
 		}
 		CHECK(pid > 0 && end_of(pid, 6) != -1);
-		CHECK(now() - start < 9); /* waits once, 2 s */
+		if (now() - start < 9) { /* waits once, 2 s */
+			late = 0;
+		} else { /* or so does a loaded machine, but not always */
+			CHECK(++late < 4);
+			late %= 4;
+			i -= late != 0;
+		}
 	}
 }
 
@@ -299,19 +305,19 @@ int main(void)
 	if (failures)
 		return 1;
 	attack("greedy fork", greedy_fork, 5);
-	CHECK(WIFEXITED(attack("refused numbers", refused, 30)));
-	CHECK(WIFEXITED(attack("refused arguments", arguments, 5)));
-	CHECK(WIFEXITED(attack("clones nobody ordered", clones, 10)));
+	CHECK(WIFEXITED(attack("refused numbers", refused, GUARD)));
+	CHECK(WIFEXITED(attack("refused arguments", arguments, GUARD)));
+	CHECK(WIFEXITED(attack("clones nobody ordered", clones, GUARD)));
 	attack("doorbells", doorbells, 10);
 	attack("hellos", hellos, 10);
 	attack("doorbell floods", floods, 20);
 	attack("forged requests", forged, 60);
-	CHECK(WIFEXITED(attack("closing all numbers", closes, 5)));
+	CHECK(WIFEXITED(attack("closing all numbers", closes, GUARD)));
 	attack("vanishing thread", vanishing_thread, 5);
 	attack("vanishing leader", vanishing_leader, 5);
 	attack("vanishing process", vanishing_process, 5);
 	attack("deaf thread", deaf_thread, 5);
 	attack("deaf process", deaf_process, 5);
-	attack("lying fork", lying_fork, 60);
+	attack("lying fork", lying_fork, 5 * GUARD);
 	return failures != 0;
 }

@@ -160,9 +160,9 @@ int main(void)
 		number = i % 2 ? SYS_clone : STUB_DOORBELL;
 		attack("jumps into a trampoline", into, 60);
 	}
-	CHECK(attack("its syscall instruction", through, 10) == 0);
-	CHECK(attack("writing trampolines", written, 10) == 0);
-	CHECK(attack("unmapping trampolines", unmapped, 20) == 0);
+	CHECK(attack("its syscall instruction", through, GUARD) == 0);
+	CHECK(attack("writing trampolines", written, GUARD) == 0);
+	CHECK(attack("unmapping trampolines", unmapped, GUARD) == 0);
 	attack("another GS base", wrong_gs, 20);
 	attack("scribbling on text", scribbled, 20);
 	return failures != 0;

@@ -91,7 +91,7 @@ static void victim(int rounds)
 
 			if (pid == 0)
 				_exit(0);
-			CHECK(pid > 0 && end_of(pid, 3) == 0);
+			CHECK(pid > 0 && end_of(pid, GUARD) == 0);
 		}
 	}
 }
@@ -121,7 +121,7 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		_exit(failures != 0);
 	}
-	status = end_of(v, 100);
+	status = end_of(v, 5 * GUARD);
 	if (status != 0)
 		printf("victim: status %#x\n", (unsigned int)status);
 	CHECK(status == 0);

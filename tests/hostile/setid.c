@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 		CHECK(write(to, buf, (size_t)n) == n);
 	CHECK(fchmod(to, 04755) == 0);
 	close(to);
-	CHECK(attack("a set-user-ID program", prepared, 5) == 0);
+	CHECK(attack("a set-user-ID program", prepared, GUARD) == 0);
 	unlink("/tmp/setid");
 	return failures != 0;
 }

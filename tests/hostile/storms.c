@@ -128,7 +128,7 @@ static void execs(void)
 		}
 	}
 	for (int i = 0; i < 16; i++) {
-		int s = p[i] > 0 ? end_of(p[i], 40) : -1;
+		int s = p[i] > 0 ? end_of(p[i], GUARD) : -1;
 
 		CHECK(s == 0);
 	}
@@ -156,7 +156,7 @@ static void exec_race(void)
 				pthread_create(&t, NULL, exec_thread, &b);
 			pause();
 		}
-		CHECK(end_of(pid, 5) == 0);
+		CHECK(end_of(pid, GUARD) == 0);
 	}
 }
 
@@ -299,16 +299,16 @@ int main(int argc, char **argv)
 		execl(self, argv[0], "loop", n, (char *)NULL);
 		return 1;
 	}
-	CHECK(attack("faults", segv, 10) == 0);
+	CHECK(attack("faults", segv, GUARD) == 0);
 	attack("faults in a handler", segv_nested, 10);
-	CHECK(attack("threads with bad pointers", threads_faulting, 20) == 0);
-	CHECK(attack("signals", signals, 20) == 0);
-	CHECK(attack("execs in 16 processes", execs, 60) == 0);
-	CHECK(attack("execs in 8 threads", exec_race, 60) == 0);
+	CHECK(attack("threads with bad pointers", threads_faulting, GUARD) == 0);
+	CHECK(attack("signals", signals, GUARD) == 0);
+	CHECK(attack("execs in 16 processes", execs, GUARD) == 0);
+	CHECK(attack("execs in 8 threads", exec_race, GUARD) == 0);
 	attack("fork bomb", forks, 20);
 	nap(0.5);
 	attack("thread bomb", threads, 20);
 	attack("/proc races", procs, 20);
-	CHECK(attack("readdir and unlink", readdirs, 20) == 0);
+	CHECK(attack("readdir and unlink", readdirs, GUARD) == 0);
 	return failures != 0;
 }

@@ -36,7 +36,7 @@ static void process_page(void)
 		*(volatile uint32_t *)at = 0;
 		_exit(3);
 	}
-	status = end_of(pid, 3);
+	status = end_of(pid, GUARD);
 	CHECK(status != -1 && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 	CHECK(native(SYS_mprotect, at, 4096, PROT_READ | PROT_WRITE, 0, 0, 0) == -EACCES);
 	if (native(SYS_mremap, at, 0, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, copy, 0) == copy)
@@ -140,8 +140,8 @@ int main(void)
 {
 	NEED_STUB();
 	CHECK(native_find());
-	CHECK(WIFEXITED(attack("polite calls", polite, 5)));
-	CHECK(WIFEXITED(attack("the process page", process_page, 10)));
+	CHECK(WIFEXITED(attack("polite calls", polite, GUARD)));
+	CHECK(WIFEXITED(attack("the process page", process_page, GUARD)));
 	for (how = 0; how < 6; how++) {
 		for (size_t i = 0; i < PLACES; i++) {
 			place = places[i];

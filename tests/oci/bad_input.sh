@@ -45,26 +45,26 @@ expect() {
 
 nothing_left() {
 	[ -z "$(ls -A "$T/root" 2>/dev/null)" ] || bad "$1: left in the state directory: $(ls -A "$T/root")"
-	[ -z "$(find /sys/fs/cgroup -name 'bad-*' 2>/dev/null)" ] || bad "$1: left a cgroup"
+	[ -z "$(find /sys/fs/cgroup -name "bad$$-*" 2>/dev/null)" ] || bad "$1: left a cgroup"
 	! grep -q "$T" /proc/mounts || bad "$1: left a mount"
 }
 
 # field PATTERN PYTHON: create of a bundle with that change
 field() {
 	bundle b "$2"
-	expect 1 "$1" create --bundle "$T/b" bad-1
+	expect 1 "$1" create --bundle "$T/b" bad$$-1
 	nothing_left "$2"
 }
 
-expect 1 "/nowhere" create --bundle "$T/nowhere" bad-1
+expect 1 "/nowhere" create --bundle "$T/nowhere" bad$$-1
 mkdir -p "$T/empty"
-expect 1 "config\.json.*no such file" create --bundle "$T/empty" bad-1
+expect 1 "config\.json.*no such file" create --bundle "$T/empty" bad$$-1
 bundle b; head -c 200 "$T/b/config.json" >"$T/short"; mv "$T/short" "$T/b/config.json"
-expect 1 "config\.json: line [0-9]+, column [0-9]+" create --bundle "$T/b" bad-1
+expect 1 "config\.json: line [0-9]+, column [0-9]+" create --bundle "$T/b" bad$$-1
 printf '[1,2]' >"$T/b/config.json"
-expect 1 "expected a JSON object" create --bundle "$T/b" bad-1
+expect 1 "expected a JSON object" create --bundle "$T/b" bad$$-1
 rm "$T/b/config.json"; mkdir "$T/b/config.json"
-expect 1 "config\.json: is a directory" create --bundle "$T/b" bad-1
+expect 1 "config\.json: is a directory" create --bundle "$T/b" bad$$-1
 rmdir "$T/b/config.json"
 
 field "ociVersion: missing" "del c['ociVersion']"
@@ -93,7 +93,7 @@ field "root\.path: missing" "del c['root']['path']"
 field "root\.path: \"nothing\": no such file" "c['root']['path'] = 'nothing'"
 field "root\.path: \"\.\./\.\.\" leads out of the bundle" "c['root']['path'] = '../..'"
 bundle b "c['root']['path'] = 'link'"; ln -sfn /etc "$T/b/link"
-expect 1 "root\.path: \"link\" leads out of the bundle" create --bundle "$T/b" bad-1
+expect 1 "root\.path: \"link\" leads out of the bundle" create --bundle "$T/b" bad$$-1
 touch "$T/b/file"; field "root\.path: \"file\": not a directory" "c['root']['path'] = 'file'"
 field "mounts\[0\]\.type: unknown file system type \"zfs9\"" "c['mounts'][0]['type'] = 'zfs9'"
 field "mounts\[1\]\.destination: missing" "del c['mounts'][1]['destination']"
@@ -148,41 +148,41 @@ for id in a/b .. . '' 'a b' 'ä'; do
 	expect 1 "container id" create --bundle "$T/b" "$id"
 done
 expect 1 "requires exactly 1" create --bundle "$T/b"
-expect 1 "flag provided but not defined: -nope" create --nope --bundle "$T/b" bad-1
+expect 1 "flag provided but not defined: -nope" create --nope --bundle "$T/b" bad$$-1
 expect 1 "flag needs an argument: -bundle" create --bundle
 expect 1 "unknown command \"frobnicate\"" frobnicate
-expect 1 "cannot use console socket" create --bundle "$T/b" --console-socket "$T/none" bad-1
+expect 1 "cannot use console socket" create --bundle "$T/b" --console-socket "$T/none" bad$$-1
 bundle t "c['process']['terminal'] = True"
-expect 1 "cannot allocate tty" create --bundle "$T/t" bad-1
-expect 1 "console-socket.*no such file" create --bundle "$T/t" --console-socket "$T/none" bad-1
-expect 1 "pid-file.*no such file" create --bundle "$T/b" --pid-file "$T/no/dir/pid" bad-1
+expect 1 "cannot allocate tty" create --bundle "$T/t" bad$$-1
+expect 1 "console-socket.*no such file" create --bundle "$T/t" --console-socket "$T/none" bad$$-1
+expect 1 "pid-file.*no such file" create --bundle "$T/b" --pid-file "$T/no/dir/pid" bad$$-1
 nothing_left "flags"
-expect 1 "unknown value \"qemu\"" --platform=qemu state bad-1
+expect 1 "unknown value \"qemu\"" --platform=qemu state bad$$-1
 
 bundle s "c['process']['args'] = [$SLEEP]"
-"$RUNSC" --root "$T/root" create --bundle "$T/s" bad-2 </dev/null >/dev/null 2>&1 || bad "create"
-expect 1 "container with given ID already exists" create --bundle "$T/s" bad-2
-"$RUNSC" --root "$T/root" start bad-2 || bad "start"
-expect 1 "cannot start an already running container" start bad-2
-expect 1 "cannot delete container bad-2 that is not stopped: running" delete bad-2
-expect 1 "container not paused" resume bad-2
-expect 1 "unknown signal \"NOPE\"" kill bad-2 NOPE
-expect 255 "not found" exec bad-2 no-such-program
-expect 255 "is not UID" exec --user root bad-2 x
-"$RUNSC" --root "$T/root" kill bad-2 KILL || bad "kill"
-for _ in $(seq 50); do
-	"$RUNSC" --root "$T/root" state bad-2 | grep -q '"stopped"' && break; sleep 0.1
+"$RUNSC" --root "$T/root" create --bundle "$T/s" bad$$-2 </dev/null >/dev/null 2>&1 || bad "create"
+expect 1 "container with given ID already exists" create --bundle "$T/s" bad$$-2
+"$RUNSC" --root "$T/root" start bad$$-2 || bad "start"
+expect 1 "cannot start an already running container" start bad$$-2
+expect 1 "cannot delete container bad$$-2 that is not stopped: running" delete bad$$-2
+expect 1 "container not paused" resume bad$$-2
+expect 1 "unknown signal \"NOPE\"" kill bad$$-2 NOPE
+expect 255 "not found" exec bad$$-2 no-such-program
+expect 255 "is not UID" exec --user root bad$$-2 x
+"$RUNSC" --root "$T/root" kill bad$$-2 KILL || bad "kill"
+for _ in $(seq 600); do
+	"$RUNSC" --root "$T/root" state bad$$-2 | grep -q '"stopped"' && break; sleep 0.1
 done
-expect 255 "cannot exec in a stopped container" exec bad-2 x
-expect 1 "cannot start a container that has stopped" start bad-2
-expect 1 "container not running" kill bad-2
-expect 1 "container not running" pause bad-2
-"$RUNSC" --root "$T/root" kill --all bad-2 9 || bad "kill --all of a stopped container"
-"$RUNSC" --root "$T/root" delete bad-2 || bad "delete"
-"$RUNSC" --root "$T/root" delete --force bad-2 || bad "delete --force of nothing"
-expect 1 "container does not exist" delete bad-2
-expect 1 "container does not exist" state bad-2
-expect 255 "container does not exist" exec bad-2 x
+expect 255 "cannot exec in a stopped container" exec bad$$-2 x
+expect 1 "cannot start a container that has stopped" start bad$$-2
+expect 1 "container not running" kill bad$$-2
+expect 1 "container not running" pause bad$$-2
+"$RUNSC" --root "$T/root" kill --all bad$$-2 9 || bad "kill --all of a stopped container"
+"$RUNSC" --root "$T/root" delete bad$$-2 || bad "delete"
+"$RUNSC" --root "$T/root" delete --force bad$$-2 || bad "delete --force of nothing"
+expect 1 "container does not exist" delete bad$$-2
+expect 1 "container does not exist" state bad$$-2
+expect 255 "container does not exist" exec bad$$-2 x
 nothing_left "end"
 
 echo "bad_input: $pass passed, $fail failed"

@@ -37,7 +37,7 @@ c['root']['readonly'] = False
 exec(change)
 json.dump(c, open(path, 'w'))
 PY
-	got=$(timeout 30 $R run -b "$T/b" "config-$$" 2>&1 </dev/null)
+	got=$(timeout 120 $R run -b "$T/b" "config-$$" 2>&1 </dev/null)
 	if [ "$got" = "$2" ]; then pass=$((pass + 1)); else
 		echo "FAIL: $1: got \"$got\", not \"$2\""; fail=$((fail + 1)); fi
 }
@@ -86,13 +86,15 @@ shows "a mount over a link that leads nowhere" "f sub" "m.append({'destination':
 shows "readonlyPaths keep nosuid and its kin" "ro,nosuid,nodev,noexec,relatime" "l['readonlyPaths'] = ['/dev/mqueue']" \
 	"sed -n 's,^.* /dev/mqueue \([^ ]*\) .*,\1,p' /proc/self/mountinfo | tail -n 1"
 shows "rootfsPropagation" "shared:" "l['rootfsPropagation'] = 'shared'" "sed -n 's,^.* / / [^ ]* \(shared:\).*,\1,p' /proc/self/mountinfo"
-unshare -Um --map-root-user sleep 60 & keeper=$!
-sleep 0.5
+# The namespace is there when its keeper sleeps.
+kept() { until grep -qx sleep "/proc/$keeper/comm" || ! kill -0 $keeper; do sleep 0.05; done; }
+unshare -Um --map-root-user sleep 1000 & keeper=$!
+kept
 shows "a user namespace by path" "65534" "l['namespaces'].append({'type': 'user', 'path': '/proc/$keeper/ns/user'}); m.append({$bind, 'options': ['bind']})" "stat -c %u /x/f"
 kill $keeper
 mkdir -p "$T/only"
-unshare -m sh -c "mount -t tmpfs none '$T/only' && mkdir '$T/only/inside' && exec sleep 60" & keeper=$!
-sleep 0.5
+unshare -m sh -c "mount -t tmpfs none '$T/only' && mkdir '$T/only/inside' && exec sleep 1000" & keeper=$!
+kept
 shows "a mount namespace by path" "inside" "l['namespaces'] = [n for n in l['namespaces'] if n['type'] != 'mount'] + [{'type': 'mount', 'path': '/proc/$keeper/ns/mnt'}]; c['root']['path'] = T + '/b/rootfs'; m.append({'destination': '/x', 'type': 'bind', 'source': T + '/only', 'options': ['bind']})" "ls /x"
 kill $keeper
 

@@ -23,16 +23,17 @@ c['process']['args'] = ['/bin/busybox', 'sh', '-c',
 c['linux'].setdefault('resources', {})['memory'] = {'limit': 96 << 20, 'swap': 96 << 20}
 json.dump(c, open(sys.argv[1], 'w'))
 PY
-out=$(timeout 60 $RUNSC --root "$T/root" run --bundle "$T" "memory-$$" 2>"$T/err" </dev/null)
+out=$(timeout 300 $RUNSC --root "$T/root" run --bundle "$T" "memory-$$" 2>"$T/err" </dev/null)
 if [ "$out" = "child 137
 child 137
 child 137
 child 137
 alive" ]; then
-	echo "memory: passed"
+	echo "memory: 1 passed, 0 failed"
 	exit 0
 fi
 grep -qi "cgroup" "$T/err" && exit 77
 echo "FAIL memory: $out"
 cat "$T/err"
+echo "memory: 0 passed, 1 failed"
 exit 1
