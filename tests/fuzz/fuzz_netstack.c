@@ -4,10 +4,13 @@
  *
  * The input is a list of actions: raw frames; segments and datagrams made plausible (addresses,
  * ports, numbers near those that the stack sent last, checksums taken as right); time that passes;
- * calls on sockets.  Afterwards everything is closed, time runs out, and the stack must hold no
- * memory.
+ * calls on sockets; receive rings of packet sockets, which are set up, scribbled on, given back and
+ * taken down.  Afterwards everything is closed, time runs out, and the stack must hold no memory.
+ *
+ * At the end it says how many packets all inputs together were.
  */
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -33,11 +36,20 @@ struct world {
 	struct stack *s;
 	uint32_t ifindex;
 	struct ep *eps[EPS];
+	uint8_t *ring[EPS]; /* of packet sockets: exactly as large as the ring */
+	size_t ring_size[EPS];
 	/* of the last TCP segment that came out */
 	uint32_t seq, ack;
 	uint16_t sport, dport;
 	bool v6;
 };
+
+static unsigned long long inputs, packets;
+
+static void say_counts(void)
+{
+	dprintf(1, "fuzz_netstack: %llu inputs, %llu packets\n", inputs, packets);
+}
 
 static uint8_t take(struct world *w)
 {
@@ -165,6 +177,7 @@ static void input(struct world *w, const uint8_t *l3, size_t size, uint16_t type
 	wr16(p->data + 12, type);
 	memcpy(pkt_append(p, size), l3, size);
 	p->flags = PKT_CSUM_OK;
+	packets++;
 	nic_input(w->s, w->ifindex, p);
 }
 
@@ -181,6 +194,7 @@ static void raw_frame(struct world *w)
 	memcpy(pkt_append(p, n), w->in, n);
 	w->in += n;
 	w->left -= n;
+	packets++;
 	nic_input(w->s, w->ifindex, p);
 }
 
@@ -268,6 +282,76 @@ static void other_packet(struct world *w)
 	ip_packet(w, proto & 0x40, protos[(proto & 0x3f) % sizeof(protos)], h, n, frag);
 }
 
+/* ---- receive rings ---- */
+
+static void ring_off(struct world *w, unsigned int i)
+{
+	struct ep_ring_config c = { .version = 0 };
+
+	if (!w->ring[i])
+		return;
+	(void)!ep_ring_set(w->eps[i], &c, NULL);
+	free(w->ring[i]);
+	w->ring[i] = NULL;
+}
+
+static void ring_on(struct world *w, unsigned int i)
+{
+	int version = take(w) % 3, reserve = take(w) & 15 ? 0 : take16(w);
+	uint8_t shape = take(w);
+	struct tpacket_req3 q = { .tp_block_size = 4096U << (shape & 1), .tp_block_nr = 1 + (shape >> 1 & 3),
+				  .tp_frame_size = 256U << (shape >> 3 & 3), .tp_retire_blk_tov = shape >> 5,
+				  .tp_sizeof_priv = take(w) };
+	struct ep_ring_config c;
+
+	if (take(w) & 1) /* any shape at all */
+		q.tp_frame_size = take16(w);
+	q.tp_frame_nr = q.tp_frame_size ? q.tp_block_size / q.tp_frame_size * q.tp_block_nr : 0;
+	(void)!ep_setopt(w->eps[i], SOL_PACKET, PACKET_VERSION, &version, sizeof(version));
+	(void)!ep_setopt(w->eps[i], SOL_PACKET, PACKET_RESERVE, &reserve, sizeof(reserve));
+	if (ep_ring_config(w->eps[i], &q, sizeof(q), &c) < 0 || !c.block_nr)
+		return;
+	w->ring_size[i] = (size_t)c.block_size * c.block_nr;
+	w->ring[i] = calloc(1, w->ring_size[i]);
+	if (!w->ring[i])
+		abort();
+	if (ep_ring_set(w->eps[i], &c, w->ring[i]) < 0) {
+		free(w->ring[i]);
+		w->ring[i] = NULL;
+	}
+}
+
+/* What an application may do with its ring: anything. */
+static void ring_call(struct world *w, unsigned int i)
+{
+	uint8_t how = take(w);
+	size_t at, n;
+
+	if (ep_family(w->eps[i]) != AF_PACKET)
+		return;
+	if (!w->ring[i]) {
+		ring_on(w, i);
+		return;
+	}
+	switch (how % 4) {
+	case 0:
+		ring_off(w, i);
+		break;
+	case 1: /* all frames or blocks are the stack's again */
+		for (at = 0; at < w->ring_size[i]; at += 256)
+			memset(w->ring[i] + at, 0, 16);
+		break;
+	case 2:
+		at = (size_t)take16(w) * 4 % w->ring_size[i];
+		n = take(w) % 32;
+		for (; n && at < w->ring_size[i]; n--)
+			w->ring[i][at++] = take(w);
+		break;
+	default:
+		ep_poll(w->eps[i]);
+	}
+}
+
 static void call(struct world *w)
 {
 	static char data[70000];
@@ -279,12 +363,14 @@ static void call(struct world *w)
 	int v;
 
 	if (!e) {
-		if (what & 1)
+		if ((what & 15) == 2)
+			(void)!ep_new(w->s, AF_PACKET, what & 16 ? SOCK_DGRAM : SOCK_RAW, ETHERTYPE_ALL, &w->eps[i]);
+		else if (what & 1)
 			(void)!ep_new(w->s, what & 2 ? AF_INET : AF_INET6, what & 4 ? SOCK_DGRAM : SOCK_STREAM, 0,
 				      &w->eps[i]);
 		return;
 	}
-	switch (what % 12) {
+	switch (what % 13) {
 	case 0:
 		if (!w->eps[k] && ep_accept(e, &n, &a) == 0)
 			w->eps[k] = n;
@@ -315,7 +401,12 @@ static void call(struct world *w)
 		break;
 	case 7:
 		ep_close(e);
+		free(w->ring[i]); /* not touched any more from here on */
+		w->ring[i] = NULL;
 		w->eps[i] = NULL;
+		break;
+	case 12:
+		ring_call(w, i);
 		break;
 	case 8:
 		ep_poll(e);
@@ -355,8 +446,10 @@ static void pass(struct world *w, int64_t ns)
 static void world_end(struct world *w)
 {
 	for (int i = 0; i < EPS; i++)
-		if (w->eps[i])
+		if (w->eps[i]) {
 			ep_close(w->eps[i]);
+			free(w->ring[i]);
+		}
 	pass(w, 4000 * NSEC_PER_SEC);
 	if (stack_memory(w->s) != 0) {
 		fprintf(stderr, "%llu bytes still charged\n", (unsigned long long)stack_memory(w->s));
@@ -369,6 +462,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world w = { .in = data, .left = size, .rng = 1 };
 
+	if (inputs++ == 0)
+		atexit(say_counts);
 	world_start(&w);
 	world_sockets(&w);
 	while (w.left) {
