@@ -42,7 +42,8 @@ struct gofer_config {
  * soft RLIMIT_NOFILE (up to the hard one), capabilities (only CHOWN DAC_OVERRIDE DAC_READ_SEARCH
  * FOWNER FSETID MKNOD SETFCAP are kept), no_new_privs, and last the seccomp filter of
  * platform/host_gofer.tbl, before the first request is read.  Single-threaded.  The descriptors in c
- * stay open; close everything else before.
+ * stay open; close everything else before.  Where an attachment has GOFER_ATTACH_MOUNT a child, the
+ * mounter, keeps CAP_SYS_ADMIN (mounter.c).
  *
  * Returns the exit status of the container's init (0 to 255) when the Sentry sent END; -EPIPE when
  * the connection closed without one; -EPROTO after a malformed request; another negative errno when

@@ -43,6 +43,7 @@ struct gofer_server {
 	struct gofer_node *nodes; /* by fid; owned */
 	uint32_t node_count;      /* room */
 	uint32_t reply_max;       /* agreed size of a message */
+	int mounter;              /* -1: there is none; owned */
 	int end_status;           /* -1, or what END said */
 	char *in, *out;           /* GOFER_MSG_MAX each; owned */
 	char *scratch;            /* GOFER_SCRATCH, 8-byte aligned: directory records; owned */
@@ -167,6 +168,8 @@ int gofer_req_readdir(struct gofer_request *r);
 int gofer_req_fsync(struct gofer_request *r);
 int gofer_req_connect(struct gofer_request *r);
 int gofer_req_bind(struct gofer_request *r);
+int gofer_req_mount(struct gofer_request *r);
+int gofer_req_unmount(struct gofer_request *r);
 
 /*
  * Bind a socket or make a node under a directory: shared by tree.c and sock.c.  Opens what name in
@@ -175,6 +178,11 @@ int gofer_req_bind(struct gofer_request *r);
  */
 int gofer_finish_make(struct gofer_request *r, const struct gofer_make *m, uint32_t dir,
 		      const char *name, uint32_t type);
+
+/* ---- mounter.c ----------------------------------------------------------------------------- */
+
+/* Before rights are given up: a socket to the mounter; negative: none is needed (-1), or none to be had. */
+int gofer_mounter_start(const struct gofer_config *c) must_check;
 
 /* ---- filter.c ------------------------------------------------------------------------------ */
 

@@ -3,6 +3,7 @@ SRCS += gofer/attr.c
 SRCS += gofer/content.c
 SRCS += gofer/fid.c
 SRCS += gofer/filter.c
+SRCS += gofer/mounter.c
 SRCS += gofer/server.c
 SRCS += gofer/sock.c
 SRCS += gofer/tree.c

@@ -66,6 +66,8 @@ enum gofer_type {
 	GOFER_REQ_BIND,        /* gofer_make, name → gofer_attr_reply, the bound socket */
 	GOFER_REQ_CLUNK,       /* gofer_clunk, fids; one-way */
 	GOFER_REQ_END,         /* gofer_end; one-way, the last */
+	GOFER_REQ_MOUNT,       /* gofer_mount → nothing */
+	GOFER_REQ_UNMOUNT,     /* gofer_fid → nothing; the fid is clunked */
 	GOFER_TYPE_COUNT,
 };
 
@@ -108,6 +110,7 @@ enum gofer_attach_flags {
 	GOFER_ATTACH_CONNECT = 1 << 1, /* connecting to host sockets below is allowed */
 	GOFER_ATTACH_BIND = 1 << 2,    /* and making such sockets */
 	GOFER_ATTACH_DEVICES = 1 << 3, /* mknod of device nodes is tried (whiteouts always are) */
+	GOFER_ATTACH_MOUNT = 1 << 4,   /* what is bound below is bound on the host too */
 };
 
 struct gofer_attach_reply {
@@ -295,6 +298,16 @@ struct gofer_fsync {
 /* type: SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. */
 struct gofer_connect {
 	uint32_t fid, type;
+};
+
+/*
+ * Bind source, with the mounts below it if recursive, on target, whose attachment must be one with
+ * GOFER_ATTACH_MOUNT; fid becomes the new mount's root, to be unmounted by.
+ */
+struct gofer_mount {
+	uint32_t source, target;
+	uint32_t fid;
+	uint32_t recursive; /* 0 or 1 */
 };
 
 /* Unknown fids are passed over. */

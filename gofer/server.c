@@ -233,6 +233,10 @@ static const struct row rows[GOFER_TYPE_COUNT] = {
 				sizeof(struct gofer_connect), 0, { 0 }, 0, false },
 	[GOFER_REQ_BIND] = { "bind", gofer_req_bind, GOFER_READY, sizeof(struct gofer_make), NAME1,
 			     { AT(gofer_make, name_size) }, AT(gofer_make, text_size), false },
+	[GOFER_REQ_MOUNT] = { "mount", gofer_req_mount, GOFER_READY, sizeof(struct gofer_mount), 0,
+			      { 0 }, 0, false },
+	[GOFER_REQ_UNMOUNT] = { "unmount", gofer_req_unmount, GOFER_READY, sizeof(struct gofer_fid), 0,
+				{ 0 }, AT(gofer_fid, reserved), false },
 	[GOFER_REQ_CLUNK] = { "clunk", req_clunk, GOFER_READY, sizeof(struct gofer_clunk),
 			      GOFER_CLUNK_MAX * sizeof(uint32_t), { 0 }, AT(gofer_clunk, reserved),
 			      true },
@@ -333,6 +337,7 @@ int gofer_server_init(struct gofer_server *s, const struct gofer_config *c)
 				    .config = c,
 				    .state = GOFER_NEW,
 				    .reply_max = GOFER_MSG_MIN,
+				    .mounter = -1,
 				    .end_status = -1 };
 	s->in = mem_alloc(GOFER_MSG_MAX);
 	s->out = mem_alloc(GOFER_MSG_MAX);
@@ -347,6 +352,7 @@ void gofer_server_fini(struct gofer_server *s)
 {
 	for (uint32_t fid = 0; fid < s->node_count; fid++)
 		gofer_node_clunk(s, fid);
+	host_close_fd(&s->mounter);
 	mem_free(s->nodes);
 	mem_free(s->in);
 	mem_free(s->out);
@@ -406,15 +412,18 @@ static int prepare(const struct gofer_config *c)
 
 int gofer_main(const struct gofer_config *c)
 {
+	int err, mounter = gofer_mounter_start(c);
 	struct gofer_server s;
-	int err;
 
+	if (mounter < -1)
+		log_warn("no mounter: %s", strerrordesc_np(-mounter));
 	err = prepare(c);
 	if (err < 0)
 		return err;
 	err = gofer_server_init(&s, c);
 	if (err < 0)
 		return err;
+	s.mounter = mounter < 0 ? -1 : mounter;
 	if (!(c->flags & GOFER_NO_FILTER)) {
 		mem_drop_text();
 		err = gofer_filter_load(c);

@@ -209,7 +209,13 @@ static int open_bind(const struct oci_spec *spec, size_t i, struct attach *a, st
 		a->flags = GOFER_ATTACH_RDONLY | GOFER_ATTACH_CONNECT;
 		make_readonly(a->fd);
 	}
-	a->follows = m->is_dir && (m->propagation & (MS_SLAVE_ | MS_SHARED_));
+	if (m->is_dir && (m->propagation & MS_SLAVE_))
+		a->tree = SPAWN_TREE_SLAVE;
+	if (m->is_dir && (m->propagation & MS_SHARED_)) {
+		a->tree = SPAWN_TREE_PEER;
+		if (!(a->flags & GOFER_ATTACH_RDONLY))
+			a->flags |= GOFER_ATTACH_MOUNT;
+	}
 	return 0;
 }
 
@@ -274,6 +280,24 @@ int attach_describe(struct oci_spec *spec, struct err *e)
 	return e->error;
 }
 
+/* What is bound on a peer of the host's must be in the same mount namespace, or Linux refuses. */
+static void place_sources(const struct container_config *c, struct attach *a, size_t count)
+{
+	bool peers = false;
+
+	for (size_t i = 0; i < count; i++)
+		peers = peers || a[i].tree == SPAWN_TREE_PEER;
+	if (!peers)
+		return;
+	a[0].tree = SPAWN_TREE_PRIVATE;
+	for (size_t i = 0; i < c->mount_count; i++) {
+		struct attach *at = c->mounts[i].attach > 0 ? &a[c->mounts[i].attach] : NULL;
+
+		if (at != NULL && c->mounts[i].is_dir && at->tree == SPAWN_TREE_NONE)
+			at->tree = SPAWN_TREE_PRIVATE;
+	}
+}
+
 static int open_all(const struct oci_spec *spec, enum overlay_choice overlay, struct attach **out,
 		    size_t *count, struct err *e)
 {
@@ -292,6 +316,7 @@ static int open_all(const struct oci_spec *spec, enum overlay_choice overlay, st
 			goto close_all;
 		n++;
 	}
+	place_sources(c, a, n);
 	*out = a;
 	*count = n;
 	return 0;

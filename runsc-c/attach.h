@@ -14,11 +14,12 @@
 
 #include "runsc-c/err.h"
 #include "runsc-c/oci_spec.h"
+#include "runsc-c/spawn.h"
 
 struct attach {
 	int fd;
 	uint32_t flags; /* enum gofer_attach_flags */
-	bool follows;   /* mounts that the host makes later below its source shall be seen */
+	enum spawn_tree tree; /* in the Gofer's mount namespace: the host's later mounts are seen, or both ways */
 };
 
 /* Tell the Sentry's description which mount has which attach point (mounts[i].attach, is_dir). */

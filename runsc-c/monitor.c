@@ -169,6 +169,7 @@ static pid_t start_gofer(struct monitor *m, int null, int *pidfd, struct err *e)
 	char *flags, *p;
 	const char *argv[4] = { "runsc-c", "gofer", NULL, NULL };
 	struct spawn s = { .staging = m->state_path, .argv = argv, .exe_fd = m->exe };
+	enum spawn_tree *kinds;
 	int *fds, *trees;
 
 	if (m->attached == NULL &&
@@ -178,8 +179,9 @@ static pid_t start_gofer(struct monitor *m, int null, int *pidfd, struct err *e)
 	count = m->attached_count;
 	fds = mem_calloc(count + 5, sizeof(int));
 	trees = mem_calloc(count, sizeof(int));
+	kinds = mem_calloc(count, sizeof(*kinds));
 	flags = p = mem_calloc(count, 12);
-	if (fds == NULL || trees == NULL || flags == NULL)
+	if (fds == NULL || trees == NULL || kinds == NULL || flags == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	fds[n++] = null;
 	fds[n++] = null;
@@ -189,13 +191,16 @@ static pid_t start_gofer(struct monitor *m, int null, int *pidfd, struct err *e)
 	for (size_t i = 0; i < count; i++) {
 		fds[n++] = a[i].fd;
 		p += sprintf(p, "%s%u", i > 0 ? "," : "", a[i].flags);
-		if (a[i].follows)
-			trees[s.tree_count++] = a[i].fd;
+		if (a[i].tree == SPAWN_TREE_NONE)
+			continue;
+		kinds[s.tree_count] = a[i].tree;
+		trees[s.tree_count++] = a[i].fd;
 	}
 	argv[2] = flags;
 	s.fds = fds;
 	s.fd_count = n;
 	s.trees = trees;
+	s.tree_kinds = kinds;
 	return spawn_jailed(&s, m->sync, pidfd, e); /* what was allocated is freed by closing down */
 }
 

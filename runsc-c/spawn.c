@@ -114,17 +114,18 @@ static int detached_procfs(void)
 }
 
 /*
- * A mount receives its master's events in a mount namespace only, not while it is detached.  Nothing
- * goes the other way.  Where it can't be done (a user namespace's mounts) it stays as it is.
+ * A mount receives its master's events in a mount namespace only, not while it is detached.
+ * Where it can't be done (a user namespace's mounts) it stays as it is.
  */
-static void attach_tree(int tree, const char *name)
+static void attach_tree(int tree, enum spawn_tree kind, const char *name)
 {
-	struct mount_attr slave = { .propagation = MS_SLAVE_ };
+	struct mount_attr attr = { .propagation = kind == SPAWN_TREE_SLAVE ? MS_SLAVE_ : MS_PRIVATE_ };
 
 	if (mkdir(name, 0555) == 0 && host_call6(SYS_move_mount, tree, (long)"", AT_FDCWD, (long)name,
-						 MOVE_MOUNT_F_EMPTY_PATH, 0) == 0)
+						 MOVE_MOUNT_F_EMPTY_PATH, 0) == 0 &&
+	    kind != SPAWN_TREE_PEER)
 		host_call6(SYS_mount_setattr, tree, (long)"", AT_EMPTY_PATH | AT_RECURSIVE,
-			   (long)&slave, sizeof(slave), 0);
+			   (long)&attr, sizeof(attr), 0);
 }
 
 /*
@@ -143,7 +144,7 @@ static int empty_root(const struct spawn *s)
 		return -errno;
 	for (size_t i = 0; i < s->tree_count; i++) {
 		snprintf(name, sizeof(name), "%zu", i);
-		attach_tree(s->trees[i], name);
+		attach_tree(s->trees[i], s->tree_kinds[i], name);
 	}
 	if ((s->tree_count && mount("none", ".", NULL, flags | MS_REMOUNT_ | MS_BIND_ | MS_RDONLY_,
 				    NULL) < 0) ||

@@ -17,13 +17,22 @@
 /* In the list of descriptors: a procfs of the new pid namespace goes here. */
 #define SPAWN_PROCFS (-2)
 
+/* What becomes of mounts that are made later below a tree's source on the host, or below the tree. */
+enum spawn_tree {
+	SPAWN_TREE_NONE,    /* not put into the mount namespace */
+	SPAWN_TREE_PRIVATE, /* nothing: it is there so that parts of it can be bound elsewhere */
+	SPAWN_TREE_SLAVE,   /* the host's are seen */
+	SPAWN_TREE_PEER,    /* both ways */
+};
+
 struct spawn {
 	const char *staging;     /* an existing directory, to mount the empty root on */
 	const char *const *argv; /* argv[1] is the hidden subcommand */
 	const int *fds;          /* become 0, 1, 2, … in the new process; all others are closed */
 	size_t fd_count;
-	const int *trees;        /* detached mounts (open_tree(2)) that are to receive what is mounted later */
-	size_t tree_count;       /* on the host below their sources: they go into its mount namespace */
+	const int *trees;        /* detached mounts (open_tree(2)) that go into its mount namespace */
+	const enum spawn_tree *tree_kinds; /* how, each */
+	size_t tree_count;
 	int exe_fd;              /* our executable */
 	bool nobody;             /* user namespace, no capabilities */
 	bool new_net;

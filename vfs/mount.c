@@ -173,6 +173,9 @@ void mount_put(struct mount *m)
 	if (!m || !ref_put(&m->ref))
 		return;
 	ASSERT(!m->parent && list_empty(&m->children));
+	if (m->outside_of)
+		m->outside_of->ops->unbind_outside(m->outside_of, m->outside);
+	super_put(m->outside_of);
 	dentry_put(m->mountpoint);
 	dentry_put(m->root);
 	super_unpin(m->sb);

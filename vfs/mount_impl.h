@@ -44,6 +44,8 @@ struct mount {
 	bool locked;               /* (n) came with a more privileged user namespace's tree: stays */
 	unsigned long locked_flags; /* (n) of flags, those that came with it: MS_RELATIME: atime */
 	bool expiring;             /* (n) MNT_EXPIRE was tried */
+	struct super *outside_of;  /* counted: there is such a mount outside too (bind_outside()) */
+	uint32_t outside;          /* its handle; both set once, by the binder, who holds a reference */
 	char *device;              /* (c) owned; first field of /proc/mounts; NULL: "none" */
 	/* Scratch, (n): only within one operation. */
 	struct list work;          /* worklists of operations */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "vfs/landlock.h"
 #include "vfs/mount_api.h"
@@ -297,8 +298,9 @@ bool mount_has_locked_children(struct mount *m, struct dentry *root)
 	return false;
 }
 
+/* *out: the new mount, with a reference, if somebody outside of the sandbox shares the one it is on. */
 static int bind_locked(struct vfs_ctx *c, const struct path *old, const struct path *p,
-		       bool recursive, struct mount_gone *gone)
+		       bool recursive, struct mount **out, struct mount_gone *gone)
 {
 	struct mount *m;
 	int err;
@@ -317,12 +319,32 @@ static int bind_locked(struct vfs_ctx *c, const struct path *old, const struct p
 		err = mount_attach_tree(m, p, gone);
 	if (err < 0)
 		mount_tree_discard(m, gone);
+	else if (mount_shared(p->mnt) && p->mnt->sb->ops->bind_outside)
+		*out = mount_get(m);
 	return err;
+}
+
+/* The bind stands whatever comes of this, as it does for peers that can't be reached. */
+static void bind_outside(struct mount *m, const struct path *old, const struct path *p, bool recursive)
+{
+	struct super *sb = p->mnt->sb;
+	uint32_t handle;
+	int err = sb->ops->bind_outside(sb, dentry_inode(p->dentry), dentry_inode(old->dentry), recursive,
+					&handle);
+
+	if (err < 0) {
+		log_info("a bind in a shared mount is not seen outside: %d", err);
+		return;
+	}
+	super_get(sb);
+	m->outside = handle;
+	m->outside_of = sb;
 }
 
 static int do_bind(struct vfs_ctx *c, const char *source, const struct path *at, bool recursive)
 {
 	struct path old, p = *at;
+	struct mount *outside = NULL;
 	struct mount_gone gone;
 	int err;
 
@@ -335,8 +357,11 @@ static int do_bind(struct vfs_ctx *c, const char *source, const struct path *at,
 	path_get(&p);
 	err = mount_lock_mountpoint(c, &p);
 	if (err == 0)
-		err = bind_locked(c, &old, &p, recursive, &gone);
+		err = bind_locked(c, &old, &p, recursive, &outside, &gone);
 	mounts_unlock(&gone);
+	if (outside)
+		bind_outside(outside, &old, &p, recursive);
+	mount_put(outside);
 	path_put(&p);
 	path_put(&old);
 	return err;

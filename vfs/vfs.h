@@ -139,6 +139,13 @@ struct super_ops {
 	int (*reconfigure)(struct super *sb, const char *data);
 	/* A dentry (new reference) of the inode with this number.  -ESTALE.  Empty: no file handles. */
 	int (*find_inode)(struct vfs_ctx *c, struct super *sb, uint64_t ino, struct dentry **out);
+	/*
+	 * A mount of source was bound on at, which is ours, in a shared mount: whoever shares it outside of
+	 * the sandbox is to see that.  *handle: not 0, for unbind_outside().  May sleep.  Empty: nobody does.
+	 */
+	int (*bind_outside)(struct super *sb, struct inode *at, struct inode *source, bool recursive,
+			    uint32_t *handle);
+	void (*unbind_outside)(struct super *sb, uint32_t handle);
 	/* A dentry with dentry_priv() != NULL goes away.  Empty: nothing to release. */
 	void (*dentry_free)(struct dentry *d);
 };

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# propagation.sh: mounts that the host makes below a bind after the container's start are seen inside where
+# propagation.sh: mounts that the host makes below a bind after the container's start are seen inside, and binds made
+# inside on the host (rshared), where
 # config.json says rslave or rshared, and not elsewhere; what is seen inside doesn't keep the host from unmounting.
 # Needs the real Sentry and a busybox; run in a mount namespace of its own.
 set -u
@@ -29,7 +30,7 @@ becomes() {
 mkdir -p "$T"/b/rootfs/{bin,dev,proc,sys,rslave,rshared,rprivate} "$T/other/d"
 echo late > "$T/other/flag"
 cp "$BUSYBOX" "$T/b/rootfs/bin/busybox"
-for n in sh ls cat sleep; do ln -s busybox "$T/b/rootfs/bin/$n"; done
+for n in sh ls cat sleep mount umount; do ln -s busybox "$T/b/rootfs/bin/$n"; done
 for k in rslave rshared rprivate; do
 	mkdir -p "$T/$k/sub"
 	mount --bind "$T/$k" "$T/$k" && mount --make-shared "$T/$k"
@@ -41,6 +42,8 @@ T = sys.argv[1]
 c = json.load(open(T + "/b/config.json"))
 c["process"]["terminal"] = False
 c["process"]["args"] = ["sleep", "1000"]
+for s in "bounding", "effective", "permitted":
+    c["process"]["capabilities"][s].append("CAP_SYS_ADMIN")
 for k in "rslave", "rshared", "rprivate":
     c["mounts"].append({"destination": "/" + k, "type": "bind", "source": T + "/" + k, "options": ["rbind", k]})
 json.dump(c, open(T + "/b/config.json", "w"))
@@ -56,6 +59,18 @@ for k in rslave rshared; do
 	is "$k: its names" "$(echo $(x ls "/$k/sub"))" "d flag"
 done
 is "rprivate: nothing arrives" "$(x ls /rprivate/sub)" ""
+# A bind made inside is seen on the host only where it is shared, and goes with the one inside.
+mkdir "$T"/{rslave,rshared,rprivate}/inner
+for k in rslave rshared rprivate; do
+	x mount --bind /bin "/$k/inner"
+	is "$k: a bind inside" "$(x ls "/$k/inner/busybox")" "/$k/inner/busybox"
+done
+is "rshared: the host sees it" "$(ls "$T/rshared/inner" | grep -c busybox)" 1
+is "rslave, rprivate: the host doesn't" "$(ls "$T/rslave/inner" "$T/rprivate/inner" | grep -c busybox)" 0
+for k in rslave rshared rprivate; do
+	is "$k: umount inside" "$(x umount "/$k/inner" 2>&1; x ls "/$k/inner")" ""
+done
+is "rshared: gone on the host" "$(ls "$T/rshared/inner")" ""
 for k in rslave rshared rprivate; do
 	becomes "$k: the host may unmount" "umount $T/$k/sub && echo done" done
 	becomes "$k: it is gone" "x ls /$k/sub" ""

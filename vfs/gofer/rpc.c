@@ -347,6 +347,22 @@ int grpc_fsync(struct gconn *g, uint32_t fid, uint32_t flags)
 	return call_empty(g, &c, NULL);
 }
 
+int grpc_mount(struct gconn *g, uint32_t source, uint32_t target, uint32_t fid, bool recursive)
+{
+	struct gofer_mount q = { source, target, fid, recursive };
+	struct gconn_call c = CALL(GOFER_REQ_MOUNT, q);
+
+	return call_empty(g, &c, NULL);
+}
+
+int grpc_unmount(struct gconn *g, uint32_t fid)
+{
+	struct gofer_fid q = { fid, 0 };
+	struct gconn_call c = CALL(GOFER_REQ_UNMOUNT, q);
+
+	return call_empty(g, &c, NULL);
+}
+
 int grpc_connect(struct gconn *g, uint32_t fid, uint32_t type, int *fd)
 {
 	struct gofer_connect q = { fid, type };

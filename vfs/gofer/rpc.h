@@ -81,6 +81,9 @@ int grpc_setxattr(struct gconn *g, uint32_t fid, const char *name, const void *v
 int grpc_removexattr(struct gconn *g, uint32_t fid, const char *name);
 int grpc_statfs(struct gconn *g, uint32_t fid, struct gofer_statfs *out);
 int grpc_fsync(struct gconn *g, uint32_t fid, uint32_t flags);
+/* source bound on target on the host, fid its root; and the way back, which clunks fid. */
+int grpc_mount(struct gconn *g, uint32_t source, uint32_t target, uint32_t fid, bool recursive);
+int grpc_unmount(struct gconn *g, uint32_t fid);
 int grpc_connect(struct gconn *g, uint32_t fid, uint32_t type, int *fd);
 
 /* The checks on attributes, for those that come beside other things. */

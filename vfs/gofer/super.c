@@ -343,6 +343,41 @@ static int gfs_sync(struct super *sb)
 	return grpc_fsync(gs->conn, gs->root_fid, GOFER_FSYNC_FS);
 }
 
+/* Only what the same Gofer serves can be bound on the host. */
+static int gfs_bind_outside(struct super *sb, struct inode *at, struct inode *source, bool recursive,
+			    uint32_t *handle)
+{
+	struct gfs_super *gs = gfs_super(sb);
+	uint32_t from, to, fid;
+	int err;
+
+	if (!(gs->attach_flags & GOFER_ATTACH_MOUNT))
+		return -EPERM;
+	if (source->sb->type != sb->type || gfs_super(source->sb)->conn != gs->conn)
+		return -EXDEV;
+	err = gfs_fid(gfs_inode(source), &from);
+	if (err == 0)
+		err = gfs_fid(gfs_inode(at), &to);
+	if (err == 0)
+		err = gconn_fid_alloc(gs->conn, &fid);
+	if (err < 0)
+		return err;
+	err = grpc_mount(gs->conn, from, to, fid, recursive);
+	if (err < 0)
+		gconn_fid_free(gs->conn, fid);
+	else
+		*handle = fid + 1;
+	return err;
+}
+
+static void gfs_unbind_outside(struct super *sb, uint32_t handle)
+{
+	struct gfs_super *gs = gfs_super(sb);
+
+	(void)grpc_unmount(gs->conn, handle - 1);
+	gconn_fid_free(gs->conn, handle - 1);
+}
+
 static void gfs_show_options(struct super *sb, struct buf *b)
 {
 	buf_puts(b, gfs_super(sb)->exclusive ? ",cache=exclusive" : ",cache=shared");
@@ -354,6 +389,8 @@ static const struct super_ops gfs_super_ops = {
 	.sync = gfs_sync,
 	.inode_free = gfs_inode_free,
 	.show_options = gfs_show_options,
+	.bind_outside = gfs_bind_outside,
+	.unbind_outside = gfs_unbind_outside,
 };
 
 /* The root inode and dentry of a super whose members are set. */
