@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <stdatomic.h>
 #include <sys/syscall.h>
 
 #include "lib/fiber.h"
+#include "lib/mutex.h"
 #include "platform/host.h"
 #include "sentry/sys/dispatch.h"
 #include "sys_calls.h"
@@ -33,11 +35,36 @@ long sys_futex_waitv(struct task *t, uaddr_t waiters, unsigned int count, unsign
 	return -ENATIVE;
 }
 
+/*
+ * The barrier for everybody takes the host a grace period (tens of ms), on a worker.  Workers are few and serve all
+ * containers, so one at a time waits, for all who came before it began.  The mutex is held over that host call.
+ */
+static struct {
+	struct mutex mutex;
+	_Atomic(uint64_t) begun;
+	long result; /* (mutex) the last one's; a host may have no such barrier */
+} barrier = { .mutex = { .waiters = LIST_INIT(barrier.mutex.waiters), .rank = LOCK_LEAF } };
+
+static long barrier_global(void)
+{
+	uint64_t seen = atomic_load_explicit(&barrier.begun, memory_order_seq_cst);
+	long r;
+
+	mutex_lock(&barrier.mutex);
+	if (atomic_load_explicit(&barrier.begun, memory_order_relaxed) == seen) {
+		atomic_store_explicit(&barrier.begun, seen + 1, memory_order_seq_cst);
+		worker_block_begin();
+		barrier.result = host_call(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+		worker_block_end();
+	}
+	r = barrier.result;
+	mutex_unlock(&barrier.mutex);
+	return r;
+}
+
 /* The stub's too where the barrier is for its process alone. */
 long sys_membarrier(struct task *t, int cmd, unsigned int flags, int cpu)
 {
-	long r;
-
 	(void)t, (void)cpu;
 	if (flags)
 		return -EINVAL;
@@ -46,10 +73,7 @@ long sys_membarrier(struct task *t, int cmd, unsigned int flags, int cpu)
 		return 0;
 	case MEMBARRIER_CMD_GLOBAL:
 	case MEMBARRIER_CMD_GLOBAL_EXPEDITED: /* the former does more, and asks for no registration */
-		worker_block_begin();
-		r = host_call(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-		worker_block_end();
-		return r;
+		return barrier_global();
 	default:
 		return -ENATIVE;
 	}
