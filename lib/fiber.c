@@ -133,6 +133,13 @@ struct fiber *fiber_self(void)
 	return w ? w->current : NULL;
 }
 
+void *fiber_arg(fiber_fn *fn)
+{
+	struct fiber *f = fiber_self();
+
+	return f && f->fn == fn ? f->arg : NULL;
+}
+
 /* ---- switching ---- */
 
 /* From the fiber to its worker; returns when some worker runs the fiber again. */

@@ -40,6 +40,8 @@ void fiber_free(struct fiber *f);
 void fiber_start(struct fiber *f);
 /* The running fiber, NULL on a worker's own stack and on other host threads. */
 struct fiber *fiber_self(void);
+/* What the calling fiber was made with, if it runs fn; else NULL. */
+void *fiber_arg(fiber_fn *fn);
 /* Let others run first. */
 void fiber_yield(void);
 

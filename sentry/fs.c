@@ -15,6 +15,7 @@
 #include "sentry/socket/netlink.h"
 #include "sentry/socket/proc_net.h"
 #include "sentry/socket/socket.h"
+#include "sentry/sys/fanotify.h"
 #include "sentry/sys/fowner.h"
 #include "sentry/sysfs/sysfs.h"
 #include "sentry/task/task_impl.h"
@@ -108,6 +109,8 @@ int sentry_fs_init(void)
 		err = sys_net_init();
 	if (!err)
 		err = ipc_init();
+	if (!err)
+		err = sys_fanotify_setup();
 	aio_module_init();
 	if (!err)
 		tty_init();

@@ -15,6 +15,7 @@ UNIT_TESTS += tests/unit/sentry/test_tty_ldisc.c
 UNIT_TESTS += tests/unit/sentry/test_tty_pty.c
 SRCS += sentry/sys/epoll.c
 SRCS += sentry/sys/eventfd.c
+SRCS += sentry/sys/fanotify.c
 SRCS += sentry/sys/fowner.c
 SRCS += sentry/sys/fsinfo.c
 SRCS += sentry/sys/keys.c

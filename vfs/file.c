@@ -12,10 +12,12 @@
  * Linux: fs/file_table.c, fs/read_write.c.
  */
 #include "vfs/dnotify.h"
+#include "vfs/fanotify.h"
 #include "vfs/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fanotify.h>
 #include <linux/fs.h>
 #include <signal.h>
 #include <string.h>
@@ -126,10 +128,8 @@ void file_put(struct file *f)
 		return;
 	if (!list_empty(&f->epolls))
 		epoll_forget_file(f);
-	if (f->holds & FILE_HOLDS_OPEN) {
-		fsnotify_dentry(f->path.dentry,
-				f->kind & FILE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
-	}
+	if (f->holds & FILE_HOLDS_OPEN)
+		fsnotify_file(f, f->kind & FILE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	dnotify_file_gone(f);
 	if (f->owner)
 		f->owner->free(f->owner);
@@ -172,9 +172,12 @@ static ssize_t read_at(struct vfs_ctx *c, struct file *f, struct uio *dst, int64
 		return -EBADF;
 	if (!f->ops->read)
 		return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
+	n = fanotify_ask(c, f, FAN_ACCESS_PERM);
+	if (n < 0)
+		return n;
 	n = f->ops->read(c, f, dst, pos, rwf_of(f, rwf));
 	if (n > 0)
-		fsnotify_dentry(f->path.dentry, IN_ACCESS);
+		fsnotify_file(f, IN_ACCESS);
 	return n;
 }
 
@@ -290,7 +293,7 @@ static ssize_t write_at(struct vfs_ctx *c, struct file *f, struct uio *src, int6
 	if (cut)
 		uio_extend(src, cut);
 	if (n > 0)
-		fsnotify_dentry(f->path.dentry, IN_MODIFY);
+		fsnotify_file(f, IN_MODIFY);
 	else if (n == -EPIPE && (f->kind & FILE_SIGPIPE))
 		vfs_raise(c, SIGPIPE);
 	return n;

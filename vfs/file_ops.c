@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fanotify.h>
 #include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
@@ -22,6 +23,7 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "lib/overflow.h"
+#include "vfs/fanotify.h"
 #include "vfs/file.h"
 #include "vfs/landlock.h"
 #include "vfs/poll.h"
@@ -208,6 +210,9 @@ int file_readdir(struct vfs_ctx *c, struct file *f, struct dir_emit *e)
 		return -EBADF;
 	if (!f->ops->readdir)
 		return -ENOTDIR;
+	err = fanotify_ask(c, f, FAN_ACCESS_PERM);
+	if (err < 0)
+		return err;
 	mutex_lock(&f->pos_lock);
 	if (dentry_unlinked(f->path.dentry))
 		err = -ENOENT;
@@ -215,7 +220,7 @@ int file_readdir(struct vfs_ctx *c, struct file *f, struct dir_emit *e)
 		err = f->ops->readdir(c, f, e);
 	mutex_unlock(&f->pos_lock);
 	if (err == 0) {
-		fsnotify_dentry(f->path.dentry, IN_ACCESS);
+		fsnotify_file(f, IN_ACCESS);
 		if (!(atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NOATIME))
 			inode_touch_atime(f->inode, f->path.mnt);
 	}
@@ -291,7 +296,7 @@ int file_fallocate(struct vfs_ctx *c, struct file *f, int mode, int64_t off, int
 	if (err == 0)
 		err = f->ops->fallocate(c, f, mode, off, len);
 	if (err == 0)
-		fsnotify_dentry(f->path.dentry, IN_MODIFY);
+		fsnotify_file(f, IN_MODIFY);
 	return err;
 }
 
@@ -319,7 +324,7 @@ int file_truncate(struct vfs_ctx *c, struct file *f, int64_t size)
 	err = inode_setattr_locked(c, f->inode, &a);
 	mutex_unlock(&f->inode->lock);
 	if (err == 0)
-		fsnotify_dentry(f->path.dentry, IN_MODIFY);
+		fsnotify_file(f, IN_MODIFY);
 	return err;
 }
 

@@ -17,16 +17,19 @@
 #define FILEID_INO64_GEN 0x81 /* can't be opened */
 #define FILEID_TMPFS     1
 
-int handle_of(const struct path *p, bool fid_only, struct handle *out)
+int handle_of_inode(const struct inode *i, bool fid_only, struct handle *out)
 {
-	const struct inode *i = dentry_inode(p->dentry);
-
 	if (!fid_only && !i->sb->ops->find_inode)
 		return -EOPNOTSUPP;
 	out->type = fid_only ? FILEID_INO64_GEN : FILEID_TMPFS;
 	memcpy(out->bytes, &i->ino, sizeof(i->ino));
 	memset(out->bytes + sizeof(i->ino), 0, HANDLE_SIZE - sizeof(i->ino)); /* no generations */
 	return 0;
+}
+
+int handle_of(const struct path *p, bool fid_only, struct handle *out)
+{
+	return handle_of_inode(dentry_inode(p->dentry), fid_only, out);
 }
 
 int handle_find(struct vfs_ctx *c, const struct path *at, const struct handle *h, struct path *out)

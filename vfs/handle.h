@@ -15,6 +15,7 @@ struct handle {
 };
 
 /* fid_only: for comparing alone.  -EOPNOTSUPP. */
+int handle_of_inode(const struct inode *i, bool fid_only, struct handle *out) must_check;
 int handle_of(const struct path *p, bool fid_only, struct handle *out) must_check;
 /* What h names, in at's mount.  -ESTALE. */
 int handle_find(struct vfs_ctx *c, const struct path *at, const struct handle *h, struct path *out)

@@ -29,6 +29,7 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "vfs/dnotify.h"
+#include "vfs/fanotify.h"
 #include "vfs/file.h"
 #include "vfs/poll.h"
 #include "vfs/vfs_impl.h"
@@ -223,9 +224,10 @@ void fsnotify_inode(struct inode *i, uint32_t mask)
 	dnotify_event(i, mask);
 	if (!nobody_watches() && watched(i))
 		notify_inode(i, mask | dir_bit(i), 0, NULL, 0);
+	fanotify_inode(i, mask);
 }
 
-void fsnotify_dentry(struct dentry *d, uint32_t mask)
+static void notify_dentry(struct dentry *d, uint32_t mask)
 {
 	char name[NAME_LEN_MAX + 1];
 	struct inode *i = dentry_inode(d);
@@ -246,11 +248,27 @@ void fsnotify_dentry(struct dentry *d, uint32_t mask)
 		notify_inode(i, mask, 0, NULL, 0);
 }
 
-void fsnotify_name(struct inode *dir, const char *name, uint32_t mask, uint32_t cookie)
+void fsnotify_dentry(struct dentry *d, uint32_t mask)
+{
+	notify_dentry(d, mask);
+	fanotify_dentry(d, mask);
+}
+
+void fsnotify_file(const struct file *f, uint32_t mask)
+{
+	if (f->kind & FILE_NONOTIFY)
+		return;
+	notify_dentry(f->path.dentry, mask & IN_ALL_EVENTS);
+	fanotify_file(f, mask);
+}
+
+void fsnotify_name(struct inode *dir, struct inode *child, const char *name, uint32_t mask,
+		   uint32_t cookie)
 {
 	dnotify_event(dir, mask);
 	if (!nobody_watches() && watched(dir))
 		notify_inode(dir, mask, cookie, name, 0);
+	fanotify_name(dir, child, name, mask);
 }
 
 void fsnotify_move(struct inode *old_dir, const char *old_name, struct inode *new_dir,
@@ -260,11 +278,11 @@ void fsnotify_move(struct inode *old_dir, const char *old_name, struct inode *ne
 
 	if (old_dir == new_dir)
 		dnotify_event(old_dir, DNOTIFY_RENAME);
-	if (nobody_watches() && !dnotify_used())
+	if (nobody_watches() && !dnotify_used() && !fanotify_used())
 		return;
 	cookie = atomic_fetch_add_explicit(&notify.next_cookie, 1, memory_order_relaxed);
-	fsnotify_name(old_dir, old_name, IN_MOVED_FROM | dir_bit(moved), cookie);
-	fsnotify_name(new_dir, new_name, IN_MOVED_TO | dir_bit(moved), cookie);
+	fsnotify_name(old_dir, moved, old_name, IN_MOVED_FROM | dir_bit(moved), cookie);
+	fsnotify_name(new_dir, moved, new_name, IN_MOVED_TO | dir_bit(moved), cookie);
 	fsnotify_inode(moved, IN_MOVE_SELF);
 }
 
@@ -272,6 +290,8 @@ void fsnotify_deleted(struct inode *i)
 {
 	struct in_watch *w;
 
+	fanotify_inode(i, IN_DELETE_SELF);
+	fanotify_inode_gone(i);
 	if (nobody_watches() || !watched(i))
 		return;
 	notify_inode(i, IN_DELETE_SELF | dir_bit(i), 0, NULL, 0);

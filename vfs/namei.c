@@ -19,6 +19,7 @@
 #include "lib/annotations.h"
 #include "lib/mem.h"
 #include "vfs/landlock.h"
+#include "vfs/protected.h"
 #include "vfs/user_ns.h"
 #include "vfs/mount_impl.h"
 
@@ -135,7 +136,7 @@ static void creation_done(struct vfs_ctx *c, struct creation *cr, uint32_t mode)
 	dentry_hash(cr->d);
 	if (!S_ISLNK(i->mode))
 		acl_inherit(c, cr->di, i, mode);
-	fsnotify_name(cr->di, dentry_name(cr->d), IN_CREATE | (S_ISDIR(i->mode) ? IN_ISDIR : 0), 0);
+	fsnotify_name(cr->di, i, dentry_name(cr->d), IN_CREATE | (S_ISDIR(i->mode) ? IN_ISDIR : 0), 0);
 }
 
 int vfs_mkdir(struct vfs_ctx *c, const struct path *at, const char *name, uint32_t mode)
@@ -270,15 +271,13 @@ int vfs_symlink(struct vfs_ctx *c, const char *target, const struct path *at, co
 
 /* ---- link ------------------------------------------------------------------------------------- */
 
-/*
- * /proc/sys/fs/protected_hardlinks, on as in all distributions: files of others are linked only when
- * they are plain and may be read and written.
- */
+/* fs.protected_hardlinks: files of others are linked only when plain and readable and writable. */
 static int may_link(struct vfs_ctx *c, struct inode *i)
 {
 	const uint32_t sgid_exec = S_ISGID | S_IXGRP;
 
-	if (inode_owner_or_capable(c, i))
+	if (!atomic_load_explicit(&protected_names.hardlinks, memory_order_relaxed) ||
+	    inode_owner_or_capable(c, i))
 		return 0;
 	if (!S_ISREG(i->mode) || (i->mode & S_ISUID) || (i->mode & sgid_exec) == sgid_exec ||
 	    inode_permission(c, i, MAY_READ | MAY_WRITE) < 0)
@@ -326,7 +325,7 @@ static int link_locked(struct vfs_ctx *c, struct creation *cr, const struct path
 		ASSERT(dentry_inode(cr->d));
 		dentry_hash(cr->d);
 		fsnotify_inode(i, IN_ATTRIB);
-		fsnotify_name(cr->di, dentry_name(cr->d), IN_CREATE, 0);
+		fsnotify_name(cr->di, i, dentry_name(cr->d), IN_CREATE, 0);
 	}
 	return err;
 }
@@ -395,7 +394,7 @@ static int unlink_locked(struct vfs_ctx *c, struct walk *w, struct dentry *d)
 	if (err < 0)
 		return err;
 	fsnotify_inode(i, IN_ATTRIB);
-	fsnotify_name(di, dentry_name(d), IN_DELETE, 0);
+	fsnotify_name(di, i, dentry_name(d), IN_DELETE, 0);
 	mount_detach_dentry(d);
 	removed(dir, d);
 	return 0;
@@ -474,7 +473,7 @@ static int rmdir_locked(struct vfs_ctx *c, struct walk *w, struct dentry *d)
 	mutex_unlock(&i->lock);
 	if (err < 0)
 		return err;
-	fsnotify_name(di, dentry_name(d), IN_DELETE | IN_ISDIR, 0);
+	fsnotify_name(di, i, dentry_name(d), IN_DELETE | IN_ISDIR, 0);
 	mount_detach_dentry(d);
 	dentry_drop(d); /* negative children too */
 	removed(dir, d);

@@ -13,13 +13,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fanotify.h>
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
 
+#include "vfs/fanotify.h"
 #include "vfs/file.h"
 #include "vfs/landlock.h"
 #include "vfs/pipe.h"
+#include "vfs/protected.h"
 #include "vfs/lock.h"
 #include "vfs/vfs_impl.h"
 
@@ -139,6 +142,10 @@ int file_open_path(struct vfs_ctx *c, const struct path *p, int flags, unsigned 
 		err = open_take_counts(f, kind);
 	if (err == 0)
 		err = landlock_open(c, f);
+	if (err == 0 && (kind & FILE_EXEC))
+		err = fanotify_ask(c, f, FAN_OPEN_EXEC_PERM);
+	if (err == 0)
+		err = fanotify_ask(c, f, FAN_OPEN_PERM);
 	if (err == 0)
 		err = open_by_type(c, i, f);
 	if (err < 0) {
@@ -146,7 +153,7 @@ int file_open_path(struct vfs_ctx *c, const struct path *p, int flags, unsigned 
 		return err;
 	}
 	f->holds = (f->holds & ~(unsigned int)FILE_HALF_OPEN) | FILE_HOLDS_OPEN;
-	fsnotify_dentry(p->dentry, IN_OPEN);
+	fsnotify_file(f, kind & FILE_EXEC ? IN_OPEN | FAN_OPEN_EXEC : IN_OPEN);
 	*out = f;
 	return 0;
 }
@@ -208,7 +215,7 @@ static int open_truncate(struct vfs_ctx *c, struct file *f)
 	err = inode_setattr_locked(c, f->inode, &a);
 	mutex_unlock(&f->inode->lock);
 	if (err == 0)
-		fsnotify_dentry(f->path.dentry, IN_MODIFY);
+		fsnotify_file(f, IN_MODIFY);
 	if (f->holds & FILE_HOLDS_READER)
 		file_drop_writer(f);
 	return err;
@@ -276,7 +283,7 @@ static int create_regular(struct walk *w, struct dentry *d, uint32_t mode)
 	ASSERT(dentry_inode(d));
 	dentry_hash(d);
 	acl_inherit(c, di, dentry_inode(d), mode);
-	fsnotify_name(di, dentry_name(d), IN_CREATE, 0);
+	fsnotify_name(di, dentry_inode(d), dentry_name(d), IN_CREATE, 0);
 	return 0;
 }
 
@@ -342,15 +349,19 @@ static int open_create_last(struct walk *w, const struct open_how_args *how, boo
 	if (mount_follow(&p) && (w->flags & WALK_NO_XDEV))
 		err = -EXDEV;
 	else if (S_ISLNK(dentry_inode(p.dentry)->mode)) {
-		if (!(how->flags & O_NOFOLLOW)) {
+		err = how->flags & O_NOFOLLOW ? -ELOOP :
+		      may_follow_link(c, dentry_inode(w->cur.dentry), dentry_inode(p.dentry));
+		if (err == 0) {
 			*done = false;
 			return walk_symlink(w, &p);
 		}
-		err = -ELOOP;
 	} else if (inode_is_dir(dentry_inode(p.dentry)))
 		err = -EISDIR;
-	else
-		err = open_existing(c, &p, how->flags, 0, out);
+	else {
+		err = may_create_in_sticky(c, dentry_inode(w->cur.dentry), dentry_inode(p.dentry));
+		if (err == 0)
+			err = open_existing(c, &p, how->flags, 0, out);
+	}
 	path_put(&p);
 	return err;
 }

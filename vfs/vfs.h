@@ -453,6 +453,7 @@ enum file_kind_flags {
 	FILE_NOSPLICE = 1 << 8, /* splice(2) and sendfile(2) don't read or write it */
 	FILE_NOTRUNCATE = 1 << 9, /* opened in a domain (vfs/landlock.h) that denies it: EACCES later */
 	FILE_NOIOCTL = 1 << 10,   /* the same of ioctls on a device */
+	FILE_NONOTIFY = 1 << 11,  /* what is done with it is no event (fanotify's own files) */
 	FILE_NOCTTY = 1 << 6,  /* opened with O_NOCTTY (device drivers see f->flags without it) */
 };
 

@@ -25,6 +25,7 @@
 
 #include "lib/mem.h"
 #include "vfs/mount_impl.h"
+#include "vfs/protected.h"
 
 #ifndef MS_NOSYMFOLLOW
 #define MS_NOSYMFOLLOW 256
@@ -382,8 +383,13 @@ static int walk_step(struct walk *w, const char *name, size_t len, bool last)
 		return -EXDEV;
 	}
 	i = dentry_inode(next.dentry);
-	if (S_ISLNK(i->mode) && (!last || (w->flags & WALK_FOLLOW) || w->trailing_slash))
-		return walk_symlink(w, &next);
+	if (S_ISLNK(i->mode) && (!last || (w->flags & WALK_FOLLOW) || w->trailing_slash)) {
+		err = last ? may_follow_link(w->c, dentry_inode(w->cur.dentry), i) : 0;
+		if (err == 0)
+			return walk_symlink(w, &next);
+		path_put(&next);
+		return err;
+	}
 	walk_go(w, &next);
 	return 0;
 }

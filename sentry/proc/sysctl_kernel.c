@@ -15,6 +15,7 @@
 #include "sentry/aio/aio.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
+#include "vfs/protected.h"
 #include "vfs/user_ns.h"
 
 /* ---- names ------------------------------------------------------------------------------------ */
@@ -204,6 +205,9 @@ static int get_mmap_min_addr(const struct pfs_req *r, const struct sysctl *s, st
 #define NUMBER(path_, v_) { .path = path_, .mode = 0444, .get = get_number, .min = (v_) }
 #define TEXT(path_, v_) \
 	{ .path = path_, .mode = 0444, .get = get_text, .value = (void *)(uintptr_t)(v_) }
+#define PROTECTED(path_, which_, max_)                                                        \
+	{ .path = path_, .mode = 0600, .type = SYSCTL_INT, .count = 1, .max = (max_),         \
+	  .value = &protected_names.which_ }
 #define GET(path_, fn_) { .path = path_, .mode = 0444, .get = (fn_) }
 
 static const struct sysctl rows[] = {
@@ -264,14 +268,17 @@ static const struct sysctl rows[] = {
 	NUMBER("fs/leases-enable", 1),
 	NUMBER("fs/overflowuid", 65534),
 	NUMBER("fs/overflowgid", 65534),
+	NUMBER("fs/fanotify/max_queued_events", 16384),
+	NUMBER("fs/fanotify/max_user_groups", 128),
+	NUMBER("fs/fanotify/max_user_marks", 65536),
 	NUMBER("fs/inotify/max_queued_events", 16384),
 	NUMBER("fs/inotify/max_user_instances", 128),
 	NUMBER("fs/inotify/max_user_watches", 65536),
 	NUMBER("fs/epoll/max_user_watches", 1000000),
-	NUMBER("fs/protected_hardlinks", 1),
-	NUMBER("fs/protected_symlinks", 0),
-	NUMBER("fs/protected_fifos", 0),
-	NUMBER("fs/protected_regular", 0),
+	PROTECTED("fs/protected_hardlinks", hardlinks, 1),
+	PROTECTED("fs/protected_symlinks", symlinks, 1),
+	PROTECTED("fs/protected_fifos", fifos, 2),
+	PROTECTED("fs/protected_regular", regular, 2),
 	NUMBER("fs/suid_dumpable", 0),
 	GET("fs/aio-nr", get_aio_nr),
 	NUMBER("fs/aio-max-nr", 65536),
