@@ -273,9 +273,9 @@ static long clone_process(struct stub_thread *t, volatile struct stub_slot *s)
 					STUB_END - area - STUB_AREA_SIZE, 0);
 		}
 		t->cookie = cookie;
+		t->kick = 0; /* our parent's; from hello() on there are kicks for us */
 		hello(cookie, true);
 		t->seq = 1;
-		t->kick = 0;
 	}
 	return r;
 }

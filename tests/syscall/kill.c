@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kill.c: kill(2) of a child at each moment of its first steps, when it makes no call that would notice by itself. */
+#include "t.h"
+
+#define ROUNDS 60
+
+static void spin(unsigned int n)
+{
+	for (volatile unsigned int i = 0; i < n; i++)
+		;
+}
+
+static void on_usr(int sig)
+{
+	(void)sig;
+	_exit(5);
+}
+
+/* By the default action, or by a handler. */
+static void young_child(int sig, unsigned int delay, int want)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			__asm__ volatile("pause");
+	spin(delay);
+	EQUAL(kill(pid, sig), 0);
+	alarm(15);
+	EQUAL(waitpid(pid, &status, 0), pid);
+	alarm(0);
+	EQUAL(status, want);
+}
+
+T_MAIN
+{
+	signal(SIGUSR1, on_usr);
+	for (unsigned int i = 0; i < ROUNDS && !t_failures; i++) {
+		young_child(SIGTERM, i * 500, SIGTERM);
+		young_child(SIGUSR1, i % 10 * 100, 5 << 8);
+	}
+}
