@@ -72,6 +72,7 @@ SRCS += sentry/sys/mm.c
 SRCS += sentry/sys/process.c
 SRCS += sentry/sys/signalfd.c
 SRCS += sentry/sys/signal.c
+SRCS += sentry/sys/syslog.c
 SRCS += sentry/sys/system.c
 SRCS += sentry/sys/unshare.c
 SRCS += sentry/task/cgrp.c
