@@ -49,13 +49,17 @@ static int check_console(const struct create_flags *f, bool terminal, bool attac
 	return 0;
 }
 
-static int add_env(struct process_config *p, const char *text)
+int process_set_env(struct process_config *p, const char *text)
 {
-	size_t count = 0;
+	size_t count = 0, name = strcspn(text, "=") + 1;
 	char **env;
 
-	while (p->env != NULL && p->env[count] != NULL)
-		count++;
+	for (; p->env != NULL && p->env[count] != NULL; count++)
+		if (strncmp(p->env[count], text, name) == 0) {
+			mem_free(p->env[count]);
+			p->env[count] = mem_strdup(text);
+			return p->env[count] != NULL ? 0 : -ENOMEM;
+		}
 	env = mem_realloc(p->env, count + 2, sizeof(char *));
 	if (env == NULL)
 		return -ENOMEM;
@@ -76,7 +80,7 @@ int creation_preserve(int preserve_fds, struct process_config *p, struct err *e)
 	if (count <= 0 || count > PRESERVE_MAX)
 		return preserve_fds;
 	snprintf(text, sizeof(text), "LISTEN_FDS=%d", count);
-	if (add_env(p, text) < 0 || add_env(p, "LISTEN_PID=1") < 0)
+	if (process_set_env(p, text) < 0 || process_set_env(p, "LISTEN_PID=1") < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	return MAX(preserve_fds, count);
 }

@@ -47,6 +47,9 @@ int creation_start(struct creation *c, struct err *e);
 /* Commit, relay signals and terminal until the container has ended; its exit status. */
 int creation_run_attached(struct creation *c, struct err *e);
 
+/* NAME=value, in the place of one of that name. */
+int process_set_env(struct process_config *p, const char *text);
+
 /*
  * How many descriptors after stdio a process gets: --preserve-fds and, with systemd's LISTEN_FDS, those
  * of socket activation, of which p is told in its environment.  Negative with e set.

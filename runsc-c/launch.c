@@ -144,7 +144,7 @@ static int start_monitor(struct start *s, struct err *e)
 		.g = l->g, .spec = l->spec, .cgroup = &l->cgroup, .state_path = l->state->path,
 		.state_dir = l->state->dir, .sync = s->sync_peer, .sentry_control = s->control_peer,
 		.control = l->control, .listen = s->listen, .gofer_conn = s->gofer[1], .log = s->log,
-		.exe = s->exe, .joined = l->sandbox != NULL,
+		.exe = s->exe, .notify = l->notify, .joined = l->sandbox != NULL,
 		.console = l->spec->container->process->terminal ? l->fds[0] : -1,
 	};
 	int into = cgroup_clone_fd(&l->cgroup);
@@ -167,6 +167,7 @@ static int start_monitor(struct start *s, struct err *e)
 	if (pid < 0)
 		return err_errno(e, pid, "can't start the monitor process");
 	l->monitor = pid;
+	notify_close(&l->notify);
 	host_close_fd(&s->sync_peer);
 	host_close_fd(&s->control_peer);
 	host_close_fd(&s->listen);
@@ -527,6 +528,7 @@ int launch_create(struct launch *l, struct err *e)
 	l->state = l->sandbox = NULL;
 	l->monitor = 0;
 	l->sync = l->control = -1;
+	l->notify = (struct notify){ -1, -1 };
 	memset(&l->cgroup, 0, sizeof(l->cgroup));
 	l->spec->container->root_overlay = l->g->overlay;
 	if (attach_describe(l->spec, e) < 0 || fill_hostname(l->spec, e) < 0 ||
@@ -538,8 +540,9 @@ int launch_create(struct launch *l, struct err *e)
 	}
 	if (strcmp(l->g->cgroup_manager ? l->g->cgroup_manager : "", "disabled") != 0)
 		cgroup_plan(l->spec->cgroups_path, l->spec->container->id, systemd, &l->cgroup, e);
-	if (!err_is(e) && fill_state(l, e) == 0)
+	if (!err_is(e) && notify_open(&l->notify, l->state, l->spec, e) == 0 && fill_state(l, e) == 0)
 		start_all(&s, e);
+	notify_close(&l->notify);
 	close_start(&s);
 	state_free(l->sandbox);
 	l->sandbox = NULL;

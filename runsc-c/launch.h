@@ -18,6 +18,7 @@
 
 #include "runsc-c/cgroup.h"
 #include "runsc-c/err.h"
+#include "runsc-c/notify.h"
 #include "runsc-c/oci_spec.h"
 #include "runsc-c/runsc.h"
 #include "runsc-c/state.h"
@@ -34,6 +35,7 @@ struct launch {
 	struct cgroup cgroup;
 	pid_t monitor;          /* our child */
 	int sync;               /* to the monitor */
+	struct notify notify;   /* the monitor's, later */
 	int control;            /* to the Sentry; the monitor has it too and uses it after the commit */
 };
 

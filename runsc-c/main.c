@@ -73,6 +73,8 @@ static void print_version(void)
 	       "unknown",
 #endif
 	       RUNSC_SPEC);
+	/* crun's way to say so: sd_notify(3), seccomp filters. */
+	printf("+SYSTEMD +SECCOMP\n");
 }
 
 static void print_help(void)

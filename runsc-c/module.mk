@@ -35,6 +35,7 @@ SRCS += runsc-c/jsonw.c
 SRCS += runsc-c/launch.c
 SRCS += runsc-c/monitor.c
 SRCS += runsc-c/network.c
+SRCS += runsc-c/notify.c
 SRCS += runsc-c/oci_devices.c
 SRCS += runsc-c/oci_mounts.c
 SRCS += runsc-c/oci_names.c

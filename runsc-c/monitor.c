@@ -227,6 +227,7 @@ static pid_t start_sentry(struct monitor *m, int null, int *pidfd, struct err *e
 struct watch {
 	struct monitor *m;
 	pid_t sentry, gofer;
+	pid_t own;   /* our pid, as the service manager sees it */
 	int signals; /* signalfd of all signals */
 	bool asked;  /* "wait" was sent */
 	bool lost;   /* a child of ours has died */
@@ -375,15 +376,16 @@ static void on_signal(struct watch *w)
 _Noreturn static void watch(struct watch *w)
 {
 	for (;;) {
-		struct pollfd p[4] = {
+		struct pollfd p[5] = {
 			{ .fd = w->signals, .events = POLLIN },
 			{ .fd = w->m->sync, .events = POLLIN },
 			{ .fd = w->asked ? w->m->control : -1, .events = POLLIN },
 			{ .fd = w->m->dial, .events = POLLIN },
+			{ .fd = w->m->notify.in, .events = POLLIN },
 		};
 		char kind = 0;
 
-		if (host_ppoll(p, 4, NULL) <= 0)
+		if (host_ppoll(p, 5, NULL) <= 0)
 			continue;
 		if (p[2].revents != 0)
 			finish(w, read_status(w));
@@ -398,6 +400,8 @@ _Noreturn static void watch(struct watch *w)
 		}
 		if (p[3].revents != 0)
 			on_dial(w);
+		if (p[4].revents != 0)
+			notify_forward(&w->m->notify, w->m->sync < 0 ? w->own : 0);
 		if (p[0].revents != 0)
 			on_signal(w);
 	}
@@ -419,7 +423,7 @@ static void open_dialer(struct monitor *m)
 static void close_others(struct monitor *m, int null, int pidfds[2])
 {
 	int *keep[] = { &m->sync, &m->control, &m->signals, &m->log, &m->dial, &m->dialer,
-			&pidfds[0], &pidfds[1] };
+			&pidfds[0], &pidfds[1], &m->notify.in, &m->notify.out };
 	int base = 3 + (int)ARRAY_SIZE(keep);
 
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
@@ -452,6 +456,14 @@ static int enter_jail(const struct watch *w)
 		return -errno;
 	host_filter_explain("monitor", w->m->log);
 	return host_filter_install(rules, ARRAY_SIZE(rules), 0);
+}
+
+/* Not getpid(), which is 1. */
+static pid_t own_pid(void)
+{
+	char text[16] = "";
+
+	return readlink("/proc/self", text, sizeof(text) - 1) > 0 ? atoi(text) : 0;
 }
 
 _Noreturn void monitor_main(struct monitor *m)
@@ -488,6 +500,7 @@ _Noreturn void monitor_main(struct monitor *m)
 	open_dialer(m);
 	close_others(m, null, pidfds);
 	log_open(m->log, "monitor", LOG_INFO, LOG_TEXT);
+	w.own = own_pid();
 	/* config.json without a mount namespace: ours stays the creator's. */
 	if (m->g->overlay == OVERLAY_NONE && m->spec->namespaces[OCI_NS_MOUNT].present)
 		view_enter(m->spec, m->state_path);

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "runsc-c/cgroup.h"
+#include "runsc-c/notify.h"
 #include "runsc-c/oci_spec.h"
 #include "runsc-c/runsc.h"
 
@@ -30,6 +31,7 @@ struct monitor {
 	int dial, dialer;       /* both ends: the Sentry asks on dialer for TCP to Docker's DNS server */
 	int console;            /* the slave of process.terminal's pty, or -1 */
 	int sync, control, sentry_control, listen, gofer_conn, log, exe;
+	struct notify notify;   /* sd_notify(3) from inside; -1, -1: nobody asked */
 	struct attach *attached; /* filled by monitor_main(): what the Gofer serves */
 	size_t attached_count;
 	bool joined;            /* its Sentry is another container's: none is started (pod.h) */

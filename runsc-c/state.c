@@ -18,6 +18,7 @@
 #include "lib/mem.h"
 #include "platform/host.h"
 #include "runsc-c/jsonw.h"
+#include "runsc-c/notify.h"
 #include "runsc-c/oci_spec.h"
 
 #define LOCK_TIMEOUT_MS 20000
@@ -335,6 +336,8 @@ static void remove_files(int dir)
 			unlinkat(dir, de->d_name, 0);
 	if (d != NULL)
 		closedir(d);
+	unlinkat(dir, NOTIFY_DIR "/notify", 0);
+	unlinkat(dir, NOTIFY_DIR, AT_REMOVEDIR);
 	unlinkat(dir, "state.json", 0);
 }
 

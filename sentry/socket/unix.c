@@ -363,6 +363,29 @@ static int unix_connect_to(struct vfs_ctx *c, struct unix_sock *u, struct unix_s
 	return err;
 }
 
+struct unix_sock *unix_new_peer(struct unix_sock *u, const struct sock_addr *a)
+{
+	struct unix_addr *name = mem_new(struct unix_addr);
+	struct unix_sock *e = name ? mem_new(struct unix_sock) : NULL;
+
+	if (!e) {
+		mem_free(name);
+		return NULL;
+	}
+	name->size = a->size;
+	memcpy(&name->un, &a->un, MIN(a->size, (uint32_t)sizeof(name->un)));
+	unix_setup(e);
+	socket_init_child(&e->s, &u->s);
+	atomic_store_explicit(&e->addr, name, memory_order_release);
+	unix_name_register(e);
+	return e;
+}
+
+void unix_abandon(struct unix_sock *e)
+{
+	unix_close(e, false);
+}
+
 static int unix_connect(struct vfs_ctx *c, struct socket *s, const struct sock_addr *a, bool nonblock)
 {
 	int64_t deadline_ns = socket_snd_deadline(s, nonblock);
@@ -371,8 +394,11 @@ static int unix_connect(struct vfs_ctx *c, struct socket *s, const struct sock_a
 
 	if (err == 0 && socket_has(s, SOCK_OPT_PASSCRED | SOCK_OPT_PASSPIDFD))
 		err = unix_autobind(c, u);
-	if (err == 0)
-		err = unix_find(c, s->net, a, s->type, &l);
+	if (err < 0)
+		return err;
+	err = unix_find(c, s->net, a, s->type, &l);
+	if (err == -ECONNREFUSED)
+		return unix_host_connect(c, u, a);
 	if (err < 0)
 		return err;
 	err = unix_connect_to(c, u, l, deadline_ns);

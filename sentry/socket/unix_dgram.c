@@ -187,6 +187,11 @@ ssize_t unix_dgram_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
 		goto put_target;
 	size = (ssize_t)msg->size;
 	err = unix_dgram_target(c, u, m, &to);
+	if (err == -ECONNREFUSED && m->addr.size) {
+		err = unix_host_send(c, u, &m->addr, msg);
+		unix_msg_free(msg);
+		return err < 0 ? err : size;
+	}
 	if (err == 0)
 		err = unix_msg_attach(c, msg, &m->scm, to);
 	if (err == 0)
@@ -328,6 +333,8 @@ int unix_dgram_connect(struct vfs_ctx *c, struct socket *s, const struct sock_ad
 			err = unix_autobind(c, u);
 		if (err == 0)
 			err = unix_find(c, s->net, a, s->type, &to);
+		if (err == -ECONNREFUSED)
+			return unix_host_connect(c, u, a);
 		if (err < 0)
 			return err;
 		if (!unix_may_send(u, to)) {

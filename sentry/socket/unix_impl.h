@@ -8,6 +8,7 @@
  *     unix_stream.c  SOCK_STREAM's data
  *     unix_dgram.c   SOCK_DGRAM's and SOCK_SEQPACKET's
  *     unix_gc.c      sockets that are only in flight to each other
+ *     unix_host.c    connections to sockets of the host
  *
  * A message is put straight into the receiving socket's queue; what it takes up is charged to the
  * sender's send buffer until it was read.
@@ -136,6 +137,18 @@ void unix_unlatch_pair(struct unix_sock *a, struct unix_sock *b) NO_TSA;
 /* Pending error (negative), which is then forgotten. */
 int unix_take_error(struct unix_sock *u);
 
+/* A new socket without a file, of u's kind and with name a; NULL: no memory.  Its end: unix_abandon(). */
+struct unix_sock *unix_new_peer(struct unix_sock *u, const struct sock_addr *a) must_check;
+void unix_abandon(struct unix_sock *e); /* consumes e */
+
+/* ---- the host's sockets (unix_host.c) ------------------------------------------------------------ */
+
+/* Connect u to what the host listens at at a (a path), or send it m's data. */
+int unix_host_connect(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a) must_check;
+struct unix_msg;
+int unix_host_send(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a,
+		   const struct unix_msg *m) must_check;
+
 /* ---- names ------------------------------------------------------------------------------------- */
 
 int unix_name_init(void) must_check;
@@ -147,6 +160,11 @@ int unix_autobind(struct vfs_ctx *c, struct unix_sock *u) must_check;
 /* Who is bound there, of this type, with a reference. */
 int unix_find(struct vfs_ctx *c, struct net_ns *net, const struct sock_addr *a, int type,
 	      struct unix_sock **out) must_check;
+/*
+ * The host listens there: a new descriptor, connected (the caller's).  -ECONNREFUSED: nobody does, or it
+ * is no socket of the host's.
+ */
+int unix_find_host(struct vfs_ctx *c, const struct sock_addr *a, int type, int *fd) must_check;
 /* The socket is new, is gone. */
 void unix_name_register(struct unix_sock *u);
 void unix_name_forget(struct unix_sock *u);

@@ -18,6 +18,7 @@
 #include "lib/mem.h"
 #include "sentry/socket/unix_impl.h"
 #include "vfs/landlock.h"
+#include "vfs/gofer/gofer_fs.h"
 
 static struct {
 	struct latch latch;
@@ -326,6 +327,28 @@ static int find_path(struct vfs_ctx *c, const struct sock_addr *a, int type, str
 put_path:
 	path_put(&p);
 	return err;
+}
+
+int unix_find_host(struct vfs_ctx *c, const struct sock_addr *a, int type, int *fd)
+{
+	char path[sizeof(a->un.sun_path) + 1];
+	struct path p;
+	int err;
+
+	if (!a->un.sun_path[0])
+		return -ECONNREFUSED;
+	addr_path(a, path);
+	err = vfs_walk(c, NULL, path, WALK_FOLLOW, &p);
+	if (err < 0)
+		return err;
+	err = inode_permission(c, dentry_inode(p.dentry), MAY_WRITE);
+	if (err == 0) {
+		err = gofer_fs_connect(dentry_inode(p.dentry), type);
+		if (err >= 0)
+			*fd = err;
+	}
+	path_put(&p);
+	return err < 0 ? err : 0;
 }
 
 int unix_find(struct vfs_ctx *c, struct net_ns *net, const struct sock_addr *a, int type,

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * unix_host.c: AF_UNIX sockets that programs of the host listen at, below a bind (docker.sock, NOTIFY_SOCKET).
+ *
+ * The Gofer connects (gofer/sock.c says where it may) and gives the descriptor.  The program's socket gets a peer
+ * here as any other; a fiber, the relay, carries bytes or messages between that peer and the descriptor:
+ *
+ *     program ── u ═ peer ═ e ── relay ── descriptor ── the host's program
+ *
+ * So buffers, polling, options and shutting down are those of unix*.c.  What does not cross: descriptors
+ * (SCM_RIGHTS: dropped, they are nothing outside), credentials (the host sees the Gofer's), and answers to
+ * datagrams, as our end has no name there.
+ *
+ * The relay owns e and the descriptor; it ends when the program's end is closed and all is delivered, or when the
+ * host's is.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "lib/fiber.h"
+#include "lib/mem.h"
+#include "lib/timer.h"
+#include "platform/host.h"
+#include "sentry/socket/unix_impl.h"
+
+#define RELAYS_MAX 512u
+#define PIECE      32768u
+
+struct relay {
+	struct unix_sock *e;
+	struct hostfd host;
+	struct wq_entry entry;  /* at e->s.wq */
+	struct waiter waiter;
+	bool want_in, want_out; /* what the descriptor had no data, no room for */
+	bool eof, fin;          /* the host's end of data was seen, ours was told */
+	bool over;
+	char piece[PIECE];
+};
+
+static atomic_uint relays;
+
+static void woken(struct wq_entry *w, uint32_t events)
+{
+	(void)events;
+	waiter_wake(&container_of(w, struct relay, entry)->waiter);
+}
+
+static void host_ready(struct hostfd *h, uint32_t events)
+{
+	(void)events;
+	waiter_wake(&container_of(h, struct relay, host)->waiter);
+}
+
+/* ---- the relay ---------------------------------------------------------------------------------- */
+
+/* The connection is broken: what Linux would say to the program. */
+static void relay_fail(struct relay *r, int err)
+{
+	struct unix_sock *u = unix_peer_get(r->e);
+
+	if (u && err != -EPIPE)
+		atomic_store_explicit(&u->error, -err, memory_order_relaxed);
+	unix_put(u);
+	r->over = true;
+}
+
+static ssize_t send_piece(int fd, const char *data, size_t size)
+{
+	struct iovec iov = { (void *)(uintptr_t)data, size };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return host_sendmsg(fd, &m, MSG_DONTWAIT);
+}
+
+/* The first message, or a part of it, to the host.  True: something moved. */
+static bool up_one(struct relay *r, struct unix_msg *m)
+{
+	struct unix_sock *e = r->e;
+	ssize_t n = send_piece(r->host.fd, m->data + m->taken, m->size - m->taken);
+
+	if (n == -EAGAIN || n == -EINTR) {
+		r->want_out = true;
+		return false;
+	}
+	if (n < 0) {
+		relay_fail(r, (int)n);
+		return true;
+	}
+	latch_lock(&e->latch);
+	m->taken += (size_t)n;
+	e->queued_bytes -= (size_t)n;
+	if (m->taken < m->size) {
+		latch_unlock(&e->latch);
+		return true;
+	}
+	unix_msg_unqueue_locked(e, m);
+	latch_unlock(&e->latch);
+	unix_msg_free(m);
+	wq_wake_count(&e->room, 0, 1);
+	unix_dgram_wake_stalled(e);
+	return true;
+}
+
+static bool relay_up(struct relay *r)
+{
+	struct unix_msg *m = unix_first_msg(r->e);
+	unsigned int shut;
+
+	r->want_out = false;
+	if (m)
+		return up_one(r, m);
+	shut = unix_load(&r->e->shut);
+	/* Datagram sockets are not told when their peer goes: it forgets us. */
+	if (!unix_connection_based(r->e)) {
+		struct unix_sock *u = unix_peer_get(r->e), *back = u ? unix_peer_get(u) : NULL;
+
+		r->over = back != r->e;
+		unix_put(back);
+		unix_put(u);
+	} else if (shut == UNIX_SHUT_ALL) {
+		r->over = true;
+	} else if ((shut & UNIX_SHUT_RCV) && !r->fin) {
+		(void)host_shutdown(r->host.fd, SHUT_WR);
+		r->fin = true;
+	}
+	return false;
+}
+
+static void down_eof(struct relay *r)
+{
+	struct pollfd p = { .fd = r->host.fd };
+	struct timespec now = { 0 };
+	struct unix_sock *u;
+
+	r->eof = true;
+	if (host_ppoll(&p, 1, &now) > 0) {
+		r->over = true; /* not its sending half alone */
+		return;
+	}
+	u = unix_peer_get(r->e);
+	if (!u)
+		return;
+	latch_lock(&u->latch);
+	unix_store(&u->shut, unix_load(&u->shut) | UNIX_SHUT_RCV);
+	latch_unlock(&u->latch);
+	wq_wake(&u->s.wq, POLL_ALL);
+	unix_put(u);
+}
+
+static int deliver(struct relay *r, size_t size)
+{
+	struct unix_sock *u = unix_peer_get(r->e);
+	struct unix_msg *m = NULL;
+	struct uio uio;
+	bool gone;
+	int err;
+
+	if (!u)
+		return -EPIPE;
+	uio_init_kernel(&uio, r->piece, size);
+	err = unix_msg_new(r->e, &uio, size, &m);
+	if (err == 0) {
+		latch_lock(&u->latch);
+		gone = u->dead || (unix_load(&u->shut) & UNIX_SHUT_RCV);
+		if (!gone)
+			unix_msg_queue_locked(u, m);
+		latch_unlock(&u->latch);
+		if (gone)
+			unix_msg_free(m);
+		else
+			wq_wake(&u->s.wq, POLLIN | POLLRDNORM);
+	}
+	unix_put(u);
+	return err;
+}
+
+static bool relay_down(struct relay *r)
+{
+	struct iovec iov = { r->piece, PIECE };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+	int err;
+
+	r->want_in = false;
+	if (r->over || r->eof || !unix_connection_based(r->e) || !unix_writable(r->e))
+		return false;
+	n = host_recvmsg(r->host.fd, &m, MSG_DONTWAIT);
+	if (n == -EAGAIN || n == -EINTR) {
+		r->want_in = true;
+		return false;
+	}
+	if (n == 0) {
+		down_eof(r);
+		return true;
+	}
+	err = n < 0 ? (int)n : deliver(r, (size_t)n);
+	if (err < 0)
+		relay_fail(r, err);
+	return true;
+}
+
+static void relay_main(void *arg)
+{
+	struct relay *r = arg;
+
+	while (!r->over) {
+		bool moved;
+
+		waiter_prepare(&r->waiter);
+		moved = relay_up(r);
+		moved = relay_down(r) || moved;
+		if (moved || r->over) {
+			waiter_cancel(&r->waiter);
+			continue;
+		}
+		hostfd_watch(&r->host, (r->want_in ? (uint32_t)EPOLLIN : 0) |
+				       (r->want_out ? (uint32_t)EPOLLOUT : 0));
+		(void)waiter_sleep(&r->waiter, WAITER_UNINTERRUPTIBLE, INT64_MAX);
+	}
+	wq_remove(&r->entry);
+	hostfd_fini(&r->host);
+	host_close(r->host.fd);
+	unix_abandon(r->e); /* consumes e */
+	mem_free(r);
+	atomic_fetch_sub_explicit(&relays, 1, memory_order_relaxed);
+}
+
+/* ---- connecting --------------------------------------------------------------------------------- */
+
+/* A peer for u, which is e's from now on.  -EISCONN, -EINVAL. */
+static int join(struct unix_sock *u, struct unix_sock *e, struct unix_sock **old) NO_TSA
+{
+	int err = 0;
+
+	unix_latch_pair(u, e);
+	if (unix_connection_based(u) && unix_load(&u->state) != UNIX_CLOSE)
+		err = unix_load(&u->state) == UNIX_ESTABLISHED ? -EISCONN : -EINVAL;
+	if (err == 0) {
+		*old = u->peer;
+		e->peer = unix_get(u);
+		u->peer = unix_get(e);
+		unix_store(&e->state, UNIX_ESTABLISHED);
+		unix_store(&u->state, UNIX_ESTABLISHED);
+	}
+	unix_unlatch_pair(u, e);
+	return err;
+}
+
+/* e and fd become a relay's; on failure they stay the caller's. */
+static int relay_start(struct unix_sock *u, struct unix_sock *e, int fd, struct unix_sock **old)
+{
+	struct relay *r = mem_alloc(sizeof(*r));
+	struct fiber *f = r ? fiber_new(relay_main, r) : NULL;
+	int err = f ? 0 : -ENOMEM;
+
+	if (err == 0) {
+		memset(r, 0, offsetof(struct relay, piece));
+		r->e = e;
+		err = hostfd_init(&r->host, fd, host_ready);
+	}
+	if (err == 0) {
+		err = join(u, e, old);
+		if (err < 0)
+			hostfd_fini(&r->host);
+	}
+	if (err < 0) {
+		if (f)
+			fiber_free(f);
+		mem_free(r);
+		return err;
+	}
+	waiter_init(&r->waiter, f);
+	wq_entry_init(&r->entry, woken, 0);
+	wq_add(&e->s.wq, &r->entry);
+	fiber_start(f);
+	return 0;
+}
+
+int unix_host_connect(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a)
+{
+	struct unix_sock *e, *old = NULL;
+	int err, fd;
+
+	err = unix_find_host(c, a, u->s.type, &fd);
+	if (err < 0)
+		return err;
+	err = atomic_fetch_add_explicit(&relays, 1, memory_order_relaxed) < RELAYS_MAX ? 0 : -EAGAIN;
+	e = err == 0 ? unix_new_peer(u, a) : NULL;
+	if (err == 0)
+		err = e ? relay_start(u, e, fd, &old) : -ENOMEM;
+	if (err < 0) {
+		atomic_fetch_sub_explicit(&relays, 1, memory_order_relaxed);
+		if (e)
+			unix_abandon(e); /* consumes e */
+		host_close(fd);
+		return err;
+	}
+	unix_put(old);
+	wq_wake(&u->s.wq, POLL_ALL);
+	return 0;
+}
+
+int unix_host_send(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a,
+		   const struct unix_msg *m)
+{
+	ssize_t n;
+	int fd, err = unix_find_host(c, a, u->s.type, &fd);
+
+	if (err < 0)
+		return err;
+	n = send_piece(fd, m->data, m->size);
+	host_close(fd);
+	return n < 0 ? (int)n : 0;
+}
