@@ -137,6 +137,13 @@ void workers_stop(void);
  */
 void worker_block_begin(void);
 void worker_block_end(void);
+/*
+ * The same around a host call that mostly returns at once and sometimes does not: waking another
+ * worker costs more than most such calls.  Only when it has lasted for a tick (1 to 2 ms) another worker
+ * takes over.  Costs two atomic stores.  Needs the event worker (lib/timer.h).
+ */
+void worker_block_lazy_begin(void);
+void worker_block_lazy_end(void);
 
 /*
  * Run fn(arg) soon on a service fiber; for timers and readiness callbacks that need to sleep.  Queued

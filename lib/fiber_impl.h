@@ -60,6 +60,9 @@ struct fiber {
 #endif
 };
 
+/* worker_block_lazy_begin(): by the worker itself, but for AWAY, which the watcher makes of INSIDE. */
+enum worker_lazy { LAZY_OUTSIDE = 0, LAZY_INSIDE = 1, LAZY_AWAY = 2, LAZY_STATE = 3, LAZY_COUNT_ONE = 4 };
+
 /* A host thread that runs fibers. */
 struct worker {
 	void *sp;              /* of its own stack, while it runs a fiber */
@@ -68,6 +71,8 @@ struct worker {
 	struct list parked;    /* (workers' latch) */
 	atomic_uint wake;      /* (a) futex: 1 to leave the park */
 	unsigned int streak;   /* fibers run since it was last in receive() */
+	atomic_uint lazy;      /* (a) enum worker_lazy, and above it how often it has begun */
+	unsigned int lazy_seen; /* (workers' latch) what the watcher last saw there */
 	struct san_stack san;
 };
 

@@ -9,6 +9,10 @@
  *     parked     sleeps in futex(2)
  *     blocked    between worker_block_begin() and _end(), in a host call of a fiber
  *
+ * A worker between worker_block_lazy_begin() and _end() counts as active.  While there are such calls a
+ * timer ticks; at a tick that finds a worker in the same call as the tick before, the worker becomes
+ * blocked.  Without any call for LAZY_TICKS_MAX ticks the timer is left alone until the next one.
+ *
  * Waking an idle CPU costs 50 us, switching to a fiber on this one less than 1, so a ready fiber
  * normally just waits for a worker that is active anyhow, the waker itself as a rule.  Another
  * worker is woken when none is active, and when more fibers are ready than workers are active and
@@ -40,6 +44,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include "lib/clock.h"
 #include "lib/fiber_impl.h"
 #include "lib/host_impl.h"
 #include "lib/log.h"
@@ -51,6 +56,8 @@ enum {
 	WORKER_ALTSTACK = 16 * 1024, /* for crash reports */
 	SERVICES_MAX = 256,
 	SERVICES_IDLE_MAX = 4,
+	LAZY_TICK_NS = 1000000,
+	LAZY_TICKS_MAX = 50,         /* without a call: the timer rests */
 };
 
 /* All under latch, but for hooks (constant while workers run) and cpus (constant). */
@@ -65,7 +72,7 @@ static struct {
 	struct list parked; /* workers, last in first out */
 	unsigned int active_count;
 	unsigned int thread_count;
-	const struct worker *first; /* who called workers_start() */
+	struct worker *first; /* who called workers_start() */
 	struct worker *seat; /* who is in receive(), or is just going there */
 	bool starting;       /* a thread is being created */
 	bool aborting;       /* the receiver was asked to return */
@@ -80,6 +87,10 @@ static struct {
 	unsigned int service_idle_count;
 	bool service_coming; /* one has been made ready, or asked for, and has not looked yet */
 	bool service_wanted; /* ... asked for: a worker must create it */
+
+	atomic_bool lazy_ticks; /* (a) the timer is armed, or its function runs */
+	unsigned int lazy_idle; /* ticks since a lazy call was seen; the timer's own */
+	struct timer lazy_timer;
 } workers = {
 	.ready = LIST_INIT(workers.ready),
 	.parked = LIST_INIT(workers.parked),
@@ -308,6 +319,7 @@ bool worker_others_receive(void)
 }
 
 static void service_create_locked(void) REQUIRES(workers.latch);
+static void lazy_tick(struct timer *t);
 
 /* Run the first ready fiber. */
 static void worker_run_next_locked(struct worker *w) REQUIRES(workers.latch)
@@ -409,6 +421,7 @@ void workers_start(const struct worker_hooks *hooks, int max)
 	workers.thread_count = workers.active_count = 1;
 	workers.running = true;
 	latch_unlock(&workers.latch);
+	timer_init(&workers.lazy_timer, lazy_tick);
 
 	worker_main(&first);
 
@@ -427,9 +440,13 @@ void workers_start(const struct worker_hooks *hooks, int max)
 		}
 		latch_lock(&workers.latch);
 	}
-	workers.running = workers.stopping = workers.aborting = false;
 	workers.seat = NULL;
 	workers.first = NULL;
+	latch_unlock(&workers.latch);
+	(void)timer_cancel_sync(&workers.lazy_timer); /* while stopping: it does not arm itself again */
+	latch_lock(&workers.latch);
+	atomic_store_explicit(&workers.lazy_ticks, false, memory_order_relaxed);
+	workers.running = workers.stopping = workers.aborting = false;
 	latch_unlock(&workers.latch);
 }
 
@@ -497,6 +514,95 @@ void worker_block_end(void)
 	struct worker *w = worker_self();
 
 	if (!w)
+		return;
+	latch_lock(&workers.latch);
+	worker_set_active_locked(w, true);
+	latch_unlock(&workers.latch);
+}
+
+/* ---- lazy blocks ---- */
+
+/* w may be in a lazy call.  True: it is, or has been since the last tick. */
+static bool lazy_look_locked(struct worker *w) REQUIRES(workers.latch)
+{
+	unsigned int now = atomic_load_explicit(&w->lazy, memory_order_seq_cst);
+	bool same = now == w->lazy_seen;
+
+	w->lazy_seen = now;
+	if (same && (now & LAZY_STATE) == LAZY_INSIDE &&
+	    atomic_compare_exchange_strong_explicit(&w->lazy, &now,
+						    (now & ~(unsigned int)LAZY_STATE) | LAZY_AWAY,
+						    memory_order_acq_rel, memory_order_relaxed))
+		worker_set_active_locked(w, false);
+	return !same || (now & LAZY_STATE) == LAZY_INSIDE;
+}
+
+static bool lazy_look_all_locked(void) REQUIRES(workers.latch)
+{
+	struct worker_thread *t;
+	bool any = workers.starting; /* is not in the list yet */
+
+	if (workers.first)
+		any |= lazy_look_locked(workers.first);
+	list_for_each_entry(t, &workers.threads, node)
+		any |= lazy_look_locked(&t->worker);
+	return any;
+}
+
+static void lazy_tick(struct timer *t)
+{
+	struct worker_kick k = { NULL, false };
+	bool any;
+
+	latch_lock(&workers.latch);
+	any = lazy_look_all_locked();
+	workers.lazy_idle = any ? 0 : workers.lazy_idle + 1;
+	if (workers.lazy_idle > LAZY_TICKS_MAX) {
+		workers.lazy_idle = 0;
+		/* Who begins from here on sees it; who began before is seen: both seq_cst. */
+		atomic_store_explicit(&workers.lazy_ticks, false, memory_order_seq_cst);
+		any = lazy_look_all_locked() &&
+		      !atomic_exchange_explicit(&workers.lazy_ticks, true, memory_order_seq_cst);
+	} else {
+		any = true;
+	}
+	if (workers.running && !workers.stopping) {
+		k = workers_need_locked();
+	} else {
+		any = false;
+		atomic_store_explicit(&workers.lazy_ticks, false, memory_order_seq_cst);
+	}
+	latch_unlock(&workers.latch);
+	workers_kick(k);
+	if (any)
+		timer_arm(t, clock_mono_ns() + LAZY_TICK_NS);
+}
+
+void worker_block_lazy_begin(void)
+{
+	struct worker *w = worker_self();
+	unsigned int was;
+
+	if (!w)
+		return;
+	ASSERT(w->current);
+	was = atomic_load_explicit(&w->lazy, memory_order_relaxed);
+	atomic_store_explicit(&w->lazy, (was & ~(unsigned int)LAZY_STATE) + LAZY_COUNT_ONE + LAZY_INSIDE,
+			      memory_order_seq_cst);
+	if (!atomic_load_explicit(&workers.lazy_ticks, memory_order_seq_cst) &&
+	    !atomic_exchange_explicit(&workers.lazy_ticks, true, memory_order_seq_cst))
+		timer_arm(&workers.lazy_timer, clock_mono_ns() + LAZY_TICK_NS);
+}
+
+void worker_block_lazy_end(void)
+{
+	struct worker *w = worker_self();
+	unsigned int was;
+
+	if (!w)
+		return;
+	was = atomic_fetch_and_explicit(&w->lazy, ~(unsigned int)LAZY_STATE, memory_order_acq_rel);
+	if ((was & LAZY_STATE) != LAZY_AWAY)
 		return;
 	latch_lock(&workers.latch);
 	worker_set_active_locked(w, true);

@@ -12,7 +12,6 @@
 #include "lib/ref.h"
 
 enum {
-	SHORT_WAIT_NS = 200000,
 	BUFFERS_MAX = 4,  /* kept; each as large as a message, touched as far as it was used */
 	CLUNKS_MAX = 256, /* sent together */
 };
@@ -161,7 +160,6 @@ static void lead_once(struct gconn *g)
 {
 	char *buffer = buffer_get(g);
 	const char *bad;
-	bool long_wait;
 	ssize_t n;
 	int fd = -1;
 
@@ -170,12 +168,9 @@ static void lead_once(struct gconn *g)
 		(void)gconn_broken(g, "no memory");
 		return;
 	}
-	long_wait = !gofer_transport_wait(&g->transport, SHORT_WAIT_NS);
-	if (long_wait)
-		worker_block_begin();
+	worker_block_lazy_begin();
 	n = gofer_transport_recv(&g->transport, buffer, GOFER_MSG_MAX, &fd);
-	if (long_wait)
-		worker_block_end();
+	worker_block_lazy_end();
 	if (n <= 0) {
 		if (n < 0)
 			log_error("gofer: receive failed: %zd", n);

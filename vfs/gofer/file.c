@@ -4,8 +4,9 @@
  *
  * Bytes go between the host's page cache and the application's memory with one host call when that
  * memory can be reached directly (uio_host_iovec()), else through a bounce buffer.  Reads first ask
- * for what is in the page cache (RWF_NOWAIT) and give the worker's seat away only when the disk is
- * needed.
+ * for what is in the page cache (RWF_NOWAIT) and give the worker's seat away when the disk is needed.
+ * Files of an overlay (what Docker's containers have) can't be asked: reads of these, and short
+ * writes, give the seat away when they turn out to take long.
  *
  * Writes hold inode->lock, as on Linux: it orders them with appends and truncation, and keeps
  * inode->size true.
@@ -149,14 +150,22 @@ void gfs_close_idle(struct gfs_inode *gi)
 
 /* ---- read ---------------------------------------------------------------------------------- */
 
-static ssize_t host_read_at(int fd, const struct iovec *iov, int count, int64_t pos, int rwf)
+static ssize_t host_read_at(struct gfs_super *gs, int fd, const struct iovec *iov, int count,
+			    int64_t pos, int rwf)
 {
-	ssize_t n = host_preadv2(fd, iov, count, pos, (rwf & RWF_HOST) | RWF_NOWAIT);
+	ssize_t n = -EOPNOTSUPP;
 
-	if (n != -EAGAIN && n != -EOPNOTSUPP)
+	if (rwf & RWF_NOWAIT || !atomic_load_explicit(&gs->no_nowait, memory_order_relaxed))
+		n = host_preadv2(fd, iov, count, pos, (rwf & RWF_HOST) | RWF_NOWAIT);
+	if ((n != -EAGAIN && n != -EOPNOTSUPP) || rwf & RWF_NOWAIT)
 		return n;
-	if (rwf & RWF_NOWAIT)
+	if (n == -EOPNOTSUPP) { /* nobody can tell whether it will wait: mostly not */
+		atomic_store_explicit(&gs->no_nowait, true, memory_order_relaxed);
+		worker_block_lazy_begin();
+		n = host_preadv2(fd, iov, count, pos, rwf & RWF_HOST);
+		worker_block_lazy_end();
 		return n;
+	}
 	worker_block_begin();
 	n = host_preadv2(fd, iov, count, pos, rwf & RWF_HOST);
 	worker_block_end();
@@ -164,7 +173,7 @@ static ssize_t host_read_at(int fd, const struct iovec *iov, int count, int64_t 
 }
 
 /* Through a buffer of ours.  Count, 0 at the end, or an error. */
-static ssize_t read_bounce(int fd, struct uio *dst, int64_t pos, int rwf)
+static ssize_t read_bounce(struct gfs_super *gs, int fd, struct uio *dst, int64_t pos, int rwf)
 {
 	char small[BOUNCE_SMALL], *buf = small;
 	struct iovec iov;
@@ -177,7 +186,7 @@ static ssize_t read_bounce(int fd, struct uio *dst, int64_t pos, int rwf)
 			return -ENOMEM;
 	}
 	iov.iov_base = buf;
-	n = host_read_at(fd, &iov, 1, pos, rwf);
+	n = host_read_at(gs, fd, &iov, 1, pos, rwf);
 	if (n > 0) {
 		copied = uio_put(dst, buf, (size_t)n);
 		n = copied;
@@ -187,15 +196,15 @@ static ssize_t read_bounce(int fd, struct uio *dst, int64_t pos, int rwf)
 	return n;
 }
 
-static ssize_t read_some(int fd, struct uio *dst, int64_t pos, int rwf)
+static ssize_t read_some(struct gfs_super *gs, int fd, struct uio *dst, int64_t pos, int rwf)
 {
 	struct iovec iov[IOVECS];
 	int count = uio_host_iovec(dst, iov, IOVECS, true);
 	ssize_t n;
 
 	if (count == 0)
-		return read_bounce(fd, dst, pos, rwf);
-	n = host_read_at(fd, iov, count, pos, rwf);
+		return read_bounce(gs, fd, dst, pos, rwf);
+	n = host_read_at(gs, fd, iov, count, pos, rwf);
 	if (n > 0)
 		uio_filled(dst, (size_t)n);
 	return n;
@@ -219,7 +228,7 @@ static ssize_t gfs_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int6
 	if (!direct_ok(f, dst, *pos))
 		return -EINVAL;
 	while (uio_left(dst) > 0) {
-		n = read_some(fd, dst, *pos, rwf);
+		n = read_some(gfs_inode(f->inode)->gs, fd, dst, *pos, rwf);
 		if (n <= 0)
 			break;
 		*pos += n;
@@ -242,9 +251,13 @@ static ssize_t host_write_at(int fd, const struct iovec *iov, int count, size_t 
 
 	if (slow)
 		worker_block_begin();
+	else
+		worker_block_lazy_begin();
 	n = host_pwritev2(fd, iov, count, pos, (rwf & RWF_HOST) | (rwf & RWF_NOWAIT));
 	if (slow)
 		worker_block_end();
+	else
+		worker_block_lazy_end();
 	return n;
 }
 

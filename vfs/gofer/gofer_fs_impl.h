@@ -65,6 +65,7 @@ struct gfs_super {
 	uint32_t attach_flags; /* (c) enum gofer_attach_flags */
 	uint64_t root_dev;     /* (c) host st_dev */
 	uint32_t root_fid;     /* (c) the root inode's */
+	atomic_bool no_nowait; /* (a) the host's file system knows no RWF_NOWAIT (an overlay) */
 	struct latch latch;
 	struct hash inodes;    /* (l) struct gfs_inode by (dev, ino); not counted */
 	uint64_t devs[GFS_DEVS_MAX]; /* (l) other host st_dev values seen */
