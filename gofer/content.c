@@ -168,7 +168,7 @@ int gofer_req_readdir(struct gofer_request *r)
 
 	if (q->flags & ~(uint32_t)GOFER_READDIR_ATTR || q->cookie > INT64_MAX ||
 	    q->max_size < (q->flags & GOFER_READDIR_ATTR ? GOFER_MSG_MIN : 4096u) ||
-	    q->max_size > r->s->reply_max)
+	    q->max_size > r->s->reply_now)
 		return GOFER_MALFORMED;
 	err = gofer_node_dir(r->s, q->fid, &n);
 	if (err < 0)
@@ -219,7 +219,7 @@ int gofer_req_fsync(struct gofer_request *r)
 	if (q->flags & GOFER_FSYNC_FS)
 		err = host_syncfs(fd);
 	else
-		err = q->flags & GOFER_FSYNC_DATA ? host_fdatasync(fd) : host_fsync(fd);
+		err = host_fsync(fd); /* DATA, too: for what has no donated descriptor */
 	host_close(fd);
 	return err;
 }

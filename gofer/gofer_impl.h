@@ -8,6 +8,7 @@
  *     attr.c     attributes, extended attributes, statfs
  *     content.c  open, readdir, readlink, fsync
  *     sock.c     host sockets
+ *     ring.c     the fast way of messages
  *
  * One thread; nothing here is locked.
  */
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "gofer/gofer.h"
+#include "gofer/ring.h"
 #include "gofer/transport.h"
 #include "lib/util.h"
 
@@ -34,6 +36,17 @@ struct gofer_node {
 	uint32_t attachment;
 };
 
+/* gofer/ring.h, once the Sentry has sent both parts: mem is mapped, bell not -1. */
+struct gofer_ring {
+	int bell; /* owned */
+	char *mem;
+	struct {
+		bool served;  /* the reply of request seq is in the slot */
+		uint32_t seq;
+		int fd;       /* and this goes with it; owned; -1: nothing */
+	} slots[GOFER_RING_SLOTS];
+};
+
 enum gofer_state { GOFER_NEW = 1 << 0, GOFER_READY = 1 << 1 };
 
 struct gofer_server {
@@ -44,6 +57,9 @@ struct gofer_server {
 	uint32_t node_count;      /* room */
 	uint32_t reply_max;       /* agreed size of a message */
 	int mounter;              /* -1: there is none; owned */
+	uint32_t reply_now;       /* ... and of the reply to the present request */
+	int given_fd;             /* -1, or came with the present request; owned */
+	struct gofer_ring ring;
 	int end_status;           /* -1, or what END said */
 	char *in, *out;           /* GOFER_MSG_MAX each; owned */
 	char *scratch;            /* GOFER_SCRATCH, 8-byte aligned: directory records; owned */
@@ -94,6 +110,16 @@ void *gofer_room(struct gofer_request *r, size_t size);
 void *gofer_put(struct gofer_request *r, size_t size);
 /* Zeros up to a multiple of 8 (there is always room: the buffer's size is one). */
 void gofer_pad(struct gofer_request *r);
+
+/* ---- ring.c -------------------------------------------------------------------------------- */
+
+void gofer_ring_init(struct gofer_ring *ring);
+void gofer_ring_fini(struct gofer_ring *ring);
+/* Sleep until there is something: true: the bell, false: the socket. */
+bool gofer_ring_wait(struct gofer_server *s);
+/* After the former.  0, or a negative errno that ends the connection. */
+int gofer_ring_serve(struct gofer_server *s);
+int gofer_req_ring(struct gofer_request *r);
 
 /* ---- fid.c --------------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@ SRCS += gofer/content.c
 SRCS += gofer/fid.c
 SRCS += gofer/filter.c
 SRCS += gofer/mounter.c
+SRCS += gofer/ring.c
 SRCS += gofer/server.c
 SRCS += gofer/sock.c
 SRCS += gofer/tree.c
@@ -12,6 +13,7 @@ UNIT_TESTS += tests/unit/gofer/test_tree.c
 UNIT_TESTS += tests/unit/gofer/test_attr.c
 UNIT_TESTS += tests/unit/gofer/test_content.c
 UNIT_TESTS += tests/unit/gofer/test_server.c
+UNIT_TESTS += tests/unit/gofer/test_ring.c
 UNIT_TESTS += tests/unit/gofer/test_client.c
 UNIT_TESTS += tests/unit/gofer/test_client_fibers.c
 

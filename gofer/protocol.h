@@ -68,6 +68,7 @@ enum gofer_type {
 	GOFER_REQ_END,         /* gofer_end; one-way, the last */
 	GOFER_REQ_MOUNT,       /* gofer_mount → nothing */
 	GOFER_REQ_UNMOUNT,     /* gofer_fid → nothing; the fid is clunked */
+	GOFER_REQ_RING,        /* gofer_ring_setup, brings a descriptor → nothing; gofer/ring.h */
 	GOFER_TYPE_COUNT,
 };
 
@@ -313,6 +314,14 @@ struct gofer_mount {
 /* Unknown fids are passed over. */
 struct gofer_clunk {
 	uint32_t count;
+	uint32_t reserved;
+};
+
+/* The memory first, then the bell. */
+enum gofer_ring_part { GOFER_RING_MEMORY, GOFER_RING_BELL };
+
+struct gofer_ring_setup {
+	uint32_t what; /* enum gofer_ring_part */
 	uint32_t reserved;
 };
 

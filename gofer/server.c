@@ -86,7 +86,7 @@ static int req_version(struct gofer_request *r)
 	if (q->msg_max < GOFER_MSG_MIN || q->msg_max > GOFER_MSG_MAX)
 		return GOFER_MALFORMED;
 	s->state = GOFER_READY;
-	s->reply_max = ALIGN_DOWN(q->msg_max, 8);
+	s->reply_max = s->reply_now = ALIGN_DOWN(q->msg_max, 8);
 	a = gofer_put(r, sizeof(*a));
 	*a = (struct gofer_version){ .magic = GOFER_MAGIC,
 				     .version = GOFER_VERSION,
@@ -240,6 +240,8 @@ static const struct row rows[GOFER_TYPE_COUNT] = {
 	[GOFER_REQ_CLUNK] = { "clunk", req_clunk, GOFER_READY, sizeof(struct gofer_clunk),
 			      GOFER_CLUNK_MAX * sizeof(uint32_t), { 0 }, AT(gofer_clunk, reserved),
 			      true },
+	[GOFER_REQ_RING] = { "ring", gofer_req_ring, GOFER_READY, sizeof(struct gofer_ring_setup), 0,
+			     { 0 }, AT(gofer_ring_setup, reserved), false },
 	[GOFER_REQ_END] = { "end", req_end, GOFER_READY, sizeof(struct gofer_end), 0, { 0 },
 			    AT(gofer_end, reserved), true },
 };
@@ -308,7 +310,7 @@ ssize_t gofer_server_handle(struct gofer_server *s, size_t size, int *fd)
 		.next = s->in + sizeof(*h) + row->fixed,
 		.left = size - sizeof(*h) - row->fixed,
 		.reply = s->out + sizeof(*rh),
-		.reply_room = s->reply_max - sizeof(*rh),
+		.reply_room = s->reply_now - sizeof(*rh),
 		.fd = -1,
 	};
 	err = row->handle(&r);
@@ -338,7 +340,10 @@ int gofer_server_init(struct gofer_server *s, const struct gofer_config *c)
 				    .state = GOFER_NEW,
 				    .reply_max = GOFER_MSG_MIN,
 				    .mounter = -1,
+				    .reply_now = GOFER_MSG_MIN,
+				    .given_fd = -1,
 				    .end_status = -1 };
+	gofer_ring_init(&s->ring);
 	s->in = mem_alloc(GOFER_MSG_MAX);
 	s->out = mem_alloc(GOFER_MSG_MAX);
 	s->scratch = mem_alloc(GOFER_SCRATCH);
@@ -353,6 +358,8 @@ void gofer_server_fini(struct gofer_server *s)
 	for (uint32_t fid = 0; fid < s->node_count; fid++)
 		gofer_node_clunk(s, fid);
 	host_close_fd(&s->mounter);
+	gofer_ring_fini(&s->ring);
+	host_close_fd(&s->given_fd);
 	mem_free(s->nodes);
 	mem_free(s->in);
 	mem_free(s->out);
@@ -360,32 +367,40 @@ void gofer_server_fini(struct gofer_server *s)
 	*s = (struct gofer_server){ 0 };
 }
 
-/* -EPIPE when the connection is over, -EPROTO, or the END status. */
-static int serve(struct gofer_server *s)
+/* One message of the socket.  0, or why the connection is over. */
+static int serve_socket(struct gofer_server *s)
 {
 	struct iovec piece;
 	ssize_t n;
 	int err, fd;
 
-	for (;;) {
-		n = gofer_transport_recv(&s->transport, s->in, GOFER_MSG_MAX, NULL);
-		if (n == 0)
-			return -EPIPE;
-		if (n < 0)
-			return n == -EMSGSIZE ? -EPROTO : (int)n;
-		n = gofer_server_handle(s, (size_t)n, &fd);
-		if (n < 0)
-			return (int)n;
-		if (s->end_status >= 0)
-			return s->end_status;
-		if (n == 0)
-			continue;
-		piece = (struct iovec){ s->out, (size_t)n };
-		err = gofer_transport_send(&s->transport, &piece, 1, fd);
-		host_close_fd(&fd);
-		if (err < 0)
-			return err;
+	n = gofer_transport_recv(&s->transport, s->in, GOFER_MSG_MAX, &s->given_fd);
+	if (n == 0)
+		return -EPIPE;
+	if (n < 0)
+		return n == -EMSGSIZE ? -EPROTO : (int)n;
+	n = gofer_server_handle(s, (size_t)n, &fd);
+	host_close_fd(&s->given_fd); /* unless the request has taken it */
+	if (n <= 0)
+		return (int)n;
+	piece = (struct iovec){ s->out, (size_t)n };
+	err = gofer_transport_send(&s->transport, &piece, 1, fd);
+	host_close_fd(&fd);
+	return err;
+}
+
+/* -EPIPE when the connection is over, -EPROTO, or the END status. */
+static int serve(struct gofer_server *s)
+{
+	int err = 0;
+
+	while (err == 0 && s->end_status < 0) {
+		if (s->ring.bell >= 0 && gofer_ring_wait(s))
+			err = gofer_ring_serve(s);
+		else
+			err = serve_socket(s);
 	}
+	return err < 0 ? err : s->end_status;
 }
 
 /* The process's own state that the handlers rely on. */

@@ -73,8 +73,10 @@ static void emit_rule(struct program *p, const struct host_rule *r)
 {
 	unsigned int first = condition_size(&r->conditions[0]);
 	unsigned int second = condition_size(&r->conditions[1]);
-	unsigned int action = r->error == 0 ? SECCOMP_RET_ALLOW
-					    : SECCOMP_RET_ERRNO | (unsigned int)r->error;
+	unsigned int action = r->error == 0 ? SECCOMP_RET_ALLOW :
+			      r->error == HOST_RULE_NOTIFY ?
+					    SECCOMP_RET_USER_NOTIF :
+					    SECCOMP_RET_ERRNO | (unsigned int)r->error;
 
 	if (first + second == 0) {
 		emit(p, BPF_JMP | BPF_JEQ | BPF_K, r->nr, 0, 1);
@@ -92,6 +94,7 @@ int host_filter_install(const struct host_rule *rules, size_t count, unsigned in
 {
 	static struct program p; /* too large for a fiber's stack; start-up is single-threaded */
 	struct sock_fprog prog;
+	unsigned int how = 0;
 	long ret;
 
 	if (count > HOST_RULES_MAX)
@@ -111,8 +114,13 @@ int host_filter_install(const struct host_rule *rules, size_t count, unsigned in
 	if (ret < 0)
 		return (int)ret;
 	prog = (struct sock_fprog){ (unsigned short)p.count, p.insns };
-	ret = host_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-			flags & HOST_FILTER_ALL_THREADS ? SECCOMP_FILTER_FLAG_TSYNC : 0, &prog);
+	if (flags & HOST_FILTER_ALL_THREADS)
+		how |= SECCOMP_FILTER_FLAG_TSYNC;
+	if (flags & HOST_FILTER_LISTENER)
+		how |= SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+	ret = host_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, how, &prog);
+	if (flags & HOST_FILTER_LISTENER)
+		return ret == -ESRCH ? -EBUSY : (int)ret;
 	return ret > 0 ? -EBUSY : (int)ret; /* positive: the thread that could not be given it */
 }
 

@@ -29,7 +29,7 @@ struct host_condition {
 
 struct host_rule {
 	uint32_t nr;
-	int error; /* 0: allow; an errno: refuse with it */
+	int error; /* 0: allow; an errno: refuse with it; HOST_RULE_NOTIFY */
 	struct host_condition conditions[2];
 };
 
@@ -44,12 +44,14 @@ struct host_rule {
 
 enum host_filter_flags {
 	HOST_FILTER_ALL_THREADS = 1 << 0, /* TSYNC: threads that exist already get it too */
+	HOST_FILTER_LISTENER = 1 << 1,    /* return the listener for HOST_RULE_NOTIFY (Linux 5.7) */
 };
 
-#define HOST_RULES_MAX 128
+#define HOST_RULES_MAX   128
+#define HOST_RULE_NOTIFY (-1) /* ask the listener */
 
 /*
- * Install.  Needs no_new_privs, which it sets.  0 or a negative errno (-EINVAL: too many rules;
+ * Install.  Needs no_new_privs, which it sets.  0, the listener, or a negative errno (-EINVAL: too many rules;
  * -EBUSY: another thread has a filter of its own).
  */
 int host_filter_install(const struct host_rule *rules, size_t count, unsigned int flags) must_check;

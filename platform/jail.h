@@ -19,3 +19,9 @@
  * the ptrace platform needs.  0 or a negative errno.
  */
 int jail_sentry_filter(int proc_fd, int log_fd, bool with_ptrace) must_check;
+/*
+ * The filter's listener, the caller's from now on; -1 when it was taken already or the host can't give
+ * one.  It is for one call, of the number JAIL_BELL, which no kernel has (gofer/ring.h).
+ */
+#define JAIL_BELL 1004
+int jail_bell_take(void);

@@ -3,13 +3,20 @@
 #include "vfs/gofer/conn.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 
+#include "gofer/ring.h"
 #include "lib/fiber.h"
 #include "lib/latch.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/ref.h"
+#include "platform/jail.h"
+
+_Static_assert(GOFER_BELL == JAIL_BELL, "the Sentry's filter knows the bell");
 
 enum {
 	BUFFERS_MAX = 4,  /* kept; each as large as a message, touched as far as it was used */
@@ -45,6 +52,9 @@ struct gconn {
 	uint32_t next_fid;     /* (l) never used so far from here on */
 	uint32_t clunks[CLUNKS_MAX]; /* (l) to be sent */
 	uint32_t clunk_count;        /* (l) */
+	char *ring;                  /* (c) after gconn_use_ring(); NULL: none */
+	uint32_t ring_busy;          /* (l) a bit for each slot */
+	uint32_t ring_seq[GOFER_RING_SLOTS]; /* (l) or whoever has the slot */
 };
 
 /* ---- buffers ------------------------------------------------------------------------------- */
@@ -271,17 +281,169 @@ static int send_call(struct gconn *g, const struct gconn_call *c, uint32_t tag)
 
 	ASSERT(size <= GOFER_MSG_MAX);
 	h.size = (uint32_t)size;
+	if (c->give)
+		return gofer_transport_send(&g->transport, pieces, ARRAY_SIZE(pieces), *c->give);
 	return conn_send(g, pieces, ARRAY_SIZE(pieces));
+}
+
+/* ---- the ring ------------------------------------------------------------------------------ */
+
+static bool slot_take(struct gconn *g, const struct gconn_call *c, uint32_t *slot)
+{
+	uint32_t free_slots;
+
+	if (!g->ring || c->give ||
+	    sizeof(struct gofer_hdr) + c->body_size + c->rest_size[0] + c->rest_size[1] >
+		    GOFER_RING_REQUEST)
+		return false;
+	latch_lock(&g->latch);
+	free_slots = g->dead ? 0 : ~g->ring_busy & ((1u << GOFER_RING_SLOTS) - 1);
+	if (free_slots) {
+		*slot = (uint32_t)__builtin_ctz(free_slots);
+		g->ring_busy |= 1u << *slot;
+		g->ring_seq[*slot]++;
+	}
+	latch_unlock(&g->latch);
+	return free_slots != 0;
+}
+
+static void slot_free(struct gconn *g, uint32_t slot)
+{
+	latch_lock(&g->latch);
+	g->ring_busy &= ~(1u << slot);
+	latch_unlock(&g->latch);
+}
+
+/* The reply in the slot; fd came with it if its header says so. */
+static const char *slot_reply(struct gconn *g, struct gconn_call *c, uint32_t slot, int *fd, int *error)
+{
+	const char *from = gofer_ring_reply(g->ring, slot);
+	struct gofer_hdr h;
+
+	memcpy(&h, from, sizeof(h));
+	if (h.flags != GOFER_HDR_FD)
+		*fd = -1;
+	if (h.size < sizeof(h) || h.size > GOFER_RING_REPLY || h.flags & ~GOFER_HDR_FD || h.error > 0 ||
+	    h.error < -4095 || (h.error && (h.flags || h.size != sizeof(h))))
+		return "header";
+	if (h.type != c->type || h.tag != g->ring_seq[slot])
+		return "tag";
+	*error = h.error;
+	if (h.error)
+		return NULL;
+	c->buffer = buffer_get(g);
+	if (!c->buffer)
+		return "no memory";
+	memcpy(c->buffer, from, h.size);
+	c->reply = c->buffer + sizeof(h);
+	c->reply_size = h.size - sizeof(h);
+	c->fd = *fd;
+	*fd = -1;
+	return NULL;
+}
+
+static void put_piece(char **to, const void *piece, size_t size)
+{
+	if (size > 0)
+		memcpy(*to, piece, size);
+	*to += size;
+}
+
+static int ring_call(struct gconn *g, struct gconn_call *c, uint32_t slot)
+{
+	struct gofer_hdr h = { .type = c->type, .tag = g->ring_seq[slot] };
+	char *to = gofer_ring_request(g->ring, slot);
+	int fd = -1, error = -EIO;
+	const char *bad;
+	long ret;
+
+	h.size = (uint32_t)(sizeof(h) + c->body_size + c->rest_size[0] + c->rest_size[1]);
+	put_piece(&to, &h, sizeof(h));
+	put_piece(&to, c->body, c->body_size);
+	put_piece(&to, c->rest[0], c->rest_size[0]);
+	put_piece(&to, c->rest[1], c->rest_size[1]);
+	worker_block_lazy_begin();
+	do
+		ret = host_call(GOFER_BELL, slot, h.tag, 0);
+	while (ret == -EINTR); /* the freezer, a kick for somebody else: it knows what it has done */
+	worker_block_lazy_end();
+	if (ret < 0) {
+		log_once(LOG_WARN, "gofer: nobody hears the bell (%ld); its files are lost", ret);
+		conn_die(g);
+	} else {
+		fd = (int)ret;
+		bad = slot_reply(g, c, slot, &fd, &error);
+		host_close_fd(&fd);
+		if (bad)
+			error = gconn_broken(g, bad);
+	}
+	slot_free(g, slot);
+	return error;
+}
+
+static int ring_part(struct gconn *g, uint32_t what, int fd)
+{
+	struct gofer_ring_setup q = { .what = what };
+	struct gconn_call c = {
+		.type = GOFER_REQ_RING, .body = &q, .body_size = sizeof(q), .give = &fd
+	};
+	int err = gconn_call(g, &c);
+
+	if (err == 0)
+		gconn_reply_put(g, &c);
+	return err;
+}
+
+void gconn_use_ring(struct gconn *g, int bell)
+{
+	char *mem = MAP_FAILED;
+	int fd = -1, err;
+
+	if (bell < 0)
+		return;
+	/* Without synchronous wake-ups it is no better than the socket: SECCOMP_IOCTL_NOTIF_SET_FLAGS. */
+	err = (int)host_ioctl(bell, SECCOMP_IOW(4, uint64_t), (void *)1);
+	if (err == 0)
+		err = fd = host_memfd_create("runsc-c-gofer", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	if (err >= 0)
+		err = host_ftruncate(fd, GOFER_RING_SIZE);
+	if (err == 0)
+		err = (int)host_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	if (err == 0) {
+		mem = mmap(NULL, GOFER_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		err = mem == MAP_FAILED ? -ENOMEM : 0;
+	}
+	if (err == 0)
+		err = ring_part(g, GOFER_RING_MEMORY, fd);
+	if (err == 0)
+		err = ring_part(g, GOFER_RING_BELL, bell);
+	if (err == 0) {
+		g->ring = mem;
+	} else {
+		log_info("gofer: no ring (%d)", err);
+		if (mem != MAP_FAILED)
+			munmap(mem, GOFER_RING_SIZE);
+	}
+	host_close_fd(&fd);
+	host_close_fd(&bell); /* the Gofer's alone: its end must end the calls */
+}
+
+bool gconn_has_ring(const struct gconn *g)
+{
+	return g->ring != NULL;
 }
 
 int gconn_call(struct gconn *g, struct gconn_call *c)
 {
 	struct flight f = { .call = c, .state = CALL_SENDING };
+	uint32_t slot;
 	int err;
 
 	c->fd = -1;
 	c->buffer = NULL;
 	c->reply_size = 0;
+	if (slot_take(g, c, &slot))
+		return ring_call(g, c, slot);
 	waiter_init(&f.waiter, fiber_self());
 	latch_lock(&g->latch);
 	if (g->dead) {
@@ -398,6 +560,8 @@ static void conn_free(struct gconn *g)
 	host_close_fd(&g->transport.fd);
 	while (g->buffer_count > 0)
 		mem_free(g->buffers[--g->buffer_count]);
+	if (g->ring)
+		munmap(g->ring, GOFER_RING_SIZE);
 	mem_free(g->free_fids);
 	mem_free(g);
 }

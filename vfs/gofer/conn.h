@@ -13,8 +13,12 @@
  *        ▼           ▼
  *        leading, reads ──(its own reply)──▶ done, passes the lead on
  *
- * The leader waits for SHORT_WAIT_NS in place, since a Gofer answers in tens of microseconds, and
- * only then gives its worker's seat away (worker_block_begin).  Nothing spins.
+ * The leader waits in place, since a Gofer answers in tens of microseconds; when it takes longer another
+ * worker takes its worker's seat (worker_block_lazy_begin).  Nothing spins.
+ *
+ * That is the way through the socket.  With a ring (gofer/ring.h) each call has a slot of its own and
+ * waits in the bell for its own reply; the socket has what does not fit, and what comes when all slots are
+ * taken.
  *
  * Replies are input.  One that does not fit its request is the end of the connection: every request,
  * in flight and later, is -EIO.
@@ -38,6 +42,7 @@ struct gconn_call {
 	size_t body_size;
 	const void *rest[2];      /* up to two pieces of the variable part */
 	size_t rest_size[2];
+	const int *give;          /* NULL, or a descriptor that goes with it; borrowed */
 
 	const char *reply;        /* after the header; aligned to 8 */
 	size_t reply_size;
@@ -47,6 +52,12 @@ struct gconn_call {
 
 /* fd, a connected SOCK_SEQPACKET socket, is consumed on success.  Agrees on the version. */
 int gconn_new(int fd, struct gconn **out) must_check;
+/*
+ * From now on use a ring (gofer/ring.h) with this bell (consumed; -1: nothing happens).  Where that can't
+ * be, the socket goes on.  Before the connection has other users.
+ */
+void gconn_use_ring(struct gconn *g, int bell);
+bool gconn_has_ring(const struct gconn *g);
 struct gconn *gconn_get(struct gconn *g);
 void gconn_put(struct gconn *g); /* accepts NULL */
 uint32_t gconn_attach_count(const struct gconn *g);

@@ -66,6 +66,7 @@ static void wrong_fields_end_the_connection(void **state)
 	struct gofer_readdir rd = { .fid = 0, .max_size = GOFER_MSG_MAX + 1 };
 	struct gofer_walk w = { 0, 0 };
 	struct gofer_version v = { GOFER_MAGIC, GOFER_VERSION, GOFER_MSG_MAX, 0 };
+	struct gofer_ring_setup ring = { GOFER_RING_MEMORY, 0 };
 
 	msg_start(fx, GOFER_REQ_GETATTR, &q, sizeof(q)); /* reserved */
 	set_size(fx, fx->msg_size);
@@ -94,6 +95,9 @@ static void wrong_fields_end_the_connection(void **state)
 	set_size(fx, fx->msg_size);
 	expect_end(fx);
 	msg_start(fx, GOFER_REQ_WALK, &w, sizeof(w));
+	set_size(fx, fx->msg_size);
+	expect_end(fx);
+	msg_start(fx, GOFER_REQ_RING, &ring, sizeof(ring)); /* without a descriptor */
 	set_size(fx, fx->msg_size);
 	expect_end(fx);
 	msg_start(fx, GOFER_REQ_VERSION, &v, sizeof(v)); /* a second time */
