@@ -418,6 +418,11 @@ static void plat_kernel(void *arg)
 			pause_ns(50000);
 			worker_block_end();
 		}
+		if (t->handled % 13 == 0) {
+			worker_block_lazy_begin();
+			pause_ns(t->handled % 39 == 0 ? 2500000 : 1000);
+			worker_block_lazy_end();
+		}
 		waiter_wake(&plat.tasks[(size_t)(t - plat.tasks + 1) % PLAT_TASKS].waiter);
 	}
 	plat_reply(t);
@@ -556,6 +561,37 @@ FIBER_TEST(others_run_while_a_worker_is_blocked)
 	until(&done, 1);
 }
 
+static void lazily_until_others_ran(void *arg)
+{
+	struct blocked *b = arg;
+
+	for (int i = 0; i < 3; i++) { /* at once, as most */
+		worker_block_lazy_begin();
+		worker_block_lazy_end();
+	}
+	worker_block_lazy_begin();
+	while (atomic_load(&b->others) < 10)
+		pause_ns(100000);
+	worker_block_lazy_end();
+	atomic_fetch_add(b->done, 1);
+}
+
+/* The second time the ticks have come to rest. */
+FIBER_TEST(others_run_when_a_call_turns_out_long)
+{
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		atomic_uint done = 0;
+		struct blocked b = { 0, &done };
+
+		fiber_start(fiber_new(lazily_until_others_ran, &b));
+		for (int i = 0; i < 10; i++)
+			fiber_start(fiber_new(count_up, &b.others));
+		until(&done, 1);
+		pause_ns(120000000);
+	}
+}
+
 /* ---- work ---- */
 
 struct job {
@@ -655,5 +691,6 @@ UNIT_MAIN(UNIT(every_started_fiber_runs_once),
 	  UNIT(requests_are_received_by_the_first_worker_alone),
 	  UNIT(resume_before_the_suspension_is_complete_is_not_lost),
 	  UNIT(others_run_while_a_worker_is_blocked),
+	  UNIT(others_run_when_a_call_turns_out_long),
 	  UNIT(work_that_sleeps_holds_up_nobody),
 	  UNIT(work_queued_again_runs_again_but_never_twice_at_a_time))
