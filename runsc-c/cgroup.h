@@ -46,6 +46,11 @@ int cgroup_plan(const char *cgroups_path, const char *id, bool systemd_style, st
  * of permission only drops the directory from the plan, with a warning in the log.
  */
 int cgroup_make(struct cgroup *c, bool optional, struct err *e);
+/*
+ * linux.resources.devices with the defaults, on v1, in a group that cgroup_make() made; not more than a
+ * warning if it can't be done.
+ */
+void cgroup_apply_devices(const struct cgroup *c, const struct device_rule_config *rules, size_t count);
 /* Set limits; optional as above.  Called at create and update. */
 int cgroup_apply(const struct cgroup *c, const struct oci_resources *r, bool optional,
 		 struct err *e);

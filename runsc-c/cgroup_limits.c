@@ -3,8 +3,8 @@
  * cgroup_limits.c: linux.resources as files of the container's cgroups.
  *
  * The host's pids limit is the container's plus room for the Sentry, the Gofer and the monitor, whose
- * threads are in the same group; the exact limit is the Sentry's to enforce.  Device rules are not
- * written: what a sandboxed program opens below /dev is the Sentry's, never the host's.
+ * threads are in the same group; the exact limit is the Sentry's to enforce.  Device rules are the
+ * Sentry's too (sentry/container_devices.c); in v1's controller they are a second wall, behind the Gofer.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -216,6 +216,36 @@ static void apply_v2(struct apply *a, const struct oci_resources *r)
 		snprintf(value, sizeof(value), "%" PRIu64, r->hugepages[i].limit);
 		put(a, "hugetlb", file, value);
 	}
+}
+
+void cgroup_apply_devices(const struct cgroup *c, const struct device_rule_config *rules, size_t count)
+{
+	const char *dir = c->v2 ? NULL : cgroup_dir(c, "devices");
+	int err;
+
+	/* Not for others that are in there already. */
+	for (size_t i = 0; dir != NULL && i < c->count; i++)
+		if (c->dirs[i].path == dir && !c->dirs[i].made)
+			return;
+	err = dir ? cgroup_write(dir, "devices.deny", "a") : 0;
+
+	for (size_t i = 0; dir != NULL && err == 0 && i < count; i++) {
+		const struct device_rule_config *r = &rules[i];
+		char text[96], major[24] = "*", minor[24] = "*";
+
+		if (r->major >= 0)
+			snprintf(major, sizeof(major), "%" PRId64, r->major);
+		if (r->minor >= 0)
+			snprintf(minor, sizeof(minor), "%" PRId64, r->minor);
+		snprintf(text, sizeof(text), "%c %s:%s %s%s%s", r->type, major, minor,
+			 r->access & DEVICE_READ ? "r" : "", r->access & DEVICE_WRITE ? "w" : "",
+			 r->access & DEVICE_MKNOD ? "m" : "");
+		if (r->access != 0)
+			err = cgroup_write(dir, r->allow ? "devices.allow" : "devices.deny", text);
+	}
+	/* In a container, say: the group above allows no more than it allows. */
+	if (err < 0)
+		log_warn("cgroup: device rules are the sandbox's alone: %s", err_reason(err));
 }
 
 int cgroup_apply(const struct cgroup *c, const struct oci_resources *r, bool optional,

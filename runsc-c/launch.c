@@ -508,8 +508,11 @@ static int start_all(struct start *s, struct err *e)
 	struct launch *l = s->l;
 
 	if (cgroup_make(&l->cgroup, l->g->rootless, e) < 0 ||
-	    cgroup_apply(&l->cgroup, &l->spec->resources, l->g->rootless, e) < 0 ||
-	    open_all(s, e) < 0 || start_monitor(s, e) < 0 || wait_ready(l, e) < 0 ||
+	    cgroup_apply(&l->cgroup, &l->spec->resources, l->g->rootless, e) < 0)
+		return e->error;
+	cgroup_apply_devices(&l->cgroup, l->spec->container->device_rules,
+			     l->spec->container->device_rule_count);
+	if (open_all(s, e) < 0 || start_monitor(s, e) < 0 || wait_ready(l, e) < 0 ||
 	    run_create_hooks(l, e) < 0 || boot_sentry(l, e) < 0 || create_container(s, e) < 0)
 		return e->error;
 	/* What was made of the plan that was saved first: rootless, some or all of it may be missing. */

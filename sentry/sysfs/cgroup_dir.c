@@ -390,36 +390,41 @@ static int show_text(const struct pfs_req *r, struct buf *b)
 	return 0;
 }
 
-static int show_events(const struct pfs_req *r, struct buf *b)
+static int count_group(const struct pfs_req *r, bool *populated, unsigned int *descendants)
 {
 	struct cgrp *cg;
-	bool populated;
 	int err = group_of(r, &cg);
 
 	if (err)
 		return err;
 	mutex_lock(&tasklist.lock);
-	populated = cgrp_populated_locked(cg);
+	*populated = cgrp_populated_locked(cg);
+	*descendants = cgrp_descendants_locked(cg);
 	mutex_unlock(&tasklist.lock);
 	cgrp_put(cg);
-	buf_printf(b, "populated %d\nfrozen 0\n", populated);
 	return 0;
+}
+
+static int show_events(const struct pfs_req *r, struct buf *b)
+{
+	unsigned int below;
+	bool populated;
+	int err = count_group(r, &populated, &below);
+
+	if (err == 0)
+		buf_printf(b, "populated %d\nfrozen 0\n", populated);
+	return err;
 }
 
 int cgroup_show_stat(const struct pfs_req *r, struct buf *b)
 {
-	struct cgrp *cg;
-	unsigned int n;
-	int err = group_of(r, &cg);
+	unsigned int below;
+	bool populated;
+	int err = count_group(r, &populated, &below);
 
-	if (err)
-		return err;
-	mutex_lock(&tasklist.lock);
-	n = cgrp_descendants_locked(cg);
-	mutex_unlock(&tasklist.lock);
-	cgrp_put(cg);
-	buf_printf(b, "nr_descendants %u\nnr_dying_descendants 0\n", n);
-	return 0;
+	if (err == 0)
+		buf_printf(b, "nr_descendants %u\nnr_dying_descendants 0\n", below);
+	return err;
 }
 
 static int show_cpu_stat(const struct pfs_req *r, struct buf *b)
