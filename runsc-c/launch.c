@@ -118,7 +118,10 @@ static bool new_pid_namespace(const struct launch *l)
 	return ns->present && ns->path == NULL && geteuid() == 0;
 }
 
-/* By path: that of a container whose Sentry this one joins (pod_find() has seen to it). */
+/*
+ * By path: that of a container whose Sentry this one joins (pod_find() has seen to it).  Not where there is
+ * no way back, our own pid namespace being that of a more privileged user (podman as an ordinary user).
+ */
 static int enter_pid_namespace(const struct launch *l, int *own, struct err *e)
 {
 	const char *path = l->spec->namespaces[OCI_NS_PID].path;
@@ -126,10 +129,14 @@ static int enter_pid_namespace(const struct launch *l, int *own, struct err *e)
 
 	if (path == NULL || geteuid() != 0)
 		return 0;
-	fd = host_openat(AT_FDCWD, path, O_RDONLY, 0);
 	*own = host_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, 0);
-	if (fd < 0 || *own < 0 || setns(fd, CLONE_NEWPID) < 0)
-		err_errno(e, fd < 0 ? fd : *own < 0 ? *own : errno,
+	if (*own < 0 || setns(*own, CLONE_NEWPID) < 0) {
+		host_close_fd(own);
+		return 0;
+	}
+	fd = host_openat(AT_FDCWD, path, O_RDONLY, 0);
+	if (fd < 0 || setns(fd, CLONE_NEWPID) < 0)
+		err_errno(e, fd < 0 ? fd : errno,
 			  "config.json: linux.namespaces: pid namespace \"%s\"", path);
 	host_close_fd(&fd);
 	if (err_is(e))

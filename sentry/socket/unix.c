@@ -398,7 +398,7 @@ static int unix_connect(struct vfs_ctx *c, struct socket *s, const struct sock_a
 		return err;
 	err = unix_find(c, s->net, a, s->type, &l);
 	if (err == -ECONNREFUSED)
-		return unix_host_connect(c, u, a);
+		return unix_host_connect(c, u, a, deadline_ns);
 	if (err < 0)
 		return err;
 	err = unix_connect_to(c, u, l, deadline_ns);

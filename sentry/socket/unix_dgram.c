@@ -334,7 +334,7 @@ int unix_dgram_connect(struct vfs_ctx *c, struct socket *s, const struct sock_ad
 		if (err == 0)
 			err = unix_find(c, s->net, a, s->type, &to);
 		if (err == -ECONNREFUSED)
-			return unix_host_connect(c, u, a);
+			return unix_host_connect(c, u, a, 0);
 		if (err < 0)
 			return err;
 		if (!unix_may_send(u, to)) {

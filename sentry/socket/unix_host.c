@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "lib/clock.h"
 #include "lib/fiber.h"
 #include "lib/mem.h"
 #include "lib/timer.h"
@@ -26,12 +27,15 @@
 #include "sentry/socket/unix_impl.h"
 
 #define RELAYS_MAX 512u
+#define RETRY_MS   5
 #define PIECE      32768u
 
 struct relay {
 	struct unix_sock *e;
 	struct hostfd host;
 	struct wq_entry entry;  /* at e->s.wq */
+	struct unix_sock *u;    /* the program's; counted */
+	struct wq_entry u_entry; /* at u->s.wq, for datagrams: it is closed without a word to e */
 	struct waiter waiter;
 	bool want_in, want_out; /* what the descriptor had no data, no room for */
 	bool eof, fin;          /* the host's end of data was seen, ours was told */
@@ -45,6 +49,12 @@ static void woken(struct wq_entry *w, uint32_t events)
 {
 	(void)events;
 	waiter_wake(&container_of(w, struct relay, entry)->waiter);
+}
+
+static void u_woken(struct wq_entry *w, uint32_t events)
+{
+	(void)events;
+	waiter_wake(&container_of(w, struct relay, u_entry)->waiter);
 }
 
 static void host_ready(struct hostfd *h, uint32_t events)
@@ -112,13 +122,12 @@ static bool relay_up(struct relay *r)
 	if (m)
 		return up_one(r, m);
 	shut = unix_load(&r->e->shut);
-	/* Datagram sockets are not told when their peer goes: it forgets us. */
 	if (!unix_connection_based(r->e)) {
-		struct unix_sock *u = unix_peer_get(r->e), *back = u ? unix_peer_get(u) : NULL;
+		/* Closed, or connected to somebody else. */
+		struct unix_sock *back = unix_peer_get(r->u);
 
 		r->over = back != r->e;
 		unix_put(back);
-		unix_put(u);
 	} else if (shut == UNIX_SHUT_ALL) {
 		r->over = true;
 	} else if ((shut & UNIX_SHUT_RCV) && !r->fin) {
@@ -220,9 +229,11 @@ static void relay_main(void *arg)
 		(void)waiter_sleep(&r->waiter, WAITER_UNINTERRUPTIBLE, INT64_MAX);
 	}
 	wq_remove(&r->entry);
+	wq_remove(&r->u_entry);
 	hostfd_fini(&r->host);
 	host_close(r->host.fd);
 	unix_abandon(r->e); /* consumes e */
+	unix_put(r->u);
 	mem_free(r);
 	atomic_fetch_sub_explicit(&relays, 1, memory_order_relaxed);
 }
@@ -274,16 +285,54 @@ static int relay_start(struct unix_sock *u, struct unix_sock *e, int fd, struct 
 	waiter_init(&r->waiter, f);
 	wq_entry_init(&r->entry, woken, 0);
 	wq_add(&e->s.wq, &r->entry);
+	r->u = unix_get(u);
+	wq_entry_init(&r->u_entry, u_woken, 0);
+	if (!unix_connection_based(u))
+		wq_add(&u->s.wq, &r->u_entry);
 	fiber_start(f);
 	return 0;
 }
 
-int unix_host_connect(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a)
+static bool never(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+/* The host's listener is behind (our end doesn't block): again in a moment, until the deadline. */
+static int wait_a_moment(struct vfs_ctx *c, int64_t deadline_ns)
+{
+	int64_t then = clock_mono_ns() + RETRY_MS * (int64_t)NSEC_PER_MSEC;
+	struct wq nobody;
+	int err;
+
+	if (deadline_ns <= then)
+		return -EAGAIN;
+	wq_init(&nobody);
+	err = socket_wait(c, &nobody, 0, false, never, NULL, then);
+	return err == -EAGAIN ? 0 : err;
+}
+
+static int find_patiently(struct vfs_ctx *c, const struct sock_addr *a, int type, int64_t deadline_ns,
+			  int *fd)
+{
+	int err;
+
+	while ((err = unix_find_host(c, a, type, fd)) == -EAGAIN) {
+		err = wait_a_moment(c, deadline_ns);
+		if (err < 0)
+			break;
+	}
+	return err;
+}
+
+int unix_host_connect(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a,
+		      int64_t deadline_ns)
 {
 	struct unix_sock *e, *old = NULL;
 	int err, fd;
 
-	err = unix_find_host(c, a, u->s.type, &fd);
+	err = find_patiently(c, a, u->s.type, deadline_ns, &fd);
 	if (err < 0)
 		return err;
 	err = atomic_fetch_add_explicit(&relays, 1, memory_order_relaxed) < RELAYS_MAX ? 0 : -EAGAIN;

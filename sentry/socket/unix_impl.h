@@ -144,7 +144,8 @@ void unix_abandon(struct unix_sock *e); /* consumes e */
 /* ---- the host's sockets (unix_host.c) ------------------------------------------------------------ */
 
 /* Connect u to what the host listens at at a (a path), or send it m's data. */
-int unix_host_connect(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a) must_check;
+int unix_host_connect(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a,
+		      int64_t deadline_ns) must_check;
 struct unix_msg;
 int unix_host_send(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a,
 		   const struct unix_msg *m) must_check;
