@@ -18,6 +18,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
 #include "sentry/task/cgrp.h"
+#include "vfs/user_ns.h"
 
 /* ---- short files ------------------------------------------------------------------------------ */
 
@@ -177,18 +178,50 @@ static int show_cpuset(const struct pfs_req *r, struct buf *b)
 	return 0;
 }
 
-static int show_unset_id(const struct pfs_req *r, struct buf *b)
+static int show_loginuid(const struct pfs_req *r, struct buf *b)
 {
-	(void)r;
-	buf_puts(b, "4294967295"); /* no audit: nobody has logged in */
+	const struct task *t = r->target;
+	const struct cred *c = r->opener ? r->opener : r->c->cred;
+
+	buf_printf(b, "%u", t->login_session ? user_ns_from_kernel_munged(c->user_ns, ID_UID, t->login_uid) :
+					       UINT32_MAX);
 	return 0;
 }
 
-/* Programs that log people in (pam_loginuid) treat a refused write as fatal; there is no audit. */
+static int show_sessionid(const struct pfs_req *r, struct buf *b)
+{
+	buf_printf(b, "%u", r->target->login_session ? r->target->login_session : UINT32_MAX);
+	return 0;
+}
+
+/*
+ * pam_loginuid says who logs in; nothing else comes of it, as there is no audit.  The first time needs
+ * no capability (kernel/auditsc.c: audit_set_loginuid_perm).
+ */
 static int write_loginuid(const struct pfs_req *r, char *text, size_t size)
 {
-	(void)r, (void)text, (void)size;
-	return -EPERM;
+	static atomic_uint sessions;
+	const struct cred *c = r->opener ? r->opener : r->c->cred;
+	struct task *t = r->target;
+	unsigned long id;
+	uint32_t uid;
+	char *end;
+
+	(void)size;
+	if (r->reader != t)
+		return -EPERM;
+	errno = 0;
+	id = strtoul(text, &end, 10);
+	if (end == text || errno || id > UINT32_MAX || end[strspn(end, "\n")])
+		return -EINVAL;
+	uid = id == UINT32_MAX ? ID_INVALID : user_ns_to_kernel(c->user_ns, ID_UID, (uint32_t)id);
+	if (uid == ID_INVALID && id != UINT32_MAX)
+		return -EINVAL;
+	if (t->login_session && !task_capable(t, CAP_AUDIT_CONTROL))
+		return -EPERM;
+	t->login_uid = uid;
+	t->login_session = uid == ID_INVALID ? 0 : 1 + atomic_fetch_add_explicit(&sessions, 1, memory_order_relaxed);
+	return 0;
 }
 
 static int may_attach(const struct pfs_req *r)
@@ -593,8 +626,8 @@ static const struct pfs_entry pid_rows[] = {
 	RW("oom_adj", 0644, show_oom_adj, write_oom_adj),
 	RW("oom_score_adj", 0644, show_oom_score_adj, write_oom_score_adj),
 	SHOW("io", 0400, show_io),
-	RW("loginuid", 0644, show_unset_id, write_loginuid),
-	SHOW("sessionid", 0444, show_unset_id),
+	RW("loginuid", 0644, show_loginuid, write_loginuid),
+	SHOW("sessionid", 0444, show_sessionid),
 	{ .name = "coredump_filter", .mode = S_IFREG | 0444, .flags = PROC_TGID_ONLY,
 	  .show = show_coredump_filter },
 	IDMAP("uid_map", proc_show_uid_map, proc_write_uid_map),

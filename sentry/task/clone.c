@@ -159,6 +159,8 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 	memcpy(t->comm, parent->comm, sizeof(t->comm));
 	t->unbound_mask = task_blocked(parent);
 	t->no_new_privs = parent->no_new_privs;
+	t->login_uid = parent->login_uid;
+	t->login_session = parent->login_session;
 	t->personality = parent->personality;
 	t->mempolicy = parent->mempolicy;
 	t->timer_slack_ns = t->timer_slack_default_ns = parent->timer_slack_ns;

@@ -303,6 +303,7 @@ struct task {
 	int pdeath_signal;           /* (s) */
 	bool starts;                 /* (c) was in the application before its fiber ran (plat_start) */
 	bool no_new_privs;           /* (a) sticky */
+	uint32_t login_uid, login_session; /* (o) /proc/PID/loginuid; session 0: not logged in */
 	unsigned char seccomp_mode;  /* (s) enum seccomp_mode; only ever raised */
 	struct seccomp_filter *seccomp; /* (s) counted; NULL: none (sentry/seccomp) */
 	bool stop_counted;           /* (s) is one of process->stop_count */

@@ -1,0 +1,11 @@
+# timeout: 60
+# util-linux and procps: flock, script, setsid, prlimit, taskset, chrt, ionice, ipcs, lsof, pgrep, fallocate, unshare, nsenter.
+exec 2> /dev/null; cd /root; flock -n l sh -c 'flock -n l true; echo $?'; flock -w 0.2 l echo got; (flock 9; sleep 0.3) 9>l & sleep 0.1; flock -w 0.05 l true; echo $?; wait
+script -qec 'tty | tr -d 0-9; stty size; echo $?' /dev/null < /dev/null | tr -d '\r'; setsid -w sh -c 'ps -o pid=,sid= -p $$ | awk "{print \$1 == \$2}"; exit 3'; echo $?
+prlimit --nofile=100:200 sh -c 'ulimit -Sn; ulimit -Hn'; prlimit --fsize=1000 sh -c 'head -c 5000 /dev/zero > big; echo $?' 2>&1; stat -c %s big; prlimit --as=100000000 python3 -c 'x = bytearray(200000000)' 2>&1 | tail -1; prlimit --cpu=1 sh -c 'while :; do :; done'; echo $?
+taskset -c 0 nproc; taskset -pc $$ | grep -c list; chrt -o 0 echo other; chrt -f 5 true 2>&1 | cut -d: -f2; ionice -c 3 ionice; nice -n 5 nice; renice -n 7 $$ > /dev/null; nice
+ipcmk -M 4096 | cut -d: -f1; ipcmk -S 3 | cut -d: -f1; ipcmk -Q | cut -d: -f1; ipcs -m | grep -c 4096; ipcrm -a; ipcs -a | grep -c '^0x'
+fallocate -l 1M f; fallocate -p -o 0 -l 65536 f; fallocate -z -o 500000 -l 1000 f; stat -c '%s' f; fallocate -c -o 0 -l 4096 f 2>&1 | cut -d: -f2 ; mountpoint /proc; findmnt -no FSTYPE /proc /dev/shm | sort; lsblk > /dev/null 2>&1; echo $?
+sleep 77 & pgrep -f 'sleep 77' | wc -l; pkill -f 'sleep 77'; wait $!; echo $?; timeout -s INT 0.2 sleep 5; echo $?; timeout -k 0.1 0.1 sh -c 'trap "" TERM; while :; do sleep 0.05; done'; echo $?
+exec 7> held; lsof -a -p $$ -d 7 -Fn | tail -1; fuser held 2>/dev/null | wc -w; unshare -r id -u 2>&1; unshare -Urpf --mount-proc sh -c 'echo $$; ls /proc | grep -c "^[0-9]"' 2>&1 | cut -d: -f2-; mcookie | wc -c; rev <<< abc; getopt -o ab: -- -b 1 x; column -t <<< 'a b'; look xx /dev/null; logger hello 2>&1; last 2>&1 | head -1; 
+uclampset -h > /dev/null 2>&1; echo $?; lscpu | grep -c '^CPU(s)'; lsns -n -p $$ 2>/dev/null | awk '{print $2}' | sort | tr '\n' ' '; vmstat | wc -l; free | wc -l; uptime | grep -c load; ps -eo pid,ppid,stat,comm | head -2; top -bn1 | head -1 | cut -c1-3; w -h | wc -l; pidof bash > /dev/null; echo $?; pmap $$ | tail -1 | awk '{print $1}'; sysctl -n kernel.ostype; watch -n 1 -t -g date > /dev/null < /dev/null 2>&1; tload -V | cut -d' ' -f1
