@@ -61,6 +61,7 @@ enum ep_ctl_bits {
 	EP_CTL_INQ = 1 << 10,     /* inq: TCP_INQ */
 	EP_CTL_DONTFRAG = 1 << 11,
 	EP_CTL_OPTS = 1 << 12,    /* IP options as received: opts */
+	EP_CTL_TSTAMPING = 1 << 13, /* out: stamp_ns; in: ts_flags */
 };
 
 struct ep_ctl {
@@ -71,6 +72,8 @@ struct ep_ctl {
 	uint16_t gso_size;
 	int ttl, tos;
 	int64_t tstamp_ns;
+	int64_t stamp_ns;  /* SO_TIMESTAMPING's */
+	uint32_t ts_flags; /* SOF_TIMESTAMPING_TX_* for this message */
 	uint32_t drops, mark, inq;
 	struct sock_extended_err err;
 	struct net_addr offender;

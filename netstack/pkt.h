@@ -108,6 +108,7 @@ struct pkt {
 			uint16_t sport, dport;
 			uint16_t hlen; /* transport header to skip */
 			uint16_t gro_size;
+			uint32_t covered; /* UDP-Lite: bytes that the checksum covers, 0: all */
 		} dgram;
 		struct {
 			uint16_t offset; /* of a fragment */

@@ -249,6 +249,11 @@ static void build_common(const struct ep_ctl *c, ep_ctl_put_fn *put, void *arg)
 			put(arg, SOL_SOCKET, SO_TIMESTAMP, &tv, sizeof(tv));
 		}
 	}
+	if (c->mask & EP_CTL_TSTAMPING) {
+		struct timespec ts[3] = { { c->stamp_ns / NSEC_PER_SEC, c->stamp_ns % NSEC_PER_SEC } };
+
+		put(arg, SOL_SOCKET, SO_TIMESTAMPING, ts, sizeof(ts)); /* software, -, hardware */
+	}
 	if (c->mask & EP_CTL_OVFL)
 		put(arg, SOL_SOCKET, SO_RXQ_OVFL, &c->drops, sizeof(c->drops));
 	if (c->mask & EP_CTL_MARK)

@@ -223,6 +223,21 @@ int neigh_add(struct stack *s, const struct neigh_info *n);
 int neigh_del(struct stack *s, uint32_t ifindex, struct ipa addr);
 int neigh_for_each(struct stack *s, int (*fn)(void *arg, const struct neigh_info *n), void *arg);
 
+/* ---- multicast ---- */
+
+struct mcast_info {
+	uint32_t ifindex;
+	char name[IFNAMSIZ];
+	bool ethernet;       /* the interface has link addresses */
+	bool silent;         /* never reported to routers */
+	struct ipa group;
+	unsigned int users;
+	unsigned int count4; /* the interface's IPv4 groups */
+};
+
+/* All groups of interfaces that are up, interface by interface; fn is called without locks.  0, fn's result, -ENOMEM. */
+int mcast_for_each(struct stack *s, int (*fn)(void *arg, const struct mcast_info *m), void *arg);
+
 /* ---- events, for netlink's multicast groups ---- */
 
 enum stack_event {

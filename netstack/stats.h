@@ -25,6 +25,8 @@
 	X(TcpOutSegs) X(TcpRetransSegs) X(TcpInErrs) X(TcpOutRsts) X(TcpInCsumErrors)               \
 	X(UdpInDatagrams) X(UdpNoPorts) X(UdpInErrors) X(UdpOutDatagrams) X(UdpRcvbufErrors)        \
 	X(UdpSndbufErrors) X(UdpInCsumErrors)                                                       \
+	X(UdpLiteInDatagrams) X(UdpLiteNoPorts) X(UdpLiteInErrors) X(UdpLiteOutDatagrams)           \
+	X(UdpLiteRcvbufErrors) X(UdpLiteInCsumErrors)                                               \
 	X(SyncookiesSent) X(SyncookiesRecv) X(SyncookiesFailed) X(TW) X(PAWSActive) X(PAWSEstab)    \
 	X(DelayedACKs) X(DelayedACKLost) X(ListenOverflows) X(ListenDrops) X(TCPHPHits)             \
 	X(TCPPureAcks) X(TCPHPAcks) X(TCPRenoRecovery) X(TCPSackRecovery) X(TCPSACKReneging)        \

@@ -159,6 +159,7 @@ void icmp_dispatch(struct txq *q, struct icmp_err *e, const uint8_t *quote, size
 		tcp_icmp_error(q, e);
 		break;
 	case PROTO_UDP:
+	case PROTO_UDPLITE:
 		udp_icmp_error(q, e);
 		break;
 	case PROTO_ICMP:

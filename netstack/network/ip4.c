@@ -136,6 +136,7 @@ void ip_deliver(struct txq *q, struct nic *n, struct pkt *p, uint8_t proto)
 		tcp_input(q, n, p);
 		return;
 	case PROTO_UDP:
+	case PROTO_UDPLITE:
 		udp_input(q, n, p);
 		return;
 	case PROTO_ICMP:

@@ -258,3 +258,59 @@ void mld_input(struct txq *q, struct nic *n, struct pkt *p)
 		return;
 	mcast_query(n, false, ipa_v6(p->data + 8), rd16(p->data + 4) * NSEC_PER_MSEC);
 }
+
+/* The groups of n, those that every interface is in first.  A count. */
+static unsigned int mcast_list(struct nic *n, struct mcast_info *out, unsigned int max)
+{
+	static const uint8_t nodes[2][16] = { { 0xff, 2, [15] = 1 }, { 0xff, 1, [15] = 1 } };
+	struct mcast_group *g;
+	struct nic_info info;
+	unsigned int count = 0, four = 1;
+	struct ipa any;
+
+	nic_get_info(n, &info);
+	out[count++].group = ipa_v4(htonl(INADDR_ALLHOSTS_GROUP));
+	if (addr_first(n->stack, n, true, &any))
+		for (unsigned int i = 0; i < 2; i++)
+			out[count++].group = ipa_v6(nodes[i]);
+	for (unsigned int i = 0; i < count; i++)
+		out[i].users = 1;
+	nlock_lock(&n->lock);
+	list_for_each_entry(g, &n->groups, node) {
+		if (count == max)
+			break;
+		four += ipa_is4(g->group);
+		out[count].group = g->group;
+		out[count++].users = g->users;
+	}
+	nlock_unlock(&n->lock);
+	for (unsigned int i = 0; i < count; i++) {
+		out[i].ifindex = n->ifindex;
+		memcpy(out[i].name, info.name, sizeof(out[i].name));
+		out[i].ethernet = n->type == LINK_ETHERNET;
+		out[i].silent = mcast_silent(n, out[i].group);
+		out[i].count4 = four;
+	}
+	return count;
+}
+
+int mcast_for_each(struct stack *s, int (*fn)(void *arg, const struct mcast_info *m), void *arg)
+{
+	struct mcast_info *list = mem_calloc(MCAST_MAX + 3, sizeof(*list));
+	unsigned int nics = atomic_load_explicit(&s->nic_count, memory_order_acquire);
+	int err = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < nics && err == 0; i++) {
+		struct nic *n = atomic_load(&s->nics[i]);
+		unsigned int count = 0;
+
+		if (nic_up(n) && !atomic_load_explicit(&n->gone, memory_order_relaxed))
+			count = mcast_list(n, list, MCAST_MAX + 3);
+		for (unsigned int k = 0; k < count && err == 0; k++)
+			err = fn(arg, &list[k]);
+	}
+	mem_free(list);
+	return err;
+}

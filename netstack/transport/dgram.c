@@ -7,6 +7,8 @@
  * one of them takes from the queue, and what it looks at stays while it copies out.
  */
 
+#include <linux/net_tstamp.h>
+
 #include "lib/uio.h"
 #include "netstack/transport/ep_impl.h"
 
@@ -29,7 +31,8 @@ void dgram_enqueue(struct dgram *d, struct pkt *p)
 	struct stack *s = d->ep.stack;
 	bool ok = false;
 
-	if ((d->ep.tstamp || d->ep.family == AF_PACKET) && p->tstamp_ns == 0)
+	if ((d->ep.tstamp || (d->ep.ts_flags & SOF_TIMESTAMPING_RX_SOFTWARE) || d->ep.family == AF_PACKET) &&
+	    p->tstamp_ns == 0)
 		p->tstamp_ns = s->ops->real_ns(s->ctx);
 	if (stack_mem_charge(s, p->truesize)) {
 		latch_lock(&d->rx_latch);
@@ -51,6 +54,8 @@ void dgram_enqueue(struct dgram *d, struct pkt *p)
 	atomic_fetch_add_explicit(&d->drops, 1, memory_order_relaxed);
 	if (d->ep.proto == IPPROTO_UDP && d->ep.family != AF_PACKET)
 		NET_INC(s, UdpRcvbufErrors);
+	else if (d->ep.proto == IPPROTO_UDPLITE && d->ep.family != AF_PACKET)
+		NET_INC(s, UdpLiteRcvbufErrors);
 	pkt_free(p);
 }
 
@@ -85,6 +90,10 @@ static void dgram_ctl(struct dgram *d, struct pkt *p, struct ep_msg *m)
 		c->mask |= EP_CTL_TSTAMP;
 		c->tstamp_ns = p->tstamp_ns;
 		c->tstamp_in_ns = e->tstampns;
+	}
+	if ((e->ts_flags & SOF_TIMESTAMPING_SOFTWARE) && (e->ts_flags & SOF_TIMESTAMPING_RX_SOFTWARE) && p->tstamp_ns) {
+		c->mask |= EP_CTL_TSTAMPING;
+		c->stamp_ns = p->tstamp_ns;
 	}
 	if (e->rxq_ovfl) {
 		c->mask |= EP_CTL_OVFL;

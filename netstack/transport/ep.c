@@ -4,6 +4,8 @@
  * struct ep_ops, addresses, pending errors and the error queue (ep.h).
  */
 
+#include <linux/net_tstamp.h>
+
 #include "lib/uio.h"
 #include "netstack/transport/ep_impl.h"
 
@@ -33,9 +35,9 @@ static int ep_find_ops(int family, int type, int *proto, const struct ep_ops **o
 			*ops = &ping_ops;
 			return 0;
 		}
-		if (*proto != 0 && *proto != IPPROTO_UDP)
+		if (*proto != 0 && *proto != IPPROTO_UDP && *proto != IPPROTO_UDPLITE)
 			return -EPROTONOSUPPORT;
-		*proto = IPPROTO_UDP;
+		*proto = *proto ? *proto : IPPROTO_UDP;
 		*ops = &udp_ops;
 		return 0;
 	case SOCK_RAW:
@@ -535,6 +537,68 @@ void ep_errq_add(struct ep *e, struct errq_entry *q)
 	ep_wake(e, POLLERR | POLLPRI);
 }
 
+static bool errq_is_icmp(const struct errq_entry *q)
+{
+	return q && q->err.ee_origin != SO_EE_ORIGIN_TIMESTAMPING;
+}
+
+/* SO_ERROR follows the queue: the next entry's error, or none; time stamps are no errors (sock_dequeue_err_skb()). */
+static void errq_took(struct ep *e, const struct errq_entry *q)
+{
+	const struct errq_entry *next = list_first(&e->errq, struct errq_entry, node);
+
+	if (errq_is_icmp(next))
+		atomic_store(&e->err, (int)next->err.ee_errno);
+	else if (errq_is_icmp(q))
+		atomic_store(&e->err, 0);
+}
+
+/* What comes back with a stamp: the packet as it goes out, with room for the link's header. */
+static struct pkt *stamp_packet(const struct pkt *p)
+{
+	struct pkt *c = pkt_clone(p);
+	uint8_t *eth;
+
+	if (c && p->nic->hlen && pkt_headroom(c) >= p->nic->hlen) {
+		eth = pkt_push(c, p->nic->hlen);
+		memset(eth, 0, p->nic->hlen);
+		wr16(eth + 12, ipa_is4(p->dst) ? ETHERTYPE_IP4 : ETHERTYPE_IP6);
+	}
+	return c;
+}
+
+static void stamp_add(struct ep *e, const struct pkt *p, uint32_t kind, uint32_t key)
+{
+	struct errq_entry *n = mem_new(struct errq_entry);
+
+	if (!n)
+		return;
+	n->err = (struct sock_extended_err){ .ee_errno = ENOMSG, .ee_origin = SO_EE_ORIGIN_TIMESTAMPING,
+					     .ee_info = kind, .ee_data = key };
+	if (!(e->ts_flags & SOF_TIMESTAMPING_OPT_TSONLY))
+		n->pkt = stamp_packet(p);
+	n->tstamp_ns = e->stack->ops->real_ns(e->stack->ctx);
+	ep_errq_add(e, n);
+}
+
+void ep_tx_stamp(struct ep *e, struct txq *q, const struct ep_msg *m)
+{
+	uint32_t flags = m->ctl.mask & EP_CTL_TSTAMPING ? m->ctl.ts_flags : e->ts_flags, key = 0;
+	const struct pkt *p;
+
+	if (!(flags & (SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED)))
+		return;
+	if (e->ts_flags & SOF_TIMESTAMPING_OPT_ID)
+		key = e->ts_key++;
+	if (list_empty(&q->pkts))
+		return;
+	p = list_entry(q->pkts.prev, struct pkt, node);
+	if (flags & SOF_TIMESTAMPING_TX_SCHED)
+		stamp_add(e, p, SCM_TSTAMP_SCHED, key);
+	if (flags & SOF_TIMESTAMPING_TX_SOFTWARE)
+		stamp_add(e, p, SCM_TSTAMP_SND, key);
+}
+
 int ep_errq_recv(struct ep *e, struct uio *u, struct ep_msg *m)
 {
 	struct errq_entry *q;
@@ -545,11 +609,7 @@ int ep_errq_recv(struct ep *e, struct uio *u, struct ep_msg *m)
 	if (q) {
 		list_remove(&q->node);
 		e->errq_count--;
-		/* SO_ERROR follows the queue: the next entry's error, or none. */
-		if (list_empty(&e->errq))
-			atomic_store(&e->err, 0);
-		else
-			atomic_store(&e->err, (int)list_first(&e->errq, struct errq_entry, node)->err.ee_errno);
+		errq_took(e, q);
 	}
 	nlock_unlock(&e->lock);
 	if (!q)
@@ -558,7 +618,12 @@ int ep_errq_recv(struct ep *e, struct uio *u, struct ep_msg *m)
 	m->ctl.mask |= EP_CTL_ERR;
 	m->ctl.err = q->err;
 	m->ctl.offender = q->offender;
-	m->ctl.v6 = ep_is6(e) && q->err.ee_origin == SO_EE_ORIGIN_ICMP6;
+	if (q->tstamp_ns && (e->ts_flags & SOF_TIMESTAMPING_SOFTWARE)) {
+		m->ctl.mask |= EP_CTL_TSTAMPING;
+		m->ctl.stamp_ns = q->tstamp_ns;
+	}
+	m->ctl.v6 = ep_is6(e) && (q->err.ee_origin == SO_EE_ORIGIN_ICMP6 ||
+				  q->err.ee_origin == SO_EE_ORIGIN_TIMESTAMPING);
 	m->has_addr = q->dst.family != 0;
 	m->addr = q->dst;
 	if (q->pkt) {

@@ -53,7 +53,7 @@ struct port_claim {
 	bool reuse, reuseport, v6only, listening;
 };
 
-enum port_table { PORTS_TCP, PORTS_UDP, PORTS_PING4, PORTS_PING6, PORT_TABLES };
+enum port_table { PORTS_TCP, PORTS_UDP, PORTS_UDPLITE, PORTS_PING4, PORTS_PING6 };
 
 struct errq_entry {
 	struct list node;
@@ -106,6 +106,7 @@ struct ep {
 	int linger_on, linger_s;
 	int rcvbuf, sndbuf;
 	bool rcvbuf_locked, sndbuf_locked;
+	uint32_t ts_flags, ts_key;  /* SO_TIMESTAMPING: SOF_TIMESTAMPING_*, number of the next message */
 	int64_t rcvtimeo_ns, sndtimeo_ns; /* kept for the socket layer */
 	int ttl, tos, mc_ttl, mc_loop, mc_all, mtu_discover, recverr, freebind, transparent;
 	int recvttl, recvtos, recvopts, retopts, pktinfo, recvorigdst, bind_no_port;
@@ -163,6 +164,11 @@ int ep_errq_recv(struct ep *e, struct uio *u, struct ep_msg *m);
 void ep_errq_add(struct ep *e, struct errq_entry *q);
 /* Report an ICMP error (RECVERR, SO_ERROR) on a datagram socket. */
 void ep_icmp_error(struct ep *e, const struct icmp_err *i, uint16_t dport, size_t thlen);
+/*
+ * SO_TIMESTAMPING: the last packet of q was made of m and is about to go.  Its time goes onto the error
+ * queue if it is wanted.  e->lock held.
+ */
+void ep_tx_stamp(struct ep *e, struct txq *q, const struct ep_msg *m);
 /* A local error such as EMSGSIZE for IP_RECVERR. */
 void ep_local_error(struct ep *e, int error, struct ipa dst, uint16_t dport, uint32_t info);
 int ep_common_setopt(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size);
@@ -245,6 +251,7 @@ struct dgram {
 	struct net_addr cork_addr;
 	struct ep_msg cork_msg;
 	int opt_cork, gro, segment, encap, no_check6_tx, no_check6_rx;
+	int send_cov, recv_cov; /* UDP-Lite: bytes that the checksum covers; -1: never set */
 	/* raw */
 	int hdrincl, csum_offset;
 	uint8_t icmp_filter[32];

@@ -7,10 +7,14 @@
  * refused here with ENOPROTOOPT, so the socket layer handles its own first.
  */
 #include <linux/filter.h>
+#include <linux/net_tstamp.h>
 #include <linux/sock_diag.h>
 
 #include "netstack/transport/ep_impl.h"
 
+#ifndef SO_TIMESTAMPING_NEW
+#define SO_TIMESTAMPING_NEW 65
+#endif
 #ifndef IP_RECVERR_RFC4884
 #define IP_RECVERR_RFC4884 26
 #endif
@@ -189,6 +193,24 @@ static int set_device(struct ep *e, const char *val, size_t size)
 	return 0;
 }
 
+#define TS_FLAGS    ((1U << 15) - 1) /* to OPT_TX_SWHW: those of Linux 5.4; no clocks of network cards */
+
+/*
+ * sock_set_timestamping().  Messages of datagram and raw sockets are stamped in software; a card's clock is
+ * never there.  Not for streams: TX stamps of bytes are missing, so they are refused.
+ */
+static int set_timestamping(struct ep *e, uint32_t flags)
+{
+	if ((flags & ~TS_FLAGS) || ((flags & SOF_TIMESTAMPING_OPT_STATS) && !(flags & SOF_TIMESTAMPING_OPT_TSONLY)))
+		return -EINVAL;
+	if (e->type == SOCK_STREAM && flags)
+		return -ENOPROTOOPT;
+	if ((flags & SOF_TIMESTAMPING_OPT_ID) && !(e->ts_flags & SOF_TIMESTAMPING_OPT_ID))
+		e->ts_key = 0;
+	e->ts_flags = flags;
+	return 0;
+}
+
 static int set_socket(struct ep *e, int name, const void *val, size_t size)
 {
 	struct linger l;
@@ -228,6 +250,9 @@ static int set_socket(struct ep *e, int name, const void *val, size_t size)
 	if (ep_get_int(val, size, &v) < 0)
 		return -EINVAL;
 	switch (name) {
+	case SO_TIMESTAMPING:
+	case SO_TIMESTAMPING_NEW:
+		return set_timestamping(e, (uint32_t)v);
 	case SO_SNDBUF:
 	case SO_RCVBUF:
 	case SO_SNDBUFFORCE:
@@ -313,6 +338,11 @@ static int get_socket(struct ep *e, int name, void *val, size_t *size)
 		return ep_put_int(val, size, e->tstamp && !e->tstampns);
 	case SO_TIMESTAMPNS:
 		return ep_put_int(val, size, e->tstampns);
+	case SO_TIMESTAMPING: {
+		uint32_t t[2] = { e->ts_flags, 0 }; /* struct so_timestamping; no hardware clock */
+
+		return ep_put_bytes(val, size, t, sizeof(t));
+	}
 	case SO_ZEROCOPY:
 		return ep_put_int(val, size, 0);
 	case SO_BINDTOIFINDEX:

@@ -14,7 +14,7 @@
 
 static struct port_bucket *port_bucket(struct stack *s, unsigned int t, uint16_t port)
 {
-	return &s->eps->ports[t][port % PORT_BUCKETS];
+	return &s->eps->ports[t != PORTS_TCP][port % PORT_BUCKETS];
 }
 
 static void ep_lists_init(struct ep_table *t)
@@ -31,7 +31,7 @@ int transport_init(struct stack *s)
 
 	if (!t)
 		return -ENOMEM;
-	for (unsigned int k = 0; k < PORT_TABLES; k++)
+	for (unsigned int k = 0; k < ARRAY_SIZE(t->ports); k++)
 		for (unsigned int i = 0; i < PORT_BUCKETS; i++) {
 			nlock_init(&t->ports[k][i].lock, LOCK_LEAF);
 			list_init(&t->ports[k][i].explicit);
@@ -153,7 +153,7 @@ static bool addrs_overlap(struct ipa a, bool a_v6only, struct ipa b, bool b_v6on
 /* May a be claimed while b is there? */
 static bool claims_conflict(const struct port_claim *a, const struct port_claim *b)
 {
-	if (a == b || a->port != b->port)
+	if (a == b || a->port != b->port || a->table != b->table)
 		return false;
 	if (a->ep && a->ep == b->ep)
 		return false;
@@ -372,7 +372,7 @@ static int ep_score(const struct ep *e, const struct port_claim *c, const struct
 	return score;
 }
 
-static struct ep *ports_best(struct port_bucket *b, const struct flow *f, bool listener)
+static struct ep *ports_best(struct port_bucket *b, enum port_table t, const struct flow *f, bool listener)
 {
 	struct ep *best = NULL;
 	struct port_claim *c;
@@ -382,7 +382,7 @@ static struct ep *ports_best(struct port_bucket *b, const struct flow *f, bool l
 	list_for_each_entry(c, &b->explicit, node) {
 		int score;
 
-		if (!c->ep || (listener && !c->listening))
+		if (!c->ep || c->table != t || (listener && !c->listening))
 			continue;
 		score = ep_score(c->ep, c, f);
 		if (score > top) {
@@ -399,7 +399,7 @@ static struct ep *ports_best(struct port_bucket *b, const struct flow *f, bool l
 		unsigned int pick = (unsigned int)(hash_u64(h, f->rport) % equals), i = 0;
 
 		list_for_each_entry(c, &b->explicit, node)
-			if (c->ep && (!listener || c->listening) && c->reuseport &&
+			if (c->ep && c->table == t && (!listener || c->listening) && c->reuseport &&
 			    ep_score(c->ep, c, f) == top && i++ == pick) {
 				best = c->ep;
 				break;
@@ -414,7 +414,7 @@ struct ep *ports_lookup(struct stack *s, enum port_table t, const struct flow *f
 	struct ep *e;
 
 	nlock_lock(&b->lock);
-	e = ports_best(b, f, false);
+	e = ports_best(b, t, f, false);
 	nlock_unlock(&b->lock);
 	return e;
 }
@@ -425,7 +425,7 @@ struct ep *ports_lookup_listener(struct stack *s, const struct flow *f)
 	struct ep *e;
 
 	nlock_lock(&b->lock);
-	e = ports_best(b, f, true);
+	e = ports_best(b, PORTS_TCP, f, true);
 	nlock_unlock(&b->lock);
 	return e;
 }
@@ -439,7 +439,7 @@ unsigned int ports_lookup_all(struct stack *s, enum port_table t, const struct f
 
 	nlock_lock(&b->lock);
 	list_for_each_entry(c, &b->explicit, node)
-		if (n < max && c->ep && ep_score(c->ep, c, f) >= 0 && ref_try_get(&c->ep->ref))
+		if (n < max && c->ep && c->table == t && ep_score(c->ep, c, f) >= 0 && ref_try_get(&c->ep->ref))
 			out[n++] = c->ep;
 	nlock_unlock(&b->lock);
 	return n;

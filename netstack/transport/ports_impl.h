@@ -22,7 +22,7 @@ struct conn_shard {
 };
 
 struct ep_table {
-	struct port_bucket ports[PORT_TABLES][PORT_BUCKETS];
+	struct port_bucket ports[2][PORT_BUCKETS]; /* TCP's; all others', told apart by their claims' table */
 	struct conn_shard conns[CONN_SHARDS];
 	struct nrwlock raw_lock; /* LOCK_LEAF */
 	struct list raw;         /* struct dgram by its tap member */

@@ -172,7 +172,7 @@ static int raw_send_locked(struct ep *e, struct txq *q, struct pkt *p, const str
 	p->trans = p->data;
 	p->src = d.src;
 	p->dst = dst;
-	p->mark = (uint32_t)e->mark;
+	p->mark = m->ctl.mask & EP_CTL_MARK ? m->ctl.mark : (uint32_t)e->mark;
 	if (ep_is6(e) && g->csum_offset >= 0) {
 		uint16_t c;
 
@@ -188,7 +188,10 @@ static int raw_send_locked(struct ep *e, struct txq *q, struct pkt *p, const str
 	o.proto = (uint8_t)e->proto;
 	if (o.df && e->mtu_discover == IP_PMTUDISC_WANT && !ep_is6(e))
 		o.frag_ok = p->len + IP4_HLEN > d.mtu;
-	return ip_output(q, &d, p, &o);
+	err = ip_output(q, &d, p, &o);
+	if (err == 0)
+		ep_tx_stamp(e, q, m);
+	return err;
 }
 
 static ssize_t raw_send(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
@@ -458,7 +461,10 @@ static int ping_send_locked(struct ep *e, struct txq *q, struct pkt *p, const st
 	if (o.df && e->mtu_discover == IP_PMTUDISC_WANT && !ep_is6(e))
 		o.frag_ok = p->len + IP4_HLEN > d.mtu;
 	NET_INC(e->stack, IcmpOutEchos);
-	return ip_output(q, &d, p, &o);
+	err = ip_output(q, &d, p, &o);
+	if (err == 0)
+		ep_tx_stamp(e, q, m);
+	return err;
 }
 
 static ssize_t ping_send(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)

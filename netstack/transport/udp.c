@@ -6,6 +6,10 @@
  * A datagram is copied in before the endpoint is locked.  Corked data gathers in d->cork and
  * leaves as one datagram.  Segments stay one packet down to the link (or over loopback to a
  * receiver that wants UDP_GRO).
+ *
+ * UDP-Lite (RFC 3828, udplite(7)) is the same with ports of its own and a checksum that is always there
+ * and covers as much as the sender's UDPLITE_SEND_CSCOV says; a receiver's UDPLITE_RECV_CSCOV drops what is
+ * covered less.  Its checksums are made and checked here: links know nothing of them.
  */
 #include <linux/udp.h>
 
@@ -14,10 +18,27 @@
 
 #define UDP_MAX_MATCHES 64
 #define UDP_MAX_SEGMENTS 128
+#ifndef UDPLITE_SEND_CSCOV
+#define UDPLITE_SEND_CSCOV 10
+#define UDPLITE_RECV_CSCOV 11
+#endif
+
+#define UDP_INC(s, lite, name) net_add((s), (lite) ? NS_UdpLite##name : NS_Udp##name, 1)
+
+static bool udp_is_lite(const struct ep *e)
+{
+	return e->proto == IPPROTO_UDPLITE;
+}
+
+static enum port_table udp_table(bool lite)
+{
+	return lite ? PORTS_UDPLITE : PORTS_UDP;
+}
 
 static int udp_init(struct ep *e)
 {
 	dgram_init(dgram_of(e));
+	dgram_of(e)->send_cov = dgram_of(e)->recv_cov = -1;
 	return 0;
 }
 
@@ -32,7 +53,7 @@ static int udp_autobind(struct ep *e)
 
 	if (e->claim.port)
 		return 0;
-	err = ports_claim(e, PORTS_UDP, e->laddr, 0);
+	err = ports_claim(e, udp_table(udp_is_lite(e)), e->laddr, 0);
 	if (err == 0)
 		e->lport = e->claim.port;
 	return err == -EADDRINUSE ? -EAGAIN : err;
@@ -49,7 +70,7 @@ static int udp_bind(struct ep *e, struct txq *q, const struct net_addr *a)
 	err = ep_check_bind(e, a, &ip);
 	if (err < 0)
 		return err;
-	err = ports_claim(e, PORTS_UDP, ip, a->port);
+	err = ports_claim(e, udp_table(udp_is_lite(e)), ip, a->port);
 	if (err < 0)
 		return err;
 	e->laddr = ip;
@@ -112,15 +133,31 @@ static int udp_connect(struct ep *e, struct txq *q, const struct net_addr *a)
 
 /* ---- sending ---- */
 
+/* The sum over what the sender's coverage says; 0 there: all, and the header says 0 (udplite_csum()). */
+static void udp_lite_csum(const struct dgram *g, struct pkt *p, struct udp_hdr *h)
+{
+	uint32_t covered = p->len;
+
+	if (g->send_cov >= 0 && (uint32_t)g->send_cov < p->len) {
+		h->len = htons((uint16_t)g->send_cov);
+		covered = g->send_cov ? (uint32_t)g->send_cov : p->len;
+	}
+	h->csum = csum_fold(pkt_csum(p, 0, covered, csum_pseudo(p->src, p->dst, PROTO_UDPLITE, p->len)));
+	if (h->csum == 0)
+		h->csum = 0xffff;
+}
+
 /* Header, checksum and out.  p holds the payload; consumes it.  e->lock held. */
 static int udp_xmit(struct ep *e, struct txq *q, struct pkt *p, const struct dst *d,
-		    const struct ip_out *in, struct ipa dst, uint16_t dport, uint16_t gso)
+		    const struct ip_out *in, struct ipa dst, uint16_t dport, const struct ep_msg *m)
 {
 	struct dgram *g = dgram_of(e);
 	struct ip_out o = *in;
 	bool v4 = ipa_is4(dst);
 	uint32_t len = p->len + (uint32_t)sizeof(struct udp_hdr);
 	struct udp_hdr *h;
+	bool lite = udp_is_lite(e);
+	uint16_t gso = lite ? 0 : m->ctl.mask & EP_CTL_GSO ? m->ctl.gso_size : (uint16_t)g->segment;
 	int mode, err;
 
 	if (len > 65535 - (v4 ? IP4_HLEN : 0)) {
@@ -149,16 +186,20 @@ static int udp_xmit(struct ep *e, struct txq *q, struct pkt *p, const struct dst
 	h->csum = 0;
 	p->src = d->src;
 	p->dst = dst;
-	p->proto = PROTO_UDP;
-	p->mark = (uint32_t)e->mark;
-	if (!(v4 ? e->no_check : g->no_check6_tx) || p->gso_size) {
+	p->proto = (uint8_t)e->proto;
+	p->mark = m->ctl.mask & EP_CTL_MARK ? m->ctl.mark : (uint32_t)e->mark;
+	if (lite) {
+		udp_lite_csum(g, p, h);
+	} else if (!(v4 ? e->no_check : g->no_check6_tx) || p->gso_size) {
 		h->csum = (uint16_t)~csum_fold(csum_pseudo(d->src, dst, PROTO_UDP, len));
 		p->csum_off = offsetof(struct udp_hdr, csum);
 		p->flags |= PKT_CSUM_PARTIAL;
 	}
-	o.proto = PROTO_UDP;
-	NET_INC(e->stack, UdpOutDatagrams);
+	o.proto = (uint8_t)e->proto;
+	UDP_INC(e->stack, lite, OutDatagrams);
 	err = ip_output(q, d, p, &o);
+	if (err == 0)
+		ep_tx_stamp(e, q, m);
 	if (err == -EMSGSIZE)
 		ep_local_error(e, EMSGSIZE, dst, dport, d->mtu);
 	return err;
@@ -192,7 +233,7 @@ static int udp_dest(struct ep *e, const struct ep_msg *m, struct ipa *dst, uint1
 
 static int udp_send_pkt(struct ep *e, struct txq *q, struct pkt *p, const struct ep_msg *m)
 {
-	uint16_t port = 0, gso = (uint16_t)dgram_of(e)->segment;
+	uint16_t port = 0;
 	uint32_t scope = 0;
 	struct ip_out o;
 	struct ipa dst;
@@ -208,9 +249,7 @@ static int udp_send_pkt(struct ep *e, struct txq *q, struct pkt *p, const struct
 		pkt_free(p);
 		return err;
 	}
-	if (m->ctl.mask & EP_CTL_GSO)
-		gso = m->ctl.gso_size;
-	return udp_xmit(e, q, p, &d, &o, dst, port, gso);
+	return udp_xmit(e, q, p, &d, &o, dst, port, m);
 }
 
 static int udp_cork_add(struct ep *e, struct pkt *p, const struct ep_msg *m)
@@ -290,8 +329,14 @@ static ssize_t udp_send(struct ep *e, struct txq *q, struct uio *u, struct ep_ms
 static void udp_deliver_one(struct ep *e, struct pkt *p)
 {
 	struct dgram *d = dgram_of(e);
-	uint32_t keep = filter_run(e, p, p->trans);
+	uint32_t keep, covered = p->cb.dgram.covered;
 
+	if (covered && d->recv_cov >= 0 && covered < (d->recv_cov ? (uint32_t)d->recv_cov : UINT32_MAX)) {
+		NET_INC(e->stack, UdpLiteInErrors);
+		pkt_free(p);
+		return;
+	}
+	keep = filter_run(e, p, p->trans);
 	if (keep == 0) {
 		atomic_fetch_add_explicit(&d->drops, 1, memory_order_relaxed);
 		pkt_free(p);
@@ -299,7 +344,7 @@ static void udp_deliver_one(struct ep *e, struct pkt *p)
 	}
 	if (keep < p->len + sizeof(struct udp_hdr))
 		pkt_trim(p, keep < sizeof(struct udp_hdr) ? 0 : keep - sizeof(struct udp_hdr));
-	NET_INC(e->stack, UdpInDatagrams);
+	UDP_INC(e->stack, udp_is_lite(e), InDatagrams);
 	dgram_enqueue(d, p);
 }
 
@@ -338,7 +383,7 @@ static bool udp_wants_multicast(struct ep *e, struct nic *n, struct ipa group)
 static void udp_input_many(struct stack *s, struct nic *n, const struct flow *f, struct pkt *p)
 {
 	struct ep *eps[UDP_MAX_MATCHES];
-	unsigned int count = ports_lookup_all(s, PORTS_UDP, f, eps, UDP_MAX_MATCHES);
+	unsigned int count = ports_lookup_all(s, udp_table(p->proto == PROTO_UDPLITE), f, eps, UDP_MAX_MATCHES);
 
 	for (unsigned int i = 0; i < count; i++) {
 		if (!ipa_is_multicast(f->laddr) || udp_wants_multicast(eps[i], n, f->laddr)) {
@@ -376,15 +421,38 @@ static bool udp_check(struct stack *s, struct pkt *p)
 	return true;
 }
 
+/* Sets what is covered when that is not all. */
+static bool udp_lite_check(struct stack *s, struct pkt *p)
+{
+	const struct udp_hdr *h = (const void *)p->data;
+	uint32_t covered;
+
+	if (!pkt_linear(p, sizeof(*h)) || h->csum == 0)
+		return false;
+	covered = ntohs(h->len);
+	if (covered == 0)
+		covered = p->len;
+	if (covered < sizeof(*h) || covered > p->len)
+		return false;
+	if (csum_fold(pkt_csum(p, 0, covered, csum_pseudo(p->src, p->dst, PROTO_UDPLITE, p->len))) != 0) {
+		NET_INC(s, UdpLiteInCsumErrors);
+		return false;
+	}
+	p->cb.dgram.covered = covered < p->len ? covered : 0;
+	return true;
+}
+
 void udp_input(struct txq *q, struct nic *n, struct pkt *p)
 {
 	struct stack *s = q->stack;
+	bool lite = p->proto == PROTO_UDPLITE;
 	const struct udp_hdr *h;
 	struct flow f;
 	struct ep *e;
 
-	if (!udp_check(s, p)) {
-		NET_INC(s, UdpInErrors);
+	p->cb.dgram.covered = 0;
+	if (!(lite ? udp_lite_check(s, p) : udp_check(s, p))) {
+		UDP_INC(s, lite, InErrors);
 		pkt_free(p);
 		return;
 	}
@@ -400,9 +468,9 @@ void udp_input(struct txq *q, struct nic *n, struct pkt *p)
 		udp_input_many(s, n, &f, p);
 		return;
 	}
-	e = ports_lookup(s, PORTS_UDP, &f);
+	e = ports_lookup(s, udp_table(lite), &f);
 	if (!e) {
-		NET_INC(s, UdpNoPorts);
+		UDP_INC(s, lite, NoPorts);
 		icmp_error(q, n, p, ipa_is4(p->dst) ? ICMP4_UNREACH : ICMP6_UNREACH,
 			   ipa_is4(p->dst) ? UNREACH_PORT : 4, 0);
 		pkt_free(p);
@@ -417,7 +485,7 @@ void udp_icmp_error(struct txq *q, const struct icmp_err *i)
 {
 	struct flow f = { .laddr = i->src, .raddr = i->dst, .lport = rd16(i->trans),
 			  .rport = rd16(i->trans + 2), .ifindex = i->nic ? i->nic->ifindex : 0 };
-	struct ep *e = ports_lookup(i->stack, PORTS_UDP, &f);
+	struct ep *e = ports_lookup(i->stack, udp_table(i->proto == PROTO_UDPLITE), &f);
 
 	(void)q;
 	if (!e)
@@ -441,7 +509,7 @@ static int udp_setopt(struct ep *e, struct txq *q, int level, int name, const vo
 	struct dgram *d = dgram_of(e);
 	int v;
 
-	if (level != IPPROTO_UDP)
+	if (level != IPPROTO_UDP && level != IPPROTO_UDPLITE)
 		return -ENOPROTOOPT;
 	if (ep_get_int(val, size, &v) < 0)
 		return -EINVAL;
@@ -463,6 +531,14 @@ static int udp_setopt(struct ep *e, struct txq *q, int level, int name, const vo
 	case UDP_NO_CHECK6_RX:
 		d->no_check6_rx = v != 0;
 		return 0;
+	case UDPLITE_SEND_CSCOV:
+	case UDPLITE_RECV_CSCOV:
+		if (!udp_is_lite(e))
+			return -ENOPROTOOPT;
+		if (v != 0 && v < (int)sizeof(struct udp_hdr))
+			v = sizeof(struct udp_hdr); /* the header always is */
+		*(name == UDPLITE_SEND_CSCOV ? &d->send_cov : &d->recv_cov) = MIN(v, 65535);
+		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -472,7 +548,7 @@ static int udp_getopt(struct ep *e, int level, int name, void *val, size_t *size
 {
 	struct dgram *d = dgram_of(e);
 
-	if (level != IPPROTO_UDP)
+	if (level != IPPROTO_UDP && level != IPPROTO_UDPLITE)
 		return -ENOPROTOOPT;
 	switch (name) {
 	case UDP_CORK:
@@ -485,6 +561,11 @@ static int udp_getopt(struct ep *e, int level, int name, void *val, size_t *size
 		return ep_put_int(val, size, d->no_check6_tx);
 	case UDP_NO_CHECK6_RX:
 		return ep_put_int(val, size, d->no_check6_rx);
+	case UDPLITE_SEND_CSCOV:
+	case UDPLITE_RECV_CSCOV:
+		if (!udp_is_lite(e))
+			return -ENOPROTOOPT;
+		return ep_put_int(val, size, MAX(name == UDPLITE_SEND_CSCOV ? d->send_cov : d->recv_cov, 0));
 	default:
 		return -ENOPROTOOPT;
 	}

@@ -19,6 +19,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -233,7 +234,7 @@ static int inet_bind(struct vfs_ctx *c, struct socket *s, const struct sock_addr
 	if (err < 0)
 		return err;
 	if (to.port != 0 && s->type != SOCK_RAW &&
-	    (s->protocol == IPPROTO_TCP || s->protocol == IPPROTO_UDP) &&
+	    (s->protocol == IPPROTO_TCP || s->protocol == IPPROTO_UDP || s->protocol == IPPROTO_UDPLITE) &&
 	    to.port < inet_conf(net_ns_stack(s->net), "ipv4.ip_unprivileged_port_start") &&
 	    !cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_BIND_SERVICE))
 		return -EACCES;
@@ -338,7 +339,39 @@ static void inet_linger(struct vfs_ctx *c, struct socket *s, int64_t timeout_ns)
 
 /* ---- data -------------------------------------------------------------------------------------- */
 
-static int inet_send_control(const struct socket *s, const struct sock_msg *m, struct ep_ctl *ctl)
+/* SOL_SOCKET's control messages (__sock_cmsg_send()): the mark of this message; AF_UNIX's are ignored. */
+static int inet_send_sol_socket(const struct vfs_ctx *c, const struct socket *s, int type, const void *data,
+				size_t size, struct ep_ctl *ctl)
+{
+	switch (type) {
+	case SCM_RIGHTS:
+	case SCM_CREDENTIALS:
+		return 0;
+	case SO_MARK:
+		if (!cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_RAW) &&
+		    !cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_ADMIN))
+			return -EPERM;
+		if (size != sizeof(ctl->mark))
+			return -EINVAL;
+		memcpy(&ctl->mark, data, sizeof(ctl->mark));
+		ctl->mask |= EP_CTL_MARK;
+		return 0;
+	case SO_TIMESTAMPING:
+		if (size != sizeof(ctl->ts_flags))
+			return -EINVAL;
+		memcpy(&ctl->ts_flags, data, sizeof(ctl->ts_flags));
+		if (ctl->ts_flags & ~(uint32_t)(SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_TX_SOFTWARE |
+						SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_ACK))
+			return -EINVAL;
+		ctl->mask |= EP_CTL_TSTAMPING;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int inet_send_control(const struct vfs_ctx *c, const struct socket *s, const struct sock_msg *m,
+			     struct ep_ctl *ctl)
 {
 	const struct cmsghdr *h = NULL;
 	const void *data;
@@ -347,9 +380,10 @@ static int inet_send_control(const struct socket *s, const struct sock_msg *m, s
 
 	while ((h = sock_msg_next_control(m, h, &data, &size))) {
 		if (h->cmsg_level == SOL_SOCKET) {
-			if (h->cmsg_type != SCM_RIGHTS && h->cmsg_type != SCM_CREDENTIALS)
-				return -EINVAL;
-			continue; /* ignored, as __sock_cmsg_send() does */
+			err = inet_send_sol_socket(c, s, h->cmsg_type, data, size, ctl);
+			if (err < 0)
+				return err;
+			continue;
 		}
 		if (s->type == SOCK_STREAM)
 			continue; /* TCP looks at none of them */
@@ -374,7 +408,7 @@ static ssize_t inet_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m
 			return err;
 		em.has_addr = true;
 	}
-	err = inet_send_control(s, m, &em.ctl);
+	err = inet_send_control(c, s, m, &em.ctl);
 	if (err < 0)
 		return err;
 	for (;;) {
@@ -532,7 +566,8 @@ static int inet_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int n
 	err = ep_getopt(inet_ep(s), level, name, value, size);
 	/* do_ip_getsockopt() has another word than do_ip_setsockopt() for levels that it does not know. */
 	if (err == -ENOPROTOOPT && s->family == AF_INET && level != SOL_SOCKET && level != IPPROTO_IP &&
-	    level != (s->type == SOCK_STREAM ? IPPROTO_TCP : s->type == SOCK_DGRAM ? IPPROTO_UDP : 255))
+	    level != (s->type == SOCK_STREAM ? IPPROTO_TCP : s->type == SOCK_DGRAM ? IPPROTO_UDP : 255) &&
+	    (level != IPPROTO_UDPLITE || s->type != SOCK_DGRAM))
 		err = -EOPNOTSUPP;
 	return err;
 }

@@ -116,6 +116,7 @@ static int show_sockets_of(struct show *sh, int proto)
 
 static int fn_tcp(struct show *sh) { return show_sockets_of(sh, IPPROTO_TCP); }
 static int fn_udp(struct show *sh) { return show_sockets_of(sh, IPPROTO_UDP); }
+static int fn_udplite(struct show *sh) { return show_sockets_of(sh, IPPROTO_UDPLITE); }
 static int fn_raw(struct show *sh) { return show_sockets_of(sh, EP_PROTO_ANY); }
 
 static int show_sockets(const struct pfs_req *r, struct buf *b, int family, int type,
@@ -136,11 +137,13 @@ SOCKETS(tcp, AF_INET, SOCK_STREAM, fn_tcp)
 SOCKETS(tcp6, AF_INET6, SOCK_STREAM, fn_tcp)
 SOCKETS(udp, AF_INET, SOCK_DGRAM, fn_udp)
 SOCKETS(udp6, AF_INET6, SOCK_DGRAM, fn_udp)
+SOCKETS(udplite, AF_INET, SOCK_DGRAM, fn_udplite)
+SOCKETS(udplite6, AF_INET6, SOCK_DGRAM, fn_udplite)
 SOCKETS(raw, AF_INET, SOCK_RAW, fn_raw)
 SOCKETS(raw6, AF_INET6, SOCK_RAW, fn_raw)
 
 struct count {
-	unsigned int tcp[2], tw, udp[2], raw[2];
+	unsigned int tcp[2], tw, udp[2], udplite[2], raw[2];
 };
 
 static int count_one(void *arg, const struct ep_info *i)
@@ -148,10 +151,12 @@ static int count_one(void *arg, const struct ep_info *i)
 	struct count *c = arg;
 	int six = i->family == AF_INET6;
 
+	if (i->family != AF_INET && i->family != AF_INET6)
+		return 0;
 	if (i->type == SOCK_RAW)
 		c->raw[six]++;
 	else if (i->type == SOCK_DGRAM)
-		c->udp[six]++;
+		(i->proto == IPPROTO_UDPLITE ? c->udplite : c->udp)[six]++;
 	else if (i->state == 6)
 		c->tw++;
 	else
@@ -173,8 +178,8 @@ static int fn_sockstat(struct show *sh)
 	buf_printf(sh->b, "sockets: used %u\n", c.tcp[0] + c.tcp[1] + c.udp[0] + c.udp[1] + c.raw[0] + c.raw[1]);
 	buf_printf(sh->b, "TCP: inuse %u orphan 0 tw %u alloc %u mem %llu\n", c.tcp[0], c.tw,
 		   c.tcp[0] + c.tcp[1], (unsigned long long)pages);
-	buf_printf(sh->b, "UDP: inuse %u mem 0\nUDPLITE: inuse 0\nRAW: inuse %u\nFRAG: inuse 0 memory 0\n",
-		   c.udp[0], c.raw[0]);
+	buf_printf(sh->b, "UDP: inuse %u mem 0\nUDPLITE: inuse %u\nRAW: inuse %u\nFRAG: inuse 0 memory 0\n",
+		   c.udp[0], c.udplite[0], c.raw[0]);
 	return err;
 }
 
@@ -190,8 +195,8 @@ static int fn_sockstat6(struct show *sh)
 	struct count c = { .tw = 0 };
 	int err = count_all(sh->stack, &c);
 
-	buf_printf(sh->b, "TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse 0\nRAW6: inuse %u\nFRAG6: inuse 0 memory 0\n",
-		   c.tcp[1], c.udp[1], c.raw[1]);
+	buf_printf(sh->b, "TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse %u\nRAW6: inuse %u\nFRAG6: inuse 0 memory 0\n",
+		   c.tcp[1], c.udp[1], c.udplite[1], c.raw[1]);
 	return err;
 }
 
@@ -360,6 +365,82 @@ static int show_arp(const struct pfs_req *r, struct buf *b)
 	return with_stack(r, &sh, fn_arp);
 }
 
+static void put_mac(struct buf *b, const uint8_t mac[6])
+{
+	for (unsigned int i = 0; i < 6; i++)
+		buf_printf(b, "%02x", mac[i]);
+	buf_putc(b, '\n');
+}
+
+/* igmp_mc_seq_show(): a line for each interface, then its groups. */
+static int igmp_one(void *arg, const struct mcast_info *m)
+{
+	struct show *sh = arg;
+
+	if (!ipa_is4(m->group))
+		return 0;
+	if (m->ifindex != sh->line) {
+		sh->line = m->ifindex;
+		buf_printf(sh->b, "%u\t%-10s: %5u %7s\n", m->ifindex, m->name, m->count4, "V2");
+	}
+	buf_printf(sh->b, "\t\t\t\t%08X %5u %d:%08X\t\t%d\n", m->group.w[3], m->users, 0, 0, 0);
+	return 0;
+}
+
+/* igmp6_mc_seq_show(); flags: 4 loaded, 8 never reported. */
+static int igmp6_one(void *arg, const struct mcast_info *m)
+{
+	struct show *sh = arg;
+
+	if (ipa_is4(m->group))
+		return 0;
+	buf_printf(sh->b, "%-4u %-15s ", m->ifindex, m->name);
+	put_hex6(sh->b, m->group);
+	buf_printf(sh->b, " %5u %08X %d\n", m->users,
+		   m->silent ? ((m->group.b[1] & 15) == 1 ? 8u : 0xCu) : 4u, 0);
+	return 0;
+}
+
+static int dev_mcast_one(void *arg, const struct mcast_info *m)
+{
+	struct show *sh = arg;
+	uint8_t mac[6] = { 0x33, 0x33, m->group.b[12], m->group.b[13], m->group.b[14], m->group.b[15] };
+
+	if (!m->ethernet)
+		return 0;
+	if (ipa_is4(m->group))
+		memcpy(mac, (uint8_t[]){ 1, 0, 0x5e, m->group.b[13] & 0x7f }, 4);
+	buf_printf(sh->b, "%-4u %-15s %-5u %-5d ", m->ifindex, m->name, m->users, 0);
+	put_mac(sh->b, mac);
+	return 0;
+}
+
+static int fn_igmp(struct show *sh) { return mcast_for_each(sh->stack, igmp_one, sh); }
+static int fn_igmp6(struct show *sh) { return mcast_for_each(sh->stack, igmp6_one, sh); }
+static int fn_dev_mcast(struct show *sh) { return mcast_for_each(sh->stack, dev_mcast_one, sh); }
+
+static int show_igmp(const struct pfs_req *r, struct buf *b)
+{
+	struct show sh = { .b = b };
+
+	buf_puts(b, "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n");
+	return with_stack(r, &sh, fn_igmp);
+}
+
+static int show_igmp6(const struct pfs_req *r, struct buf *b)
+{
+	struct show sh = { .b = b };
+
+	return with_stack(r, &sh, fn_igmp6);
+}
+
+static int show_dev_mcast(const struct pfs_req *r, struct buf *b)
+{
+	struct show sh = { .b = b };
+
+	return with_stack(r, &sh, fn_dev_mcast);
+}
+
 /* ---- counters ---------------------------------------------------------------------------------- */
 
 struct column {
@@ -395,6 +476,10 @@ static const struct column udp_columns[] = {
 	C(Udp, InDatagrams), C(Udp, NoPorts), C(Udp, InErrors), C(Udp, OutDatagrams), C(Udp, RcvbufErrors),
 	C(Udp, SndbufErrors), C(Udp, InCsumErrors), K(IgnoredMulti, 0), K(MemErrors, 0),
 };
+static const struct column udplite_columns[] = {
+	C(UdpLite, InDatagrams), C(UdpLite, NoPorts), C(UdpLite, InErrors), C(UdpLite, OutDatagrams),
+	C(UdpLite, RcvbufErrors), K(SndbufErrors, 0), C(UdpLite, InCsumErrors), K(IgnoredMulti, 0), K(MemErrors, 0),
+};
 
 static const struct {
 	const char *name;
@@ -405,6 +490,7 @@ static const struct {
 	{ "Icmp", icmp_columns, ARRAY_SIZE(icmp_columns) },
 	{ "Tcp", tcp_columns, ARRAY_SIZE(tcp_columns) },
 	{ "Udp", udp_columns, ARRAY_SIZE(udp_columns) },
+	{ "UdpLite", udplite_columns, ARRAY_SIZE(udplite_columns) },
 };
 
 static int estab_one(void *arg, const struct ep_info *i)
@@ -523,6 +609,8 @@ int proc_net_files_init(void)
 		{ "sockstat6", show_sockstat6 }, { "dev", show_dev }, { "route", show_route },
 		{ "ipv6_route", show_route6 }, { "if_inet6", show_if_inet6 }, { "arp", show_arp },
 		{ "snmp", show_snmp }, { "snmp6", show_snmp6 }, { "netstat", show_netstat },
+		{ "udplite", show_udplite }, { "udplite6", show_udplite6 }, { "igmp", show_igmp },
+		{ "igmp6", show_igmp6 }, { "dev_mcast", show_dev_mcast },
 		{ "netlink", show_netlink }, { "protocols", show_protocols }, { "packet", show_packet },
 	};
 	int err = 0;

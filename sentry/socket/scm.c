@@ -181,7 +181,7 @@ static int scm_parse_creds(struct vfs_ctx *c, struct scm *scm, const void *data,
 	return 0;
 }
 
-int scm_parse(struct vfs_ctx *c, struct sock_msg *m)
+int scm_parse(struct vfs_ctx *c, const struct socket *s, struct sock_msg *m)
 {
 	const struct cmsghdr *h = NULL;
 	const void *data;
@@ -189,6 +189,8 @@ int scm_parse(struct vfs_ctx *c, struct sock_msg *m)
 
 	if (!control_well_formed(m))
 		return -EINVAL;
+	if (s->family != AF_UNIX && s->family != AF_NETLINK)
+		return 0;
 	while ((h = sock_msg_next_control(m, h, &data, &size))) {
 		int err;
 

@@ -53,6 +53,7 @@ static bool diag_type_ok(const struct diag *d, const struct ep_info *i)
 	case IPPROTO_TCP:
 		return i->type == SOCK_STREAM && i->state != TCP_STATE_CLOSE; /* only bound */
 	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
 		return i->type == SOCK_DGRAM;
 	default:
 		return i->type == SOCK_RAW || i->type == SOCK_DGRAM;
@@ -152,7 +153,7 @@ int sock_diag_request(struct nl_request *q)
 	protocol = d.req.sdiag_protocol;
 	if (protocol == IPPROTO_RAW)
 		protocol = EP_PROTO_ANY;
-	else if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+	else if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP && protocol != IPPROTO_UDPLITE)
 		return -ENOENT;
 	d.single = (q->h->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP;
 	if (!d.single)

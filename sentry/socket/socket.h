@@ -263,8 +263,8 @@ int socket_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int name, 
 int socket_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int name, void *value,
 		      size_t *size);
 
-/* Look at m->control and fill m->scm from SOL_SOCKET's (net/core/scm.c: __scm_send). */
-int scm_parse(struct vfs_ctx *c, struct sock_msg *m) must_check;
+/* Look at m->control and fill m->scm from SOL_SOCKET's (net/core/scm.c: __scm_send); the network families have their own. */
+int scm_parse(struct vfs_ctx *c, const struct socket *s, struct sock_msg *m) must_check;
 
 /* Start-up: AF_UNIX. */
 int socket_module_init(void) must_check;

@@ -111,7 +111,7 @@ static int msghdr_get(struct task *t, uaddr_t src, struct user_msghdr *h)
 
 /* ---- sending ----------------------------------------------------------------------------------- */
 
-static int control_get(struct task *t, const struct user_msghdr *h, struct sock_msg *m)
+static int control_get(struct task *t, const struct socket *s, const struct user_msghdr *h, struct sock_msg *m)
 {
 	void *control;
 	int err;
@@ -126,7 +126,7 @@ static int control_get(struct task *t, const struct user_msghdr *h, struct sock_
 	m->control = control;
 	m->control_size = h->control_size;
 	err = uaccess_get(t, control, uaddr(h->control), h->control_size);
-	return err < 0 ? err : scm_parse(task_vfs(t), m);
+	return err < 0 ? err : scm_parse(task_vfs(t), s, m);
 }
 
 static ssize_t send_one(struct task *t, struct socket *s, uaddr_t msg, unsigned int flags)
@@ -146,7 +146,7 @@ static ssize_t send_one(struct task *t, struct socket *s, uaddr_t msg, unsigned 
 	if (n < 0)
 		return n;
 	m.data = &v.uio;
-	n = control_get(t, &h, &m);
+	n = control_get(t, s, &h, &m);
 	if (n == 0)
 		n = socket_send(task_vfs(t), s, &m);
 	scm_fini(&m.scm);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* so_timestamping.c: SO_TIMESTAMPING in software: of what was received, and of what was sent, by the error queue. */
+#include "t.h"
+
+#include <arpa/inet.h>
+#include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static struct got {
+	ssize_t n;
+	int flags, stamps, fresh;
+	struct sock_extended_err err;
+} got;
+
+static void take(int s, int flags)
+{
+	char data[500], control[500];
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct pollfd p = { .fd = s, .events = flags ? 0 : POLLIN };
+
+	memset(&got, 0, sizeof(got));
+	EQUAL(poll(&p, 1, 2000), 1);
+	got.n = recvmsg(s, &m, flags);
+	got.flags = m.msg_flags;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		struct timespec ts[3];
+
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPING) {
+			memcpy(ts, CMSG_DATA(c), sizeof(ts));
+			got.stamps++;
+			got.fresh = labs(ts[0].tv_sec - time(NULL)) < 10 && ts[1].tv_sec == 0 && ts[2].tv_sec == 0;
+			EQUAL(c->cmsg_len, CMSG_LEN(sizeof(ts)));
+		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) {
+			memcpy(&got.err, CMSG_DATA(c), sizeof(got.err));
+		}
+	}
+}
+
+static void stamping(int s, int flags)
+{
+	EQUAL(setsockopt(s, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags)), 0);
+}
+
+T_MAIN
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int r = socket(AF_INET, SOCK_DGRAM, 0), s = socket(AF_INET, SOCK_DGRAM, 0), v[2] = { 0, 9 };
+	socklen_t size = sizeof(a);
+
+	EQUAL(bind(r, (struct sockaddr *)&a, sizeof(a)), 0);
+	EQUAL(getsockname(r, (struct sockaddr *)&a, &size), 0);
+	EQUAL(connect(s, (struct sockaddr *)&a, sizeof(a)), 0);
+	stamping(r, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE);
+	size = sizeof(v);
+	EQUAL(getsockopt(r, SOL_SOCKET, SO_TIMESTAMPING, v, &size), 0);
+	EQUAL(size, 8);
+	EQUAL(v[0], SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE);
+	EQUAL(v[1], 0);
+	EQUAL(send(s, "one", 3, 0), 3);
+	take(r, 0);
+	EQUAL(got.n, 3);
+	EQUAL(got.stamps, 1);
+	EQUAL(got.fresh, 1);
+
+	stamping(s, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_OPT_ID);
+	EQUAL(send(s, "two", 3, 0), 3);
+	EQUAL(send(s, "three", 5, 0), 5);
+	for (unsigned int i = 0; i < 2; i++) {
+		take(s, MSG_ERRQUEUE);
+		EQUAL(got.n, 14 + 20 + 8 + (i ? 5 : 3)); /* as it went, headers and all */
+		EQUAL(got.stamps, 1);
+		EQUAL(got.fresh, 1);
+		EQUAL(got.flags & MSG_ERRQUEUE, MSG_ERRQUEUE);
+		EQUAL(got.err.ee_errno, ENOMSG);
+		EQUAL(got.err.ee_origin, SO_EE_ORIGIN_TIMESTAMPING);
+		EQUAL(got.err.ee_info, SCM_TSTAMP_SND);
+		EQUAL(got.err.ee_data, i);
+	}
+	size = sizeof(v[0]);
+	EQUAL(getsockopt(s, SOL_SOCKET, SO_ERROR, v, &size), 0);
+	EQUAL(v[0], 0);
+	stamping(s, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY);
+	EQUAL(send(s, "four", 4, 0), 4);
+	take(s, MSG_ERRQUEUE);
+	EQUAL(got.n, 0);
+	EQUAL(got.stamps, 1);
+	v[0] = 1 << 30;
+	FAILS(EINVAL, setsockopt(s, SOL_SOCKET, SO_TIMESTAMPING, v, 4));
+	v[0] = SOF_TIMESTAMPING_OPT_STATS;
+	FAILS(EINVAL, setsockopt(s, SOL_SOCKET, SO_TIMESTAMPING, v, 4));
+}
