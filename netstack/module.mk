@@ -7,6 +7,7 @@ SRCS += netstack/pkt.c
 SRCS += netstack/sockaddr.c
 SRCS += netstack/stack.c
 SRCS += netstack/link/arp.c
+SRCS += netstack/link/bridge.c
 SRCS += netstack/link/ethernet.c
 SRCS += netstack/link/neigh.c
 SRCS += netstack/link/nic.c

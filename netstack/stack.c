@@ -101,6 +101,7 @@ void stack_put(struct stack *s)
 	pmtu_fini(s);
 	for (unsigned int i = 0; i < atomic_load(&s->nic_count); i++) {
 		neigh_fini(atomic_load(&s->nics[i]));
+		mem_free(atomic_load(&atomic_load(&s->nics[i])->bridge));
 		mem_free(atomic_load(&s->nics[i]));
 	}
 	while (s->buried) {
@@ -108,6 +109,7 @@ void stack_put(struct stack *s)
 
 		s->buried = n->below;
 		neigh_fini(n);
+		mem_free(atomic_load(&n->bridge));
 		mem_free(n);
 	}
 	mem_free(s);

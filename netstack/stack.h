@@ -106,6 +106,7 @@ struct nic_info {
 	const char *kind; /* as in nic_config */
 	uint32_t link;    /* of a pair: the other's index; 0: none */
 	bool link_away;   /* ... in another stack */
+	uint32_t master;  /* the bridge that it is a port of; 0: none */
 	struct nic_stats stats;
 };
 
@@ -138,6 +139,16 @@ int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t ma
 int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu);
 int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6]);
 int nic_set_name(struct stack *s, uint32_t ifindex, const char *name);
+
+/* ---- bridges ---- */
+
+/* A bridge without ports, of c's name, mac, mtu; nic_remove() removes it. */
+int bridge_new(struct stack *s, struct nic_config *c, uint32_t *ifindex) must_check;
+bool nic_is_bridge(struct stack *s, uint32_t ifindex);
+/* -ENODEV, -EBUSY (a port already), -ELOOP (a bridge), -EOPNOTSUPP (not a bridge; an interface of the host's), -EXFULL. */
+int bridge_add_port(struct stack *s, uint32_t bridge, uint32_t port) must_check;
+/* bridge 0: whatever it is a port of.  -ENODEV, -EINVAL: it is none. */
+int bridge_del_port(struct stack *s, uint32_t bridge, uint32_t port);
 
 /* ---- addresses ---- */
 

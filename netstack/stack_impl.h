@@ -52,6 +52,7 @@
 #define LO_IFINDEX      1
 
 struct ep;
+struct bridge;
 struct ep_table;
 
 /*
@@ -124,6 +125,7 @@ struct nic {
 	atomic_uint link;    /* (a) as in nic_info */
 	atomic_bool link_away;
 	struct nic *below;   /* (stack->conf_lock) the next buried one */
+	_Atomic(struct bridge *) bridge, master; /* (a) what it is; whose port it is */
 	struct hash neighs;  /* (n) */
 	struct list neigh_lru; /* (n) oldest first */
 	struct list groups;  /* (n) struct mcast_group */
@@ -292,6 +294,15 @@ void link_input(struct txq *q, struct nic *n, struct pkt *p);
 void ether_fill(struct nic *n, struct pkt *p, const uint8_t dst[6]);
 /* Cut a packet with gso_size into packets of its own (list); consumes.  Checksums are filled in. */
 int gso_segment(struct pkt *p, struct list *out) must_check;
+
+/* ---- bridge.c ---- */
+/* A packet that a bridge's port has received, at its Ethernet header; consumes. */
+void bridge_input(struct txq *q, struct nic *port, struct pkt *p);
+/* n is being removed: out of its bridge; its ports out of it. */
+void bridge_nic_gone(struct nic *n);
+uint32_t bridge_master(const struct nic *n);
+/* Something of n has changed: dsts are looked up again, listeners told. */
+void nic_changed(struct nic *n);
 
 void neigh_init(struct nic *n);
 void neigh_fini(struct nic *n);

@@ -153,8 +153,6 @@ void nic_detach(struct stack *s, uint32_t ifindex)
 		atomic_store(&n->ops, NULL);
 }
 
-static void nic_changed(struct nic *n);
-
 void nic_tx_failed(struct stack *s, uint32_t ifindex)
 {
 	struct nic *n = nic_peek(s, ifindex);
@@ -180,6 +178,7 @@ void nic_get_info(struct nic *n, struct nic_info *out)
 	out->kind = n->kind;
 	out->link = atomic_load(&n->link);
 	out->link_away = atomic_load(&n->link_away);
+	out->master = bridge_master(n);
 	if (n->type == LINK_ETHERNET)
 		memset(out->broadcast, 0xff, ETH_ALEN);
 	out->stats = (struct nic_stats){
@@ -234,7 +233,7 @@ int nic_for_each(struct stack *s, int (*fn)(void *arg, const struct nic_info *i)
 	return err;
 }
 
-static void nic_changed(struct nic *n)
+void nic_changed(struct nic *n)
 {
 	struct nic_info info;
 
@@ -331,6 +330,7 @@ int nic_remove(struct stack *s, uint32_t ifindex)
 	if (n->type == LINK_LOOPBACK)
 		return -EOPNOTSUPP;
 	nic_detach(s, ifindex);
+	bridge_nic_gone(n);
 	nic_set_flags(s, ifindex, 0, IFF_UP);
 	for (;;) {
 		struct first_addr f = { .ifindex = ifindex };
@@ -528,6 +528,11 @@ void link_input(struct txq *q, struct nic *n, struct pkt *p)
 	if (atomic_load_explicit(&s->ntaps, memory_order_relaxed))
 		tap_deliver(n, p, p->flags & PKT_BROADCAST ? 1 : p->flags & PKT_MULTICAST ? 2 :
 				  p->flags & PKT_OTHERHOST ? 3 : 0);
+	if (atomic_load_explicit(&n->master, memory_order_relaxed) && n->hlen) {
+		pkt_push(p, ETH_HLEN);
+		bridge_input(q, n, p);
+		return;
+	}
 	if (p->flags & PKT_OTHERHOST) {
 		pkt_free(p);
 		return;

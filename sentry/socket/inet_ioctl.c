@@ -20,6 +20,7 @@
 
 #include "netstack/stack.h"
 #include "sentry/socket/net_ns.h"
+#include "sentry/socket/virtual_link.h"
 #include "vfs/file.h"
 #include "vfs/vfs.h"
 
@@ -306,6 +307,21 @@ static long conf_request(struct vfs_ctx *c, struct stack *s, uint64_t arg)
 	return vfs_copy_out(c, arg, &f, sizeof(f));
 }
 
+/* A bridge, named, and the index of an interface. */
+static int set_port(struct request *q)
+{
+	uint32_t port = (uint32_t)q->r.ifr_ifindex;
+
+	return nic_exists(q->s, port) ? bridge_add_port(q->s, q->nic.ifindex, port) : -EINVAL;
+}
+
+static int set_no_port(struct request *q)
+{
+	uint32_t port = (uint32_t)q->r.ifr_ifindex;
+
+	return nic_exists(q->s, port) ? bridge_del_port(q->s, q->nic.ifindex, port) : -EINVAL;
+}
+
 /* ---- the table --------------------------------------------------------------------------------- */
 
 static const struct {
@@ -333,7 +349,32 @@ static const struct {
 	{ SIOCSIFADDR, set_addr, true, false },
 	{ SIOCSIFNETMASK, set_netmask, true, false },
 	{ SIOCSIFBRDADDR, set_brdaddr, true, false },
+	{ SIOCBRADDIF, set_port, true, false },
+	{ SIOCBRDELIF, set_no_port, true, false },
 };
+
+/* br_ioctl_stub(): a bridge by its name.  One that is up is not removed. */
+static long bridge_request(struct vfs_ctx *c, struct net_ns *net, unsigned int cmd, uint64_t arg)
+{
+	struct nic_config n = { .mtu = 1500 };
+	struct stack *s = net_ns_stack(net);
+	struct nic_info i;
+	uint32_t ifindex;
+
+	if (!s)
+		return -ENOMEM;
+	if (vfs_copy_in(c, n.name, arg, sizeof(n.name)) < 0)
+		return -EFAULT;
+	n.name[sizeof(n.name) - 1] = 0;
+	if (cmd == SIOCBRADDBR)
+		return virtual_link_bridge(net, &n, &ifindex);
+	ifindex = nic_by_name(s, n.name);
+	if (!ifindex || nic_info(s, ifindex, &i) < 0)
+		return -ENXIO;
+	if (!nic_is_bridge(s, ifindex))
+		return -EPERM;
+	return i.flags & IFF_UP ? -EBUSY : nic_remove(s, ifindex);
+}
 
 static long request_run(struct request *q, size_t i, uint64_t arg)
 {
@@ -360,9 +401,10 @@ long inet_device_ioctl(struct vfs_ctx *c, struct net_ns *net, unsigned int cmd, 
 	case SIOCDELRT:
 		break;
 	case SIOCETHTOOL:
+		return -EOPNOTSUPP;
 	case SIOCBRADDBR:
 	case SIOCBRDELBR:
-		return -EOPNOTSUPP;
+		return admin ? bridge_request(c, net, cmd, arg) : -EPERM;
 	default:
 		for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
 			if (requests[i].cmd != cmd)

@@ -85,6 +85,8 @@ void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info
 	}
 	if (i->link)
 		nl_attr_u32(r, IFLA_LINK, i->link);
+	if (i->master)
+		nl_attr_u32(r, IFLA_MASTER, i->master);
 	if (i->link && i->link_away)
 		nl_attr_u32(r, IFLA_LINK_NETNSID, 0); /* ids are not kept: somewhere else */
 	if (i->kind) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rtnetlink_link.c: rtnetlink(7): interfaces made, removed and moved between namespaces: dummy and veth.
+ * rtnetlink_link.c: rtnetlink(7): interfaces made, removed and moved between namespaces: dummy, veth, bridge.
  * Other kinds are EOPNOTSUPP, as from a kernel built without them; so is moving or removing an interface
  * over one of the host's.
  *
@@ -175,7 +175,7 @@ int rtnetlink_new_link(struct nl_request *q, const struct ifinfomsg *m, const st
 	if (info.tb[IFLA_INFO_KIND])
 		memcpy(kind, nl_data(info.tb[IFLA_INFO_KIND]),
 		       MIN(nl_size(info.tb[IFLA_INFO_KIND]), sizeof(kind) - 1));
-	if (a->tb[IFLA_MASTER] || (strcmp(kind, "dummy") != 0 && strcmp(kind, "veth") != 0))
+	if (strcmp(kind, "dummy") != 0 && strcmp(kind, "veth") != 0 && strcmp(kind, "bridge") != 0)
 		return -EOPNOTSUPP;
 	err = target_ns(q, a, &ns);
 	if (err < 0)
@@ -184,10 +184,12 @@ int rtnetlink_new_link(struct nl_request *q, const struct ifinfomsg *m, const st
 	if (err == 0 && kind[0] == 'v') {
 		err = new_veth(q, ns, m, &c, info.tb[IFLA_INFO_DATA]);
 	} else if (err == 0) {
-		err = virtual_link_dummy(ns, &c, &ifindex);
+		err = kind[0] == 'b' ? virtual_link_bridge(ns, &c, &ifindex) : virtual_link_dummy(ns, &c, &ifindex);
 		if (err == 0)
 			err = bring_up(ns, ifindex, m);
 	}
+	if (err == 0 && a->tb[IFLA_MASTER])
+		err = rtnetlink_set_master(net_ns_stack(ns), nic_by_name(net_ns_stack(ns), c.name), nl_u32(a->tb[IFLA_MASTER]));
 	net_ns_put(ns);
 	return err;
 }

@@ -30,7 +30,21 @@ static int remove_link(struct nl_request *q, uint32_t ifindex)
 {
 	if (!ifindex || !nic_exists(q->stack, ifindex))
 		return -ENODEV;
+	if (nic_is_bridge(q->stack, ifindex))
+		return nic_remove(q->stack, ifindex);
 	return virtual_link_remove(q->net, ifindex) == 0 ? 0 : -EOPNOTSUPP; /* lo, and those of the host */
+}
+
+int rtnetlink_set_master(struct stack *s, uint32_t ifindex, uint32_t master)
+{
+	struct nic_info i;
+	int err = nic_info(s, ifindex, &i);
+
+	if (err < 0 || i.master == master)
+		return err;
+	if (i.master)
+		err = bridge_del_port(s, i.master, ifindex);
+	return err < 0 || !master ? err : bridge_add_port(s, master, ifindex);
 }
 
 static int change_link(struct nl_request *q)
@@ -54,7 +68,7 @@ static int change_link(struct nl_request *q)
 	}
 	if (q->h->nlmsg_type == RTM_NEWLINK && (q->h->nlmsg_flags & NLM_F_EXCL))
 		return -EEXIST;
-	if (a.tb[IFLA_MASTER] || a.tb[IFLA_LINKINFO])
+	if (a.tb[IFLA_LINKINFO])
 		return -EOPNOTSUPP;
 	if (a.tb[IFLA_NET_NS_PID] || a.tb[IFLA_NET_NS_FD])
 		return rtnetlink_move_link(q, ifindex, m->ifi_index > 0 ? name : "", &a);
@@ -65,6 +79,8 @@ static int change_link(struct nl_request *q)
 			      ? nic_set_mac(q->stack, ifindex, nl_data(a.tb[IFLA_ADDRESS])) : -EINVAL;
 	if (err == 0 && a.tb[IFLA_IFNAME] && m->ifi_index > 0 && nic_by_name(q->stack, name) != ifindex)
 		err = nic_set_name(q->stack, ifindex, name);
+	if (err == 0 && a.tb[IFLA_MASTER])
+		err = rtnetlink_set_master(q->stack, ifindex, nl_u32(a.tb[IFLA_MASTER]));
 	if (err == 0 && (m->ifi_flags || m->ifi_change))
 		err = nic_set_flags(q->stack, ifindex, m->ifi_flags,
 				    m->ifi_change ? m->ifi_change : UINT32_MAX);

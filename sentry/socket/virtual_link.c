@@ -166,6 +166,14 @@ int virtual_link_dummy(struct net_ns *ns, struct nic_config *c, uint32_t *ifinde
 	return err;
 }
 
+int virtual_link_bridge(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex)
+{
+	struct stack *s = net_ns_stack(ns);
+
+	random_mac(c->mac);
+	return s ? bridge_new(s, c, ifindex) : -ENOMEM;
+}
+
 int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex,
 		      struct net_ns *peer_ns, struct nic_config *peer, uint32_t *peer_ifindex)
 {

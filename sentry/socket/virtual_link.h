@@ -13,6 +13,8 @@ struct nic_config;
  * here.  The errors of nic_add(), -ENOMEM.  On a fiber, as all of these.
  */
 int virtual_link_dummy(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex);
+/* A bridge without ports (netstack/stack.h); nic_remove() removes it. */
+int virtual_link_bridge(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex);
 /* Two that are connected; the namespaces may be the same. */
 int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex,
 		      struct net_ns *peer_ns, struct nic_config *peer, uint32_t *peer_ifindex);
