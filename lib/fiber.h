@@ -122,9 +122,12 @@ struct worker_hooks {
 	void (*receive)(void);
 	void (*receive_abort)(void);
 	bool first_only;
+	void (*parking)(void); /* a worker that may have received is about to park; may be NULL */
 };
 
 void workers_start(const struct worker_hooks *hooks, int max);
+/* In receive(), when it need not block: is there something ready to run?  A hint. */
+bool worker_is_wanted(void);
 /* In receive(), after it ran a fiber: somebody else has the seat by now. */
 bool worker_others_receive(void);
 /* From any thread or fiber.  Running fibers go on until they next leave; others stay as they are. */

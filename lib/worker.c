@@ -176,7 +176,7 @@ static void workers_kick(struct worker_kick k)
 static void worker_push_locked(struct fiber *f) REQUIRES(workers.latch)
 {
 	list_append(&workers.ready, &f->node);
-	workers.ready_count++;
+	__atomic_store_n(&workers.ready_count, workers.ready_count + 1, __ATOMIC_RELAXED);
 }
 
 void worker_ready(struct fiber *f)
@@ -301,11 +301,18 @@ static void worker_park_locked(struct worker *w) REQUIRES(workers.latch)
 	worker_set_active_locked(w, false);
 	atomic_store_explicit(&w->wake, 0, memory_order_relaxed);
 	latch_unlock(&workers.latch);
+	if (workers.hooks.parking)
+		workers.hooks.parking();
 
 	/* acquire: pairs with the release in workers_kick() */
 	while (atomic_load_explicit(&w->wake, memory_order_acquire) == 0)
 		(void)lib_futex_wait(&w->wake, 0, INT64_MAX);
 	latch_lock(&workers.latch);
+}
+
+bool worker_is_wanted(void)
+{
+	return __atomic_load_n(&workers.ready_count, __ATOMIC_RELAXED) > 0;
 }
 
 bool worker_others_receive(void)
@@ -327,7 +334,7 @@ static void worker_run_next_locked(struct worker *w) REQUIRES(workers.latch)
 	struct fiber *f = list_entry(list_shift(&workers.ready), struct fiber, node);
 	struct worker *sitter = NULL;
 
-	workers.ready_count--;
+	__atomic_store_n(&workers.ready_count, workers.ready_count - 1, __ATOMIC_RELAXED);
 	if (++w->streak >= WORKER_STREAK_MAX && seat_is_free_locked(NULL)) {
 		/* Busy for long: events must not wait for us. */
 		w->streak = 0;
@@ -415,7 +422,7 @@ void workers_start(const struct worker_hooks *hooks, int max)
 
 	latch_lock(&workers.latch);
 	ASSERT(!workers.running);
-	workers.hooks = hooks ? *hooks : (struct worker_hooks){ NULL, NULL, false };
+	workers.hooks = hooks ? *hooks : (struct worker_hooks){ 0 };
 	workers.first = &first;
 	workers.max = max > 1 ? (unsigned int)max : 1;
 	workers.thread_count = workers.active_count = 1;

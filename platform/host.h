@@ -95,11 +95,6 @@ static inline ssize_t host_pread(int fd, void *buf, size_t size, int64_t off)
 	return host_call4(SYS_pread64, fd, HOST_ARG_(buf), HOST_ARG_(size), off);
 }
 
-static inline ssize_t host_pwrite(int fd, const void *buf, size_t size, int64_t off)
-{
-	return host_call4(SYS_pwrite64, fd, HOST_ARG_(buf), HOST_ARG_(size), off);
-}
-
 static inline ssize_t host_readv(int fd, const struct iovec *iov, int count)
 {
 	return host_call(SYS_readv, fd, iov, count);
@@ -120,6 +115,14 @@ static inline ssize_t host_pwritev2(int fd, const struct iovec *iov, int count, 
 				    int flags)
 {
 	return host_call6(SYS_pwritev2, fd, HOST_ARG_(iov), count, off, 0, flags);
+}
+
+static inline ssize_t host_pwrite(int fd, const void *buf, size_t size, int64_t off)
+{
+	struct iovec iov = { (void *)(uintptr_t)buf, size };
+
+	/* Not pwrite64: one call fewer in the Sentry's list. */
+	return host_pwritev2(fd, &iov, 1, off, 0);
 }
 
 static inline int64_t host_lseek(int fd, int64_t off, int whence)
@@ -558,7 +561,12 @@ static inline int host_prlimit(pid_t pid, int resource, const struct rlimit *set
 	return (int)host_call4(SYS_prlimit64, pid, resource, HOST_ARG_(set), HOST_ARG_(old));
 }
 
-/* mask: size bytes of CPU bits.  Returns the number of bytes written. */
+/* mask: size bytes of CPU bits.  get returns the number of bytes written. */
+static inline int host_sched_setaffinity(pid_t tid, size_t size, const void *mask)
+{
+	return (int)host_call(SYS_sched_setaffinity, tid, size, mask);
+}
+
 static inline int host_sched_getaffinity(pid_t tid, size_t size, void *mask)
 {
 	return (int)host_call(SYS_sched_getaffinity, tid, size, mask);

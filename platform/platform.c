@@ -460,6 +460,12 @@ void plat_mm_set_clocks(struct plat_mm *mm, bool on)
 		plat.ops->mm_set_clocks(mm, on);
 }
 
+void plat_pollers_off(void)
+{
+	if (plat.ops->pollers_off)
+		plat.ops->pollers_off();
+}
+
 void plat_mm_set_populate(struct plat_mm *mm, bool on)
 {
 	if (plat.ops->mm_set_populate)

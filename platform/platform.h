@@ -80,11 +80,15 @@ struct plat_event {
 /* ---- life ------------------------------------------------------------------------------------ */
 
 /* Before the jail's filter is installed: makes the zygote.  name: "notify" or "ptrace". */
+/* May a CPU of its own serve threads that make many calls?  Always: also where it does not pay (tests). */
+enum plat_pollers { PLAT_POLLERS_OFF, PLAT_POLLERS_AUTO, PLAT_POLLERS_ALWAYS };
+
 struct plat_config {
 	const char *name;
 	int proc_fd;        /* O_PATH/O_RDONLY directory of the sandbox's own procfs; borrowed */
 	bool huge_pages;    /* MADV_HUGEPAGE on large anonymous mappings */
 	bool patch;         /* call-site patching */
+	enum plat_pollers pollers;
 	uint32_t patch_after; /* traps from a site before it is patched; 0: what pays */
 	/*
 	 * A host process was killed from outside while fibers of its threads were at work (asleep in a
@@ -291,6 +295,8 @@ void plat_mm_set_clocks(struct plat_mm *mm, bool on);
  * has no such way it does nothing.
  */
 void plat_mm_set_populate(struct plat_mm *mm, bool on);
+/* No pollers from now on: the sandbox has got a CPU quota. */
+void plat_pollers_off(void);
 /*
  * In place of plat_set_result(), after PLAT_SYSCALL: make call nr, on the registers as they are now,
  * in the application's process after all, at the next run.  For what can't be done elsewhere

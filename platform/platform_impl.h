@@ -24,6 +24,7 @@ struct platform_ops {
 	void (*mm_set_identity)(struct plat_mm *mm, const struct plat_identity *id);
 	void (*mm_set_native)(struct plat_mm *mm, bool on);
 	void (*mm_set_populate)(struct plat_mm *mm, bool on); /* empty: none */
+	void (*pollers_off)(void); /* empty: there are none */
 	void (*mm_set_clocks)(struct plat_mm *mm, bool on); /* empty: clocks are the Sentry's anyway */
 	/*
 	 * A live thread of mm by which the host finds its memory (process_vm_readv, /proc).  Sleeps until

@@ -359,6 +359,7 @@ static int boot_sentry(struct launch *l, struct err *e)
 	char *id = l->spec->container->id;
 	struct boot_config b = {
 		.sandbox_id = id, .platform = l->g->platform, .platform_forced = l->g->platform_forced,
+		.pollers = l->spec->container->cpu_quota_us ? 0 : l->g->pollers,
 		.patch = !l->g->no_patch, .patch_after = (unsigned int)l->g->patch_after,
 		.network = l->g->network, .strace = l->g->strace, .rootless = l->g->rootless,
 		.log_level = l->g->debug ? LOG_DEBUG : LOG_INFO, .log_format = LOG_TEXT,

@@ -55,6 +55,7 @@ static const struct flag global_flags[] = {
 	{ "overlay", FLAG_STRING, &globals.overlay_name, "where writes to the root go: none (the bundle) or memory" },
 	{ "no-patch", FLAG_BOOL, &globals.no_patch, "leave call sites alone: every system call is a signal" },
 	{ "patch-after", FLAG_INT, &globals.patch_after, "patch a call site at its N-th call (0: when it pays)" },
+	{ "pollers", FLAG_STRING, &globals.pollers_name, "a CPU may serve threads that make many calls: off (default), auto, always (tests)" },
 	{ "strace", FLAG_BOOL, &globals.strace, "log every system call" },
 	{ "systemd-cgroup", FLAG_BOOL, &globals.systemd_cgroup, "cgroupsPath is slice:prefix:name" },
 	{ "cgroup-manager", FLAG_STRING, &globals.cgroup_manager, "cgroupfs, systemd or disabled" },
@@ -174,6 +175,7 @@ static int decode_globals(struct globals *g, struct err *e)
 	static const char *const overlays[] = { "none", "memory", NULL };
 	static const char *const formats[] = { "text", "json", NULL };
 	static const char *const answers[] = { "false", "true", "auto", NULL };
+	static const char *const pollers[] = { "off", "auto", "always", NULL };
 	static const char *const managers[] = { "cgroupfs", "systemd", "disabled", NULL };
 	int rootless = choose("rootless", g->rootless_name ? g->rootless_name : "auto", answers, e);
 	int manager = choose("cgroup-manager", g->cgroup_manager ? g->cgroup_manager : "cgroupfs",
@@ -181,6 +183,7 @@ static int decode_globals(struct globals *g, struct err *e)
 	int platform = choose("platform", g->platform_name ? g->platform_name : "notify", platforms, e);
 	int network = choose("network", g->network_name ? g->network_name : "sandbox", networks, e);
 	int overlay = choose("overlay", g->overlay_name ? g->overlay_name : "none", overlays, e);
+	int poll = choose("pollers", g->pollers_name ? g->pollers_name : "off", pollers, e);
 	int format = choose("log-format", g->log_format ? g->log_format : "text", formats, e);
 
 	if (!err_is(e) && network == NETWORK_HOST)
@@ -191,6 +194,7 @@ static int decode_globals(struct globals *g, struct err *e)
 		return e->error;
 	(void)format;
 	g->platform = (enum platform_choice)platform;
+	g->pollers = (unsigned int)poll;
 	g->platform_forced = g->platform_name != NULL;
 	g->network = (enum network_choice)network;
 	g->overlay = (enum overlay_choice)overlay;

@@ -17,6 +17,8 @@ struct globals {
 	const char *platform_name, *network_name, *overlay_name, *rootless_name;
 	const char *cgroup_manager; /* crun's spelling: "cgroupfs", "systemd", "disabled" */
 	bool debug, strace, systemd_cgroup, no_patch;
+	const char *pollers_name;
+	unsigned int pollers; /* enum plat_pollers */
 	int patch_after;
 	/* decoded */
 	enum platform_choice platform;

@@ -15,6 +15,7 @@
 #include "lib/fiber.h"
 #include "lib/mem.h"
 #include "platform/host.h"
+#include "platform/platform.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/task/cgrp.h"
 #include "sentry/task/pid.h"
@@ -152,6 +153,8 @@ static struct container *container_new(struct container_config *config)
 	k->memory_limit = config->memory_limit;
 	k->cpu_count = config->cpu_count;
 	atomic_init(&k->cpu_quota_us, config->cpu_quota_us);
+	if (config->cpu_quota_us)
+		plat_pollers_off(); /* a pod's */
 	atomic_init(&k->cpu_period_us, config->cpu_period_us);
 	k->cgroups_path = mem_strdup(config->cgroups_path ? config->cgroups_path : "/");
 	k->ns = mem_new(struct ns_set);
@@ -426,8 +429,10 @@ NO_TSA static void job_update(struct job *j)
 		k->pids_limit = (uint32_t)MIN(j->limits.pids_limit, (uint64_t)UINT32_MAX);
 	if (j->limits.cpu_count)
 		k->cpu_count = j->limits.cpu_count;
-	if (j->limits.cpu_quota_us)
+	if (j->limits.cpu_quota_us) {
+		plat_pollers_off();
 		atomic_store_explicit(&k->cpu_quota_us, j->limits.cpu_quota_us, memory_order_relaxed);
+	}
 	if (j->limits.cpu_period_us)
 		atomic_store_explicit(&k->cpu_period_us, j->limits.cpu_period_us, memory_order_relaxed);
 	mutex_unlock(&containers.lock);

@@ -89,7 +89,7 @@ static int child_prepare(struct plat_thread *parent, struct plat_thread *child, 
 	} while (child->cookie == 0);
 	child->slot = notify_slot_at(child->mm, child->index);
 	child->slot->request_seq = 1;
-	child->slot->reply_seq = 0;
+	child->slot->reply_seq = child->slot->parked_seq = child->slot->spin = 0;
 	child->slot->live = 1;
 	own_lend(child);
 	child->seq = 1;
@@ -207,6 +207,7 @@ static int clone_ordered(struct plat_thread *parent, struct plat_thread *child, 
 	parent->clone_flags = thread ? STUB_CLONE_THREAD_FLAGS : STUB_CLONE_FORK_FLAGS;
 	parent->cloned = false;
 	latch_unlock(&parent->latch);
+	notify_poll_forget(parent); /* the child would inherit where it runs */
 	err = notify_order(parent, STUB_CLONE);
 	latch_lock(&parent->latch);
 	parent->clone_flags = 0;

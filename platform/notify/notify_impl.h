@@ -120,6 +120,7 @@ struct plat_thread {
 	bool ordering;                  /* (l) the stub carries out an order; kicks wait */
 	uint32_t clone_flags;           /* (l) clone granted with these; 0: none */
 	bool cloned;                    /* (l) that clone was let through */
+	bool hot;                       /* (a) its slot is looked at: poll.c */
 	uint64_t cookie;                /* (c) once started */
 	bool first_of_process;          /* (c) once started */
 	struct list in_mm;              /* mm->latch */
@@ -271,7 +272,24 @@ void notify_windows_take(struct plat_thread *pt);
 /* Tell it how much to copy back. */
 void notify_windows_reply(struct plat_thread *pt);
 
+/* poll.c */
+void notify_poll_init(enum plat_pollers how);
+/* From now on; what polls leaves by itself. */
+void notify_poll_off(void);
+/* How many cycles the stub is to spin for the reply to pt's next request.  REQUIRES pt->latch. */
+uint32_t notify_poll_spin(const struct plat_thread *pt);
+/* By the receiver: pt has rung with a new request. */
+void notify_poll_rang(struct plat_thread *pt);
+/* pt is to be like other threads again. */
+void notify_poll_forget(struct plat_thread *pt);
+/* Look at the slots for a while, if that is our (self's) job.  True: something was done; false: see the doorbell. */
+bool notify_poll(const atomic_uint *abort, pid_t self);
+/* This worker goes to the park. */
+void notify_poll_parking(void);
+
 /* receive.c */
+/* Request seq was seen in pt's slot. */
+void notify_found(struct plat_thread *pt, uint32_t seq);
 extern const struct worker_hooks notify_worker_hooks;
 void notify_send(uint64_t id, long value, int error);
 /* The same (value 0) for a thread that nobody waits for: after the doorbells that are ringing now. */

@@ -50,6 +50,7 @@ const struct platform_ops notify_ops = {
 	.mm_set_native = notify_mm_set_native,
 	.mm_set_clocks = notify_mm_set_clocks,
 	.mm_set_populate = notify_mm_set_populate,
+	.pollers_off = notify_poll_off,
 	.mm_tid = notify_mm_tid,
 	.mm_space = notify_mm_space,
 	.mm_original = notify_patch_original,

@@ -185,37 +185,75 @@ static bool request_hand_over(struct plat_thread *pt)
 	return waits;
 }
 
-static void on_ring(struct plat_thread *pt, uint64_t id)
+enum taken { TAKEN, TAKEN_EARLY, TAKEN_NOT, TAKEN_DEAD };
+
+/* Request seq of pt is found, by doorbell id or (0) in its slot: is it a new one? */
+static enum taken request_take(struct plat_thread *pt, uint32_t seq, uint64_t id)
 {
-	uint32_t seq = __atomic_load_n(&pt->slot->request_seq, __ATOMIC_ACQUIRE);
-	bool fresh, dead, early;
+	enum taken r = TAKEN_NOT;
 
 	latch_lock(&pt->latch);
-	dead = pt->state == NOTIFY_DEAD;
+	if (pt->state == NOTIFY_DEAD)
+		r = TAKEN_DEAD;
+	else if (id == 0 && pt->hold_doorbell)
+		r = TAKEN_NOT; /* it is to ring, and will */
+	else if (seq == pt->seq + 1 && pt->state == NOTIFY_APP)
+		r = TAKEN;
 	/* A thread that was started may ask before its fiber waits: then that finds the request there. */
-	early = pt->state == NOTIFY_STARTED;
-	fresh = (early || pt->state == NOTIFY_APP) && seq == pt->seq + 1;
-	if (fresh) {
-		if (!early)
+	else if (seq == pt->seq + 1 && pt->state == NOTIFY_STARTED)
+		r = TAKEN_EARLY;
+	if (r == TAKEN || r == TAKEN_EARLY) {
+		if (r == TAKEN)
 			pt->state = NOTIFY_KERNEL;
 		pt->seq = seq;
 		pt->notif_id = id;
 		if (!pt->ordering)
 			pt->kicked = false;
-	} else {
+	} else if (id) {
 		pt->notif_id = 0; /* an earlier doorbell of this request was undone by a signal */
 	}
 	latch_unlock(&pt->latch);
-	if (!fresh) {
-		notify_send(id, 0, dead ? -ENOSYS : 0);
-		return;
-	}
+	return r;
+}
+
+static void request_run(struct plat_thread *pt, enum taken how)
+{
 	request_copy(&pt->request, pt->slot);
 	if (pt->request.kind == STUB_SYSCALL)
 		notify_windows_take(pt);
-	if (!early || request_hand_over(pt))
+	if (how == TAKEN || request_hand_over(pt))
 		(void)fiber_run(pt->fiber);
+}
+
+static void on_ring(struct plat_thread *pt, uint64_t id)
+{
+	uint32_t seq = __atomic_load_n(&pt->slot->request_seq, __ATOMIC_ACQUIRE);
+	enum taken r = request_take(pt, seq, id);
+
+	if (r == TAKEN_NOT || r == TAKEN_DEAD) {
+		notify_send(id, 0, r == TAKEN_DEAD ? -ENOSYS : 0);
+		return;
+	}
+	notify_poll_rang(pt);
+	request_run(pt, r);
 	park(pt, id);
+}
+
+void notify_found(struct plat_thread *pt, uint32_t seq)
+{
+	enum taken r;
+	bool waits;
+
+	r = request_take(pt, seq, 0);
+	if (r == TAKEN_NOT || r == TAKEN_DEAD)
+		return;
+	request_run(pt, r);
+	latch_lock(&pt->latch);
+	waits = pt->state == NOTIFY_KERNEL && pt->seq == seq;
+	latch_unlock(&pt->latch);
+	/* Unanswered: no need to spin.  (Answered since: the stub looks for that first.) */
+	if (waits)
+		__atomic_store_n(&pt->slot->parked_seq, seq, __ATOMIC_RELEASE);
 }
 
 static void on_clone(struct plat_thread *pt, const struct seccomp_notif *n)
@@ -451,6 +489,8 @@ static void notify_receive(void)
 	if (tid == 0)
 		tid = host_gettid();
 	atomic_store_explicit(&receiver_tid, tid, memory_order_seq_cst);
+	if (notify_poll(&abort_wanted, tid))
+		return;
 	do {
 		farewells_look();
 		memset(&buf, 0, sizeof(buf));
@@ -477,4 +517,5 @@ static void notify_receive_abort(void)
 const struct worker_hooks notify_worker_hooks = {
 	.receive = notify_receive,
 	.receive_abort = notify_receive_abort,
+	.parking = notify_poll_parking,
 };

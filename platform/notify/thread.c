@@ -79,6 +79,7 @@ void notify_thread_died(struct plat_thread *pt)
 	bool resume;
 
 	notify_thread_unhash(pt);
+	notify_poll_forget(pt);
 	latch_lock(&pt->latch);
 	resume = pt->state == NOTIFY_APP;
 	pt->state = NOTIFY_DEAD;
@@ -101,6 +102,7 @@ static uint64_t publish_locked(struct plat_thread *pt)
 	uint64_t id = pt->notif_id;
 
 	pt->notif_id = 0;
+	pt->slot->spin = notify_poll_spin(pt);
 	/* Release: pairs with the stub's acquire in await_reply(). */
 	__atomic_store_n(&pt->slot->reply_seq, pt->seq, __ATOMIC_RELEASE);
 	return id;
@@ -109,9 +111,13 @@ static uint64_t publish_locked(struct plat_thread *pt)
 /* No latch held: after this the stub runs. */
 static void let_go(struct stub_slot *slot, uint64_t id)
 {
-	if (id)
+	if (id) {
 		notify_send(id, 0, 0);
-	else
+		return;
+	}
+	/* Either we see that it sleeps, or it sees the reply (await_reply() in the stub). */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (__atomic_load_n(&slot->sleeps, __ATOMIC_RELAXED))
 		(void)host_futex(&slot->reply_seq, FUTEX_WAKE, 1, NULL, 0);
 }
 
@@ -486,6 +492,7 @@ void notify_thread_exit(struct plat_thread *pt, pid_t tid)
 
 	notify_own_take_back(pt);
 	notify_thread_unhash(pt);
+	notify_poll_forget(pt);
 	latch_lock(&mm->latch);
 	alone = notify_threads_add_locked(mm, -1) == 0;
 	list_remove(&pt->in_mm);

@@ -293,6 +293,7 @@ int notify_init(const struct plat_config *c)
 	notify.patched_entry = STUB_TEXT + ((const struct stub_head *)stub_blob)->patched_entry;
 	/* Without FSGSBASE a patched call couldn't find its thread. */
 	notify_patch_init(c->patch && plan.fsgsbase, c->patch_after);
+	notify_poll_init(c->pollers);
 	err = tables_init();
 	if (err < 0)
 		return err;

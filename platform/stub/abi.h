@@ -222,12 +222,15 @@ struct stub_slot {
 	uint64_t fpstate; /* address in the frame; 0: none */
 	uint32_t compat;
 	uint32_t window_count;
+	uint32_t sleeps; /* the stub waits, or is about to, by futex on reply_seq */
 	int64_t done; /* STUB_DONE: calls made, or clone's result */
 	struct stub_regs regs; /* both ways */
 	struct stub_window windows[STUB_WINDOWS_MAX];
 
 	/* -- Sentry to stub, on a cache line of its own -- */
 	uint32_t reply_seq __attribute__((aligned(64))); /* the futex word of a parked stub */
+	uint32_t parked_seq; /* of the request that is answered later: wait by futex */
+	uint32_t spin;  /* cycles to look for the next reply before ringing */
 	uint32_t reply; /* enum stub_reply */
 	uint32_t flags;
 	uint32_t count;   /* STUB_CALLS */

@@ -112,6 +112,51 @@ static void regs_load(struct stub_thread *t, struct stub_ucontext *uc, volatile 
 /* ---- asking ----------------------------------------------------------------------------------- */
 
 /*
+ * Somebody looks at our slot (platform/notify/poll.c).  Spin until the request is answered, or will be later
+ * (*ring: no need to ring), for as long as the last reply said.
+ */
+static bool spin_for_reply(volatile struct stub_slot *s, uint32_t seq, bool *ring)
+{
+	uint32_t *word = (uint32_t *)(uintptr_t)&s->reply_seq, *parked = (uint32_t *)(uintptr_t)&s->parked_seq;
+	uint32_t cycles = s->spin;
+	uint64_t start;
+
+	if (cycles == 0)
+		return false;
+	start = __builtin_ia32_rdtsc();
+	do {
+		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == seq)
+			return true;
+		if (__atomic_load_n(parked, __ATOMIC_ACQUIRE) == seq) {
+			*ring = false;
+			return false;
+		}
+		__builtin_ia32_pause();
+	} while (__builtin_ia32_rdtsc() - start < cycles);
+	return false;
+}
+
+/*
+ * The doorbell is nobody's, or nobody knows us: our last request, to end, was found without it and is
+ * about to be answered; or there is no Sentry any more.
+ */
+static bool is_answered_soon(uint32_t *word, uint32_t seq)
+{
+	const struct {
+		int64_t sec, nsec;
+	} ms = { 0, 1000000 };
+	uint32_t seen;
+
+	for (int i = 0; i < 100; i++) {
+		seen = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+		if (seen == seq)
+			return true;
+		(void)stub_call6(NR_futex, (long)word, 0, seen, (long)&ms, 0, 0);
+	}
+	return false;
+}
+
+/*
  * Wait until the Sentry has answered request t->seq.  A doorbell that returns 0 without an answer in
  * the slot means "parked"; then the answer comes with a futex wake.  Anything else (a signal came
  * between) is rung again.
@@ -122,19 +167,25 @@ static void await_reply(const struct stub_thread *t, volatile struct stub_slot *
 	uint32_t seq = t->seq, seen;
 	long r;
 
+	if (ring && spin_for_reply(s, seq, &ring))
+		return;
 	while (ring && __atomic_load_n(word, __ATOMIC_ACQUIRE) != seq) {
 		r = stub_call(STUB_DOORBELL, STUB_RING, t->cookie, 0);
-		if (r == -ENOSYS_)
+		if (r == -ENOSYS_ && !is_answered_soon(word, seq))
 			stub_die(0); /* the Sentry is gone */
 		if (r == 0)
 			ring = false;
 	}
-	for (;;) {
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != seq) {
+		s->sleeps = 1;
+		/* The Sentry publishes, then looks whether we sleep: let_go(). */
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		seen = __atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with the Sentry's publish */
 		if (seen == seq)
-			return;
+			break;
 		(void)stub_call6(NR_futex, (long)word, 0 /* WAIT, shared */, seen, 0, 0, 0);
 	}
+	s->sleeps = 0;
 }
 
 static void request(struct stub_thread *t, volatile struct stub_slot *s, enum stub_request what)

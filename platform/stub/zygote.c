@@ -42,6 +42,7 @@ void stub_zygote(struct stub_thread *t, struct stub_ucontext *uc)
 		unmap(STUB_END, STUB_USER_END);
 	}
 	t->seq = 1;
+	s->sleeps = 1;
 	__atomic_store_n(state, STUB_ZYGOTE_READY, __ATOMIC_RELEASE);
 	(void)stub_call(NR_futex, state, 1, 1);
 	/* Parked as if request 1 were under way: the Sentry's first order is its answer. */

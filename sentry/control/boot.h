@@ -55,6 +55,7 @@ struct boot_config {
 	bool platform_forced; /* --platform was given: do not fall back to another */
 	bool patch;           /* call-site patching */
 	unsigned int patch_after; /* plat_config.patch_after */
+	unsigned int pollers; /* plat_config.pollers */
 	enum network_choice network;
 	bool strace;          /* log every system call */
 	bool rootless;        /* made by an ordinary user */

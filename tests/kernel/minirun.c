@@ -168,6 +168,7 @@ int main(int argc, char **argv)
 {
 	struct rlimit stack;
 	struct plat_config pc = { .name = getenv("PLATFORM") ? getenv("PLATFORM") : "notify",
+				  .pollers = getenv("POLLERS") ? PLAT_POLLERS_ALWAYS : PLAT_POLLERS_OFF,
 				  .patch = getenv("PATCH") != NULL, .patch_after = 1 };
 	bool strace = argc > 1 && !strcmp(argv[1], "-s");
 	int err;
