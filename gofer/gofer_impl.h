@@ -170,6 +170,11 @@ void gofer_put_attr(struct gofer_request *r, const struct statx *sx);
  */
 int gofer_set_owner_mode(int fd, uint32_t uid, uint32_t gid, uint32_t mode, struct statx *sx) must_check;
 
+/* ---- tree.c -------------------------------------------------------------------------------- */
+
+/* An O_PATH descriptor of name in dir, whatever it is; a symlink itself. */
+int gofer_open_name(int dir, const char *name) must_check;
+
 /* ---- handlers, one a request type (server.c's table) --------------------------------------- */
 
 int gofer_req_walk(struct gofer_request *r);
@@ -189,6 +194,7 @@ int gofer_req_listxattr(struct gofer_request *r);
 int gofer_req_removexattr(struct gofer_request *r);
 int gofer_req_statfs(struct gofer_request *r);
 int gofer_req_open(struct gofer_request *r);
+int gofer_req_openat(struct gofer_request *r);
 int gofer_req_readlink(struct gofer_request *r);
 int gofer_req_readdir(struct gofer_request *r);
 int gofer_req_fsync(struct gofer_request *r);

@@ -68,6 +68,7 @@ enum gofer_type {
 	GOFER_REQ_END,         /* gofer_end; one-way, the last */
 	GOFER_REQ_MOUNT,       /* gofer_mount → nothing */
 	GOFER_REQ_UNMOUNT,     /* gofer_fid → nothing; the fid is clunked */
+	GOFER_REQ_OPENAT,      /* gofer_openat, name → gofer_attr_reply, the descriptor */
 	GOFER_REQ_RING,        /* gofer_ring_setup, brings a descriptor → nothing; gofer/ring.h */
 	GOFER_TYPE_COUNT,
 };
@@ -157,6 +158,13 @@ struct gofer_walk_entry {
 /* A regular file; flags: O_RDONLY, O_WRONLY or O_RDWR, and O_TRUNC (not with O_RDONLY). */
 struct gofer_open {
 	uint32_t fid, flags;
+};
+
+/* A walk of one name, bound to fid, and an open of what it led to, a regular file; flags without O_TRUNC. */
+struct gofer_openat {
+	uint32_t dir, fid;
+	uint32_t flags;
+	uint32_t name_size;
 };
 
 /*

@@ -240,6 +240,8 @@ static const struct row rows[GOFER_TYPE_COUNT] = {
 	[GOFER_REQ_CLUNK] = { "clunk", req_clunk, GOFER_READY, sizeof(struct gofer_clunk),
 			      GOFER_CLUNK_MAX * sizeof(uint32_t), { 0 }, AT(gofer_clunk, reserved),
 			      true },
+	[GOFER_REQ_OPENAT] = { "openat", gofer_req_openat, GOFER_READY, sizeof(struct gofer_openat),
+			       NAME1, { AT(gofer_openat, name_size) }, 0, false },
 	[GOFER_REQ_RING] = { "ring", gofer_req_ring, GOFER_READY, sizeof(struct gofer_ring_setup), 0,
 			     { 0 }, AT(gofer_ring_setup, reserved), false },
 	[GOFER_REQ_END] = { "end", req_end, GOFER_READY, sizeof(struct gofer_end), 0, { 0 },

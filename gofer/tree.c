@@ -21,7 +21,7 @@
 #define RESOLVE_SAFE (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
 
 /* What name in directory dir is, itself if a symlink: an O_PATH descriptor. */
-static int open_name(int dir, const char *name)
+int gofer_open_name(int dir, const char *name)
 {
 	return host_openat2(dir, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_SAFE);
 }
@@ -116,7 +116,7 @@ static int walk_open(struct gofer_server *s, struct walk *w, const struct walk_n
 	err = gofer_node_reserve(s, n->fid);
 	if (err < 0)
 		return err;
-	fd = open_name(w->fd, n->name);
+	fd = gofer_open_name(w->fd, n->name);
 	if (fd < 0)
 		return fd;
 	err = gofer_stat(fd, sx);
@@ -217,7 +217,7 @@ int gofer_finish_make(struct gofer_request *r, const struct gofer_make *m, uint3
 	struct statx sx;
 	int err, fd;
 
-	fd = open_name(d->fd, name);
+	fd = gofer_open_name(d->fd, name);
 	if (fd < 0)
 		return fd;
 	err = gofer_stat(fd, &sx);

@@ -71,14 +71,25 @@ struct creation {
 	struct dentry *dir; /* borrowed from w */
 	struct inode *di;
 	struct dentry *d;   /* counted */
+	bool unseen;        /* d was not looked up: walk_unseen() */
 };
 
-NO_TSA static void creation_end(struct creation *cr)
+/* err is how it went; returns it, or -EEXIST when that is what another error came instead of. */
+NO_TSA static int creation_end(struct vfs_ctx *c, struct creation *cr, int err)
 {
+	struct dentry *d;
+
+	if (err < 0 && cr->unseen &&
+	    walk_lookup(c, cr->dir, cr->w.last, cr->w.last_len, true, &d) == 0) {
+		if (dentry_inode(d))
+			err = -EEXIST;
+		dentry_put(d);
+	}
 	dentry_put(cr->d);
 	mutex_unlock(&cr->di->lock);
 	mount_drop_write(cr->w.cur.mnt);
 	walk_fini(&cr->w);
+	return err;
 }
 
 /* Of creation_begin(): a new name for something old. */
@@ -100,6 +111,16 @@ NO_TSA static int creation_begin(struct creation *cr, struct vfs_ctx *c, const s
 	cr->di = dentry_inode(cr->dir);
 	ro = mount_want_write(cr->w.cur.mnt);
 	mutex_lock(&cr->di->lock);
+	cr->d = NULL;
+	if (ro == 0 && !cr->w.trailing_slash)
+		cr->d = walk_unseen(c, cr->dir, cr->w.last, cr->w.last_len);
+	cr->unseen = cr->d != NULL;
+	if (cr->unseen) {
+		if (type == CREATE_LINK || landlock_make(c, &cr->w.cur, type) == 0)
+			return 0;
+		dentry_put(cr->d);
+		cr->unseen = false;
+	}
 	err = walk_lookup(c, cr->dir, cr->w.last, cr->w.last_len, true, &cr->d);
 	if (err < 0)
 		goto unlock;
@@ -156,8 +177,7 @@ int vfs_mkdir(struct vfs_ctx *c, const struct path *at, const char *name, uint32
 	}
 	if (err == 0)
 		creation_done(c, &cr, mode);
-	creation_end(&cr);
-	return err;
+	return creation_end(c, &cr, err);
 }
 
 static int mknod_locked(struct vfs_ctx *c, struct creation *cr, uint32_t mode, uint64_t rdev)
@@ -214,8 +234,7 @@ int vfs_mknod(struct vfs_ctx *c, const struct path *at, const char *name, uint32
 		err = -EPERM;
 	else
 		err = mknod_locked(c, &cr, mode, rdev);
-	creation_end(&cr);
-	return err;
+	return creation_end(c, &cr, err);
 }
 
 int vfs_bind_socket(struct vfs_ctx *c, const char *name, uint32_t mode, void *bound,
@@ -239,8 +258,7 @@ int vfs_bind_socket(struct vfs_ctx *c, const char *name, uint32_t mode, void *bo
 		out->dentry = cr.d;
 		path_get(out);
 	}
-	creation_end(&cr);
-	return err;
+	return creation_end(c, &cr, err);
 }
 
 int vfs_symlink(struct vfs_ctx *c, const char *target, const struct path *at, const char *name)
@@ -265,8 +283,7 @@ int vfs_symlink(struct vfs_ctx *c, const char *target, const struct path *at, co
 	}
 	if (err == 0)
 		creation_done(c, &cr, 0777);
-	creation_end(&cr);
-	return err;
+	return creation_end(c, &cr, err);
 }
 
 /* ---- link ------------------------------------------------------------------------------------- */
@@ -352,8 +369,7 @@ int vfs_link(struct vfs_ctx *c, const struct path *old_at, const char *old_name,
 		return err;
 	err = creation_begin(&cr, c, new_at, new_name, CREATE_LINK);
 	if (err == 0) {
-		err = link_locked(c, &cr, &old);
-		creation_end(&cr);
+		err = creation_end(c, &cr, link_locked(c, &cr, &old));
 	}
 	path_put(&old);
 	return err;
@@ -361,15 +377,23 @@ int vfs_link(struct vfs_ctx *c, const struct path *old_at, const char *old_name,
 
 /* ---- removing --------------------------------------------------------------------------------- */
 
-/* The name is gone: a negative entry takes its place where the file system has use for one. */
+/*
+ * The name is gone: a negative entry takes its place where the file system has use for one.  It is as
+ * fresh as d, which was looked up before it was removed.
+ */
 static void removed(struct dentry *dir, struct dentry *d)
 {
 	char name[NAME_LEN_MAX + 1];
+	struct dentry *negative;
 
 	memcpy(name, dentry_name(d), dentry_name_len(d) + 1);
 	dentry_kill(d);
-	if (!(dir->sb->flags & (SUPER_NOCACHE_NEG | SUPER_REVALIDATE)))
-		dentry_put(dcache_add(dir, name, NULL));
+	if (dir->sb->flags & SUPER_NOCACHE_NEG)
+		return;
+	negative = dcache_add(dir, name, NULL);
+	if (negative && dir->sb->flags & SUPER_REVALIDATE)
+		dentry_set_priv(negative, dentry_priv(d));
+	dentry_put(negative);
 }
 
 static int unlink_locked(struct vfs_ctx *c, struct walk *w, struct dentry *d)

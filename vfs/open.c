@@ -302,6 +302,15 @@ static int open_lookup_create(struct walk *w, const struct open_how_args *how, s
 	*created = false;
 	ro = mount_want_write(w->cur.mnt);
 	mutex_lock(&di->lock);
+	*out = ro == 0 ? walk_unseen(c, dir, w->last, w->last_len) : NULL;
+	if (*out) {
+		*created = create_regular(w, *out, how->mode) == 0;
+		if (*created) {
+			err = 0;
+			goto unlock;
+		}
+		dentry_put(*out);
+	}
 	err = walk_lookup(c, dir, w->last, w->last_len, true, out);
 	if (err == 0 && !dentry_inode(*out)) {
 		err = ro < 0 ? ro : create_regular(w, *out, how->mode);
@@ -309,6 +318,7 @@ static int open_lookup_create(struct walk *w, const struct open_how_args *how, s
 		if (err < 0)
 			dentry_put(*out);
 	}
+unlock:
 	mutex_unlock(&di->lock);
 	if (ro == 0)
 		mount_drop_write(w->cur.mnt);
@@ -327,8 +337,10 @@ static int open_create_last(struct walk *w, const struct open_how_args *how, boo
 	*done = true;
 	if (w->trailing_slash)
 		return -EISDIR;
-	err = walk_lookup(c, w->cur.dentry, w->last, w->last_len, false, &p.dentry);
-	if (err == 0 && !dentry_inode(p.dentry)) {
+	err = 0;
+	if (!walk_may_be_unseen(w->cur.dentry, w->last, w->last_len))
+		err = walk_lookup(c, w->cur.dentry, w->last, w->last_len, false, &p.dentry);
+	if (err == 0 && (!p.dentry || !dentry_inode(p.dentry))) {
 		dentry_put(p.dentry);
 		err = open_lookup_create(w, how, &p.dentry, &created);
 		if (err == 0 && created) {

@@ -202,8 +202,15 @@ static int rename_act(struct vfs_ctx *c, struct renaming *r)
 		mount_detach_dentry(r->new);
 	dentry_move(&m, r->old, r->new, r->flags & RENAME_EXCHANGE);
 	if (!(r->flags & (RENAME_EXCHANGE | RENAME_WHITEOUT)) &&
-	    !(r->od->sb->flags & (SUPER_NOCACHE_NEG | SUPER_REVALIDATE)))
-		dentry_put(dcache_add(r->od, old_name, NULL));
+	    !(r->od->sb->flags & SUPER_NOCACHE_NEG) &&
+	    (r->od == r->nd || !(r->od->sb->flags & SUPER_REVALIDATE))) {
+		struct dentry *negative = dcache_add(r->od, old_name, NULL);
+
+		/* As fresh as what was just moved within the directory. */
+		if (negative && r->od->sb->flags & SUPER_REVALIDATE)
+			dentry_set_priv(negative, dentry_priv(r->old));
+		dentry_put(negative);
+	}
 	rename_notify(r, old_name, new_name, oi, ni);
 	return 0;
 }

@@ -159,6 +159,8 @@ enum super_flags {
 	SUPER_POSIXACL = 1 << 4,    /* system.posix_acl_* xattrs count in permission checks */
 	SUPER_SYNC = 1 << 6,        /* shown only: nothing here is written later than at once */
 	SUPER_DIRSYNC = 1 << 7,     /* the same */
+	/* Creating a name that exists is -EEXIST from the slot, also when the name was not looked up. */
+	SUPER_CREATE_TELLS = 1 << 8,
 };
 
 struct super {

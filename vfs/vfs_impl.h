@@ -143,6 +143,14 @@ int walk_lookup(struct vfs_ctx *c, struct dentry *dir, const char *name, size_t 
 /* MAY_EXEC on a directory, or -ENOTDIR. */
 int walk_may_search(struct vfs_ctx *c, struct dentry *d) must_check;
 /* A parent-mode walk from (at, name), then out/last in *w. */
+/*
+ * For making a name, directory locked: a new dentry when nothing is known of the name and the file system
+ * may be asked to make it without looking it up first (SUPER_CREATE_TELLS); else NULL.  Not hashed.  When
+ * making it fails, whatever the error, it is to be looked up.
+ */
+struct dentry *walk_unseen(struct vfs_ctx *c, struct dentry *dir, const char *name, size_t len) must_check;
+/* As far as that can be told without the lock. */
+bool walk_may_be_unseen(struct dentry *dir, const char *name, size_t len);
 int walk_parent(struct walk *w, struct vfs_ctx *c, const struct path *at, const char *name) must_check;
 
 /* path_text.c: p's name below root, without " (deleted)"; -ENOENT when it is not below. */

@@ -136,6 +136,27 @@ int walk_lookup(struct vfs_ctx *c, struct dentry *dir, const char *name, size_t 
 	return err;
 }
 
+static bool name_is_cached(struct dentry *dir, const char *name, size_t len)
+{
+	struct dentry *d = dcache_lookup(dir, name, len);
+
+	dentry_put(d);
+	return d != NULL;
+}
+
+bool walk_may_be_unseen(struct dentry *dir, const char *name, size_t len)
+{
+	return dir->sb->flags & SUPER_CREATE_TELLS && len <= NAME_LEN_MAX &&
+	       !name_is_cached(dir, name, len);
+}
+
+struct dentry *walk_unseen(struct vfs_ctx *c, struct dentry *dir, const char *name, size_t len)
+{
+	if (!walk_may_be_unseen(dir, name, len) || may_create(c, dir) < 0)
+		return NULL;
+	return dentry_new(dir, name, len);
+}
+
 /* As walk_lookup for a walk: rest is the text from this component on. */
 static int walk_child(struct walk *w, const char *name, size_t len, bool last, struct dentry **out)
 {

@@ -26,34 +26,52 @@ void patch_arena_put(struct patch_arena *a)
 	mem_free(a);
 }
 
+/* The first entry of a->used (which is sorted) that ends above addr. */
+static size_t arena_first_above(const struct patch_arena *a, uint64_t addr)
+{
+	size_t low = 0, high = a->used_count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (a->addr + a->used[mid].at + a->used[mid].size > addr)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
+static bool arena_insert(struct patch_arena *a, size_t i, uint64_t at)
+{
+	if (a->used_count == a->used_room)
+		return false;
+	memmove(&a->used[i + 1], &a->used[i], (a->used_count - i) * sizeof(*a->used));
+	a->used[i].at = (uint32_t)(at - a->addr);
+	a->used[i].size = CALLSITE_CODE;
+	a->used_count++;
+	return true;
+}
+
 /* A free place for a trampoline, or 0. */
 static uint64_t arena_place(struct patch_arena *a, const struct callsite *c, uint64_t addr)
 {
 	uint64_t at, from = a->addr, end = a->addr + ARENA_SIZE - CALLSITE_CODE;
-	bool taken;
 
 	latch_lock(&a->latch);
 	for (;;) {
+		size_t i;
+
 		at = callsite_place(c, addr, from, end);
 		if (at == 0)
 			break;
-		taken = false;
-		for (size_t i = 0; i < a->used_count && !taken; i++) {
-			uint64_t start = a->addr + a->used[i].at, stop = start + a->used[i].size;
-
-			if (at < stop && at + CALLSITE_CODE > start) {
-				from = stop;
-				taken = true;
-			}
-		}
-		if (!taken)
+		i = arena_first_above(a, at);
+		if (i == a->used_count || a->addr + a->used[i].at >= at + CALLSITE_CODE) {
+			if (!arena_insert(a, i, at))
+				at = 0;
 			break;
-	}
-	if (at && a->used_count < a->used_room) {
-		a->used[a->used_count].at = (uint32_t)(at - a->addr);
-		a->used[a->used_count++].size = CALLSITE_CODE;
-	} else {
-		at = 0;
+		}
+		from = a->addr + a->used[i].at + a->used[i].size;
 	}
 	latch_unlock(&a->latch);
 	return at;

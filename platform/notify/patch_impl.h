@@ -26,7 +26,7 @@ struct patch_arena {
 	uint8_t *view; /* (c) our mapping of it */
 	struct {
 		uint32_t at, size;
-	} *used; /* (latch) */
+	} *used; /* (latch) by address */
 	size_t used_count, used_room;
 };
 

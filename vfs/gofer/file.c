@@ -93,13 +93,23 @@ static int need_write_fd_locked(struct gfs_inode *gi)
 
 int gfs_file_open(struct vfs_ctx *c, struct inode *i, struct file *f)
 {
+	bool writes = f->kind & FILE_WRITE;
 	struct gfs_inode *gi = gfs_inode(i);
+	atomic_int *slot = writes ? &gi->rw_fd : &gi->ro_fd;
+	struct inode *parent = NULL;
 	uint32_t fid;
 	int err;
 
 	(void)c;
 	if (!S_ISREG(i->mode))
 		return -ENXIO;
+	if (atomic_load_explicit(&gi->fid, memory_order_acquire) == GOFER_NOFID) {
+		mutex_lock(&gi->fd_lock);
+		if (fd_of(slot) < 0)
+			gfs_fid_open_locked(gi, writes ? O_RDWR : O_RDONLY, slot, &parent);
+		mutex_unlock(&gi->fd_lock);
+		inode_put(parent);
+	}
 	err = gfs_fid(gi, &fid);
 	if (err < 0)
 		return err == -ESTALE ? -ENOENT : err;

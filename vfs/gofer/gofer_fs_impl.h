@@ -160,6 +160,12 @@ bool gfs_same_file(const struct gfs_inode *gi, const struct gofer_attr *attr);
  */
 int gfs_fid(struct gfs_inode *gi, uint32_t *fid) must_check;
 /*
+ * When gi has no fid yet: have it walked to and opened in one request (flags: access mode); the
+ * descriptor is put into *slot, which is empty.  Holds fd_lock; *parent is to be put after that.
+ * Failures don't matter: fid and descriptor are asked for one by one then.
+ */
+void gfs_fid_open_locked(struct gfs_inode *gi, uint32_t flags, atomic_int *slot, struct inode **parent);
+/*
  * Before gi's last name, `name` in dir, is removed: let go of all that we hold of the host's inode,
  * unless somebody uses it.  The fid to be clunked with the removal, or GOFER_NOFID.  gi is as if it
  * had only been seen; after the removal gfs_fid_gone() makes that final (gfs_fid(): -ENOENT).

@@ -99,6 +99,31 @@ static int fid_walk_locked(struct gfs_inode *gi, uint32_t dir_fid, struct inode 
 	return 0;
 }
 
+void gfs_fid_open_locked(struct gfs_inode *gi, uint32_t flags, atomic_int *slot, struct inode **parent)
+{
+	struct gconn *conn = gi->gs->conn;
+	struct gofer_attr attr;
+	uint32_t dir_fid, fid;
+	int fd;
+
+	if (!gi->parent)
+		return;
+	dir_fid = atomic_load_explicit(&gfs_inode(gi->parent)->fid, memory_order_acquire);
+	if (dir_fid == GOFER_NOFID || gconn_fid_alloc(conn, &fid) < 0)
+		return;
+	if (grpc_openat(conn, dir_fid, gi->name, flags, fid, &attr, &fd) < 0) {
+		gconn_fid_free(conn, fid);
+		return;
+	}
+	if (!gfs_same_file(gi, &attr)) {
+		host_close(fd);
+		gconn_fid_clunk(conn, fid);
+		return;
+	}
+	*parent = fid_set_locked(gi, fid); /* consumes fid */
+	atomic_store_explicit(slot, fd, memory_order_release); /* fd_of() */
+}
+
 /* One try.  *dir (new reference) when that directory needs a fid first; else left alone. */
 static int fid_try(struct gfs_inode *gi, struct inode **dir)
 {

@@ -198,6 +198,18 @@ int grpc_open(struct gconn *g, uint32_t fid, uint32_t flags, struct gofer_attr *
 	return check_donated(g, call_attr(g, &c, attr, fd), attr, fd);
 }
 
+int grpc_openat(struct gconn *g, uint32_t dir, const char *name, uint32_t flags, uint32_t fid,
+		struct gofer_attr *attr, int *fd)
+{
+	struct gofer_openat q = {
+		.dir = dir, .fid = fid, .flags = flags, .name_size = (uint32_t)strlen(name)
+	};
+	struct gconn_call c = CALL(GOFER_REQ_OPENAT, q);
+
+	add_rest(&c, 0, name, q.name_size);
+	return check_donated(g, call_attr(g, &c, attr, fd), attr, fd);
+}
+
 int grpc_make(struct gconn *g, uint16_t type, const struct gofer_make *make, const char *name,
 	      const char *text, struct gofer_attr *attr, int *fd)
 {

@@ -38,6 +38,9 @@ int grpc_walk(struct gconn *g, uint32_t fid, const struct grpc_name *names, uint
 	      struct grpc_walk *out);
 
 int grpc_open(struct gconn *g, uint32_t fid, uint32_t flags, struct gofer_attr *attr, int *fd);
+/* As a walk to name in dir, bound to fid, and an open. */
+int grpc_openat(struct gconn *g, uint32_t dir, const char *name, uint32_t flags, uint32_t fid,
+		struct gofer_attr *attr, int *fd) must_check;
 /*
  * CREATE, TMPFILE, MKDIR, MKNOD, SYMLINK, BIND: q without sizes; name NULL for TMPFILE; text for
  * SYMLINK; fd for CREATE, TMPFILE and BIND, else NULL.

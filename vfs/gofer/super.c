@@ -460,7 +460,7 @@ static int gfs_mount(struct vfs_ctx *c, const struct fs_type *t, const char *sou
 		return -ENOMEM;
 	}
 	gs->sb = sb;
-	sb->flags |= SUPER_REVALIDATE | (gs->exclusive ? 0 : SUPER_NOCACHE_NEG);
+	sb->flags |= SUPER_REVALIDATE | (gs->exclusive ? SUPER_CREATE_TELLS : SUPER_NOCACHE_NEG);
 	sb->source = mem_strdup(source ? source : "none");
 	err = sb->source ? root_attach(gs, args->index) : -ENOMEM;
 	if (err == 0 && gs->attach_flags & GOFER_ATTACH_RDONLY)

@@ -405,6 +405,47 @@ static void what_the_host_changes_shows_before_long(void **state)
 	file_put(f);
 }
 
+/* Nothing is known of these names: one request makes each, and one says that it is there. */
+static void making_a_name_asks_once(void **state)
+{
+	struct client *cl = *state;
+	struct attr a;
+	struct file *f;
+	uint32_t before;
+
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d", 0755), 0);
+	assert_int_equal(v_stat(cl, "d", &a), 0);
+	before = gconn_call_count(cl->conn);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(v_open(cl, "d/f", O_RDWR | O_CREAT, 0600, &f), 0);
+		file_put(f);
+		assert_int_equal(vfs_unlink(&cl->c, NULL, "d/f"), 0);
+		assert_int_equal(v_stat(cl, "d/f", &a), -ENOENT);
+	}
+	assert_int_equal(vfs_symlink(&cl->c, "to", NULL, "d/l"), 0);
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d/d", 0755), 0);
+	/* And one for the directory's times, every 100 ms. */
+	assert_in_range(gconn_call_count(cl->conn) - before, 42, 42 + 20);
+
+	/* What others made meanwhile is found. */
+	assert_int_equal(mkdirat(cl->fx.dir_fd, "d/there", 0755), 0);
+	assert_int_equal(symlinkat("there", cl->fx.dir_fd, "d/link"), 0);
+	host_file(&cl->fx, "d/file", "12345");
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d/there", 0755), -EEXIST);
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d/link", 0755), -EEXIST);
+	assert_int_equal(v_open(cl, "d/file", O_RDWR | O_CREAT | O_EXCL, 0600, &f), -EEXIST);
+	assert_int_equal(v_open(cl, "d/file", O_RDWR | O_CREAT, 0600, &f), 0);
+	assert_int_equal(f->inode->size, 5);
+	file_put(f);
+	host_file(&cl->fx, "d/file2", "1");
+	assert_int_equal(vfs_link(&cl->c, NULL, "d/file", NULL, "d/file2", 0), -EEXIST);
+	/* Also where something else would be wrong with it. */
+	assert_int_equal(mkdirat(cl->fx.dir_fd, "d/there2", 0755), 0);
+	assert_int_equal(vfs_link(&cl->c, NULL, "d/d", NULL, "d/there2", 0), -EEXIST);
+	assert_int_equal(vfs_link(&cl->c, NULL, "d/d", NULL, "d/none", 0), -EPERM);
+	assert_int_equal(v_open(cl, "d/there2", O_RDWR | O_CREAT, 0600, &f), -EISDIR);
+}
+
 static void shared_names_are_asked_for_again(void **state)
 {
 	struct client *cl = *state;
@@ -578,6 +619,7 @@ int main(void)
 		EXCLUSIVE(mappings_get_just_the_rights_they_need),
 		EXCLUSIVE(xattrs_reach_the_host),
 		EXCLUSIVE(exclusive_names_are_cached),
+		EXCLUSIVE(making_a_name_asks_once),
 		EXCLUSIVE(what_the_host_changes_shows_before_long),
 		SHARED(shared_names_are_asked_for_again),
 		cmocka_unit_test_setup_teardown(read_only_attachments_are_read_only, read_only,
