@@ -90,11 +90,6 @@ static inline ssize_t host_write(int fd, const void *buf, size_t size)
 	return host_call(SYS_write, fd, buf, size);
 }
 
-static inline ssize_t host_pread(int fd, void *buf, size_t size, int64_t off)
-{
-	return host_call4(SYS_pread64, fd, HOST_ARG_(buf), HOST_ARG_(size), off);
-}
-
 static inline ssize_t host_readv(int fd, const struct iovec *iov, int count)
 {
 	return host_call(SYS_readv, fd, iov, count);
@@ -117,11 +112,18 @@ static inline ssize_t host_pwritev2(int fd, const struct iovec *iov, int count, 
 	return host_call6(SYS_pwritev2, fd, HOST_ARG_(iov), count, off, 0, flags);
 }
 
+/* By preadv2 and pwritev2: two calls fewer in the Sentry's list. */
+static inline ssize_t host_pread(int fd, void *buf, size_t size, int64_t off)
+{
+	struct iovec iov = { buf, size };
+
+	return host_preadv2(fd, &iov, 1, off, 0);
+}
+
 static inline ssize_t host_pwrite(int fd, const void *buf, size_t size, int64_t off)
 {
 	struct iovec iov = { (void *)(uintptr_t)buf, size };
 
-	/* Not pwrite64: one call fewer in the Sentry's list. */
 	return host_pwritev2(fd, &iov, 1, off, 0);
 }
 
