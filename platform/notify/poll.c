@@ -55,7 +55,7 @@ struct hot {
 	uint32_t seen;          /* number of the request that was found last */
 };
 
-/* (c) constant, (l) latch, (o) the owner's, (r) the receiver's, (a) atomic */
+/* (c) constant, (l) latch, (o) the owner's, (a) atomic */
 static struct {
 	bool enabled;           /* (a) */
 	bool always;            /* (c) */
@@ -70,20 +70,25 @@ static struct {
 	struct hot hot[HOT_MAX]; /* (l) */
 	unsigned int count;     /* (l) */
 	unsigned int next;      /* (l) where to look first */
-	uint64_t us;            /* cycles; (r) until it is set, then (c) */
+	uint64_t us;            /* (a) cycles; 0: not known yet */
 	int64_t credit;         /* (o) cycles */
 	uint64_t last, listened; /* (o) */
 	uint64_t began;         /* (l) */
 	uint32_t found;         /* (o), (a) */
 	uint64_t away_until, away_us; /* (a) */
-	unsigned int rings;     /* (r) */
-	uint64_t rings_at;      /* (r) */
+	unsigned int rings;     /* (a) */
+	uint64_t rings_at;      /* (a) */
 } poll_state = { .latch = LATCH_INIT };
 #define P poll_state
 
 static uint64_t tsc(void)
 {
 	return __builtin_ia32_rdtsc();
+}
+
+static uint64_t cycles_a_us(void)
+{
+	return __atomic_load_n(&P.us, __ATOMIC_RELAXED);
 }
 
 void notify_poll_init(enum plat_pollers how)
@@ -104,14 +109,14 @@ void notify_poll_off(void)
 
 static bool notify_poll_is_on(void)
 {
-	return __atomic_load_n(&P.on, __ATOMIC_RELAXED);
+	return __atomic_load_n(&P.on, __ATOMIC_ACQUIRE); /* pairs with enter() */
 }
 
 uint32_t notify_poll_spin(const struct plat_thread *pt)
 {
 	if (!notify_poll_is_on() || pt->hold_doorbell || !__atomic_load_n(&pt->hot, __ATOMIC_RELAXED))
 		return 0;
-	return (uint32_t)(DOORBELL_US * P.us);
+	return (uint32_t)(DOORBELL_US * cycles_a_us());
 }
 
 /* ---- placing ---------------------------------------------------------------------------------- */
@@ -150,8 +155,11 @@ static void hot_add(struct plat_thread *pt)
 		added = true;
 	}
 	latch_unlock(&P.latch);
-	if (added)
-		(void)place(tid, cpu, false);
+	if (!added)
+		return;
+	(void)place(tid, cpu, false);
+	if (!__atomic_load_n(&pt->hot, __ATOMIC_SEQ_CST))
+		(void)place(tid, -1, false); /* polling has ended meanwhile, maybe before we placed it */
 }
 
 /* REQUIRES P.latch.  The caller places and puts it. */
@@ -208,12 +216,13 @@ static void leave(const char *why)
 	}
 	__atomic_store_n(&P.on, false, __ATOMIC_RELAXED);
 	owner = (pid_t)P.owner;
-	P.owner = 0;
-	lasted = (now - P.began) / P.us;
+	__atomic_store_n(&P.owner, 0, __ATOMIC_RELAXED);
+	lasted = (now - P.began) / cycles_a_us();
 	away = P.away_us;
 	found = __atomic_load_n(&P.found, __ATOMIC_RELAXED);
 	P.away_us = found > WORTH_CALLS ? AWAY_MIN_US : MIN(away * 2, (uint64_t)AWAY_MAX_US);
-	P.away_until = now + (found > WORTH_CALLS ? AWAY_SHORT_US : away) * P.us;
+	__atomic_store_n(&P.away_until, now + (found > WORTH_CALLS ? AWAY_SHORT_US : away) * cycles_a_us(),
+			 __ATOMIC_RELAXED);
 	latch_unlock(&P.latch);
 	for (;;) {
 		latch_lock(&P.latch);
@@ -239,35 +248,44 @@ static int cpu_choose(void)
 	return -1;
 }
 
-/* How many cycles a microsecond has: known 10 ms after the start. */
+/* How many cycles a microsecond has is known 10 ms after the start. */
 static bool calibrate(uint64_t now)
 {
-	int64_t ns = clock_mono_ns() - P.ns0;
+	int64_t ns;
 
+	if (cycles_a_us() > 0)
+		return true;
+	ns = clock_mono_ns() - P.ns0;
 	if (ns > 10000000)
-		P.us = MAX((now - P.tsc0) * 1000 / (uint64_t)ns, 1ull);
-	return P.us > 0;
+		__atomic_store_n(&P.us, MAX((now - P.tsc0) * 1000 / (uint64_t)ns, 1ull), __ATOMIC_RELAXED);
+	return cycles_a_us() > 0;
 }
 
-static void enter(uint64_t now)
+static void enter(void)
 {
 	int cpu = cpu_choose();
 	pid_t self = host_gettid();
+	uint64_t now = tsc();
 
-	if (cpu < 0 || !place(self, cpu, true)) {
-		P.away_until = now + AWAY_MAX_US * P.us;
+	if (cpu < 0)
+		return;
+	latch_lock(&P.latch);
+	if (P.on) { /* another worker was faster */
+		latch_unlock(&P.latch);
 		return;
 	}
-	now = tsc();
-	latch_lock(&P.latch);
 	P.cpu = cpu;
-	P.owner = (uint32_t)self;
+	__atomic_store_n(&P.owner, (uint32_t)self, __ATOMIC_RELAXED);
 	P.began = P.last = P.listened = now;
-	P.credit = (int64_t)(CREDIT_MAX_US * P.us);
+	P.credit = (int64_t)(CREDIT_MAX_US * cycles_a_us());
 	__atomic_store_n(&P.found, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&P.seen_at, now, __ATOMIC_RELAXED);
-	__atomic_store_n(&P.on, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&P.on, true, __ATOMIC_RELEASE);
 	latch_unlock(&P.latch);
+	if (!place(self, cpu, true))
+		leave("that CPU is not to be had");
+	else if (__atomic_load_n(&P.owner, __ATOMIC_SEQ_CST) != (uint32_t)self)
+		(void)place(self, -1, false); /* somebody has ended it meanwhile, maybe before we placed ourselves */
 }
 
 void notify_poll_rang(struct plat_thread *pt)
@@ -275,24 +293,22 @@ void notify_poll_rang(struct plat_thread *pt)
 	uint64_t now, before;
 
 	if (notify_poll_is_on()) {
-		if (tsc() - __atomic_load_n(&P.seen_at, __ATOMIC_RELAXED) > 4 * GAP_US * P.us)
+		if (tsc() - __atomic_load_n(&P.seen_at, __ATOMIC_RELAXED) > 4 * GAP_US * cycles_a_us())
 			leave("the poller is held up");
 		else
 			hot_add(pt);
 		return;
 	}
-	if (++P.rings < RINGS || !__atomic_load_n(&P.enabled, __ATOMIC_RELAXED))
+	if (__atomic_add_fetch(&P.rings, 1, __ATOMIC_RELAXED) % RINGS != 0 ||
+	    !__atomic_load_n(&P.enabled, __ATOMIC_RELAXED))
 		return;
 	now = tsc();
-	before = P.rings_at;
-	P.rings = 0;
-	P.rings_at = now;
-	if (P.us == 0 && !calibrate(now))
+	before = __atomic_exchange_n(&P.rings_at, now, __ATOMIC_RELAXED);
+	if (pt == notify.zygote || !calibrate(now))
 		return;
-	if (pt == notify.zygote)
-		return;
-	if (P.always || (now - before < RINGS * RING_US * P.us && now > P.away_until)) {
-		enter(now);
+	if (P.always || (now - before < RINGS * RING_US * cycles_a_us() &&
+			 now > __atomic_load_n(&P.away_until, __ATOMIC_RELAXED))) {
+		enter();
 		if (notify_poll_is_on())
 			hot_add(pt);
 	}
@@ -349,7 +365,7 @@ bool notify_poll(const atomic_uint *abort, pid_t self)
 	P.last = tsc();
 	for (;;) {
 		now = tsc();
-		if (now - P.last > GAP_US * P.us) {
+		if (now - P.last > GAP_US * cycles_a_us()) {
 			leave("others want the CPU");
 			return false;
 		}
@@ -359,7 +375,7 @@ bool notify_poll(const atomic_uint *abort, pid_t self)
 		pt = hot_find(&seq);
 		if (pt) {
 			__atomic_store_n(&P.found, P.found + 1, __ATOMIC_RELAXED);
-			P.credit = MIN(P.credit + (int64_t)(DOORBELL_US * P.us), (int64_t)(CREDIT_MAX_US * P.us));
+			P.credit = MIN(P.credit + (int64_t)(DOORBELL_US * cycles_a_us()), (int64_t)(CREDIT_MAX_US * cycles_a_us()));
 			notify_found(pt, seq);
 			notify_thread_put(pt);
 			return true;
@@ -372,7 +388,7 @@ bool notify_poll(const atomic_uint *abort, pid_t self)
 			return true;
 		if (atomic_load_explicit(abort, memory_order_relaxed))
 			return false;
-		if (now - P.listened > LISTEN_US * P.us) {
+		if (now - P.listened > LISTEN_US * cycles_a_us()) {
 			P.listened = now;
 			if (listener_rings())
 				return false;

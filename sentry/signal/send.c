@@ -101,7 +101,9 @@ static void sig_prepare_locked(struct process *p, int sig)
 
 static bool task_can_take(const struct task *t, int sig)
 {
-	if (t->state == 'Z' || t->state == 'X')
+	char state = __atomic_load_n(&t->state, __ATOMIC_RELAXED); /* a leaving thread's is written under other locks */
+
+	if (state == 'Z' || state == 'X')
 		return false;
 	if (sig == SIGKILL)
 		return true;

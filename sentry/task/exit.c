@@ -461,11 +461,11 @@ static void task_unlink_locked(struct task *t)
 {
 	process_add_usage_locked(t->process, t);
 	if (!t->ptrace.tracer) {
-		t->state = 'R'; /* not one of the zombie threads */
+		__atomic_store_n(&t->state, 'R', __ATOMIC_RELAXED); /* not one of the zombie threads */
 		task_release_locked(t);
 		return;
 	}
-	t->state = 'Z';
+	__atomic_store_n(&t->state, 'Z', __ATOMIC_RELAXED);
 	t->process->zombie_threads++;
 	tell_tracer_of_end_locked(t, t->exit_status);
 }
