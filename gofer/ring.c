@@ -75,7 +75,7 @@ bool gofer_ring_wait(struct gofer_server *s)
 			return false;
 		if (p[0].revents & POLLIN)
 			return true;
-		if (p[0].revents)
+		if (p[0].revents & (POLLHUP | POLLNVAL))
 			p[0].fd = -1; /* nobody is left who could ring; the socket will say so, too */
 	}
 }

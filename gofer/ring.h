@@ -16,8 +16,8 @@
  * header's flags, and the bell returns the descriptor's number.  Requests that are too large, and those of
  * which nobody waits for the answer, go through the socket, which stays open and tells who is gone.
  *
- * There is one filter, so one listener, and one Gofer that has it: the first container's.  The Gofers
- * that join a pod later are reached through their sockets alone.
+ * There is one filter, so one listener, and one Gofer that has it: that of the first container of a pod that
+ * makes some hundred requests.  The other Gofers are reached through their sockets alone.
  *
  * Trust: requests are copied out of the memory once and then checked, as any.  With the listener a Gofer
  * could answer what it likes and put descriptors into the Sentry: it can end its own Sentry's files

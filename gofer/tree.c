@@ -237,8 +237,22 @@ int gofer_finish_make(struct gofer_request *r, const struct gofer_make *m, uint3
 	return 0;
 }
 
-/* fd: the new regular file, opened as asked; consumed.  Answers with it. */
-static int finish_file(struct gofer_request *r, const struct gofer_make *m, int fd)
+/* An O_PATH descriptor of the file that fd is of: by its name in dir, as that is cheaper, if it has one. */
+static int path_of(struct gofer_server *s, int fd, const struct statx *sx, int dir, const char *name)
+{
+	struct statx named;
+	int path_fd;
+
+	path_fd = name ? gofer_open_name(dir, name) : -ENOENT;
+	if (path_fd >= 0 && gofer_stat(path_fd, &named) == 0 && named.stx_ino == sx->stx_ino &&
+	    named.stx_dev_major == sx->stx_dev_major && named.stx_dev_minor == sx->stx_dev_minor)
+		return path_fd;
+	host_close_fd(&path_fd); /* swapped */
+	return gofer_reopen(s, fd, O_PATH);
+}
+
+/* fd: the new regular file, opened as asked; consumed.  Answers with it.  name: NULL: it has none. */
+static int finish_file(struct gofer_request *r, const struct gofer_make *m, const char *name, int fd)
 {
 	const struct gofer_node *d = gofer_node_peek(r->s, m->dir);
 	struct statx sx;
@@ -248,7 +262,7 @@ static int finish_file(struct gofer_request *r, const struct gofer_make *m, int 
 	if (err == 0)
 		err = gofer_set_owner_mode(fd, m->uid, m->gid, m->mode, &sx);
 	if (err == 0 && m->fid != GOFER_NOFID)
-		err = path_fd = gofer_reopen(r->s, fd, O_PATH);
+		err = path_fd = path_of(r->s, fd, &sx, d->fd, name);
 	if (err < 0) {
 		host_close(fd);
 		return err;
@@ -276,7 +290,7 @@ int gofer_req_create(struct gofer_request *r)
 			  RESOLVE_SAFE);
 	if (fd < 0)
 		return fd;
-	err = finish_file(r, m, fd); /* consumes fd */
+	err = finish_file(r, m, name, fd); /* consumes fd */
 	if (err < 0)
 		(void)host_unlinkat(dir->fd, name, 0);
 	return err;
@@ -300,7 +314,7 @@ int gofer_req_tmpfile(struct gofer_request *r)
 	fd = host_openat2(dir->fd, ".", O_TMPFILE | m->flags, m->mode & 0777, RESOLVE_SAFE);
 	if (fd < 0)
 		return fd;
-	return finish_file(r, m, fd); /* consumes fd */
+	return finish_file(r, m, NULL, fd); /* consumes fd */
 }
 
 int gofer_req_mkdir(struct gofer_request *r)

@@ -73,6 +73,7 @@ static struct {
 	unsigned int active_count;
 	unsigned int thread_count;
 	struct worker *first; /* who called workers_start() */
+	sigset_t mask;        /* (c) its, and so all workers' */
 	struct worker *seat; /* who is in receive(), or is just going there */
 	bool starting;       /* a thread is being created */
 	bool aborting;       /* the receiver was asked to return */
@@ -402,6 +403,8 @@ static void worker_main(struct worker *w)
 
 static void *worker_thread_main(void *arg)
 {
+	/* Not its creator's, which may be the event worker: the receiver is called away by a signal. */
+	(void)pthread_sigmask(SIG_SETMASK, &workers.mask, NULL);
 	worker_main(&((struct worker_thread *)arg)->worker);
 	return NULL;
 }
@@ -429,6 +432,7 @@ void workers_start(const struct worker_hooks *hooks, int max)
 	workers.running = true;
 	latch_unlock(&workers.latch);
 	timer_init(&workers.lazy_timer, lazy_tick);
+	(void)pthread_sigmask(SIG_SETMASK, NULL, &workers.mask);
 
 	worker_main(&first);
 
@@ -575,6 +579,9 @@ static void lazy_tick(struct timer *t)
 	}
 	if (workers.running && !workers.stopping) {
 		k = workers_need_locked();
+		if (!k.wake && !k.abort && workers.active_count == 0 && list_empty(&workers.parked) &&
+		    (workers.ready_count > 0 || seat_is_free_locked(NULL)))
+			worker_spawn_locked();
 	} else {
 		any = false;
 		atomic_store_explicit(&workers.lazy_ticks, false, memory_order_seq_cst);

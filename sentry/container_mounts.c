@@ -18,7 +18,6 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "platform/jail.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/devtmpfs.h"
 #include "vfs/gofer/gofer_fs.h"
@@ -372,7 +371,6 @@ int container_mount_all(struct container *k, struct vfs_ctx *c, struct container
 	if (err)
 		return mounts_error(why, err, "gofer: no answer for", "/");
 	config->gofer_fd = -1; /* consumed */
-	gconn_use_ring(s.conn, jail_bell_take()); /* consumes the bell */
 	err = mounts_all(k, c, &s, config, why);
 	gconn_put(s.conn); /* the supers hold it */
 	return err;

@@ -21,6 +21,7 @@ _Static_assert(GOFER_BELL == JAIL_BELL, "the Sentry's filter knows the bell");
 enum {
 	BUFFERS_MAX = 4,  /* kept; each as large as a message, touched as far as it was used */
 	CLUNKS_MAX = 256, /* sent together */
+	RING_AFTER = 300, /* calls: a container that has just been set up and idles has made fewer */
 };
 
 enum call_state { CALL_SENDING, CALL_SENT, CALL_LEADS, CALL_DONE };
@@ -52,7 +53,8 @@ struct gconn {
 	uint32_t next_fid;     /* (l) never used so far from here on */
 	uint32_t clunks[CLUNKS_MAX]; /* (l) to be sent */
 	uint32_t clunk_count;        /* (l) */
-	char *ring;                  /* (c) after gconn_use_ring(); NULL: none */
+	char *_Atomic ring;          /* (a) set once, by gconn_use_ring() */
+	bool ring_tried;             /* (l) */
 	uint32_t ring_busy;          /* (l) a bit for each slot */
 	uint32_t ring_seq[GOFER_RING_SLOTS]; /* (l) or whoever has the slot */
 };
@@ -288,11 +290,16 @@ static int send_call(struct gconn *g, const struct gconn_call *c, uint32_t tag)
 
 /* ---- the ring ------------------------------------------------------------------------------ */
 
+static char *ring_of(const struct gconn *g)
+{
+	return atomic_load_explicit(&g->ring, memory_order_acquire);
+}
+
 static bool slot_take(struct gconn *g, const struct gconn_call *c, uint32_t *slot)
 {
 	uint32_t free_slots;
 
-	if (!g->ring || c->give ||
+	if (!ring_of(g) || c->give ||
 	    sizeof(struct gofer_hdr) + c->body_size + c->rest_size[0] + c->rest_size[1] >
 		    GOFER_RING_REQUEST)
 		return false;
@@ -317,7 +324,7 @@ static void slot_free(struct gconn *g, uint32_t slot)
 /* The reply in the slot; fd came with it if its header says so. */
 static const char *slot_reply(struct gconn *g, struct gconn_call *c, uint32_t slot, int *fd, int *error)
 {
-	const char *from = gofer_ring_reply(g->ring, slot);
+	const char *from = gofer_ring_reply(ring_of(g), slot);
 	struct gofer_hdr h;
 
 	memcpy(&h, from, sizeof(h));
@@ -352,7 +359,7 @@ static void put_piece(char **to, const void *piece, size_t size)
 static int ring_call(struct gconn *g, struct gconn_call *c, uint32_t slot)
 {
 	struct gofer_hdr h = { .type = c->type, .tag = g->ring_seq[slot] };
-	char *to = gofer_ring_request(g->ring, slot);
+	char *to = gofer_ring_request(ring_of(g), slot);
 	int fd = -1, error = -EIO;
 	const char *bad;
 	long ret;
@@ -418,7 +425,7 @@ void gconn_use_ring(struct gconn *g, int bell)
 	if (err == 0)
 		err = ring_part(g, GOFER_RING_BELL, bell);
 	if (err == 0) {
-		g->ring = mem;
+		atomic_store_explicit(&g->ring, mem, memory_order_release); /* ring_of() */
 	} else {
 		log_info("gofer: no ring (%d)", err);
 		if (mem != MAP_FAILED)
@@ -428,9 +435,21 @@ void gconn_use_ring(struct gconn *g, int bell)
 	host_close_fd(&bell); /* the Gofer's alone: its end must end the calls */
 }
 
+/* Once. */
+static bool ring_is_due(struct gconn *g)
+{
+	bool due;
+
+	latch_lock(&g->latch);
+	due = !g->ring_tried && g->next_tag >= RING_AFTER;
+	g->ring_tried |= due;
+	latch_unlock(&g->latch);
+	return due;
+}
+
 bool gconn_has_ring(const struct gconn *g)
 {
-	return g->ring != NULL;
+	return ring_of(g) != NULL;
 }
 
 int gconn_call(struct gconn *g, struct gconn_call *c)
@@ -444,6 +463,10 @@ int gconn_call(struct gconn *g, struct gconn_call *c)
 	c->reply_size = 0;
 	if (slot_take(g, c, &slot))
 		return ring_call(g, c, slot);
+	if (ring_is_due(g)) {
+		gconn_use_ring(g, jail_bell_take()); /* consumes the bell */
+		return gconn_call(g, c);
+	}
 	waiter_init(&f.waiter, fiber_self());
 	latch_lock(&g->latch);
 	if (g->dead) {
@@ -560,8 +583,8 @@ static void conn_free(struct gconn *g)
 	host_close_fd(&g->transport.fd);
 	while (g->buffer_count > 0)
 		mem_free(g->buffers[--g->buffer_count]);
-	if (g->ring)
-		munmap(g->ring, GOFER_RING_SIZE);
+	if (ring_of(g))
+		munmap(ring_of(g), GOFER_RING_SIZE);
 	mem_free(g->free_fids);
 	mem_free(g);
 }

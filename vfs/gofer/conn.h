@@ -54,7 +54,8 @@ struct gconn_call {
 int gconn_new(int fd, struct gconn **out) must_check;
 /*
  * From now on use a ring (gofer/ring.h) with this bell (consumed; -1: nothing happens).  Where that can't
- * be, the socket goes on.  Before the connection has other users.
+ * be, the socket goes on.  A connection does this by itself once it is busy; there is one bell, and of a
+ * pod's containers the first that works with files gets it, not the first that was made.
  */
 void gconn_use_ring(struct gconn *g, int bell);
 bool gconn_has_ring(const struct gconn *g);
