@@ -34,6 +34,7 @@ struct gofer_node {
 	uint64_t dev, ino;
 	uint32_t type;       /* mode & S_IFMT: never changes */
 	uint32_t attachment;
+	bool mounted;        /* the root of a mount that MOUNT made: UNMOUNT may take it */
 };
 
 /* gofer/ring.h, once the Sentry has sent both parts: mem is mapped, bell not -1. */

@@ -11,6 +11,7 @@ SRCS += gofer/tree.c
 
 UNIT_TESTS += tests/unit/gofer/test_tree.c
 UNIT_TESTS += tests/unit/gofer/test_attr.c
+UNIT_TESTS += tests/unit/gofer/test_mounter.c
 UNIT_TESTS += tests/unit/gofer/test_content.c
 UNIT_TESTS += tests/unit/gofer/test_server.c
 UNIT_TESTS += tests/unit/gofer/test_ring.c

@@ -80,16 +80,16 @@ static int keep_only_admin(void)
 	return (int)host_call(SYS_capset, &h, d, 0);
 }
 
-_Noreturn static void mounter_main(int sock, int log_fd)
+_Noreturn static void mounter_main(int sock, const struct gofer_config *c)
 {
 	static const struct host_rule rules[] = {
 #include "platform/host_mounter.tbl"
 	};
 	int err = keep_only_admin();
 
-	if (log_fd >= 0)
-		host_filter_explain("mounter", log_fd);
-	if (err == 0)
+	if (c->log_fd >= 0)
+		host_filter_explain("mounter", c->log_fd);
+	if (err == 0 && !(c->flags & GOFER_NO_FILTER))
 		err = host_filter_install(rules, ARRAY_SIZE(rules), 0);
 	while (err == 0) {
 		int fds[2] = { -1, -1 };
@@ -135,7 +135,7 @@ int gofer_mounter_start(const struct gofer_config *c)
 	pid = host_call6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
 	if (pid == 0) {
 		leave_alone(c, pair[1]);
-		mounter_main(pair[1], c->log_fd);
+		mounter_main(pair[1], c);
 	}
 	host_close(pair[1]);
 	if (pid < 0) {
@@ -199,6 +199,7 @@ int gofer_req_mount(struct gofer_request *r)
 		return err;
 	}
 	gofer_node_bind(r->s, q->fid, tree, target->attachment, &sx); /* consumes tree */
+	gofer_node_peek(r->s, q->fid)->mounted = true;
 	return 0;
 }
 
@@ -211,7 +212,8 @@ int gofer_req_unmount(struct gofer_request *r)
 
 	if (!n)
 		return -EBADF;
-	if (!(gofer_node_flags(r->s, n) & GOFER_ATTACH_MOUNT))
+	/* Not the host's own mounts below the attachment, whose end would reach the host as well. */
+	if (!n->mounted)
 		return -EPERM;
 	err = give_order(r->s, &o, &n->fd, 1, NULL);
 	gofer_node_clunk(r->s, q->fid);

@@ -67,7 +67,7 @@ enum gofer_type {
 	GOFER_REQ_CLUNK,       /* gofer_clunk, fids; one-way */
 	GOFER_REQ_END,         /* gofer_end; one-way, the last */
 	GOFER_REQ_MOUNT,       /* gofer_mount → nothing */
-	GOFER_REQ_UNMOUNT,     /* gofer_fid → nothing; the fid is clunked */
+	GOFER_REQ_UNMOUNT,     /* gofer_fid, of MOUNT → nothing; the fid is clunked */
 	GOFER_REQ_OPENAT,      /* gofer_openat, name → gofer_attr_reply, the descriptor */
 	GOFER_REQ_RING,        /* gofer_ring_setup, brings a descriptor → nothing; gofer/ring.h */
 	GOFER_TYPE_COUNT,

@@ -3,7 +3,7 @@
  * fixture.h: a Gofer in a process of its own over a fresh directory, and short forms for requests.
  *
  * Attachment 0: the directory, everything allowed.  1: the same, read-only.  2: the file "bound".
- * 3: the directory with no permission for sockets and devices.
+ * 3: the directory with no permission for sockets and devices.  4: as 3, and binds reach the host.
  */
 #pragma once
 
@@ -44,7 +44,7 @@ struct fixture {
 	uint32_t msg_size;
 };
 
-enum { RW, RO, BOUND, PLAIN, ATTACHMENTS };
+enum { RW, RO, BOUND, PLAIN, SHARED, ATTACHMENTS };
 
 static MAYBE_UNUSED _Noreturn void serve_in_child(struct fixture *fx, int conn, uint32_t flags)
 {
@@ -55,6 +55,7 @@ static MAYBE_UNUSED _Noreturn void serve_in_child(struct fixture *fx, int conn, 
 		[RO] = { dir, GOFER_ATTACH_RDONLY },
 		[BOUND] = { bound, 0 },
 		[PLAIN] = { dir, 0 },
+		[SHARED] = { dir, GOFER_ATTACH_MOUNT },
 	};
 	struct gofer_config c = {
 		.conn_fd = conn,
