@@ -136,7 +136,7 @@ static void on_alarm(int sig)
 /* Each name is made once, or the second CREATE says EEXIST; and no descriptor is lost or left. */
 static void interrupt(struct fixture *fx)
 {
-	struct itimerval often = { { 0, 50 }, { 0, 50 } };
+	struct itimerval often = { { 0, 200 }, { 0, 200 } };
 	struct sigaction sa = { .sa_handler = on_alarm };
 	struct gconn *g = conn_new(fx);
 	int fd, first = dup(0);
@@ -146,7 +146,7 @@ static void interrupt(struct fixture *fx)
 	CHECK(sigaction(SIGUSR1, &sa, NULL) == 0);
 	sa.sa_handler = on_alarm;
 	CHECK(sigaction(SIGALRM, &sa, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 500; i++) {
 		CHECK(create(g, "f", &fd) == 0 && fd == first);
 		close(fd);
 		CHECK(grpc_unlink(g, 0, "f", 0, GOFER_NOFID) == 0);

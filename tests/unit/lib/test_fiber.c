@@ -437,7 +437,9 @@ static void plat_kernel(void *arg)
 
 static void plat_play(int max, bool first_only)
 {
-	const struct worker_hooks hooks = { plat_receive, plat_receive_abort, first_only };
+	const struct worker_hooks hooks = {
+		.receive = plat_receive, .receive_abort = plat_receive_abort, .first_only = first_only
+	};
 
 	plat.first_only = first_only;
 	plat.first = pthread_self();
