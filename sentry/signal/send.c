@@ -116,8 +116,11 @@ static void task_set_pending(struct task *t)
 	task_poke(t);
 }
 
-/* Poke somebody for a signal just queued; a fatal one ends the process at once. */
-static void sig_complete_locked(struct process *p, struct task *only, int sig)
+/*
+ * Poke somebody for a signal just queued; a fatal one ends the process at once.  near (or NULL): who
+ * should take it if it can.
+ */
+static void sig_complete_locked(struct process *p, struct task *only, struct task *near, int sig)
 {
 	struct task *t, *who = NULL;
 
@@ -129,6 +132,8 @@ static void sig_complete_locked(struct process *p, struct task *only, int sig)
 	if (only) {
 		if (task_can_take(only, sig))
 			who = only;
+	} else if (near && near->process == p && task_can_take(near, sig)) {
+		who = near;
 	} else if (p->leader && task_can_take(p->leader, sig)) {
 		who = p->leader;
 	} else {
@@ -147,7 +152,8 @@ static void sig_complete_locked(struct process *p, struct task *only, int sig)
 		task_set_pending(who);
 }
 
-static int sig_send(struct process *p, struct task *only, int sig, const siginfo_t *info, bool forced)
+static int sig_send(struct process *p, struct task *only, struct task *near, int sig,
+		    const siginfo_t *info, bool forced)
 {
 	struct sig_pending *pending = only ? &only->pending : &p->pending;
 	struct sig_queued *q = NULL;
@@ -191,7 +197,7 @@ static int sig_send(struct process *p, struct task *only, int sig, const siginfo
 	}
 	pending->set |= SIG_BIT(sig);
 complete:
-	sig_complete_locked(p, only, sig);
+	sig_complete_locked(p, only, near, sig);
 	wq_wake(&p->sig_wq, 0);
 out:
 	latch_unlock(&p->siglock);
@@ -201,17 +207,22 @@ out:
 
 int sig_send_task(struct task *t, int sig, const siginfo_t *info)
 {
-	return sig_send(t->process, t, sig, info, false);
+	return sig_send(t->process, t, NULL, sig, info, false);
 }
 
 int sig_send_process(struct process *p, int sig, const siginfo_t *info)
 {
-	return sig_send(p, NULL, sig, info, false);
+	return sig_send(p, NULL, NULL, sig, info, false);
+}
+
+int sig_send_process_near(struct process *p, struct task *near, int sig)
+{
+	return sig_send(p, NULL, near, sig, NULL, false);
 }
 
 int sig_send_process_forced(struct process *p, int sig)
 {
-	return sig_send(p, NULL, sig, NULL, true);
+	return sig_send(p, NULL, NULL, sig, NULL, true);
 }
 
 int sig_send_pgrp_locked(struct pgrp *g, int sig, const siginfo_t *info)
@@ -242,7 +253,7 @@ bool sig_send_preallocated(struct process *p, struct task *only, struct sig_queu
 			q->queued = true;
 			list_append(&pending->queue, &q->node);
 			pending->set |= SIG_BIT(sig);
-			sig_complete_locked(p, only, sig);
+			sig_complete_locked(p, only, NULL, sig);
 			wq_wake(&p->sig_wq, 0);
 		}
 	}
@@ -274,7 +285,7 @@ void sig_force(struct task *t, const siginfo_t *info)
 	if (a->handler == SIG_HANDLER_DFL && !t->ptrace.tracer)
 		p->flags &= ~(uint32_t)PROCESS_SIG_UNKILLABLE;
 	latch_unlock(&p->siglock);
-	sig_send(p, t, sig, info, true);
+	sig_send(p, t, NULL, sig, info, true);
 }
 
 void sig_force_exit(struct task *t, int sig)

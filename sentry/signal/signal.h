@@ -64,6 +64,8 @@ struct sig_pending {
  */
 int sig_send_task(struct task *t, int sig, const siginfo_t *info);
 int sig_send_process(struct process *p, int sig, const siginfo_t *info);
+/* As from the kernel; near (or NULL): the thread that takes it unless it has it blocked. */
+int sig_send_process_near(struct process *p, struct task *near, int sig);
 /* SIGKILL and SIGSTOP from an ancestor pid namespace: reach even an init. */
 int sig_send_process_forced(struct process *p, int sig);
 /* Every member; tasklist lock held.  Terminals. */

@@ -14,6 +14,7 @@
 #include "sentry/time/timers.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/time.h>
 
 #include "lib/clock.h"
@@ -171,16 +172,92 @@ void cpu_timer_disarm_locked(struct cpu_timer *ct)
 	ct->armed = false;
 }
 
+/* ---- who ran ----------------------------------------------------------------------------------- */
+
+/* A thread's CPU time at the last look.  task: an identity, not a reference. */
+struct cpu_seen {
+	const struct task *task;
+	int64_t used_ns;
+};
+
+static int64_t cpu_seen_ns(const struct process_timers *pt, const struct task *t)
+{
+	for (unsigned int n = 0; n < pt->seen_count; n++)
+		if (pt->seen[n].task == t)
+			return pt->seen[n].used_ns;
+	return 0;
+}
+
+/* Up to CPU_THREADS_MAX threads of p, with references. */
+static unsigned int cpu_threads(struct process *p, struct task **out)
+{
+	unsigned int count = 0;
+	struct task *t;
+
+	latch_lock(&p->siglock);
+	list_for_each_entry(t, &p->tasks, process_node)
+		if (count < CPU_THREADS_MAX)
+			out[count++] = task_get(t);
+	latch_unlock(&p->siglock);
+	return count;
+}
+
+/*
+ * The thread that used most CPU time since the last look, with a reference, or NULL.  On Linux the
+ * tick that makes the timer expire interrupts a thread that runs, and that takes the signal: profilers
+ * (setitimer(2), ITIMER_PROF) would see nothing else.  timers_lock held.
+ */
+static struct task *cpu_runner_locked(struct process_timers *pt)
+{
+	struct task *threads[CPU_THREADS_MAX], *best = NULL;
+	struct cpu_seen now[CPU_THREADS_MAX];
+	unsigned int count;
+	int64_t most = 0;
+
+	if (pt->process->task_count < 2)
+		return NULL;
+	if (!pt->seen)
+		pt->seen = mem_calloc(CPU_THREADS_MAX, sizeof(*pt->seen));
+	if (!pt->seen)
+		return NULL;
+	count = cpu_threads(pt->process, threads);
+	for (unsigned int n = 0; n < count; n++) {
+		int64_t user, sys, ran;
+
+		task_cpu_time(threads[n], &user, &sys);
+		now[n] = (struct cpu_seen){ threads[n], user + sys };
+		ran = now[n].used_ns - cpu_seen_ns(pt, threads[n]);
+		if (ran > most) {
+			most = ran;
+			best = threads[n];
+		}
+	}
+	memcpy(pt->seen, now, count * sizeof(*now));
+	pt->seen_count = count;
+	for (unsigned int n = 0; n < count; n++)
+		if (threads[n] != best)
+			task_put(threads[n]);
+	return best;
+}
+
+static void cpu_signal(struct process *p, int sig)
+{
+	struct task *near = cpu_runner_locked(p->timers);
+
+	sig_send_process_near(p, near, sig);
+	task_put(near);
+}
+
 static void itimer_virt_fire(struct cpu_timer *ct, struct process *p)
 {
 	(void)ct;
-	sig_send_process(p, SIGVTALRM, NULL);
+	cpu_signal(p, SIGVTALRM);
 }
 
 static void itimer_prof_fire(struct cpu_timer *ct, struct process *p)
 {
 	(void)ct;
-	sig_send_process(p, SIGPROF, NULL);
+	cpu_signal(p, SIGPROF);
 }
 
 static void itimer_cpu_get(struct process_timers *pt, const struct cpu_timer *ct,
@@ -256,7 +333,7 @@ static void cpu_limit_fire(struct cpu_timer *ct, struct process *p)
 		sig_send_process(p, SIGKILL, NULL);
 		return;
 	}
-	sig_send_process(p, SIGXCPU, NULL);
+	cpu_signal(p, SIGXCPU);
 }
 
 void process_cpu_limit(struct process *p)
@@ -287,6 +364,8 @@ void process_timers_exec(struct process *p)
 
 void process_timers_free(struct process_timers *timers)
 {
+	if (timers)
+		mem_free(timers->seen);
 	mem_free(timers); /* stopped by the last task */
 }
 

@@ -40,6 +40,8 @@ struct process_timers {
 
 	struct cpu_timer virt, prof; /* (t) ITIMER_VIRTUAL, ITIMER_PROF */
 	struct cpu_timer limit;  /* (t) RLIMIT_CPU */
+	struct cpu_seen *seen;   /* (t) what threads had used at the last look; owned; NULL: not yet */
+	unsigned int seen_count; /* (t) */
 	struct list cpu;         /* (t) armed CPU timers */
 	struct timer cpu_tick;   /* when to look at the CPU clocks next */
 	struct work cpu_look;
