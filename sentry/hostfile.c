@@ -8,6 +8,10 @@
  * worker's blocking mode, because somebody outside may read it first.  A fiber that has to wait
  * stands in one of two queues, which the event worker wakes.
  *
+ * A regular file can be sought, and read and written at positions.  Its own position is the host
+ * description's, shared with whoever else has that: two streams into one log go on behind each other.
+ * (Opened again by name it has one of its own, as on Linux.)
+ *
  * Opened again by name (/dev/stdout, /proc/self/fd/1), another file on the same descriptor is made,
  * with at most the access that the descriptor has.  The inode leads there through a list: only its
  * hostfile's files hold it for sure, so an inode that is left over finds nothing (ENXIO).
@@ -32,6 +36,7 @@
 #include "lib/timer.h"
 #include "platform/host.h"
 #include "sentry/task/task.h"
+#include "vfs/file.h"
 
 #define CHUNK 65536
 #define CHUNK_TTY 4096
@@ -118,6 +123,29 @@ static ssize_t hostfile_move(struct hostfile *h, void *buf, size_t size, bool wr
 	return n;
 }
 
+/*
+ * The same of a regular file: at *pos, or, when that is -1, at the host's.  Others may wait for its
+ * disk meanwhile.
+ */
+static ssize_t hostfile_move_at(struct hostfile *h, void *buf, size_t size, int64_t *pos, bool write,
+				bool append)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (append && *pos >= 0 && host_fstat(h->fd, &st) == 0)
+		*pos = st.st_size;
+	worker_block_begin();
+	if (*pos < 0)
+		n = write ? host_write(h->fd, buf, size) : host_read(h->fd, buf, size);
+	else
+		n = write ? host_pwrite(h->fd, buf, size, *pos) : host_pread(h->fd, buf, size, *pos);
+	worker_block_end();
+	if (n > 0 && *pos >= 0)
+		*pos += n;
+	return n;
+}
+
 static ssize_t hostfile_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int64_t *pos, int rwf)
 {
 	struct hostfile *h = file_priv(f);
@@ -126,14 +154,14 @@ static ssize_t hostfile_read(struct vfs_ctx *c, struct file *f, struct uio *dst,
 	void *buf;
 	int err;
 
-	(void)pos;
 	if (!size)
 		return 0;
 	buf = mem_alloc(size);
 	if (!buf)
 		return -ENOMEM;
 	for (;;) {
-		n = hostfile_move(h, buf, size, false);
+		n = S_ISREG(h->mode) ? hostfile_move_at(h, buf, size, pos, false, false) :
+				       hostfile_move(h, buf, size, false);
 		if (n != -EAGAIN || (rwf & O_NONBLOCK))
 			break;
 		err = hostfile_wait(c, h, false);
@@ -155,7 +183,6 @@ static ssize_t hostfile_write(struct vfs_ctx *c, struct file *f, struct uio *src
 	ssize_t done = 0, n = 0;
 	char *buf;
 
-	(void)pos;
 	if (!capacity)
 		return 0;
 	buf = mem_alloc(capacity);
@@ -171,7 +198,8 @@ static ssize_t hostfile_write(struct vfs_ctx *c, struct file *f, struct uio *src
 			have = (size_t)n;
 			at = 0;
 		}
-		n = hostfile_move(h, buf + at, have - at, true);
+		n = S_ISREG(h->mode) ? hostfile_move_at(h, buf + at, have - at, pos, true, rwf & RWF_APPEND) :
+				       hostfile_move(h, buf + at, have - at, true);
 		if (n == -EAGAIN && !(rwf & O_NONBLOCK)) {
 			n = hostfile_wait(c, h, true);
 			if (n)
@@ -236,7 +264,36 @@ static void hostfile_release(struct file *f)
 	hostfile_put(file_priv(f));
 }
 
+static int64_t hostfile_llseek(struct vfs_ctx *c, struct file *f, int64_t off, int whence)
+{
+	struct hostfile *h = file_priv(f);
+	struct stat st;
+	int err;
+
+	(void)c;
+	if (f->holds & FILE_OWN_POS)
+		return host_lseek(h->fd, off, whence);
+	err = host_fstat(h->fd, &st);
+	return err < 0 ? err : file_llseek_size(f, off, whence, st.st_size);
+}
+
+static int hostfile_fsync(struct vfs_ctx *c, struct file *f, bool datasync)
+{
+	struct hostfile *h = file_priv(f);
+	int err;
+
+	(void)c;
+	if (!S_ISREG(h->mode))
+		return -EINVAL;
+	worker_block_begin();
+	err = datasync ? host_fdatasync(h->fd) : host_fsync(h->fd);
+	worker_block_end();
+	return err;
+}
+
 static const struct file_ops hostfile_ops = {
+	.llseek = hostfile_llseek,
+	.fsync = hostfile_fsync,
 	.read = hostfile_read,
 	.write = hostfile_write,
 	.poll = hostfile_poll,
@@ -273,7 +330,8 @@ static int hostfile_open(struct vfs_ctx *c, struct inode *i, struct file *f)
 	}
 	f->ops = &hostfile_ops;
 	f->priv = h; /* consumes the reference */
-	f->kind |= FILE_STREAM | FILE_SIGPIPE;
+	if (!S_ISREG(h->mode))
+		f->kind |= FILE_STREAM | FILE_SIGPIPE;
 	return 0;
 }
 
@@ -296,14 +354,35 @@ static int hostfile_setattr(struct vfs_ctx *c, struct inode *i, const struct set
 	return err;
 }
 
+/* Size and times of a regular file are the host's of now. */
+static int hostfile_getattr(struct vfs_ctx *c, struct inode *i, uint32_t query, struct attr *out)
+{
+	struct hostfile *h = S_ISREG(i->mode) ? hostfile_lookup(i) : NULL;
+	struct stat st;
+
+	(void)c, (void)query;
+	inode_fill_attr(i, out);
+	if (h && host_fstat(h->fd, &st) == 0) {
+		out->size = (uint64_t)st.st_size;
+		out->blocks = (uint64_t)st.st_blocks;
+		out->mtime = st.st_mtim;
+		out->atime = st.st_atim;
+		out->ctime = st.st_ctim;
+	}
+	if (h)
+		hostfile_put(h);
+	return 0;
+}
+
 static const struct inode_ops hostfile_inode_ops = {
+	.getattr = hostfile_getattr,
 	.open_any = hostfile_open,
 	.setattr = hostfile_setattr,
 };
 
-static unsigned int hostfile_kind(int flags)
+static unsigned int hostfile_kind(int flags, uint32_t mode)
 {
-	unsigned int kind = FILE_STREAM | FILE_SIGPIPE;
+	unsigned int kind = S_ISREG(mode) ? 0 : FILE_STREAM | FILE_SIGPIPE;
 
 	if ((flags & O_ACCMODE) != O_WRONLY)
 		kind |= FILE_READ;
@@ -330,20 +409,22 @@ int hostfile_new(int host_fd, const struct cred *cred, struct file **out)
 		goto free_hostfile;
 	ref_init(&h->ref);
 	list_init(&h->node);
-	h->access = hostfile_kind((int)flags) & (FILE_READ | FILE_WRITE);
+	h->access = hostfile_kind((int)flags, st.st_mode) & (FILE_READ | FILE_WRITE);
 	h->fd = host_fd;
 	h->mode = st.st_mode;
 	wq_init(&h->readable);
 	wq_init(&h->writable);
 	h->watchable = hostfd_init(&h->watch, host_fd, hostfile_ready) == 0;
 	err = file_new_anon(S_ISSOCK(st.st_mode) ? "socket" : "pipe", &hostfile_ops, h,
-			    (int)flags & (O_ACCMODE | O_APPEND), hostfile_kind((int)flags), cred, out);
+			    (int)flags & (O_ACCMODE | O_APPEND), hostfile_kind((int)flags, st.st_mode), cred, out);
 	if (err)
 		goto fini_watch;
 	/* What fstat shows: the inode is this file's alone and nobody knows it yet. */
 	(*out)->inode->mode = st.st_mode;
 	(*out)->inode->rdev = st.st_rdev;
 	(*out)->inode->ops = &hostfile_inode_ops;
+	if (S_ISREG(st.st_mode))
+		(*out)->holds |= FILE_OWN_POS;
 	h->inode = (*out)->inode;
 	latch_lock(&hostfiles.latch);
 	list_append(&hostfiles.list, &h->node);

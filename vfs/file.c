@@ -194,9 +194,9 @@ ssize_t file_readv_flags(struct vfs_ctx *c, struct file *f, struct uio *dst, int
 	if (f->kind & FILE_STREAM)
 		return read_at(c, f, dst, &pos, rwf);
 	mutex_lock(&f->pos_lock);
-	pos = f->pos;
+	pos = f->holds & FILE_OWN_POS ? -1 : f->pos;
 	n = read_at(c, f, dst, &pos, rwf);
-	if (n > 0)
+	if (n > 0 && pos >= 0)
 		f->pos = pos;
 	mutex_unlock(&f->pos_lock);
 	return n;
@@ -256,7 +256,7 @@ static int limit_size(struct vfs_ctx *c, const struct file *f, struct uio *src, 
 	uint64_t room;
 
 	*cut = 0;
-	if (c->fsize_limit == UINT64_MAX || !S_ISREG(f->inode->mode))
+	if (c->fsize_limit == UINT64_MAX || !S_ISREG(f->inode->mode) || pos < 0)
 		return 0;
 	if ((uint64_t)pos >= c->fsize_limit) {
 		if (uio_left(src) == 0)
@@ -312,11 +312,11 @@ ssize_t file_writev_flags(struct vfs_ctx *c, struct file *f, struct uio *src, in
 	if (f->kind & FILE_STREAM)
 		return write_at(c, f, src, &pos, rwf);
 	mutex_lock(&f->pos_lock);
-	pos = f->pos;
-	n = range_check(f, pos, uio_left(src));
+	pos = f->holds & FILE_OWN_POS ? -1 : f->pos;
+	n = pos < 0 ? 0 : range_check(f, pos, uio_left(src));
 	if (n == 0)
 		n = write_at(c, f, src, &pos, rwf);
-	if (n > 0)
+	if (n > 0 && pos >= 0)
 		f->pos = pos;
 	mutex_unlock(&f->pos_lock);
 	return n;

@@ -13,6 +13,7 @@ enum file_holds {
 	FILE_HOLDS_OPEN = 1 << 4,   /* opened by name: notifications and locks apply */
 	FILE_HOLDS_TREE = 1 << 6,   /* priv: the anonymous mount namespace of a detached tree */
 	FILE_HALF_OPEN = 1 << 5,    /* the open slot has not succeeded: no release */
+	FILE_OWN_POS = 1 << 8,      /* read, write at the file's position: *pos is -1, the slot knows it */
 	FILE_CREATED = 1 << 7,      /* by this open (F_CREATED_QUERY) */
 };
 /* -ETXTBSY, or 0. */
