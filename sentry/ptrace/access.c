@@ -147,6 +147,13 @@ ssize_t ptrace_fpstate_get(struct task *x, void *buf, bool legacy)
 	return ptrace_borrow(x, fpstate_get, &a);
 }
 
+ssize_t ptrace_fpstate_own(struct task *t, void *buf, bool legacy)
+{
+	struct fp_access a = { .buf = buf, .legacy = legacy };
+
+	return fpstate_get(t, &a);
+}
+
 long ptrace_fpstate_set(struct task *x, void *buf, size_t size, bool legacy)
 {
 	struct fp_access a = { .buf = buf, .size = size, .legacy = legacy };

@@ -20,6 +20,8 @@ long ptrace_regs_set(struct task *x, const struct user_regs_struct *in) must_che
 /* The XSAVE image as NT_X86_XSTATE has it; the size, or -errno.  legacy: the first 512 bytes. */
 #define PTRACE_FPSTATE_MAX 16384
 ssize_t ptrace_fpstate_get(struct task *x, void *buf, bool legacy) must_check;
+/* The same of t itself, on its own fiber; at most PTRACE_FPSTATE_MAX bytes. */
+ssize_t ptrace_fpstate_own(struct task *t, void *buf, bool legacy) must_check;
 long ptrace_fpstate_set(struct task *x, void *buf, size_t size, bool legacy) must_check;
 
 /*

@@ -25,6 +25,7 @@
 
 #include "lib/buf.h"
 #include "lib/mem.h"
+#include "sentry/ptrace/access.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/file.h"
@@ -162,18 +163,19 @@ static void note_process(struct core *c)
 	note(&c->notes, "CORE", NT_PRPSINFO, &ps, sizeof(ps));
 }
 
+/* As PTRACE_GETREGSET gives them: a signal frame's image is another, and gdb takes no core with that. */
 static void note_fpu(struct core *c)
 {
-	size_t max = plat_fpstate_size(), n;
-	void *state = mem_alloc(max);
+	void *state = mem_alloc(PTRACE_FPSTATE_MAX);
+	ssize_t n;
 
 	if (!state)
 		return;
-	n = plat_fpstate_get(c->t->pt, state, max);
-	if (n >= sizeof(struct user_fpregs_struct)) {
+	if (ptrace_fpstate_own(c->t, state, true) >= (ssize_t)sizeof(struct user_fpregs_struct))
 		note(&c->notes, "CORE", NT_PRFPREG, state, sizeof(struct user_fpregs_struct));
-		note(&c->notes, "LINUX", NT_X86_XSTATE, state, n);
-	}
+	n = ptrace_fpstate_own(c->t, state, false);
+	if (n > 0)
+		note(&c->notes, "LINUX", NT_X86_XSTATE, state, (size_t)n);
 	mem_free(state);
 }
 

@@ -30,6 +30,24 @@ static int status_of(int (*fn)(void))
 	return status;
 }
 
+/* The XSAVE note begins as ptrace(2) shows it: XCR0 at 464, where a signal frame has other things. */
+static void look_xstate(int fd, const Elf64_Phdr *p)
+{
+	off_t at = (off_t)p->p_offset, end = at + (off_t)p->p_filesz;
+	Elf64_Nhdr h;
+	uint64_t xcr0;
+
+	for (; at < end; at += (off_t)(sizeof(h) + ((h.n_namesz + 3) & ~3u) + ((h.n_descsz + 3) & ~3u))) {
+		CHECK(pread(fd, &h, sizeof(h), at) == sizeof(h));
+		if (h.n_type != 0x202 /* NT_X86_XSTATE */)
+			continue;
+		CHECK(h.n_descsz >= 576 && h.n_descsz % 8 == 0);
+		CHECK(pread(fd, &xcr0, 8, at + (off_t)sizeof(h) + ((h.n_namesz + 3) & ~3) + 464) == 8);
+		EQUAL(xcr0 & 3, 3);
+		EQUAL(xcr0 >> 32, 0);
+	}
+}
+
 /* The status note tells of SIGABRT, and a segment has our variable. */
 static void look(int fd)
 {
@@ -48,6 +66,7 @@ static void look(int fd)
 			CHECK(pread(fd, &n, sizeof(n), (off_t)p.p_offset) == sizeof(n));
 			EQUAL(n.h.n_type, NT_PRSTATUS);
 			EQUAL(n.st.pr_cursig, SIGABRT);
+			look_xstate(fd, &p);
 			notes++;
 		}
 		if (p.p_type == PT_LOAD && (uintptr_t)mark >= p.p_vaddr &&
