@@ -22,7 +22,7 @@ ts = [threading.Thread(target=lambda: l.append(1)) for i in range(5)]
 grep -cE 'clone3?\(.*CLONE_THREAD' t.out
 sleep 100 & p=$!
 strace -q -o t.out -p $p 2>/dev/null & s=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do grep -q TracerPid:.[1-9] /proc/$p/status && break; sleep 0.1; done
+for i in $(seq 300); do grep -q TracerPid:.[1-9] /proc/$p/status && break; sleep 0.1; done
 grep -c TracerPid:.$s /proc/$p/status
 kill $p; wait $p; echo $?; wait $s; echo $?
 grep -o 'killed by SIGTERM' t.out

