@@ -89,7 +89,7 @@ UNIT_TESTS += tests/unit/platform/test_ptrace.c
 UNIT_TESTS += tests/unit/platform/test_patched.c
 UNIT_TESTS += tests/unit/platform/test_stub_filter.c
 
-build/test/programs.elf: tests/unit/platform/programs.c tests/unit/platform/programs.h \
+build/test/programs.elf: tests/unit/platform/programs.c tests/unit/platform/programs.h platform/stub/abi.h \
 		tests/unit/platform/programs.ld
 	$(say) PROG $<
 	@mkdir -p $(@D)

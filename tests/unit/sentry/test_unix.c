@@ -687,32 +687,36 @@ FIBER_TEST(control_messages_are_checked)
 	struct ucred cred = { 42, 0, 0 };
 	struct sock_msg m = { .control = control, .control_size = CMSG_SPACE(sizeof(cred)) };
 	struct cred *user;
+	struct file *f[2];
 	struct fx x;
 	(void)state;
 
 	un_init(&x);
+	un_pair(&x, SOCK_STREAM | NB, f);
 	h->cmsg_len = CMSG_LEN(sizeof(cred));
 	h->cmsg_level = SOL_SOCKET;
 	h->cmsg_type = SCM_CREDENTIALS;
 	memcpy(h + 1, &cred, sizeof(cred));
-	assert_int_equal(scm_parse(&x.c, &m), 0);
+	assert_int_equal(scm_parse(&x.c, file_socket(f[0]), &m), 0);
 	assert_int_equal(m.scm.pid_nr, 42);
 	h->cmsg_len = 1000;
-	assert_int_equal(scm_parse(&x.c, &m), -EINVAL);
+	assert_int_equal(scm_parse(&x.c, file_socket(f[0]), &m), -EINVAL);
 	h->cmsg_len = 3;
-	assert_int_equal(scm_parse(&x.c, &m), -EINVAL);
+	assert_int_equal(scm_parse(&x.c, file_socket(f[0]), &m), -EINVAL);
 	h->cmsg_len = CMSG_LEN(4);
-	assert_int_equal(scm_parse(&x.c, &m), -EINVAL);
+	assert_int_equal(scm_parse(&x.c, file_socket(f[0]), &m), -EINVAL);
 	h->cmsg_type = SCM_RIGHTS;
-	assert_int_equal(scm_parse(&x.c, &m), -EBADF);
+	assert_int_equal(scm_parse(&x.c, file_socket(f[0]), &m), -EBADF);
 	h->cmsg_type = 77;
-	assert_int_equal(scm_parse(&x.c, &m), -EINVAL);
+	assert_int_equal(scm_parse(&x.c, file_socket(f[0]), &m), -EINVAL);
 	user = fx_user(&x, 1000);
 	h->cmsg_type = SCM_CREDENTIALS;
 	h->cmsg_len = CMSG_LEN(sizeof(cred));
-	assert_int_equal(scm_parse(&x.c, &m), -EPERM); /* uid 0 is not ours */
+	assert_int_equal(scm_parse(&x.c, file_socket(f[0]), &m), -EPERM); /* uid 0 is not ours */
 	fx_root(&x, user);
 	scm_fini(&m.scm);
+	file_put(f[0]);
+	file_put(f[1]);
 	fx_fini(&x);
 }
 
