@@ -109,7 +109,11 @@ static void answer(struct gofer_server *s, uint64_t id, uint32_t slot)
 		return;
 	}
 	err = host_ioctl(ring->bell, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-	if (err == -ENOENT)
+	/*
+	 * Anything else is a signal's (or the freezer's) doing, to us or to the Sentry, and the Sentry rings again.
+	 * When it is us, the kernel has answered with 0 and without the descriptor: no descriptor's number there.
+	 */
+	if (err < 0 && err != -EMFILE && err != -ENFILE && err != -ENOMEM)
 		return;
 	host_close_fd(&ring->slots[slot].fd);
 	if (err >= 0)

@@ -13,7 +13,8 @@
  * bell: the Sentry rings again with the same number, and a request that was served is only answered again.
  *
  * Messages are those of protocol.h; a reply that comes with a descriptor has GOFER_HDR_FD in its
- * header's flags, and the bell returns the descriptor's number.  Requests that are too large, and those of
+ * header's flags, and the bell returns the descriptor's number (never 0, which is in use in the Sentry).
+ * Requests that are too large, and those of
  * which nobody waits for the answer, go through the socket, which stays open and tells who is gone.
  *
  * There is one filter, so one listener, and one Gofer that has it: that of the first container of a pod that

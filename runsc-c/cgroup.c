@@ -391,8 +391,15 @@ int cgroup_freeze(const struct cgroup *c, bool frozen, struct err *e)
 	if (dir == NULL)
 		return err_set(e, ENOENT, "there is no freezer cgroup here");
 	for (int tries = 0; tries < 1000; tries++) {
-		/* v1 may have to be asked again while tasks come and go. */
-		if (tries % 50 == 0)
+		/*
+		 * v1 may have to be asked again while tasks come and go.  And a stub whose call the Sentry has
+		 * taken can't be frozen before it is answered, which a frozen Sentry does not do: let it.
+		 */
+		if (frozen && tries > 0 && tries % 25 == 0) {
+			err = cgroup_write(dir, file, c->v2 ? "0" : "THAWED");
+			nap(2);
+		}
+		if (tries % 25 == 0)
 			err = cgroup_write(dir, file, c->v2 ? (frozen ? "1" : "0")
 							    : (frozen ? "FROZEN" : "THAWED"));
 		if (err < 0)

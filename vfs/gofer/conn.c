@@ -349,6 +349,14 @@ static const char *slot_reply(struct gconn *g, struct gconn_call *c, uint32_t sl
 	return NULL;
 }
 
+static bool slot_has_fd(struct gconn *g, uint32_t slot)
+{
+	struct gofer_hdr h;
+
+	memcpy(&h, gofer_ring_reply(ring_of(g), slot), sizeof(h));
+	return h.flags == GOFER_HDR_FD;
+}
+
 static void put_piece(char **to, const void *piece, size_t size)
 {
 	if (size > 0)
@@ -372,7 +380,8 @@ static int ring_call(struct gconn *g, struct gconn_call *c, uint32_t slot)
 	worker_block_lazy_begin();
 	do
 		ret = host_call(GOFER_BELL, slot, h.tag, 0);
-	while (ret == -EINTR); /* the freezer, a kick for somebody else: it knows what it has done */
+	while (ret == -EINTR || /* the freezer, a kick for somebody else: it knows what it has done */
+	       (ret == 0 && slot_has_fd(g, slot))); /* or the Gofer was interrupted as it gave it to us */
 	worker_block_lazy_end();
 	if (ret < 0) {
 		log_once(LOG_WARN, "gofer: nobody hears the bell (%ld); its files are lost", ret);
