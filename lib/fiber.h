@@ -123,6 +123,7 @@ struct worker_hooks {
 	void (*receive_abort)(void);
 	bool first_only;
 	void (*parking)(void); /* a worker that may have received is about to park; may be NULL */
+	void (*started)(void); /* a new worker's first act: it has its creator's affinity; may be NULL */
 };
 
 void workers_start(const struct worker_hooks *hooks, int max);

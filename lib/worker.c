@@ -405,6 +405,8 @@ static void *worker_thread_main(void *arg)
 {
 	/* Not its creator's, which may be the event worker: the receiver is called away by a signal. */
 	(void)pthread_sigmask(SIG_SETMASK, &workers.mask, NULL);
+	if (workers.hooks.started)
+		workers.hooks.started();
 	worker_main(&((struct worker_thread *)arg)->worker);
 	return NULL;
 }

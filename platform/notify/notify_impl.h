@@ -286,6 +286,8 @@ void notify_poll_forget(struct plat_thread *pt);
 bool notify_poll(const atomic_uint *abort, pid_t self);
 /* This worker goes to the park. */
 void notify_poll_parking(void);
+/* This worker is new, and maybe the poller's creation. */
+void notify_poll_started(void);
 
 /* receive.c */
 /* Request seq was seen in pt's slot. */

@@ -17,7 +17,8 @@
  * for longer each time.
  *
  * Affinity: threads that are polled ("hot") may run everywhere but on the poller's CPU.  Before such a thread
- * clones it is let go (notify_poll_forget()), so nobody inherits that.
+ * clones it is let go (notify_poll_forget()), so nobody inherits that; a worker that the poller's worker starts
+ * frees itself.
  *
  * Only one worker polls, the owner.  It may be held up in a fiber's host call while another one receives; if
  * it goes to the park then, or is away for long, polling ends.
@@ -312,6 +313,12 @@ void notify_poll_rang(struct plat_thread *pt)
 		if (notify_poll_is_on())
 			hot_add(pt);
 	}
+}
+
+void notify_poll_started(void)
+{
+	if (__atomic_load_n(&P.enabled, __ATOMIC_RELAXED))
+		(void)place(host_gettid(), -1, false);
 }
 
 void notify_poll_parking(void)

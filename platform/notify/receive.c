@@ -518,4 +518,5 @@ const struct worker_hooks notify_worker_hooks = {
 	.receive = notify_receive,
 	.receive_abort = notify_receive_abort,
 	.parking = notify_poll_parking,
+	.started = notify_poll_started,
 };
