@@ -160,6 +160,38 @@ static void a_signal_undoes_and_repeats_nothing(void **state)
 	run(interrupt);
 }
 
+/* As the freezer does: its waits end early, and what it was doing is begun again. */
+static void stop(struct fixture *fx)
+{
+	struct gconn *g = conn_new(fx);
+	int fd, first = dup(0);
+	pid_t pid;
+
+	close(first);
+	pid = fork();
+	if (pid == 0) {
+		for (int i = 0; i < 1000; i++) {
+			kill(fx->pid, SIGSTOP);
+			usleep(50);
+			kill(fx->pid, SIGCONT);
+			usleep(200);
+		}
+		_exit(0);
+	}
+	while (waitpid(pid, NULL, WNOHANG) == 0) {
+		CHECK(create(g, "f", &fd) == 0 && fd == first);
+		close(fd);
+		CHECK(grpc_unlink(g, 0, "f", 0, GOFER_NOFID) == 0);
+	}
+	gconn_put(g);
+}
+
+static void a_gofer_that_is_stopped_loses_no_descriptor(void **state)
+{
+	(void)state;
+	run(stop);
+}
+
 static void lose(struct fixture *fx)
 {
 	struct gconn *g = conn_new(fx);
@@ -205,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_and_descriptors_go_through_the_ring),
 		cmocka_unit_test(a_signal_undoes_and_repeats_nothing),
+		cmocka_unit_test(a_gofer_that_is_stopped_loses_no_descriptor),
 		cmocka_unit_test(the_end_of_the_gofer_ends_calls),
 		cmocka_unit_test(a_malformed_slot_ends_the_connection),
 	};
