@@ -17,17 +17,17 @@ os.write(1, b"one "); os.write(2, b"two "); os.pwrite(1, b"X", 0); os.write(1, b
 assert os.fstat(1).st_size == 19, os.fstat(1).st_size
 os.ftruncate(1, 18)'
 printf abcdefghij > "$T/in"
-(printf 'start ' && timeout -s KILL 30 "$R" do python3 -c "$py" 2>&1 && printf ' end') > "$T/out" < "$T/in"
+(printf 'start ' && timeout -s KILL 300 "$R" do python3 -c "$py" 2>&1 && printf ' end') > "$T/out" < "$T/in"
 same "status" $? 0
 same "one description for two streams and the shell" "$(tr '\0' '_' < "$T/out")" "Xtart one two thre_ end"
 exec 5< "$T/in"
-timeout -s KILL 30 "$R" do sh -c 'head -c 3 > /dev/null' <&5
+timeout -s KILL 300 "$R" do sh -c 'head -c 3 > /dev/null' <&5
 same "what was read is read for the shell too" "$(cat <&5)" "defghij"
 echo old > "$T/log"
-timeout -s KILL 30 "$R" do sh -c 'echo new; echo more >&2' >> "$T/log" 2>&1
+timeout -s KILL 300 "$R" do sh -c 'echo new; echo more >&2' >> "$T/log" 2>&1
 same "appending" "$(tr '\n' ' ' < "$T/log")" "old new more "
-timeout -s KILL 30 "$R" do sh -c 'echo long line; echo x > /dev/stdout' > "$T/out"
+timeout -s KILL 300 "$R" do sh -c 'echo long line; echo x > /dev/stdout' > "$T/out"
 same "opened again, truncated" "$(od -An -c "$T/out" | tr -d ' ')" 'x\n'
-same "tail of a file" "$(timeout -s KILL 30 "$R" do tail -c 4 < "$T/in")" ghij
+same "tail of a file" "$(timeout -s KILL 300 "$R" do tail -c 4 < "$T/in")" ghij
 [ $fail = 0 ] && echo "stdio: ok"
 exit $fail

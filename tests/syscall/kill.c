@@ -27,7 +27,7 @@ static void young_child(int sig, unsigned int delay, int want)
 			__asm__ volatile("pause");
 	spin(delay);
 	EQUAL(kill(pid, sig), 0);
-	alarm(15);
+	alarm(2 * T_GUARD_MS / 1000); /* a guard */
 	EQUAL(waitpid(pid, &status, 0), pid);
 	alarm(0);
 	EQUAL(status, want);

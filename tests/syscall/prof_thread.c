@@ -36,7 +36,7 @@ T_MAIN
 	sigaction(SIGPROF, &sa, NULL);
 	CHECK(pthread_create(&hog, NULL, burn, NULL) == 0);
 	CHECK(setitimer(ITIMER_PROF, &it, NULL) == 0);
-	while (busy < 10 && t_now_ms() - start < 10000)
+	while (busy < 10 && t_now_ms() - start < T_GUARD_MS)
 		t_sleep_ms(20);
 	setitimer(ITIMER_PROF, &off, NULL);
 	stop = 1;

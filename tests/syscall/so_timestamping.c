@@ -24,7 +24,7 @@ static void take(int s, int flags)
 	struct pollfd p = { .fd = s, .events = flags ? 0 : POLLIN };
 
 	memset(&got, 0, sizeof(got));
-	EQUAL(poll(&p, 1, 2000), 1);
+	EQUAL(poll(&p, 1, T_GUARD_MS), 1);
 	got.n = recvmsg(s, &m, flags);
 	got.flags = m.msg_flags;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {

@@ -62,23 +62,23 @@ static void family(int af)
 	EQUAL(connect(s, &to.any, to_size), 0);
 
 	EQUAL(send(s, data, 60, 0), 60);
-	EQUAL(arrives(r, 2000), 60);
+	EQUAL(arrives(r, T_GUARD_MS), 60);
 	EQUAL(arrives(u, 0), -1);
 	set_cov(s, SEND_CSCOV, 20);
 	EQUAL(cov(s, SEND_CSCOV), 20);
 	EQUAL(send(s, data, 60, 0), 60);
-	EQUAL(arrives(r, 2000), 60);
+	EQUAL(arrives(r, T_GUARD_MS), 60);
 	/* A receiver that wants more covered does not get it. */
 	set_cov(r, RECV_CSCOV, 30);
 	EQUAL(send(s, data, 60, 0), 60);
 	set_cov(s, SEND_CSCOV, 30);
 	EQUAL(send(s, data, 50, 0), 50);
-	EQUAL(arrives(r, 2000), 50);
+	EQUAL(arrives(r, T_GUARD_MS), 50);
 	set_cov(r, RECV_CSCOV, 0); /* all of it */
 	EQUAL(send(s, data, 60, 0), 60);
 	set_cov(s, SEND_CSCOV, 0);
 	EQUAL(send(s, data, 40, 0), 40);
-	EQUAL(arrives(r, 2000), 40);
+	EQUAL(arrives(r, T_GUARD_MS), 40);
 	set_cov(s, SEND_CSCOV, 3); /* the header always is */
 	EQUAL(cov(s, SEND_CSCOV), 8);
 	close(u);
@@ -103,7 +103,7 @@ static void mark(void)
 	EQUAL(bind(s, &to.any, to_size), 0);
 	EQUAL(getsockname(s, &to.any, &to_size), 0);
 	EQUAL(sendmsg(s, &m, 0), 1);
-	EQUAL(arrives(s, 2000), 1);
+	EQUAL(arrives(s, T_GUARD_MS), 1);
 	control.h.cmsg_len = CMSG_LEN(2);
 	FAILS(EINVAL, sendmsg(s, &m, 0));
 	control.h.cmsg_len = CMSG_LEN(4);
