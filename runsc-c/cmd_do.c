@@ -3,21 +3,26 @@
  * cmd_do.c: `runsc-c do`: run a program of this machine in a sandbox, over the machine's own root: it
  * sees the host's files, and what it writes stays in memory and is gone at the end.  Works for
  * ordinary users too; in the sandbox the program is root either way, with what that is worth there.
+ *
+ * Its network is loopback, unless --netns names one or --net=user makes one (user_net.h).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/log.h"
 #include "runsc-c/create.h"
 #include "runsc-c/default_spec.h"
+#include "runsc-c/user_net.h"
 
 struct do_flags {
-	const char *root, *cwd, *user, *netns;
+	const char *root, *cwd, *user, *netns, *net;
 	struct flag_list env, volumes;
 	bool quiet;
 };
@@ -132,7 +137,28 @@ static void join_netns(json_t *namespaces, struct err *e)
 			json_object_set_new(n, "path", json_string(path));
 }
 
-static json_t *make_config(char **args, struct err *e)
+/* With --net=user names are asked of USER_NET_DNS.  *path is the file to remove once it is mounted. */
+static void add_resolv_conf(json_t *mounts, char path[static PATH_MAX], struct err *e)
+{
+	static const char text[] = "nameserver " USER_NET_DNS "\n";
+	int fd;
+
+	snprintf(path, PATH_MAX, "%s/etc/resolv.conf", f.root ? f.root : "");
+	if (access(path, F_OK) < 0) {
+		path[0] = 0;
+		return;
+	}
+	snprintf(path, PATH_MAX, "/tmp/runsc-c-resolv.XXXXXX");
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0 || write(fd, text, sizeof(text) - 1) != sizeof(text) - 1 || fchmod(fd, 0644) < 0)
+		err_errno(e, errno, "do: %s", path);
+	if (fd >= 0)
+		close(fd);
+	json_array_append_new(mounts, json_pack("{s:s,s:s,s:s,s:[s,s]}", "destination", "/etc/resolv.conf", "type",
+						"bind", "source", path, "options", "rbind", "ro"));
+}
+
+static json_t *make_config(char **args, char resolv_conf[static PATH_MAX], struct err *e)
 {
 	json_t *o = default_spec(), *l = json_object_get(o, "linux");
 	char host[65] = "sandbox";
@@ -144,6 +170,9 @@ static json_t *make_config(char **args, struct err *e)
 	json_object_set_new(o, "hostname", json_string(host));
 	drop_mounts(json_object_get(o, "mounts"));
 	add_volumes(json_object_get(o, "mounts"), e);
+	resolv_conf[0] = 0;
+	if (f.net != NULL && strcmp(f.net, "user") == 0)
+		add_resolv_conf(json_object_get(o, "mounts"), resolv_conf, e);
 	if (f.netns != NULL)
 		join_netns(json_object_get(l, "namespaces"), e);
 	json_object_del(l, "maskedPaths");
@@ -162,6 +191,8 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 		{ "volume,v", FLAG_LIST, &f.volumes, "/SRC[:/DST[:ro]]: writes there do reach the host" },
 		{ "netns", FLAG_STRING, &f.netns, "NAME or /PATH: the network namespace whose interfaces it gets; "
 		  "without, it has loopback only" },
+		{ "net", FLAG_STRING, &f.net, "none (default): loopback; user: a way out through pasta or slirp4netns, "
+		  "as programs of the caller's; nothing is changed on the host" },
 		{ "quiet,q", FLAG_IGNORED_BOOL, NULL, NULL },
 		{ NULL, FLAG_BOOL, NULL, NULL },
 	};
@@ -171,27 +202,40 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 	struct creation c;
 	struct err removing = ERR_INIT;
 	struct state *s;
-	char id[64];
+	struct user_net net = { .pid = 0 };
+	char id[64], resolv_conf[PATH_MAX];
 	json_t *doc;
 	bool done;
 	int first = cmd_parse("do", flags, argc, argv, 1, -1, &done, e), status = 0;
 
 	if (first < 0 || done)
 		return first < 0 ? first : 0;
+	if (f.net != NULL && strcmp(f.net, "user") != 0 && strcmp(f.net, "none") != 0)
+		return err_set(e, EINVAL, "--net: \"%s\" is neither none nor user", f.net);
+	if (f.net != NULL && f.netns != NULL)
+		return err_set(e, EINVAL, "--net and --netns exclude each other");
 	mine.overlay = OVERLAY_MEMORY;
 	snprintf(id, sizeof(id), "do-%d-%lx", getpid(), (unsigned long)time(NULL) & 0xffffff);
-	doc = make_config(argv + first, e);
+	doc = make_config(argv + first, resolv_conf, e);
 	if (!err_is(e))
 		oci_spec_parse(doc, "do", "/", id, 0, &spec, e);
 	json_decref(doc);
-	if (err_is(e))
+	if (err_is(e)) {
+		if (resolv_conf[0])
+			unlink(resolv_conf);
 		return e->error;
+	}
 	launch_collect(mine.root);
 	if (creation_make(&c, &mine, &create, spec, true, e) == 0) {
-		if (creation_start(&c, e) == 0)
+		if (f.net != NULL && strcmp(f.net, "user") == 0 && user_net_start(&net, c.launch.monitor, e) < 0)
+			launch_abort(&c.launch);
+		else if (creation_start(&c, e) == 0)
 			status = creation_run_attached(&c, e);
+		user_net_stop(&net);
 		creation_fini(&c);
 	}
+	if (resolv_conf[0])
+		unlink(resolv_conf);
 	if (!err_is(e) && state_open_locked(mine.root, id, &s, &removing) == 0)
 		launch_destroy(mine.root, s, &removing);
 	if (err_is(&removing))

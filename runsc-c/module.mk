@@ -49,6 +49,7 @@ SRCS += runsc-c/pod.c
 SRCS += runsc-c/spawn.c
 SRCS += runsc-c/state.c
 SRCS += runsc-c/stubs.c
+SRCS += runsc-c/user_net.c
 SRCS += runsc-c/view.c
 
 # Until sentry/main.c is there.
