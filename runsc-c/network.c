@@ -11,18 +11,22 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/nsfs.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if_arp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -32,6 +36,7 @@
 #include "sentry/control/control.h"
 
 #define LINKS_MAX     32
+#define VISIT_STACK   (256UL << 10)
 #define ADDRS_MAX     256 /* of one interface */
 #define ROUTES_MAX    4096
 #define NEIGHS_MAX    1024
@@ -712,6 +717,8 @@ int network_check(const struct globals *g, const struct oci_spec *spec, struct e
 
 struct visit {
 	int ns;                      /* the container's network namespace */
+	int user_ns;                 /* that it belongs to */
+	bool foreign;                /* we have no rights in it where we are */
 	void (*fn)(struct visit *v); /* called there */
 	struct network_config *n;
 	struct err *e;
@@ -728,9 +735,45 @@ static void *visit_main(void *arg)
 
 	if (setns(v->ns, CLONE_NEWNET) == 0)
 		v->fn(v);
-	else if (errno != EPERM) /* made by an ordinary user: there is nothing in it but lo */
+	else if (errno == EPERM) /* an ordinary user's: by way of the user namespace that it belongs to */
+		v->foreign = true;
+	else
 		err_errno(v->e, errno, "the container's network namespace");
 	return NULL;
+}
+
+/* A process that shares everything with us but namespaces and credentials; we stand still meanwhile. */
+static int visit_as_owner(void *arg)
+{
+	struct visit *v = arg;
+
+	if (setns(v->user_ns, CLONE_NEWUSER) < 0 || setns(v->ns, CLONE_NEWNET) < 0)
+		log_warn("network: the container's network namespace can't be entered: %s: it gets loopback only",
+			 strerror(errno));
+	else
+		v->fn(v);
+	return 0;
+}
+
+/* A thread can't change its user namespace; a process with our memory and descriptors can. */
+static int visit_foreign(struct visit *v)
+{
+	char *stack = mem_alloc(VISIT_STACK);
+	pid_t pid = -1;
+	int status;
+
+	v->user_ns = ioctl(v->ns, NS_GET_USERNS);
+	if (stack == NULL)
+		err_set(v->e, ENOMEM, "out of memory");
+	else if (v->user_ns >= 0)
+		pid = clone(visit_as_owner, stack + VISIT_STACK, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, v);
+	if (stack != NULL && pid < 0)
+		log_warn("network: the owner of the container's network namespace is out of reach: it gets loopback only");
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	host_close_fd(&v->user_ns);
+	mem_free(stack);
+	return v->e->error;
 }
 
 static int visit(struct visit *v)
@@ -741,7 +784,7 @@ static int visit(struct visit *v)
 	if (err != 0)
 		return err_errno(v->e, err, "the container's network: a thread");
 	pthread_join(t, NULL);
-	return v->e->error;
+	return v->foreign && !err_is(v->e) ? visit_foreign(v) : v->e->error;
 }
 
 static int network_collect(const struct globals *g, struct state *s, struct network_config **out,
@@ -769,7 +812,7 @@ static int network_collect(const struct globals *g, struct state *s, struct netw
 		if (n == NULL)
 			err_set(e, ENOMEM, "out of memory");
 		else
-			visit(&(struct visit){ theirs, visit_collect, n, e });
+			visit(&(struct visit){ .ns = theirs, .fn = visit_collect, .n = n, .e = e });
 	}
 	host_close_fd(&own);
 	host_close_fd(&theirs);
@@ -820,7 +863,7 @@ void network_release(const struct state *s)
 	theirs = open(s->net_path, O_RDONLY | O_CLOEXEC);
 	/* Gone, or another one by now, as a path of /proc may be. */
 	if (own >= 0 && theirs >= 0 && fstat(theirs, &st) == 0 && st.st_ino == s->net_inode &&
-	    !same_file(own, theirs) && visit(&(struct visit){ theirs, visit_release, NULL, &e }) < 0)
+	    !same_file(own, theirs) && visit(&(struct visit){ .ns = theirs, .fn = visit_release, .e = &e }) < 0)
 		log_warn("network: %s", e.text);
 	host_close_fd(&own);
 	host_close_fd(&theirs);
