@@ -31,20 +31,26 @@
 struct order {
 	enum { ORDER_BIND = 1, ORDER_UNMOUNT } kind;
 	bool recursive;
+	bool readonly; /* and all below */
 };
 
 /* ---- the mounter ---------------------------------------------------------------------------- */
 
-static int bind_tree(int source, int target, bool recursive, int *tree)
+static int bind_tree(const struct order *o, int source, int target, int *tree)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
-	int err;
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	int err = 0;
 
-	*tree = (int)host_call(SYS_open_tree, source, "", flags | (recursive ? AT_RECURSIVE : 0));
+	*tree = (int)host_call(SYS_open_tree, source, "", flags | (o->recursive ? AT_RECURSIVE : 0));
 	if (*tree < 0)
 		return *tree;
-	err = (int)host_call6(SYS_move_mount, *tree, (long)"", target, (long)"",
-			      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH, 0);
+	if (o->readonly)
+		err = (int)host_call6(SYS_mount_setattr, *tree, (long)"", AT_EMPTY_PATH | AT_RECURSIVE,
+				      (long)&attr, sizeof(attr), 0);
+	if (err == 0)
+		err = (int)host_call6(SYS_move_mount, *tree, (long)"", target, (long)"",
+				      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH, 0);
 	if (err < 0)
 		host_close_fd(tree);
 	return err;
@@ -64,7 +70,7 @@ static void obey(int sock, const struct order *o, const int *fds, size_t count)
 	int tree = -1;
 
 	if (o->kind == ORDER_BIND && count == 2)
-		err = bind_tree(fds[0], fds[1], o->recursive, &tree);
+		err = bind_tree(o, fds[0], fds[1], &tree);
 	else if (o->kind == ORDER_UNMOUNT && count == 1)
 		err = unmount(fds[0]);
 	host_send_fds(sock, &answer, 1, &tree, tree >= 0 ? 1 : 0);
@@ -173,7 +179,7 @@ static int give_order(struct gofer_server *s, const struct order *o, const int *
 int gofer_req_mount(struct gofer_request *r)
 {
 	const struct gofer_mount *q = (const void *)r->body;
-	struct order o = { ORDER_BIND, q->recursive };
+	struct order o = { ORDER_BIND, q->recursive, false };
 	struct gofer_node *source, *target;
 	struct statx sx;
 	int err, tree = -1;
@@ -191,6 +197,8 @@ int gofer_req_mount(struct gofer_request *r)
 		return -EPERM;
 	if ((source->type == S_IFDIR) != (target->type == S_IFDIR) || source->type == S_IFLNK)
 		return -ENOTDIR;
+	/* The new mount is reached by target's rights. */
+	o.readonly = gofer_node_flags(r->s, source) & GOFER_ATTACH_RDONLY;
 	err = give_order(r->s, &o, (int[]){ source->fd, target->fd }, 2, &tree);
 	if (err == 0)
 		err = gofer_stat(tree, &sx);
@@ -207,7 +215,7 @@ int gofer_req_unmount(struct gofer_request *r)
 {
 	const struct gofer_fid *q = (const void *)r->body;
 	const struct gofer_node *n = gofer_node_peek(r->s, q->fid);
-	struct order o = { ORDER_UNMOUNT, false };
+	struct order o = { ORDER_UNMOUNT, false, false };
 	int err;
 
 	if (!n)

@@ -319,7 +319,7 @@ static int bind_locked(struct vfs_ctx *c, const struct path *old, const struct p
 		err = mount_attach_tree(m, p, gone);
 	if (err < 0)
 		mount_tree_discard(m, gone);
-	else if (mount_shared(p->mnt) && p->mnt->sb->ops->bind_outside)
+	else if (mount_shared(p->mnt) && p->mnt->group == p->mnt->sb->outside_group)
 		*out = mount_get(m);
 	return err;
 }

@@ -31,6 +31,8 @@ void mount_share(struct mount *m)
 {
 	if (m->group == 0)
 		m->group = atomic_fetch_add_explicit(&next_group, 1, memory_order_relaxed);
+	if (m->sb->outside_group == 0 && m->sb->ops->bind_outside)
+		m->sb->outside_group = m->group;
 	m->unbindable = false;
 }
 

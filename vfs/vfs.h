@@ -177,6 +177,7 @@ struct super {
 	struct user_ns *user_ns;
 	void *priv;               /* the file system's own */
 	char *source;             /* /proc/mounts' first field; owned */
+	unsigned int outside_group; /* (mounts' n) with bind_outside(): the peer group that first shared it, the host's */
 };
 
 struct fs_type {

@@ -30,7 +30,7 @@ becomes() {
 mkdir -p "$T"/b/rootfs/{bin,dev,proc,sys,rslave,rshared,rprivate} "$T/other/d"
 echo late > "$T/other/flag"
 cp "$BUSYBOX" "$T/b/rootfs/bin/busybox"
-for n in sh ls cat sleep mount umount; do ln -s busybox "$T/b/rootfs/bin/$n"; done
+for n in sh ls cat sleep mount umount unshare; do ln -s busybox "$T/b/rootfs/bin/$n"; done
 for k in rslave rshared rprivate; do
 	mkdir -p "$T/$k/sub"
 	mount --bind "$T/$k" "$T/$k" && mount --make-shared "$T/$k"
@@ -43,7 +43,7 @@ c = json.load(open(T + "/b/config.json"))
 c["process"]["terminal"] = False
 c["process"]["args"] = ["sleep", "1000"]
 for s in "bounding", "effective", "permitted":
-    c["process"]["capabilities"][s].append("CAP_SYS_ADMIN")
+    c["process"]["capabilities"][s] += ["CAP_SYS_ADMIN", "CAP_SETFCAP"]
 for k in "rslave", "rshared", "rprivate":
     c["mounts"].append({"destination": "/" + k, "type": "bind", "source": T + "/" + k, "options": ["rbind", k]})
 json.dump(c, open(T + "/b/config.json", "w"))
@@ -71,6 +71,15 @@ for k in rslave rshared rprivate; do
 	is "$k: umount inside" "$(x umount "/$k/inner" 2>&1; x ls "/$k/inner")" ""
 done
 is "rshared: gone on the host" "$(ls "$T/rshared/inner")" ""
+# Who makes it shared anew, in a user namespace of its own or not, has no peers on the host.
+anew() { # NAME, UNSHARE'S OPTIONS, COMMAND
+	x unshare "$2" sh -c "$3; mount --bind /bin /rshared/inner; ls /rshared/inner/busybox; sleep 3" > "$T/anew" 2>&1 &
+	becomes "$1: bound" "cat $T/anew" /rshared/inner/busybox
+	is "$1: the host doesn't see it" "$(ls "$T/rshared/inner")" ""
+	wait $!
+}
+anew "a user namespace" -Urm "mount --make-rshared /"
+anew "shared anew" -m "mount --make-private /rshared; mount --make-shared /rshared"
 for k in rslave rshared rprivate; do
 	becomes "$k: the host may unmount" "umount $T/$k/sub && echo done" done
 	becomes "$k: it is gone" "x ls /$k/sub" ""
