@@ -259,6 +259,7 @@ static void child_ended(struct watch *w, pid_t pid, int status)
 /* Kill and reap the children, then end.  The Sentry is its pid namespace's init: it takes all along. */
 _Noreturn static void finish(struct watch *w, int code)
 {
+	pid_t ours[2];
 	int status;
 
 	/* One that has gone before tells how. */
@@ -268,8 +269,12 @@ _Noreturn static void finish(struct watch *w, int code)
 		kill(w->sentry, SIGKILL);
 	if (w->gofer > 0)
 		kill(w->gofer, SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	ours[0] = w->sentry;
+	ours[1] = w->gofer;
+	/* Not for all: orphans of who joined our pid namespace are ours too, and end with it. */
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		while (ours[i] > 0 && waitpid(ours[i], NULL, 0) < 0 && errno == EINTR)
+			;
 	_exit(code);
 }
 

@@ -166,6 +166,19 @@ done
 until_true empty_list && ok || bad "kill -9 of run at any moment: list: $($R list -q)"
 clean "kill -9 of run at any moment"
 
+# ---- what others have left in the container's pid namespace ends with it
+if nsenter -V > /dev/null 2>&1; then
+	$R run -d -b "$T/sleep" $L-o < /dev/null > /dev/null 2>&1
+	nsenter -t "$(member $L-o monitor)" -p sh -c 'exec > /dev/null 2>&1; setsid sleep 1000 & echo' < /dev/null
+	orphan=$(pgrep -P "$(member $L-o monitor)" -x sleep)
+	[ -n "$orphan" ] && ok || bad "orphan: none was made"
+	$R kill $L-o KILL
+	until_true stopped $L-o && ok || bad "orphan: the container does not end"
+	until_true gone "$orphan" && ok || bad "orphan: it stays"
+	kill -9 $orphan 2>/dev/null
+	$R delete --force $L-o
+fi
+
 # ---- --log
 [ "$($R --log "$T/none/log" list 2>&1 | wc -l)" = 1 ] && ok || bad "--log in a missing directory: one line"
 $R --log "$T/log" --log-format=json start nothing 2>/dev/null
