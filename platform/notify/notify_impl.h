@@ -154,6 +154,7 @@ struct notify {
 	struct plat_thread *zygote;
 	struct fpstate_info fpstate;
 	uint64_t patched_entry; /* in the stub's text */
+	bool rdtscp; /* (c) stub_const's */
 	void (*lost)(void); /* plat_config.lost */
 };
 extern struct notify notify;
@@ -297,5 +298,9 @@ void notify_send(uint64_t id, long value, int error);
 /* The same (value 0) for a thread that nobody waits for: after the doorbells that are ringing now. */
 void notify_send_later(uint64_t id);
 void notify_farewells_send(void);
+/* notify_send(id, 0, 0) to a thread that rang on this CPU of the host's (hostile: a hint). */
+void notify_send_to(uint64_t id, uint32_t cpu);
+/* Whether wake-ups of both ends are synchronous: the woken runs on the waker's CPU.  0, or as ioctl(2). */
+long notify_listener_sync(bool on);
 /* The thread whose number was not known yet is host thread tid, if that can be; it is so once. */
 bool notify_thread_arrived(struct plat_thread *pt, pid_t tid);

@@ -36,6 +36,12 @@
 static atomic_uint abort_wanted;
 static atomic_int receiver_tid;
 
+long notify_listener_sync(bool on)
+{
+	return host_ioctl(notify.listener, SECCOMP_IOW(4, uint64_t) /* SET_FLAGS */,
+			  (void *)(uintptr_t)on /* SYNC_WAKE_UP */);
+}
+
 /* ---- answering -------------------------------------------------------------------------------- */
 
 void notify_send(uint64_t id, long value, int error)
@@ -44,6 +50,25 @@ void notify_send(uint64_t id, long value, int error)
 
 	/* ENOENT: interrupted or dead; it comes back if it lives. */
 	(void)host_ioctl(notify.listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
+}
+
+/*
+ * The synchronous wake-up would draw a thread that rang elsewhere, while we were busy, to our CPU; there it
+ * waits for whoever runs next, and its own CPU is idle until a tick of the host's notices.
+ */
+void notify_send_to(uint64_t id, uint32_t cpu)
+{
+	unsigned int here = cpu;
+
+	if (notify.rdtscp)
+		(void)__builtin_ia32_rdtscp(&here);
+	if (cpu == here) {
+		notify_send(id, 0, 0);
+		return;
+	}
+	notify_listener_sync(false);
+	notify_send(id, 0, 0);
+	notify_listener_sync(true);
 }
 
 /*

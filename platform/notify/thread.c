@@ -112,7 +112,7 @@ static uint64_t publish_locked(struct plat_thread *pt)
 static void let_go(struct stub_slot *slot, uint64_t id)
 {
 	if (id) {
-		notify_send(id, 0, 0);
+		notify_send_to(id, __atomic_load_n(&slot->cpu, __ATOMIC_RELAXED));
 		return;
 	}
 	/* Either we see that it sleeps, or it sees the reply (await_reply() in the stub). */

@@ -13,6 +13,7 @@
  */
 #include "platform/notify/notify_impl.h"
 
+#include <cpuid.h>
 #include <elf.h>
 #include <errno.h>
 #include <linux/audit.h>
@@ -176,11 +177,19 @@ static bool clock_is_fast(void)
 	return false;
 }
 
+static bool cpu_has_rdtscp(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && (edx & 1u << 27 /* RDTSCP: Intel's manual, CPUID */);
+}
+
 static int text_make(const struct plat_config *c, bool fsgsbase)
 {
 	size_t size = (size_t)(stub_blob_end - stub_blob);
 	struct stub_const consts = {
 		.fsgsbase = fsgsbase, .huge_pages = c->huge_pages, .patch = notify_patch_interval(),
+		.rdtscp = notify.rdtscp,
 	};
 	int fd = host_memfd_create("runsc-c-stub", MFD_ALLOW_SEALING);
 
@@ -264,8 +273,7 @@ static void frame_fpstate(pid_t pid, uint64_t addr)
 
 static int listener_setup(void)
 {
-	long err = host_ioctl(notify.listener, SECCOMP_IOW(4, uint64_t) /* SET_FLAGS */,
-			      (void *)1 /* SYNC_WAKE_UP */);
+	long err = notify_listener_sync(true);
 
 	if (err < 0)
 		log_info("no synchronous doorbell on this kernel (%ld): system calls will be slow", err);
@@ -311,6 +319,7 @@ int notify_init(const struct plat_config *c)
 	plan.channel_fd = notify.zygote_mm->memfd;
 	plan.process_fd = notify.zygote_mm->process_fd;
 	plan.zygote = (struct stub_zygote *)(notify.zygote_mm->channel + STUB_ZYGOTE);
+	notify.rdtscp = cpu_has_rdtscp();
 	plan.text_fd = text_make(c, plan.fsgsbase);
 	if (plan.text_fd < 0)
 		return plan.text_fd;

@@ -223,6 +223,7 @@ struct stub_slot {
 	uint32_t compat;
 	uint32_t window_count;
 	uint32_t sleeps; /* the stub waits, or is about to, by futex on reply_seq */
+	uint32_t cpu;    /* that the doorbell was rung on (a hint) */
 	int64_t done; /* STUB_DONE: calls made, or clone's result */
 	struct stub_regs regs; /* both ways */
 	struct stub_window windows[STUB_WINDOWS_MAX];
@@ -298,6 +299,7 @@ struct stub_const {
 	 * signal that the stub answers alone is reported (STUB_SITE).
 	 */
 	uint32_t patch;
+	uint32_t rdtscp; /* the instruction is there, and gives the host's CPU */
 };
 
 /* A thread's own data, at the end of its area. */

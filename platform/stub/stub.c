@@ -170,6 +170,8 @@ static void await_reply(const struct stub_thread *t, volatile struct stub_slot *
 	if (ring && spin_for_reply(s, seq, &ring))
 		return;
 	while (ring && __atomic_load_n(word, __ATOMIC_ACQUIRE) != seq) {
+		if (stub_const()->rdtscp)
+			(void)__builtin_ia32_rdtscp((unsigned int *)(uintptr_t)&s->cpu);
 		r = stub_call(STUB_DOORBELL, STUB_RING, t->cookie, 0);
 		if (r == -ENOSYS_ && !is_answered_soon(word, seq))
 			stub_die(0); /* the Sentry is gone */
