@@ -167,14 +167,18 @@ unit-run:
 	$(Q)tests/run-unit $(UNITBINS)
 
 # Each fuzzer for FUZZ_SECONDS, from tests/fuzz/corpus/NAME.tar.xz if there is one; what it finds interesting stays in build/fuzz/corpus/NAME.
+# Measured: libFuzzer's entropic schedule takes half the time at 2,000 inputs of a corpus, ASan's stacks, fills and hooks of memcmp a third of the rest.
+# (A finding is run again without these options: then ASan says where the memory came from.)
 FUZZ_SECONDS ?= 10
+FUZZ_FLAGS   ?= -entropic=0 -detect_leaks=0 -reload=0
+FUZZ_ASAN    ?= malloc_context_size=0:quarantine_size_mb=1:thread_local_quarantine_size_kb=64:max_malloc_fill_size=0:allocator_release_to_os_interval_ms=-1:intercept_memcmp=0
 .PHONY: fuzz-run
 fuzz:
 	$(Q)$(MAKE) --no-print-directory MODE=fuzz CC=clang fuzz-run
 fuzz-run: $(FUZZBINS)
 	$(Q)for f in $(FUZZBINS); do c=$(CURDIR)/build/fuzz/corpus/$${f##*/}; mkdir -p $$c; \
 		[ ! -e tests/fuzz/corpus/$${f##*/}.tar.xz ] || tar -C $$c -xJf tests/fuzz/corpus/$${f##*/}.tar.xz; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -close_fd_mask=3 -artifact_prefix=$$c. $$c \
+		ASAN_OPTIONS=$(FUZZ_ASAN) $$f $(FUZZ_FLAGS) -max_total_time=$(FUZZ_SECONDS) -close_fd_mask=3 -artifact_prefix=$$c. $$c \
 			>$$c.log 2>&1 || { tail -40 $$c.log; exit 1; }; \
 		tail -1 $$c.log | sed "s,^,$${f##*/}: ,"; \
 	done
