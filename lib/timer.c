@@ -14,7 +14,8 @@
  * compared from then on.
  *
  * Descriptors are registered under a number that is never used again, and looked up by it: events
- * that were fetched before hostfd_fini() find nothing.  They are one-shot, level-triggered, so the
+ * that were fetched before hostfd_fini() find nothing.  They are one-shot, level-triggered (or edges, when
+ * EPOLLET was asked for: of these every one comes until hostfd_watch() asks for something else), so the
  * kernel itself disarms them; EPOLLHUP and EPOLLERR, which can't be masked, come once at most to a
  * descriptor that nobody watches.
  *
@@ -207,7 +208,8 @@ static int64_t timers_run_locked(void) REQUIRES(events.latch)
 
 static int hostfd_ctl(const struct hostfd *h, int op, uint32_t mask)
 {
-	struct epoll_event ev = { .events = mask | EPOLLONESHOT, .data.u64 = h->id };
+	uint32_t once = mask & EPOLLET ? 0 : (uint32_t)EPOLLONESHOT;
+	struct epoll_event ev = { .events = mask | once, .data.u64 = h->id };
 
 	return epoll_ctl(events.epfd, op, h->fd, &ev) < 0 ? -errno : 0;
 }
@@ -262,7 +264,8 @@ static void hostfd_run_locked(uint64_t id, uint32_t got) REQUIRES(events.latch)
 	got &= h->events | EPOLLERR | EPOLLHUP;
 	if (!h->events || !got)
 		return;
-	h->events = 0;
+	if (!(h->events & EPOLLET))
+		h->events = 0;
 	events.running = h;
 	latch_unlock(&events.latch);
 	h->fn(h, got);

@@ -50,7 +50,8 @@ struct hostfd {
 int hostfd_init(struct hostfd *h, int fd, hostfd_fn *fn) must_check;
 /*
  * Ask for events once, instead of what was asked for before: after fn was called with some of them
- * all must be asked for again.  EPOLLERR and EPOLLHUP are always included; 0 asks for nothing.
+ * all must be asked for again.  With EPOLLET they are asked for until further notice, and come at each
+ * change (at once, if true already).  EPOLLERR and EPOLLHUP are always included; 0 asks for nothing.
  * From any thread, from fn and under latches too.
  */
 void hostfd_watch(struct hostfd *h, uint32_t events);

@@ -396,6 +396,16 @@ static inline int host_bind(int fd, const void *addr, socklen_t size)
 	return (int)host_call(SYS_bind, fd, addr, size);
 }
 
+static inline int host_getsockname(int fd, void *addr, socklen_t *size)
+{
+	return (int)host_call(SYS_getsockname, fd, addr, size);
+}
+
+static inline int host_getpeername(int fd, void *addr, socklen_t *size)
+{
+	return (int)host_call(SYS_getpeername, fd, addr, size);
+}
+
 static inline int host_listen(int fd, int backlog)
 {
 	return (int)host_call(SYS_listen, fd, backlog, 0);

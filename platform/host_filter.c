@@ -17,7 +17,7 @@
 
 #include "platform/host.h"
 
-#define INSNS_PER_RULE 15
+#define INSNS_PER_RULE (3 + 6 * HOST_CONDITIONS)
 #define ARG_LOW(i)     (offsetof(struct seccomp_data, args) + (size_t)(i) * 8)
 #define ARG_HIGH(i)    (ARG_LOW(i) + 4)
 #define X32_BIT        0x40000000u
@@ -71,21 +71,24 @@ static void emit_condition(struct program *p, const struct host_condition *c, un
 /* Entered and left with the call's number in A. */
 static void emit_rule(struct program *p, const struct host_rule *r)
 {
-	unsigned int first = condition_size(&r->conditions[0]);
-	unsigned int second = condition_size(&r->conditions[1]);
+	unsigned int left = 0;
 	unsigned int action = r->error == 0 ? SECCOMP_RET_ALLOW :
 			      r->error == HOST_RULE_NOTIFY ?
 					    SECCOMP_RET_USER_NOTIF :
 					    SECCOMP_RET_ERRNO | (unsigned int)r->error;
 
-	if (first + second == 0) {
+	for (size_t i = 0; i < HOST_CONDITIONS; i++)
+		left += condition_size(&r->conditions[i]);
+	if (left == 0) {
 		emit(p, BPF_JMP | BPF_JEQ | BPF_K, r->nr, 0, 1);
 		emit_return(p, action);
 		return;
 	}
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, r->nr, 0, first + second + 2);
-	emit_condition(p, &r->conditions[0], second + 1);
-	emit_condition(p, &r->conditions[1], 1);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, r->nr, 0, left + 2);
+	for (size_t i = 0; i < HOST_CONDITIONS; i++) {
+		left -= condition_size(&r->conditions[i]);
+		emit_condition(p, &r->conditions[i], left + 1);
+	}
 	emit_return(p, action);
 	emit_load(p, offsetof(struct seccomp_data, nr));
 }

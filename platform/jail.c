@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* jail.c: the Sentry's seccomp filter, made of platform/host_sentry.tbl.  See jail.h. */
+/* jail.c: the Sentry's seccomp filter, made of platform/host_sentry.tbl (and host_network.tbl).  See jail.h. */
 #include "platform/jail.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 
 #include "platform/host_filter.h"
+#include "platform/host_network_options.h"
 
 static atomic_int bell = -1;
 
@@ -18,18 +20,65 @@ int jail_bell_take(void)
 	return atomic_exchange_explicit(&bell, -1, memory_order_relaxed);
 }
 
-int jail_sentry_filter(int proc_fd, int log_fd, bool with_ptrace)
+/* What only some need, behind the rules that all have.  How many. */
+static size_t jail_add_ptrace(struct host_rule *rules)
 {
-	struct host_rule rules[] = {
-#include "platform/host_sentry.tbl"
-		{ JAIL_BELL, HOST_RULE_NOTIFY, { { 0, 0, 0 }, { 0, 0, 0 } } },
+	const struct host_rule more[] = {
 		HOST_CALL(ptrace, "the ptrace platform: drive stubs")
 		HOST_CALL(wait4, "the ptrace platform: their stops")
 	};
-	size_t count = ARRAY_SIZE(rules) - (with_ptrace ? 0 : 2);
 
+	memcpy(rules, more, sizeof(more));
+	return ARRAY_SIZE(more);
+}
+
+#define S HOST_OPTION_SET
+#define G HOST_OPTION_GET
+static const struct host_option options[] = {
+#define HOST_OPTION(level, name, access) { level, name, access },
+#include "platform/host_network_options.tbl"
+#undef HOST_OPTION
+};
+#undef S
+#undef G
+
+static size_t jail_add_network(struct host_rule *rules)
+{
+	const struct host_rule more[] = {
+#include "platform/host_network.tbl"
+	};
+	size_t n = ARRAY_SIZE(more);
+
+	memcpy(rules, more, sizeof(more));
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		struct host_rule r = { .conditions = { { 1, ~0u, (uint32_t)options[i].level },
+						       { 2, ~0u, (uint32_t)options[i].name } } };
+
+		r.nr = SYS_setsockopt;
+		if (options[i].access & HOST_OPTION_SET)
+			rules[n++] = r;
+		r.nr = SYS_getsockopt;
+		if (options[i].access & HOST_OPTION_GET)
+			rules[n++] = r;
+	}
+	return n;
+}
+
+int jail_sentry_filter(int proc_fd, int log_fd, unsigned int flags)
+{
+	const struct host_rule always[] = {
+#include "platform/host_sentry.tbl"
+		{ JAIL_BELL, HOST_RULE_NOTIFY, { HOST_ANY_, HOST_ANY_, HOST_ANY_ } },
+	};
+	static struct host_rule rules[HOST_RULES_MAX]; /* start-up is single-threaded */
+	size_t count = ARRAY_SIZE(always);
 	int err;
 
+	memcpy(rules, always, sizeof(always));
+	if (flags & JAIL_PTRACE)
+		count += jail_add_ptrace(rules + count);
+	if (flags & JAIL_HOST_NETWORK)
+		count += jail_add_network(rules + count);
 	host_filter_explain("sentry", log_fd);
 	err = host_filter_install(rules, count, HOST_FILTER_ALL_THREADS | HOST_FILTER_LISTENER);
 	if (err >= 0) {

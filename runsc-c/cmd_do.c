@@ -4,7 +4,8 @@
  * sees the host's files, and what it writes stays in memory and is gone at the end.  Works for
  * ordinary users too; in the sandbox the program is root either way, with what that is worth there.
  *
- * Its network is loopback, unless --netns names one or --net=user makes one (user_net.h).
+ * Its network is loopback, unless --netns names one, --net=user makes one (user_net.h) or the global flag --network=host
+ * leaves it in the caller's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -158,7 +159,15 @@ static void add_resolv_conf(json_t *mounts, char path[static PATH_MAX], struct e
 						"bind", "source", path, "options", "rbind", "ro"));
 }
 
-static json_t *make_config(char **args, char resolv_conf[static PATH_MAX], struct err *e)
+/* Stay in the caller's network namespace. */
+static void leave_netns(json_t *namespaces)
+{
+	for (size_t i = json_array_size(namespaces); i-- > 0;)
+		if (strcmp(json_string_value(json_object_get(json_array_get(namespaces, i), "type")), "network") == 0)
+			json_array_remove(namespaces, i);
+}
+
+static json_t *make_config(char **args, bool host_network, char resolv_conf[static PATH_MAX], struct err *e)
 {
 	json_t *o = default_spec(), *l = json_object_get(o, "linux");
 	char host[65] = "sandbox";
@@ -173,6 +182,8 @@ static json_t *make_config(char **args, char resolv_conf[static PATH_MAX], struc
 	resolv_conf[0] = 0;
 	if (f.net != NULL && strcmp(f.net, "user") == 0)
 		add_resolv_conf(json_object_get(o, "mounts"), resolv_conf, e);
+	if (host_network && f.netns == NULL)
+		leave_netns(json_object_get(l, "namespaces"));
 	if (f.netns != NULL)
 		join_netns(json_object_get(l, "namespaces"), e);
 	json_object_del(l, "maskedPaths");
@@ -216,7 +227,7 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 		return err_set(e, EINVAL, "--net and --netns exclude each other");
 	mine.overlay = OVERLAY_MEMORY;
 	snprintf(id, sizeof(id), "do-%d-%lx", getpid(), (unsigned long)time(NULL) & 0xffffff);
-	doc = make_config(argv + first, resolv_conf, e);
+	doc = make_config(argv + first, g->network == NETWORK_HOST, resolv_conf, e);
 	if (!err_is(e))
 		oci_spec_parse(doc, "do", "/", id, 0, &spec, e);
 	json_decref(doc);

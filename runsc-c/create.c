@@ -122,7 +122,7 @@ int creation_make(struct creation *c, const struct globals *g, const struct crea
 	if (preserve < 0)
 		return preserve;
 	console_block_signals();
-	if (network_check(g, spec, e) < 0 || check_console(f, p->terminal, attached, e) < 0 ||
+	if (network_choose(g, spec, &c->launch.host_network, e) < 0 || check_console(f, p->terminal, attached, e) < 0 ||
 	    (p->terminal && console_open(&c->console, p->rows, p->columns, e) < 0) ||
 	    creation_collect_fds(p, c->console.slave, preserve, &c->fds, &c->launch.fd_count, e) < 0)
 		goto fini;

@@ -153,6 +153,7 @@ static int start_monitor(struct start *s, struct err *e)
 		.control = l->control, .listen = s->listen, .gofer_conn = s->gofer[1], .log = s->log,
 		.exe = s->exe, .notify = l->notify, .joined = l->sandbox != NULL,
 		.console = l->spec->container->process->terminal ? l->fds[0] : -1,
+		.host_network = l->host_network,
 	};
 	int into = cgroup_clone_fd(&l->cgroup);
 	int own = -1; /* our pid namespace, while another is our children's */
@@ -361,7 +362,7 @@ static int boot_sentry(struct launch *l, struct err *e)
 		.sandbox_id = id, .platform = l->g->platform, .platform_forced = l->g->platform_forced,
 		.pollers = l->spec->container->cpu_quota_us ? 0 : l->g->pollers,
 		.patch = !l->g->no_patch, .patch_after = (unsigned int)l->g->patch_after,
-		.network = l->g->network, .strace = l->g->strace, .rootless = l->g->rootless,
+		.network = l->host_network ? NETWORK_HOST : l->g->network, .strace = l->g->strace, .rootless = l->g->rootless,
 		.log_level = l->g->debug ? LOG_DEBUG : LOG_INFO, .log_format = LOG_TEXT,
 		.cpu_count = l->spec->container->cpu_count, .memory_size = memory_size(l),
 		.oom_score_adj = stub_oom_score_adj(l),
@@ -474,6 +475,7 @@ static int fill_state(struct launch *l, struct err *e)
 	s->cgroup = cgroup_to_json(&l->cgroup);
 	fill_hooks(s, spec);
 	s->rootless = l->g->rootless;
+	s->host_network = l->host_network;
 	if (spec->namespaces[OCI_NS_NETWORK].path != NULL)
 		s->net_path = mem_strdup(spec->namespaces[OCI_NS_NETWORK].path);
 	if (l->sandbox != NULL) {
@@ -530,6 +532,25 @@ static int start_all(struct start *s, struct err *e)
 	return state_save(l->state, e);
 }
 
+/*
+ * Whether host calls for sockets are allowed is decided when a Sentry starts, and they are made in the network
+ * namespace that it is in: who joins one later has the host's network by sharing that of its first container.
+ */
+static int check_pod_network(struct launch *l, struct err *e)
+{
+	bool shares = l->spec->container->ns[NS_NET] != NS_NEW;
+
+	if (l->sandbox == NULL)
+		l->spec->container->host_network = l->host_network;
+	else if (l->host_network && l->spec->namespaces[OCI_NS_NETWORK].present && l->g->network != NETWORK_HOST &&
+		 !(l->sandbox->host_network && shares))
+		return err_set(e, ENOTSUP, "config.json: linux.namespaces: the host's network namespace can't be given to a "
+			       "container that shares the sandbox of \"%s\", which has a network of its own", l->sandbox->id);
+	else
+		l->host_network = l->sandbox->host_network && shares;
+	return 0;
+}
+
 int launch_create(struct launch *l, struct err *e)
 {
 	struct start s = { l, -1, { -1, -1 }, -1, -1, -1, -1 };
@@ -537,13 +558,14 @@ int launch_create(struct launch *l, struct err *e)
 	bool systemd = l->g->systemd_cgroup;
 
 	l->state = l->sandbox = NULL;
+	l->spec->container->host_network = false;
 	l->monitor = 0;
 	l->sync = l->control = -1;
 	l->notify = (struct notify){ -1, -1 };
 	memset(&l->cgroup, 0, sizeof(l->cgroup));
 	l->spec->container->root_overlay = l->g->overlay;
 	if (attach_describe(l->spec, e) < 0 || fill_hostname(l->spec, e) < 0 ||
-	    pod_find(l->g->root, l->spec, &l->sandbox, e) < 0 ||
+	    pod_find(l->g->root, l->spec, &l->sandbox, e) < 0 || check_pod_network(l, e) < 0 ||
 	    state_create(l->g->root, l->spec->container->id, attached, &l->state, e) < 0) {
 		state_free(l->sandbox);
 		l->sandbox = NULL;

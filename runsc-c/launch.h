@@ -28,6 +28,7 @@ struct launch {
 	struct oci_spec *spec;  /* borrowed */
 	const int *fds;         /* the container's 0, 1, 2, …; borrowed */
 	size_t fd_count;
+	bool host_network;      /* network_choose() */
 	bool collect;           /* if we are killed, launch_collect() removes what is left */
 	/* filled by launch_create() */
 	struct state *state;    /* locked */

@@ -51,7 +51,8 @@ static const struct flag global_flags[] = {
 	{ "debug", FLAG_BOOL, &globals.debug, "log more" },
 	{ "debug-log", FLAG_STRING, &globals.debug_log, "log of Sentry, Gofer and monitor; %ID% becomes the id" },
 	{ "platform", FLAG_STRING, &globals.platform_name, "notify (default) or ptrace" },
-	{ "network", FLAG_STRING, &globals.network_name, "sandbox (default) or none" },
+	{ "network", FLAG_STRING, &globals.network_name, "sandbox: a stack of its own; host: sockets of the host; none: loopback; default: sandbox, or host for "
+	  "containers in the network namespace of the caller" },
 	{ "overlay", FLAG_STRING, &globals.overlay_name, "where writes to the root go: none (the bundle) or memory" },
 	{ "no-patch", FLAG_BOOL, &globals.no_patch, "leave call sites alone: every system call is a signal" },
 	{ "patch-after", FLAG_INT, &globals.patch_after, "patch a call site at its N-th call (0: when it pays)" },
@@ -186,10 +187,6 @@ static int decode_globals(struct globals *g, struct err *e)
 	int poll = choose("pollers", g->pollers_name ? g->pollers_name : "off", pollers, e);
 	int format = choose("log-format", g->log_format ? g->log_format : "text", formats, e);
 
-	if (!err_is(e) && network == NETWORK_HOST)
-		err_set(e, EOPNOTSUPP, "--network=host: the host's own sockets are not given to sandboxes yet; "
-			"\"sandbox\" takes the interfaces of the container's network namespace, \"none\" is "
-			"loopback only");
 	if (err_is(e))
 		return e->error;
 	(void)format;
@@ -197,6 +194,7 @@ static int decode_globals(struct globals *g, struct err *e)
 	g->pollers = (unsigned int)poll;
 	g->platform_forced = g->platform_name != NULL;
 	g->network = (enum network_choice)network;
+	g->network_given = g->network_name != NULL;
 	g->overlay = (enum overlay_choice)overlay;
 	g->rootless = rootless == 1 || (rootless == 2 && (geteuid() != 0 || in_user_namespace()));
 	g->systemd_cgroup = g->systemd_cgroup || manager == 1;

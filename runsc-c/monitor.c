@@ -14,6 +14,9 @@
  * the server (127.0.0.11) listens in the network namespace that this process is in.  A byte on the
  * "dial" socket asks for one TCP connection to it, and to nothing else.
  *
+ * With --network=host it binds sockets to ports that take a capability instead, if the container has CAP_NET_BIND_SERVICE
+ * in its bounding set: the Sentry has no capability, and whether the program has it is for the Sentry to say.
+ *
  * What it reads from the sandbox is JSON replies, of which it takes one number.  As it has the host's
  * namespaces, it waits behind a filter that lets it do little more than that
  * (platform/host_monitor.tbl).
@@ -216,7 +219,7 @@ static pid_t start_sentry(struct monitor *m, int null, int *pidfd, struct err *e
 	struct spawn s = {
 		.staging = m->state_path, .argv = argv, .exe_fd = m->exe, .fds = fds,
 		.fd_count = ARRAY_SIZE(fds), .nobody = true, .deep_stack_hole = true,
-		.new_net = !(net->present && net->path == NULL),
+		.new_net = !m->host_network && !(net->present && net->path == NULL),
 	};
 
 	return spawn_jailed(&s, m->sync, pidfd, e);
@@ -311,6 +314,45 @@ static void offer_dialer(struct watch *w)
 	host_close_fd(&w->m->dialer);
 }
 
+static bool may_bind(const struct monitor *m)
+{
+	return m->host_network && !m->joined &&
+	       (m->spec->container->process->cap_bounding & (UINT64_C(1) << CAP_NET_BIND_SERVICE));
+}
+
+/* A socket of the Sentry's own making, so of AF_INET or AF_INET6; other families refuse such an address. */
+static int bind_for(const struct net_bind_request *q, size_t size, int fd)
+{
+	struct sockaddr_in in;
+
+	if (size != sizeof(*q) || q->size > sizeof(q->addr) || q->size < sizeof(in))
+		return -EINVAL;
+	memcpy(&in, q->addr, sizeof(in));
+	if ((in.sin_family != AF_INET && in.sin_family != AF_INET6) || in.sin_port == 0)
+		return -EINVAL;
+	return host_bind(fd, q->addr, q->size);
+}
+
+static void on_bind(struct watch *w)
+{
+	struct net_bind_request q = { .seq = 0 };
+	struct net_bind_reply r;
+	size_t count = 1;
+	int fd = -1;
+	ssize_t n = host_recv_fds(w->m->dial, &q, sizeof(q), &fd, &count, MSG_DONTWAIT);
+
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	if (n <= 0 || count != 1) {
+		host_close_fd(&w->m->dial);
+		return;
+	}
+	r.seq = q.seq;
+	r.error = bind_for(&q, (size_t)n, fd);
+	host_close(fd);
+	(void)!host_write(w->m->dial, &r, sizeof(r));
+}
+
 /* One connection, begun, for each byte; no descriptor with the answer: there is none to be had. */
 static void on_dial(struct watch *w)
 {
@@ -320,6 +362,10 @@ static void on_dial(struct watch *w)
 	struct iovec iov = { &byte, 1 };
 	int fd, err;
 
+	if (w->m->host_network) {
+		on_bind(w);
+		return;
+	}
 	if (host_read(w->m->dial, &byte, 1) != 1) {
 		host_close_fd(&w->m->dial);
 		return;
@@ -417,8 +463,10 @@ static void open_dialer(struct monitor *m)
 {
 	int ends[2] = { -1, -1 };
 
-	if (m->spec->namespaces[OCI_NS_NETWORK].present && m->g->network == NETWORK_SANDBOX &&
-	    host_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+	bool wanted = m->host_network ? may_bind(m) : m->spec->namespaces[OCI_NS_NETWORK].present &&
+							 m->g->network == NETWORK_SANDBOX;
+
+	if (wanted && host_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
 		ends[0] = ends[1] = -1;
 	m->dial = ends[0];
 	m->dialer = ends[1];
@@ -451,16 +499,19 @@ static void close_others(struct monitor *m, int null, int pidfds[2])
 static int enter_jail(const struct watch *w)
 {
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct caps[2] = { { 1u << CAP_KILL, 1u << CAP_KILL, 0 }, { 0, 0, 0 } };
+	bool binds = may_bind(w->m);
+	uint32_t kept = 1u << CAP_KILL | (binds ? 1u << CAP_NET_BIND_SERVICE : 0);
+	struct __user_cap_data_struct caps[2] = { { kept, kept, 0 }, { 0, 0, 0 } };
 	pid_t sentry_pid = w->sentry, gofer_pid = w->gofer;
 	const struct host_rule rules[] = {
 #include "platform/host_monitor.tbl"
+		HOST_CALL(bind, "--network=host: the Sentry's sockets, to ports that take a capability")
 	};
 
 	if (syscall(SYS_capset, &h, caps) < 0)
 		return -errno;
 	host_filter_explain("monitor", w->m->log);
-	return host_filter_install(rules, ARRAY_SIZE(rules), 0);
+	return host_filter_install(rules, ARRAY_SIZE(rules) - !binds, 0);
 }
 
 /* Not getpid(), which is 1. */

@@ -28,12 +28,13 @@ struct monitor {
 	const char *state_path; /* the container's directory */
 	int state_dir;          /* the creator's, to connect by */
 	int signals;            /* control connection for signals; monitor_main() makes it */
-	int dial, dialer;       /* both ends: the Sentry asks on dialer for TCP to Docker's DNS server */
+	int dial, dialer;       /* both ends: the Sentry asks on dialer for TCP to Docker's DNS server, or for bind(2) */
 	int console;            /* the slave of process.terminal's pty, or -1 */
 	int sync, control, sentry_control, listen, gofer_conn, log, exe;
 	struct notify notify;   /* sd_notify(3) from inside; -1, -1: nobody asked */
 	struct attach *attached; /* filled by monitor_main(): what the Gofer serves */
 	size_t attached_count;
+	bool host_network;      /* the Sentry's sockets are those of our network namespace */
 	bool joined;            /* its Sentry is another container's: none is started (pod.h) */
 };
 

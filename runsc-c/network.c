@@ -36,6 +36,7 @@
 #include "sentry/control/control.h"
 
 #define LINKS_MAX     32
+#define LOOK_MAX      1024 /* interfaces of the host that are shown */
 #define VISIT_STACK   (256UL << 10)
 #define ADDRS_MAX     256 /* of one interface */
 #define ROUTES_MAX    4096
@@ -56,6 +57,7 @@ struct rtnl {
 	struct network_config *n;
 	char *buffer; /* DUMP_SIZE */
 	unsigned int filters; /* on_filter() has seen */
+	bool look; /* interfaces are shown, not taken over: more of them, of any kind */
 };
 
 struct request {
@@ -205,11 +207,11 @@ static int on_link(struct rtnl *r, struct nlmsghdr *h)
 	if (i == NULL || h->nlmsg_type != RTM_NEWLINK || tb[IFLA_IFNAME] == NULL)
 		return 0;
 	/* Tunnels that come with every namespace are of other types: nobody configures them. */
-	if (i->ifi_type != ARPHRD_ETHER && i->ifi_type != ARPHRD_LOOPBACK && i->ifi_type != ARPHRD_NONE)
+	if (!r->look && i->ifi_type != ARPHRD_ETHER && i->ifi_type != ARPHRD_LOOPBACK && i->ifi_type != ARPHRD_NONE)
 		return 0;
-	l = grow(&r->n->links, &r->n->link_count, sizeof(*l), LINKS_MAX);
+	l = grow(&r->n->links, &r->n->link_count, sizeof(*l), r->look ? LOOK_MAX : LINKS_MAX);
 	if (l == NULL)
-		return -E2BIG;
+		return r->look ? 0 : -E2BIG;
 	l->fd = -1;
 	l->name = mem_strdup(RTA_DATA(tb[IFLA_IFNAME]));
 	l->ifindex = (uint32_t)i->ifi_index;
@@ -700,19 +702,26 @@ static bool same_file(int a, int b)
 	return fstat(a, &x) < 0 || fstat(b, &y) < 0 || (x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
-int network_check(const struct globals *g, const struct oci_spec *spec, struct err *e)
+/* Is config.json's network namespace the one that we are in?  It is, too, when there is none in it. */
+static bool is_ours(const struct oci_namespace *ns)
 {
-	const char *path = spec->namespaces[OCI_NS_NETWORK].path;
 	struct stat own, theirs;
 
-	if (path == NULL || g->network != NETWORK_SANDBOX || stat("/proc/self/ns/net", &own) < 0 ||
-	    stat(path, &theirs) < 0)
+	if (!ns->present)
+		return true;
+	return ns->path != NULL && stat("/proc/self/ns/net", &own) == 0 && stat(ns->path, &theirs) == 0 &&
+	       own.st_dev == theirs.st_dev && own.st_ino == theirs.st_ino;
+}
+
+int network_choose(const struct globals *g, const struct oci_spec *spec, bool *host, struct err *e)
+{
+	const struct oci_namespace *ns = &spec->namespaces[OCI_NS_NETWORK];
+
+	*host = g->network == NETWORK_HOST || (!g->network_given && is_ours(ns));
+	if (g->network != NETWORK_SANDBOX || *host || ns->path == NULL || !is_ours(ns))
 		return 0;
-	if (own.st_dev != theirs.st_dev || own.st_ino != theirs.st_ino)
-		return 0;
-	return err_set(e, ENOTSUP, "config.json: linux.namespaces: network namespace \"%s\" is the host's: a sandbox "
-		       "has a network stack of its own and can't use the host's; give the container a network, or "
-		       "the runtime its flag --network=none for loopback only", path);
+	return err_set(e, ENOTSUP, "config.json: linux.namespaces: network namespace \"%s\" is the host's, and with "
+		       "--network=sandbox containers don't get the host's sockets", ns->path);
 }
 
 struct visit {
@@ -727,6 +736,21 @@ struct visit {
 static void visit_collect(struct visit *v)
 {
 	collect(v->n, v->e);
+}
+
+/* Only look. */
+static void visit_look(struct visit *v)
+{
+	struct rtnl r = { .n = v->n, .buffer = mem_alloc(DUMP_SIZE), .look = true };
+
+	r.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (r.fd < 0 || r.buffer == NULL)
+		err_errno(v->e, errno, "the host's network: netlink");
+	else
+		scrape(&r, v->e);
+	if (r.fd >= 0)
+		close(r.fd);
+	mem_free(r.buffer);
 }
 
 static void *visit_main(void *arg)
@@ -795,24 +819,28 @@ static int network_collect(const struct globals *g, struct state *s, struct netw
 	int own, theirs;
 
 	*out = NULL;
-	if (g->network != NETWORK_SANDBOX)
+	if (!s->host_network && g->network != NETWORK_SANDBOX)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", s->monitor.pid);
 	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	theirs = open(path, O_RDONLY | O_CLOEXEC);
 	if (own < 0 || theirs < 0) {
 		err_errno(e, errno, "the container's network namespace");
-	} else if (same_file(own, theirs)) {
+	} else if (same_file(own, theirs) && !s->host_network) {
 		log_warn("network: the container shares the network namespace of its creator: it gets "
 			 "loopback only");
-	} else if (record_namespace(s, theirs, e) < 0) {
+	} else if (!s->host_network && record_namespace(s, theirs, e) < 0) {
 		;
 	} else {
-		n = mem_new(struct network_config);
+		struct visit v = { .ns = theirs, .fn = s->host_network ? visit_look : visit_collect, .e = e };
+
+		v.n = n = mem_new(struct network_config);
 		if (n == NULL)
 			err_set(e, ENOMEM, "out of memory");
+		else if (same_file(own, theirs))
+			v.fn(&v);
 		else
-			visit(&(struct visit){ .ns = theirs, .fn = visit_collect, .n = n, .e = e });
+			visit(&v);
 	}
 	host_close_fd(&own);
 	host_close_fd(&theirs);
@@ -872,7 +900,7 @@ void network_release(const struct state *s)
 int network_start(const struct globals *g, struct state *s, int control, struct err *e)
 {
 	struct network_config *n = NULL;
-	int fds[LINKS_MAX + 2];
+	int fds[LINKS_MAX + 2]; /* host_network: none */
 	size_t count = 0;
 
 	/* In a pod the links are those of the container that the namespace was made for. */

@@ -15,8 +15,8 @@
  * Only one sandbox may answer in a namespace.  Its Sentry holds an abstract socket of a fixed name there,
  * which ends with it, however it ends: a second one finds the name taken and is refused.
  *
- * The namespace of the caller itself (--net=host) is never touched: a container that is to join it by path is refused,
- * one whose config.json leaves the network namespace out has loopback only.
+ * The namespace of the caller itself (docker run --net=host) is never touched: its sockets are made there by the Sentry itself
+ * (--network=host, sentry/socket/host_socket.h), and all that it is told is what interfaces, addresses and routes there are.
  */
 #pragma once
 
@@ -25,8 +25,11 @@
 #include "runsc-c/runsc.h"
 #include "runsc-c/state.h"
 
-/* Can the container have the network that its config.json names?  ENOTSUP: it is the caller's own. */
-int network_check(const struct globals *g, const struct oci_spec *spec, struct err *e);
+/*
+ * Are the container's sockets to be the host's?  By --network=host, or, without that flag, when its network namespace is
+ * the caller's.  An error: that is so by config.json, and --network=sandbox says no.
+ */
+int network_choose(const struct globals *g, const struct oci_spec *spec, bool *host, struct err *e);
 
 /*
  * Ask the Sentry behind the control connection to start the container s, with the network of the

@@ -24,6 +24,7 @@ struct globals {
 	enum platform_choice platform;
 	bool platform_forced;
 	enum network_choice network;
+	bool network_given; /* --network was: do not go by config.json */
 	enum overlay_choice overlay;
 	bool rootless; /* not the host's root, or --rootless=true: cgroups are optional */
 };

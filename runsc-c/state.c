@@ -142,6 +142,7 @@ static json_t *state_to_json(const struct state *s)
 	json_object_set_new(o, "gofer", proc_to_json(&s->gofer));
 	json_object_set_new(o, "attached", proc_to_json(&s->attached));
 	json_object_set_new(o, "shares_net", json_boolean(s->shares_net));
+	json_object_set_new(o, "host_network", json_boolean(s->host_network));
 	json_object_set(o, "cgroup", s->cgroup);
 	json_object_set(o, "annotations", s->annotations);
 	if (s->net_path != NULL) {
@@ -207,6 +208,7 @@ static void read_state(struct state *s)
 	s->status = parse_status(jsonw_string(&w, doc, "status", OPTIONAL));
 	s->rootless = jsonw_bool(&w, doc, "rootless", false);
 	s->shares_net = jsonw_bool(&w, doc, "shares_net", false);
+	s->host_network = jsonw_bool(&w, doc, "host_network", false);
 	s->monitor = proc_from_json(&w, doc, "monitor");
 	s->sentry = proc_from_json(&w, doc, "sentry");
 	s->gofer = proc_from_json(&w, doc, "gofer");

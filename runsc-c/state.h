@@ -47,6 +47,7 @@ struct state {
 	json_t *hooks;           /* config.json's later phases that have any (hooks_to_json()); may be NULL */
 	json_t *hook_process;    /* how startContainer hooks are run: a process of control.h; may be NULL */
 	bool rootless;
+	bool host_network;       /* its sockets are the host's (network_choose()) */
 	bool shares_net;         /* its network namespace is that of another of its Sentry */
 	char *net_path;          /* its network namespace, if config.json names one; may be NULL */
 	uint64_t net_inode;      /* ... and which that was when it started; 0: nothing was done there */

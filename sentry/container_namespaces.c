@@ -73,8 +73,10 @@ int container_namespaces_locked(struct container *k, const struct container_conf
 	}
 	if (!k->pid_ns || !ns->uts || !ns->net || !ns->ipc)
 		return -ENOMEM;
-	if (!net)
+	if (!net) {
 		ns->net->loopback_up = true;
+		ns->net->host = config->host_network;
+	}
 	if (!pid)
 		k->pid_ns->container = k;
 	ns->pid_for_children = pid_ns_get(k->pid_ns);

@@ -149,6 +149,7 @@ int sentry_main(int argc, char **argv)
 	enum platform_choice platform = PLATFORM_NOTIFY;
 	struct boot_config *b;
 	const char *why = "";
+	unsigned int jail;
 	int err;
 
 	(void)argc, (void)argv;
@@ -168,7 +169,8 @@ int sentry_main(int argc, char **argv)
 				   &server);
 	if (err)
 		return boot_fail("the control server can't start", err);
-	err = jail_sentry_filter(SENTRY_FD_PROC, SENTRY_FD_LOG, platform == PLATFORM_PTRACE);
+	jail = (platform == PLATFORM_PTRACE ? JAIL_PTRACE : 0) | (b->network == NETWORK_HOST ? JAIL_HOST_NETWORK : 0);
+	err = jail_sentry_filter(SENTRY_FD_PROC, SENTRY_FD_LOG, jail);
 	if (err)
 		return boot_fail("the system call filter can't be installed", err);
 	err = boot_done(SENTRY_FD_CONTROL);

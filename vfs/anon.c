@@ -84,7 +84,7 @@ int anon_init(void)
 }
 
 /* The inode (new reference) and the text for name. */
-static struct inode *anon_inode_for(const char *name, char *text, size_t size)
+static struct inode *anon_inode_for(const char *name, uint64_t ino, char *text, size_t size)
 {
 	struct inode *i;
 
@@ -98,6 +98,8 @@ static struct inode *anon_inode_for(const char *name, char *text, size_t size)
 		snprintf(text, size, "anon_inode:%s%s%s", fmt, name, *fmt ? "]" : "");
 		return inode_get(anon.shared);
 	}
+	if (i && ino)
+		i->ino = ino;
 	if (i)
 		snprintf(text, size, "%s:[%llu]", name, (unsigned long long)i->ino);
 	return i;
@@ -106,9 +108,15 @@ static struct inode *anon_inode_for(const char *name, char *text, size_t size)
 int file_new_anon(const char *name, const struct file_ops *ops, void *priv, int flags,
 		  unsigned int kind, const struct cred *cred, struct file **out)
 {
+	return file_new_anon_ino(name, 0, ops, priv, flags, kind, cred, out);
+}
+
+int file_new_anon_ino(const char *name, uint64_t ino, const struct file_ops *ops, void *priv, int flags,
+		      unsigned int kind, const struct cred *cred, struct file **out)
+{
 	char text[64];
 	struct path p = { .mnt = anon.mnt };
-	struct inode *i = anon_inode_for(name, text, sizeof(text));
+	struct inode *i = anon_inode_for(name, ino, text, sizeof(text));
 	struct file *f;
 	int err;
 

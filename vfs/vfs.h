@@ -501,6 +501,9 @@ int file_new(const struct path *path, const struct file_ops *ops, int flags, con
  */
 int file_new_anon(const char *name, const struct file_ops *ops, void *priv, int flags,
 		  unsigned int kind, const struct cred *cred, struct file **out) must_check;
+/* For "pipe" and "socket", with that inode number; 0: the next. */
+int file_new_anon_ino(const char *name, uint64_t ino, const struct file_ops *ops, void *priv, int flags,
+		      unsigned int kind, const struct cred *cred, struct file **out) must_check;
 struct file *file_get(struct file *f);
 void file_put(struct file *f); /* accepts NULL */
 

@@ -216,6 +216,19 @@ struct network_config {
 	size_t neigh_count;
 };
 
+/*
+ * --network=host: what the Sentry asks of the monitor over "dialer", with the socket beside it (SCM_RIGHTS): a
+ * bind(2) for which it has no capability; and the answer.
+ */
+struct net_bind_request {
+	uint32_t seq, size;
+	unsigned char addr[28]; /* struct sockaddr_in or sockaddr_in6 */
+};
+struct net_bind_reply {
+	uint32_t seq;
+	int error; /* 0 or a negative errno */
+};
+
 enum overlay_choice { OVERLAY_NONE, OVERLAY_MEMORY };
 
 struct container_config {
@@ -234,6 +247,7 @@ struct container_config {
 	size_t device_rule_count;
 	int64_t mono_offset_ns, boot_offset_ns; /* linux.timeOffsets, for a new time namespace */
 	char **masked_paths, **readonly_paths; /* NULL-terminated */
+	bool host_network; /* its sockets are the host's, where the Sentry is (NETWORK_HOST) */
 	struct sysctl_config *sysctls;
 	size_t sysctl_count;
 	enum ns_choice ns[NS_KIND_COUNT];

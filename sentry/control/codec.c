@@ -196,6 +196,7 @@ static const struct field container_fields[] = {
 	PLAIN(struct container_config, has_oom_score_adj, K_BOOL),
 	INT(struct container_config, oom_score_adj, -1000, 1000),
 	PLAIN(struct container_config, own_template, K_BOOL),
+	PLAIN(struct container_config, host_network, K_BOOL),
 };
 SCHEMA(container, struct container_config);
 

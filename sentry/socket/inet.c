@@ -32,6 +32,7 @@
 #include "netstack/ep.h"
 #include "netstack/sockaddr.h"
 #include "sentry/proc/proc.h"
+#include "sentry/socket/host_socket.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/socket/packet_mmap.h"
 #include "sentry/socket/socket.h"
@@ -116,6 +117,8 @@ static int inet_create(struct vfs_ctx *c, struct net_ns *net, int family, int ty
 	struct inet_sock *i;
 	int err;
 
+	if (net && net->host)
+		return family == AF_PACKET ? -EPERM : host_socket_create(c, net, family, type, protocol, out);
 	stack = net_ns_stack(net);
 	if (!stack)
 		return -ENOMEM;

@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/capability.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -393,7 +392,7 @@ static long request_run(struct request *q, size_t i, uint64_t arg)
 long inet_device_ioctl(struct vfs_ctx *c, struct net_ns *net, unsigned int cmd, uint64_t arg)
 {
 	struct request q = { .c = c };
-	bool admin = net && cred_capable_ns(c->cred, net->user_ns, CAP_NET_ADMIN);
+	bool admin = net_ns_may_change(net, c->cred) == 0;
 
 	switch (cmd) {
 	case SIOCGIFCONF:

@@ -17,6 +17,7 @@
 #include "lib/log.h"
 #include "netstack/stack.h"
 #include "sentry/control/boot.h"
+#include "sentry/socket/host_socket.h"
 #include "sentry/socket/link.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/socket/resolver.h"
@@ -68,9 +69,10 @@ static int config_link(struct net_ns *ns, struct stack *s, struct net_link_confi
 	int err = 0;
 
 	if (!c->loopback) {
-		if (!c->has_fd)
-			return -ENODEV;
-		err = link_start(ns, c);
+		if (ns->host)
+			err = host_view_link(ns, c, &ifindex);
+		else
+			err = c->has_fd ? link_start(ns, c) : -ENODEV;
 		ifindex = c->ifindex;
 	} else if (c->flags & IFF_UP) {
 		err = nic_set_mtu(s, LO_INDEX, c->mtu);

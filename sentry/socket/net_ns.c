@@ -4,9 +4,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 
 #include "lib/clock.h"
 #include "lib/fiber.h"
@@ -15,6 +17,7 @@
 #include "netstack/ep.h"
 #include "netstack/stack.h"
 #include "platform/host.h"
+#include "sentry/control/boot.h"
 #include "sentry/proc/proc.h"
 #include "sentry/socket/link.h"
 #include "sentry/socket/netlink.h"
@@ -23,6 +26,7 @@
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/user_ns.h"
+#include "vfs/vfs.h"
 
 #define LO_INDEX  1
 #define DRAIN_NS      (300 * NSEC_PER_MSEC)
@@ -135,6 +139,72 @@ void net_ns_set_dialer(struct net_ns *ns, int fd)
 	mutex_unlock(&ns->lock);
 	if (fd >= 0)
 		host_close(fd);
+}
+
+/* ---- host namespaces --------------------------------------------------------------------------- */
+
+#define BIND_PATIENCE_NS (2 * (int64_t)NSEC_PER_SEC)
+#define BIND_STEP_NS     (5 * NSEC_PER_MSEC)
+
+/* The monitor offers itself when the container is committed, which for `run` is a moment after its start. */
+static bool net_ns_wait_dialer(struct net_ns *ns)
+{
+	int64_t end = clock_mono_ns() + BIND_PATIENCE_NS;
+	struct waiter w;
+
+	waiter_init(&w, fiber_self());
+	mutex_lock(&ns->lock);
+	while (ns->dialer_fd < 0 && clock_mono_ns() < end) {
+		mutex_unlock(&ns->lock);
+		waiter_prepare(&w);
+		(void)waiter_sleep(&w, WAITER_UNINTERRUPTIBLE, clock_mono_ns() + BIND_STEP_NS);
+		mutex_lock(&ns->lock);
+	}
+	mutex_unlock(&ns->lock);
+	return ns->dialer_fd >= 0; /* set once */
+}
+
+/* Until the answer to bind_seq; others that came too late are dropped. */
+static int net_ns_bind_answer(struct net_ns *ns)
+{
+	struct pollfd p = { .fd = ns->dialer_fd, .events = POLLIN };
+	struct timespec patience = { BIND_PATIENCE_NS / NSEC_PER_SEC, 0 };
+	struct net_bind_reply r;
+
+	for (;;) {
+		int ready;
+
+		worker_block_begin();
+		ready = host_ppoll(&p, 1, &patience);
+		worker_block_end();
+		if (ready <= 0 || host_read(ns->dialer_fd, &r, sizeof(r)) != sizeof(r))
+			return -EACCES;
+		if (r.seq == ns->bind_seq)
+			return r.error <= 0 && r.error > -4096 ? r.error : -EIO;
+	}
+}
+
+int net_ns_bind(struct net_ns *ns, int fd, const void *addr, uint32_t size)
+{
+	struct net_bind_request q = { .size = size };
+	struct iovec iov = { &q, sizeof(q) };
+	int err = -EACCES;
+
+	if (size > sizeof(q.addr) || !net_ns_wait_dialer(ns))
+		return -EACCES;
+	memcpy(q.addr, addr, size);
+	/* Held over the round trip: requests share the socket, and are rare. */
+	mutex_lock(&ns->lock);
+	q.seq = ++ns->bind_seq;
+	if (host_send_fds(ns->dialer_fd, &iov, 1, &fd, 1) == (ssize_t)sizeof(q))
+		err = net_ns_bind_answer(ns);
+	mutex_unlock(&ns->lock);
+	return err;
+}
+
+int net_ns_may_change(const struct net_ns *ns, const struct cred *cred)
+{
+	return ns && !ns->host && cred_capable_ns(cred, ns->user_ns, CAP_NET_ADMIN) ? 0 : -EPERM;
 }
 
 /* ---- the stack --------------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 #include "lib/timer.h"
 #include "netstack/drive.h"
 
+struct cred;
 struct network_config;
 struct resolver;
 struct stack;
@@ -33,13 +34,19 @@ struct net_ns {
 	uint64_t id;                 /* (c) inode number of /proc/PID/ns/net */
 	struct user_ns *user_ns;     /* (c) counted: who owns it */
 	bool loopback_up;            /* (c) lo comes up with its addresses, as a container's does */
+	/*
+	 * (c) --network=host: the Sentry's own network namespace on the host.  Sockets are the host's (host_socket.h);
+	 * the stack shows interfaces, addresses, routes as they were when the container started, and carries nothing.
+	 */
+	bool host;
 	struct mutex lock;           /* LOCK_SOCKET */
 	struct stack *_Atomic stack; /* (a) set once, under lock */
 	struct stack_drive drive;    /* (l) */
 	struct list links;           /* (l) struct link of sentry/socket/link.h */
 	struct list virtual_links;   /* virtual_link.c's */
 	struct resolver *resolver;   /* (l) or NULL */
-	int dialer_fd;               /* (l) owned: TCP to Docker's DNS server (resolver.h); -1: none */
+	int dialer_fd;               /* (l) owned: TCP to Docker's DNS server (resolver.h), net_ns_bind(); -1: none */
+	uint32_t bind_seq;           /* (l) of net_ns_bind()'s last request */
 	int guard_fd;                /* (l) owned: see network_config; -1: none */
 	struct latch netlink_latch;
 	struct list netlinks;        /* (netlink_latch) AF_NETLINK sockets */
@@ -77,6 +84,14 @@ void net_ns_drain(struct net_ns *ns);
 
 /* Takes fd over; a namespace has one, the first that comes. */
 void net_ns_set_dialer(struct net_ns *ns, int fd);
+
+/*
+ * bind(2) of a host socket to a port that takes CAP_NET_BIND_SERVICE, by the container's monitor; the caller has been
+ * found to have it.  -EACCES: nobody does it for this container.  On a fiber; may sleep.
+ */
+int net_ns_bind(struct net_ns *ns, int fd, const void *addr, uint32_t size);
+/* Changing what a namespace's stack shows: 0, or -EPERM, without CAP_NET_ADMIN and in a host's namespace. */
+int net_ns_may_change(const struct net_ns *ns, const struct cred *cred);
 
 /* Registers the kind with nsfs, after procfs_init(). */
 void net_ns_init(void);

@@ -318,13 +318,17 @@ static int socket_set_generic(struct vfs_ctx *c, struct socket *s, int name, con
 {
 	const struct option_switch *sw;
 	const struct option_number *num;
-	int number;
+	int number, err = 0;
 
 	if (name == SO_BINDTODEVICE)
 		return socket_set_family_option(c, s, SOL_SOCKET, name, value, size);
 	if (size < sizeof(number))
 		return -EINVAL;
 	memcpy(&number, value, sizeof(number));
+	if (s->ops->option_refused)
+		err = s->ops->option_refused(s, name, number);
+	if (err < 0)
+		return err;
 	sw = option_switch_find(name);
 	if (sw)
 		return option_switch_set(c, s, sw, number);

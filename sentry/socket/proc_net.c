@@ -18,6 +18,7 @@
 #include "lib/buf.h"
 #include "netstack/ep.h"
 #include "sentry/proc/proc.h"
+#include "sentry/socket/host_socket.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/socket/netlink.h"
 #include "sentry/socket/socket.h"
@@ -598,25 +599,44 @@ static int show_packet(const struct pfs_req *r, struct buf *b)
 	return 0;
 }
 
+struct net_file {
+	const char *name;
+	int (*show)(const struct pfs_req *r, struct buf *b);
+	bool ours; /* also where sockets are the host's */
+};
+
+/* In a namespace of the host's (net_ns.h) the host's own file. */
+static int show_file(const struct pfs_req *r, struct buf *b)
+{
+	const struct net_file *file = r->i->entry->arg;
+	struct ns_set *set = proc_ns_get(r);
+	bool host = set && set->net && set->net->host && !file->ours;
+	char path[64];
+
+	ns_set_put(set);
+	if (!host)
+		return file->show(r, b);
+	snprintf(path, sizeof(path), "self/net/%s", file->name);
+	return host_view_file(path, b);
+}
+
 int proc_net_files_init(void)
 {
-	static const struct {
-		const char *name;
-		int (*show)(const struct pfs_req *r, struct buf *b);
-	} files[] = {
-		{ "tcp", show_tcp }, { "tcp6", show_tcp6 }, { "udp", show_udp }, { "udp6", show_udp6 },
-		{ "raw", show_raw }, { "raw6", show_raw6 }, { "sockstat", show_sockstat },
-		{ "sockstat6", show_sockstat6 }, { "dev", show_dev }, { "route", show_route },
-		{ "ipv6_route", show_route6 }, { "if_inet6", show_if_inet6 }, { "arp", show_arp },
-		{ "snmp", show_snmp }, { "snmp6", show_snmp6 }, { "netstat", show_netstat },
-		{ "udplite", show_udplite }, { "udplite6", show_udplite6 }, { "igmp", show_igmp },
-		{ "igmp6", show_igmp6 }, { "dev_mcast", show_dev_mcast },
-		{ "netlink", show_netlink }, { "protocols", show_protocols }, { "packet", show_packet },
+	static const struct net_file files[] = {
+		{ "tcp", show_tcp, false }, { "tcp6", show_tcp6, false }, { "udp", show_udp, false },
+		{ "udp6", show_udp6, false },
+		{ "raw", show_raw, false }, { "raw6", show_raw6, false }, { "sockstat", show_sockstat, false },
+		{ "sockstat6", show_sockstat6, false }, { "dev", show_dev, false }, { "route", show_route, false },
+		{ "ipv6_route", show_route6, false }, { "if_inet6", show_if_inet6, false }, { "arp", show_arp, false },
+		{ "snmp", show_snmp, false }, { "snmp6", show_snmp6, false }, { "netstat", show_netstat, false },
+		{ "udplite", show_udplite, false }, { "udplite6", show_udplite6, false }, { "igmp", show_igmp, false },
+		{ "igmp6", show_igmp6, false }, { "dev_mcast", show_dev_mcast, false },
+		{ "netlink", show_netlink, true }, { "protocols", show_protocols, false }, { "packet", show_packet, false },
 	};
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(files) && !err; i++) {
-		struct pfs_entry e = { .mode = S_IFREG | 0444, .show = files[i].show };
+		struct pfs_entry e = { .mode = S_IFREG | 0444, .show = show_file, .arg = &files[i] };
 
 		err = proc_net_add(files[i].name, &e);
 	}

@@ -458,9 +458,9 @@ int rtnetlink_request(struct nl_request *q)
 	if (q->h->nlmsg_len < NLMSG_LENGTH(sizeof(*g)))
 		return 0;
 	if (((type - RTM_BASE) & 3) != 2) { /* not a GET */
-		if (!cred_capable_ns(q->c->cred, q->net->user_ns, CAP_NET_ADMIN))
-			return -EPERM;
-		return rtnetlink_change(q);
+		int err = net_ns_may_change(q->net, q->c->cred);
+
+		return err < 0 ? err : rtnetlink_change(q);
 	}
 	d.family = g->rtgen_family;
 	for (size_t i = 0; i < ARRAY_SIZE(gets); i++) {

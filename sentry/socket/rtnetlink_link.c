@@ -67,7 +67,7 @@ static int target_ns(struct nl_request *q, const struct nl_attrs *a, struct net_
 		*out = net_ns_get(q->net);
 	if (!*out)
 		return a->tb[IFLA_NET_NS_PID] ? -ESRCH : -EINVAL;
-	if (!cred_capable_ns(q->c->cred, (*out)->user_ns, CAP_NET_ADMIN)) {
+	if (net_ns_may_change(*out, q->c->cred) < 0) {
 		net_ns_put(*out);
 		return -EPERM;
 	}

@@ -148,6 +148,8 @@ int sock_diag_request(struct nl_request *q)
 		return unix_diag_request(q);
 	if (d.req.sdiag_family != AF_INET && d.req.sdiag_family != AF_INET6)
 		return -ENOENT;
+	if (q->net && q->net->host)
+		return -ENOENT; /* as without inet_diag: ss looks at /proc/net then, which is the host's */
 	if (q->h->nlmsg_len < NLMSG_LENGTH(sizeof(d.req)))
 		return -EINVAL;
 	protocol = d.req.sdiag_protocol;

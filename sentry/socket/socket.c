@@ -365,8 +365,9 @@ struct socket *file_socket(const struct file *f)
 
 int socket_file_new(struct vfs_ctx *c, struct socket *s, int flags, struct file **out)
 {
-	int err = file_new_anon("socket", &socket_file_ops, s, O_RDWR | (flags & O_NONBLOCK),
-				FILE_READ | FILE_WRITE | FILE_STREAM, c->cred, out);
+	uint64_t ino = s->ops->inode_number ? s->ops->inode_number(s) : 0;
+	int err = file_new_anon_ino("socket", ino, &socket_file_ops, s, O_RDWR | (flags & O_NONBLOCK),
+				    FILE_READ | FILE_WRITE | FILE_STREAM, c->cred, out);
 
 	if (err < 0)
 		return err;

@@ -141,6 +141,8 @@ struct socket_ops {
 			  size_t size);
 	int (*getsockopt)(struct vfs_ctx *c, struct socket *s, int level, int name, void *value,
 			  size_t *size);
+	/* Before a generic option that takes a number is set: 0, or why not.  Empty: all may be. */
+	int (*option_refused)(const struct socket *s, int name, int value);
 	/* A generic option was changed (buffer sizes, keepalive, …).  Empty: nothing to do. */
 	void (*option_changed)(struct socket *s, int name);
 	/* SO_ERROR: the pending error (positive), which is then forgotten.  Empty: 0. */
@@ -152,6 +154,8 @@ struct socket_ops {
 	 * until the peer has it all, the time is up or a signal comes.  Empty: release() at once.
 	 */
 	void (*linger)(struct vfs_ctx *c, struct socket *s, int64_t timeout_ns);
+	/* The number of its inode.  Empty: the next of the sandbox. */
+	uint64_t (*inode_number)(const struct socket *s);
 	/* s->file is there now (its inode has the socket's number).  Empty: nothing to do. */
 	void (*file_made)(struct socket *s);
 	void (*show_fdinfo)(struct socket *s, struct buf *b);

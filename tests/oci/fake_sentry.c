@@ -231,7 +231,7 @@ int sentry_main(int argc, char **argv)
 	}
 	boot_config_free(b);
 	if (control_server_start(&ops, NULL, SENTRY_FD_CONTROL, SENTRY_FD_LISTEN, &s) < 0 ||
-	    jail_sentry_filter(SENTRY_FD_PROC, SENTRY_FD_LOG, false) < 0) {
+	    jail_sentry_filter(SENTRY_FD_PROC, SENTRY_FD_LOG, 0) < 0) {
 		boot_failed(SENTRY_FD_CONTROL, -EIO, "fake sentry");
 		return 1;
 	}

@@ -714,7 +714,7 @@ static void kernel_init(const char *platform)
 		exit(1);
 	}
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	ASSERT(jail_sentry_filter(config.proc_fd, 2, strcmp(platform, "ptrace") == 0) == 0);
+	ASSERT(jail_sentry_filter(config.proc_fd, 2, strcmp(platform, "ptrace") == 0 ? JAIL_PTRACE : 0) == 0);
 #endif
 	ASSERT(pthread_create(&th, NULL, workers_main, NULL) == 0);
 }
