@@ -114,6 +114,8 @@ ssize_t mm_write(struct mm *mm, uint64_t addr, const void *src, size_t size);
  */
 int mm_for_range(struct mm *mm, uint64_t start, uint64_t end, plat_map_fn *fn, void *arg);
 uint64_t mm_mapped_bytes(struct mm *mm, uint64_t start, uint64_t end);
+/* By the host's name: memory of the host's, of which another file may have the number. */
+bool mm_map_is_memory(const struct plat_map *m);
 /* The path of the file that a mapping shows, with references; false: none that we know. */
 bool mm_map_path(struct mm *mm, const struct plat_map *m, struct path *out);
 

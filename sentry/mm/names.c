@@ -51,7 +51,7 @@ static struct mm_name *mm_name_peek_locked(struct mm *mm, uint64_t dev, uint64_t
 }
 
 /* Shared memory and memfds: their numbers are small, and other files have the same. */
-static bool map_is_memory(const struct plat_map *m)
+bool mm_map_is_memory(const struct plat_map *m)
 {
 	return m->name[0] != '/' || !strncmp(m->name, "/dev/zero (", 11) ||
 	       !strncmp(m->name, "/memfd:", 7) || !strncmp(m->name, "/SYSV", 5);
@@ -68,7 +68,7 @@ static struct mm_name *mm_name_of_locked(struct mm *mm, const struct plat_map *m
 
 	if (m->ino)
 		name = mm_name_peek_locked(mm, makedev(m->dev_major, m->dev_minor), m->ino);
-	if (name || !m->ino || map_is_memory(m))
+	if (name || !m->ino || mm_map_is_memory(m))
 		return name;
 	for (n = hash_first(&mm->names, mm_name_hash(m->ino)); n; n = hash_next(n)) {
 		if (container_of(n, struct mm_name, node)->ino != m->ino)

@@ -255,7 +255,7 @@ static int advice_range(uint64_t start, size_t size, uint64_t *end)
 	return *end == start;
 }
 
-/* Mappings of a range, copied out of the walk. */
+/* Mappings of a range, copied out of the walk; of the name is left whether it is a file's. */
 struct parts {
 	struct plat_map part[32];
 	unsigned int count;
@@ -268,7 +268,8 @@ static int parts_add(void *arg, const struct plat_map *m)
 	if (p->count == ARRAY_SIZE(p->part))
 		return -E2BIG;
 	p->part[p->count] = *m;
-	p->part[p->count].name = p->part[p->count].detail = NULL;
+	p->part[p->count].name = mm_map_is_memory(m) ? "" : "/";
+	p->part[p->count].detail = NULL;
 	p->count++;
 	return 0;
 }

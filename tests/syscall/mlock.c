@@ -103,6 +103,20 @@ static int few_processes(void)
 	return pid == -1 && errno == EAGAIN ? 0 : 2;
 }
 
+/* Memory of the host's that has an inode number and no name. */
+static void shared_memory(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	char *m = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	memset(m, 'x', 4 * page);
+	EQUAL(madvise(m + page, page, MADV_REMOVE), 0);
+	CHECK(m[0] == 'x' && m[page] == 0 && m[2 * page] == 'x');
+	EQUAL(msync(m, 4 * page, MS_SYNC), 0);
+	(void)!syscall(SYS_remap_file_pages, m, page, 0, 2, 0);
+	munmap(m, 4 * page);
+}
+
 T_MAIN
 {
 	unsigned char vec[16];
@@ -169,6 +183,7 @@ T_MAIN
 	EQUAL(madvise(m + page, page, MADV_REMOVE), 0);
 	CHECK(m[0] == 'a' && m[page] == 0 && m[2 * page] == 'c');
 	FAILS(EINVAL, madvise(p, page, MADV_REMOVE));
+	shared_memory();
 	FAILS(EINVAL, madvise(p, page, 99));
 	FAILS(EINVAL, madvise(p + 1, page, MADV_DONTNEED));
 	FAILS(ENOMEM, madvise(p, 16 * page, MADV_DONTNEED));
