@@ -270,6 +270,17 @@ static int limit_size(struct vfs_ctx *c, const struct file *f, struct uio *src, 
 	return 0;
 }
 
+/* Where a write begins, as RLIMIT_FSIZE counts. */
+static int64_t write_start(const struct vfs_ctx *c, struct file *f, int64_t pos, int rwf)
+{
+	if (!(rwf & RWF_APPEND) || c->fsize_limit == UINT64_MAX || !S_ISREG(f->inode->mode))
+		return pos;
+	mutex_lock(&f->inode->lock);
+	pos = (int64_t)f->inode->size;
+	mutex_unlock(&f->inode->lock);
+	return pos;
+}
+
 static ssize_t write_at(struct vfs_ctx *c, struct file *f, struct uio *src, int64_t *pos, int rwf)
 {
 	size_t cut;
@@ -286,7 +297,7 @@ static ssize_t write_at(struct vfs_ctx *c, struct file *f, struct uio *src, int6
 		if (err < 0)
 			return err;
 	}
-	err = limit_size(c, f, src, rwf & RWF_APPEND ? (int64_t)f->inode->size : *pos, &cut);
+	err = limit_size(c, f, src, write_start(c, f, *pos, rwf), &cut);
 	if (err < 0)
 		return err;
 	n = f->ops->write(c, f, src, pos, rwf);
