@@ -334,6 +334,17 @@ void plat_clear_tid_set(struct plat_thread *pt, uint64_t word)
 	__atomic_store_n(&plat.ops->own(pt)->clear_tid, word, __ATOMIC_RELAXED);
 }
 
+void plat_rseq(const struct plat_thread *pt, struct plat_rseq *out)
+{
+	const struct stub_own *own = plat.ops->own(pt);
+
+	*out = (struct plat_rseq){
+		.addr = __atomic_load_n(&own->rseq, __ATOMIC_RELAXED),
+		.size = __atomic_load_n(&own->rseq_size, __ATOMIC_RELAXED),
+		.sig = __atomic_load_n(&own->rseq_sig, __ATOMIC_RELAXED),
+	};
+}
+
 void plat_kick(struct plat_thread *pt)
 {
 	plat.ops->kick(pt);

@@ -67,6 +67,7 @@ struct plat_event {
 			int code;  /* si_code */
 			uint64_t addr;
 			uint64_t trapno, error; /* as in a signal frame */
+			bool frame; /* plat_fpstate_save_at() could not; the state is still pt's */
 		} fault;
 		struct {
 			int wait_status; /* of the host process when known, else SIGKILL */
@@ -174,6 +175,17 @@ void plat_robust_list_set(struct plat_thread *pt, uint64_t head);
 uint64_t plat_clear_tid(const struct plat_thread *pt);
 void plat_clear_tid_set(struct plat_thread *pt, uint64_t word);
 
+/*
+ * The area that the host has of pt for restartable sequences (addr 0: none), by a native rseq(2): of what
+ * application code the host preempts, interrupts and moves it takes care itself.  fork copies the
+ * registration, exit and plat_mm_reset() end it.  Hostile like a register.
+ */
+struct plat_rseq {
+	uint64_t addr;
+	uint32_t size, sig;
+};
+void plat_rseq(const struct plat_thread *pt, struct plat_rseq *out);
+
 /* Let the application run until the next event.  Always fills ev. */
 void plat_run(struct plat_thread *pt, struct plat_event *ev);
 /*
@@ -222,7 +234,7 @@ int plat_fpstate_set(struct plat_thread *pt, const void *buf, size_t size) must_
  * The same without a copy of ours, for signal frames: before pt goes on, its state is put to addr in its memory
  * (64-byte aligned, plat_fpstate_size() bytes that are mapped and writable), and it goes on with the initial one;
  * or it goes on with the state at addr.  What can't be read or written when it comes to that is a
- * PLAT_FAULT (SIGSEGV) on the registers that pt was to go on with.
+ * PLAT_FAULT (SIGSEGV; fault.frame: written) on the registers that pt was to go on with.
  */
 int plat_fpstate_save_at(struct plat_thread *pt, uint64_t addr) must_check;
 int plat_fpstate_load_at(struct plat_thread *pt, uint64_t addr) must_check;

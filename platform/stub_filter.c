@@ -4,7 +4,7 @@
  *
  * It decides by the instruction pointer.  From anywhere but the stub's text, or by any other calling
  * convention than x86-64's, a call is not made: SIGSYS, so the stub gets it.  From the stub's text
- * come at most 18 calls (19 with ptrace's recvmsg) that can't reach outside the process, their
+ * come at most 19 calls (ptrace: recvmsg, no rseq) that can't reach outside the process, their
  * arguments checked here, and two that ask the Sentry (clone, which it must have ordered, and the
  * doorbell).  The application can jump into the stub's text: so this list, and not what the stub
  * does with it, is the policy.
@@ -197,13 +197,20 @@ static void rare_calls(struct filter *f, const struct stub_filter_options *o)
 	call(f, SYS_futex_waitv, SECCOMP_RET_ALLOW);
 	b = block_begin(f, SYS_membarrier);
 	need_high_zero(f, 0);
+	need_bits(f, 1, MEMBARRIER_CMD_FLAG_CPU);
+	load(f, ARG_LOW(0));
+	allow_if(f, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, SECCOMP_RET_ALLOW);
 	need_bits(f, 1, 0);
 	load(f, ARG_LOW(0));
+	allow_if(f, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, SECCOMP_RET_ALLOW);
 	allow_if(f, MEMBARRIER_CMD_PRIVATE_EXPEDITED, SECCOMP_RET_ALLOW);
 	allow_if(f, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, SECCOMP_RET_ALLOW);
 	allow_if(f, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, SECCOMP_RET_ALLOW);
 	allow_if(f, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, SECCOMP_RET_ALLOW);
 	block_end(f, b);
+	/* The host writes to the caller's own memory, and sets the caller's own instruction pointer. */
+	if (!o->traced)
+		call(f, SYS_rseq, SECCOMP_RET_ALLOW);
 	if (!o->traced && !o->fsgsbase) {
 		b = block_begin(f, SYS_arch_prctl);
 		need_high_zero(f, 0);

@@ -17,7 +17,7 @@ struct stub_filter_options {
 	bool traced;   /* for the ptrace platform */
 };
 
-#define STUB_FILTER_MAX 192
+#define STUB_FILTER_MAX 224
 
 /* Count of instructions, or -E2BIG. */
 int stub_filter_build(struct sock_filter *out, size_t max, const struct stub_filter_options *o)

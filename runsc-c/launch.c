@@ -355,6 +355,23 @@ static int stub_oom_score_adj(const struct launch *l)
 	return atoi(text);
 }
 
+/* Above the highest of those online, as in "0-3,8"; 0: not known. */
+static unsigned int host_cpus(void)
+{
+	char text[4096] = "";
+	unsigned int last = 0;
+	ssize_t n = -1;
+	int fd = open("/sys/devices/system/cpu/online", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	for (ssize_t i = 0; i < n && text[i] != '\n'; i++)
+		last = text[i] >= '0' && text[i] <= '9' && last < 65536 ? last * 10 + (unsigned int)(text[i] - '0') : 0;
+	return n > 0 && last < 65536 ? last + 1 : 0;
+}
+
 static int boot_sentry(struct launch *l, struct err *e)
 {
 	char *id = l->spec->container->id;
@@ -364,7 +381,8 @@ static int boot_sentry(struct launch *l, struct err *e)
 		.patch = !l->g->no_patch, .patch_after = (unsigned int)l->g->patch_after,
 		.network = l->host_network ? NETWORK_HOST : l->g->network, .strace = l->g->strace, .rootless = l->g->rootless,
 		.log_level = l->g->debug ? LOG_DEBUG : LOG_INFO, .log_format = LOG_TEXT,
-		.cpu_count = l->spec->container->cpu_count, .memory_size = memory_size(l),
+		.cpu_count = l->spec->container->cpu_count, .host_cpus = host_cpus(),
+		.memory_size = memory_size(l),
 		.oom_score_adj = stub_oom_score_adj(l),
 	};
 

@@ -27,6 +27,7 @@ static struct {
 	int64_t boot_ns;        /* (c) CLOCK_BOOTTIME */
 	int64_t boot_real_ns;   /* (c) */
 	unsigned int cpu_count; /* (c) */
+	unsigned int host_cpus; /* (c) */
 	uint64_t memory_size;   /* (c) */
 	struct latch latch;
 	struct {
@@ -37,11 +38,12 @@ static struct {
 	unsigned int victim;         /* (l) */
 } kernel;
 
-int kernel_machine_init(unsigned int cpu_count, uint64_t memory_size)
+int kernel_machine_init(unsigned int cpu_count, unsigned int host_cpus, uint64_t memory_size)
 {
 	kernel.boot_ns = clock_boot_ns();
 	kernel.boot_real_ns = clock_real_ns();
 	kernel.cpu_count = MAX(cpu_count, 1u);
+	kernel.host_cpus = host_cpus;
 	kernel.memory_size = memory_size;
 	latch_init(&kernel.latch);
 	return 0;
@@ -62,6 +64,11 @@ unsigned int kernel_cpu_count(const struct container *c)
 	unsigned int n = MAX(kernel.cpu_count, 1u);
 
 	return c && c->cpu_count ? MIN(c->cpu_count, n) : n;
+}
+
+bool kernel_has_host_cpus(const struct container *c)
+{
+	return kernel.host_cpus && kernel_cpu_count(c) >= kernel.host_cpus;
 }
 
 void kernel_cpu_mask(const struct container *c, const uint64_t *mask, uint64_t *out, size_t words)

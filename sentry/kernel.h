@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,14 +14,16 @@ struct container;
 #define KERNEL_RELEASE "6.18.0-runsc-c"
 #define KERNEL_VERSION "#1 SMP PREEMPT_DYNAMIC"
 
-/* At boot: the sandbox's CPUs and memory.  0 or -ENOMEM. */
-int kernel_machine_init(unsigned int cpu_count, uint64_t memory_size);
+/* At boot: the sandbox's CPUs and memory; host_cpus: above the host's highest CPU number, 0: unknown.  0 or -ENOMEM. */
+int kernel_machine_init(unsigned int cpu_count, unsigned int host_cpus, uint64_t memory_size);
 
 int64_t kernel_uptime_ns(void); /* since the sandbox was booted */
 int64_t kernel_boot_real_ns(void); /* CLOCK_REALTIME of boot: btime in /proc/stat */
 
 /* CPUs that c's tasks see, at least 1.  c may be NULL: the sandbox's. */
 unsigned int kernel_cpu_count(const struct container *c);
+/* Any CPU that the host may run c's tasks on has a number below that. */
+bool kernel_has_host_cpus(const struct container *c);
 /*
  * Their numbers 0…count-1 as bits into out (words of 64), cut to mask (16 words) if that is not
  * NULL and not all zero.

@@ -91,6 +91,11 @@ static int child_prepare(struct plat_thread *parent, struct plat_thread *child, 
 	child->slot->request_seq = 1;
 	child->slot->reply_seq = child->slot->parked_seq = child->slot->spin = 0;
 	child->slot->live = 1;
+	if (!thread) { /* as the host does it: fork keeps the registration */
+		child->own_here.rseq = parent->slot->own.rseq;
+		child->own_here.rseq_size = parent->slot->own.rseq_size;
+		child->own_here.rseq_sig = parent->slot->own.rseq_sig;
+	}
 	own_lend(child);
 	child->seq = 1;
 	child->first_of_process = !thread;

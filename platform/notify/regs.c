@@ -128,7 +128,7 @@ int notify_fpu_settle(struct plat_thread *pt)
 		n = notify_fpstate_get(pt, state, notify.fpstate.size);
 		if (n == size)
 			n = plat_mm_write(pt->mm, save, state, notify.fpstate.size, false);
-		pt->fpu_init = true;
+		pt->fpu_init = n == size;
 	} else {
 		n = fpu_read(pt, from, state);
 		if (n == 0)

@@ -414,7 +414,7 @@ static int run_once(struct plat_thread *pt)
 }
 
 /* As when Linux finds a signal frame that it can't write or read: SIGSEGV, on the registers that were to be. */
-static void event_bad_frame(struct plat_thread *pt, struct plat_event *ev)
+static void event_bad_frame(struct plat_thread *pt, struct plat_event *ev, bool saving)
 {
 	if (notify_is_dead(pt)) {
 		event_dead(pt, ev);
@@ -422,7 +422,9 @@ static void event_bad_frame(struct plat_thread *pt, struct plat_event *ev)
 	}
 	pt->fpu_save = pt->fpu_from = 0;
 	pt->regs_set = true;
-	*ev = (struct plat_event){ .kind = PLAT_FAULT, .fault.signo = SIGSEGV, .fault.code = SI_KERNEL };
+	*ev = (struct plat_event){
+		.kind = PLAT_FAULT, .fault.signo = SIGSEGV, .fault.code = SI_KERNEL, .fault.frame = saving,
+	};
 }
 
 void notify_run(struct plat_thread *pt, struct plat_event *ev)
@@ -452,8 +454,10 @@ void notify_run(struct plat_thread *pt, struct plat_event *ev)
 			return;
 		}
 		if (pt->request.kind == STUB_LOAD_FAILED && (pt->fpu_save || pt->fpu_from)) {
+			bool saving = pt->fpu_save != 0;
+
 			if (notify_fpu_settle(pt) < 0) {
-				event_bad_frame(pt, ev);
+				event_bad_frame(pt, ev, saving);
 				return;
 			}
 			again = true;
@@ -530,6 +534,28 @@ void notify_set_tid(struct plat_thread *pt, pid_t tid)
 	notify_tid_publish(pt, tid);
 }
 
+/*
+ * An area that is about to be unmapped: the host would kill the process at its next preemption.  What the slot says of
+ * it is hostile, and who lies there is killed.
+ */
+static int rseq_take_back(struct plat_thread *pt)
+{
+	const struct stub_own own = *(volatile struct stub_own *)&pt->slot->own;
+	struct plat_hostcall call = {
+		.nr = SYS_rseq, .host_fd = -1,
+		.args = { own.rseq, own.rseq_size, 1 /* RSEQ_FLAG_UNREGISTER */, own.rseq_sig },
+	};
+	int r;
+
+	if (!own.rseq)
+		return 0;
+	r = notify_hostcalls_raw(pt, &call, 1);
+	if (r < 0)
+		return r;
+	pt->slot->own.rseq = 0;
+	return r == 1 ? 0 : -EFAULT;
+}
+
 int notify_mm_reset(struct plat_thread *pt)
 {
 	struct plat_hostcall calls[PLAT_RESET_CALLS];
@@ -539,8 +565,11 @@ int notify_mm_reset(struct plat_thread *pt)
 	r = notify_slots_settle(pt->mm);
 	if (r < 0)
 		return r;
+	r = rseq_take_back(pt);
+	if (r < 0)
+		return r;
 	notify_patch_reset(pt->mm);
-	notify_mm_told(pt->mm)->crowded = 0;
+	notify_mm_told(pt->mm)->crowded = notify_mm_told(pt->mm)->rseq = 0;
 	r = notify_hostcalls(pt, calls, n);
 	if (r < 0)
 		return r;

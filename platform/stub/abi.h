@@ -206,6 +206,8 @@ struct stub_own {
 	uint64_t sig_blocked, sig_watched;
 	uint64_t robust_list; /* set_robust_list(2)'s head; 0: none */
 	uint64_t clear_tid;   /* the word that the thread's end clears; 0: none */
+	uint64_t rseq;        /* the area that the host has of this thread (rseq(2)); 0: none */
+	uint32_t rseq_size, rseq_sig;
 };
 
 /*
@@ -259,6 +261,7 @@ struct stub_zygote {
 	uint32_t fd; /* plat_init only: the listener's number, 0 when closed */
 	uint32_t state;
 	uint32_t crowded; /* a PROT_NONE mmap found no room: no new arenas for trampolines */
+	uint32_t rseq;    /* the Sentry has let rseq(2) through: the other threads need not ask */
 };
 
 #define STUB_TIDS_MAX 768

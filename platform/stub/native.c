@@ -176,6 +176,11 @@ static long keep_out(uint64_t nr, const uint64_t *a, long r)
 	return -NATIVE_ENOMEM;
 }
 
+static volatile struct stub_zygote *told(void)
+{
+	return (volatile struct stub_zygote *)(STUB_CHANNEL + STUB_ZYGOTE);
+}
+
 static long make(const struct native_call *c)
 {
 	long r = stub_call6((long)c->nr, (long)c->args[0], (long)c->args[1], (long)c->args[2],
@@ -184,7 +189,7 @@ static long make(const struct native_call *c)
 	r = keep_out(c->nr, c->args, r);
 	/* Whoever measures the room that there is must find the same a moment later. */
 	if (r == -NATIVE_ENOMEM && c->nr == NATIVE_NR_mmap && c->args[2] == 0)
-		((volatile struct stub_zygote *)(STUB_CHANNEL + STUB_ZYGOTE))->crowded = 1;
+		told()->crowded = 1;
 	if (r > 0 && c->huge)
 		(void)stub_call(NR_madvise, r, c->args[1], NATIVE_MADV_HUGEPAGE);
 	return r;
@@ -249,6 +254,36 @@ static bool sigprocmask(struct stub_thread *t, const struct stub_ucontext *uc, l
 	return true;
 }
 
+/*
+ * rseq(2).  The application's thread is a thread of the host's, so the host's own restartable sequences are what
+ * is promised: it writes the CPU's number at each preemption and migration, and at those and at each signal (a
+ * kick, a fault: before it makes our frame) sends a thread that is in a critical section to its abort handler.
+ * What we have to do is to take the area back before its memory goes: at the thread's end, at execve(2) in place.
+ */
+static long rseq(struct stub_thread *t, const struct stub_ucontext *uc)
+{
+	volatile struct stub_own *own = &stub_slot(t->index)->own;
+	uint32_t size = (uint32_t)uc->rsi, flags = (uint32_t)uc->rdx, sig = (uint32_t)uc->r10;
+	long r;
+
+	if (native_is_ours(stub_const(), uc->rdi, size))
+		return -EFAULT_;
+	r = stub_call6(NR_rseq, (long)uc->rdi, size, flags, sig, 0, 0);
+	if (r == 0) {
+		own->rseq_size = size;
+		own->rseq_sig = sig;
+		own->rseq = flags ? 0 : uc->rdi;
+	}
+	return r;
+}
+
+void stub_rseq_end(volatile struct stub_slot *s)
+{
+	if (s->own.rseq && stub_call6(NR_rseq, (long)s->own.rseq, s->own.rseq_size, 1 /* UNREGISTER */,
+				      s->own.rseq_sig, 0, 0) == 0)
+		s->own.rseq = 0;
+}
+
 bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result)
 {
 	bool handled;
@@ -262,6 +297,8 @@ bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, l
 		*result = 0;
 		return true;
 	}
+	if (nr == NR_rseq && !told()->rseq)
+		return false;
 	if (!stub_native_call(t, uc, nr, result, &handled))
 		return identity(t, uc, nr, result);
 	if (handled)
@@ -277,6 +314,11 @@ bool stub_native_call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t 
 	*handled = false;
 	if (stub_futex(t, uc, nr, result, handled))
 		return true;
+	if (nr == NR_rseq) {
+		told()->rseq = 1;
+		*result = rseq(t, uc);
+		return true;
+	}
 	switch (native_decide(stub_const(), &c)) {
 	case NATIVE_RESULT:
 		*result = c.result;

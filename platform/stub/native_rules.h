@@ -56,8 +56,9 @@ enum {
 	NATIVE_MADV_HUGEPAGE = 14,
 	NATIVE_HUGE = 0x200000,
 
-	/* membarrier(2): PRIVATE_EXPEDITED and its SYNC_CORE form, each with its registration. */
-	NATIVE_MEMBARRIER = 8 | 16 | 32 | 64,
+	/* membarrier(2): PRIVATE_EXPEDITED and its SYNC_CORE and RSEQ forms, each with its registration. */
+	NATIVE_MEMBARRIER = 8 | 16 | 32 | 64 | 128 | 256,
+	NATIVE_MEMBARRIER_RSEQ = 128, /* takes a flag: of the CPU in the third argument only */
 	/* GLOBAL, GLOBAL_EXPEDITED and its registration: the Sentry's. */
 	NATIVE_MEMBARRIER_SENTRY = 1 | 2 | 4,
 
@@ -175,7 +176,7 @@ static inline enum native_verdict native_membarrier(struct native_call *call)
 {
 	uint32_t cmd = (uint32_t)call->args[0], flags = (uint32_t)call->args[1];
 
-	if (flags)
+	if (flags && (cmd != NATIVE_MEMBARRIER_RSEQ || flags != 1))
 		return native_error(call, NATIVE_EINVAL);
 	if (cmd == 0) {
 		call->result = NATIVE_MEMBARRIER | NATIVE_MEMBARRIER_SENTRY;
@@ -186,7 +187,7 @@ static inline enum native_verdict native_membarrier(struct native_call *call)
 	if ((cmd & (cmd - 1)) || !(cmd & NATIVE_MEMBARRIER))
 		return native_error(call, NATIVE_EINVAL);
 	call->args[0] = cmd;
-	call->args[1] = 0;
+	call->args[1] = flags;
 	return NATIVE_CALL;
 }
 

@@ -429,6 +429,7 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 			stub_promote(t); /* goes on in on_promoted() */
 			break;
 		case STUB_EXIT:
+			stub_rseq_end(s);
 			stub_exit_work(s->flags & STUB_EXIT_GROUP ? 0 : s->own.clear_tid, s->own.robust_list,
 				       s->tid);
 			if (s->flags & STUB_EXIT_GROUP)
@@ -495,6 +496,7 @@ static void exit_work_early(volatile struct stub_slot *s)
 	if (!stub_process()->native || stub_process()->threads < 2 || s->tid == 0)
 		return;
 	s->own.clear_tid = s->own.robust_list = 0;
+	stub_rseq_end(s); /* who waits for the word may unmap it */
 	stub_exit_work(clear_tid, robust_list, s->tid);
 }
 

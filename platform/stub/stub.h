@@ -165,6 +165,7 @@ enum {
 	NR_futex = 202,
 	NR_exit_group = 231,
 	NR_membarrier = 324,
+	NR_rseq = 334,
 	NR_futex_waitv = 449,
 	NR_set_robust_list = 273,
 };
@@ -222,6 +223,9 @@ bool stub_is_watched(uint64_t addr, uint64_t size);
 /* futex.c: what of futexes no single host call does: PI operations, futex_waitv(2).  False: none of these. */
 bool stub_futex(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result,
 		bool *handled);
+
+/* native.c: the host forgets the thread's rseq area, which may soon be unmapped. */
+void stub_rseq_end(volatile struct stub_slot *s);
 
 /* exit.c */
 void stub_exit_work(uint64_t clear_tid, uint64_t robust_list, uint32_t tid);

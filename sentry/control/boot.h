@@ -62,6 +62,7 @@ struct boot_config {
 	enum log_level log_level;
 	enum log_format log_format;
 	unsigned int cpu_count;  /* CPUs that applications see: cpuset and quota, at least 1 */
+	unsigned int host_cpus;  /* above the highest number of the host's CPUs; 0: unknown */
 	uint64_t memory_size;    /* bytes of memory that applications see */
 	int oom_score_adj;       /* of applications' host processes */
 };

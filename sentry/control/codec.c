@@ -70,6 +70,7 @@ static const struct field boot_fields[] = {
 	INT(struct boot_config, log_level, LOG_ERROR, LOG_DEBUG),
 	INT(struct boot_config, log_format, LOG_TEXT, LOG_JSON),
 	INT(struct boot_config, cpu_count, 1, 65536),
+	INT(struct boot_config, host_cpus, 0, 65536),
 	PLAIN(struct boot_config, memory_size, K_BITS64),
 	INT(struct boot_config, oom_score_adj, -1000, 1000),
 };

@@ -35,7 +35,12 @@
 
 #define STACK_SIZE_MAX (64ul << 20) /* what an unlimited RLIMIT_STACK gets: never grown later */
 #define STACK_SIZE_MIN (128ul << 10)
-#define AUXV_MAX       24
+#define AUXV_MAX       26
+
+#ifndef AT_RSEQ_FEATURE_SIZE
+#define AT_RSEQ_FEATURE_SIZE 27
+#define AT_RSEQ_ALIGN        28
+#endif
 #define ADDR_NO_RANDOMIZE 0x0040000u
 
 #ifndef AT_MINSIGSTKSZ
@@ -424,6 +429,10 @@ static size_t exec_auxv(struct exec *x, uint64_t *v, uint64_t random_at, uint64_
 	auxv_add(v, &n, AT_SECURE, x->secure);
 	auxv_add(v, &n, AT_RANDOM, random_at);
 	auxv_add(v, &n, AT_HWCAP2, getauxval(AT_HWCAP2));
+	if (getauxval(AT_RSEQ_FEATURE_SIZE)) {
+		auxv_add(v, &n, AT_RSEQ_FEATURE_SIZE, getauxval(AT_RSEQ_FEATURE_SIZE));
+		auxv_add(v, &n, AT_RSEQ_ALIGN, getauxval(AT_RSEQ_ALIGN));
+	}
 	auxv_add(v, &n, AT_EXECFN, execfn_at);
 	auxv_add(v, &n, AT_PLATFORM, platform_at);
 	auxv_add(v, &n, AT_NULL, 0);
@@ -693,7 +702,6 @@ static int exec_commit(struct exec *x)
 	t->personality &= ~(0x0400000u /* READ_IMPLIES_EXEC */ | (x->secure ? ADDR_NO_RANDOMIZE : 0));
 	plat_clear_tid_set(t->pt, 0);
 	plat_robust_list_set(t->pt, 0);
-	t->rseq = (struct rseq_area){ 0 };
 	t->restart.fn = NULL;
 	sig_exec(t);
 	keys_exec(t);

@@ -80,6 +80,8 @@ bool sig_may_send(const struct cred *from, struct process *to, int sig);
 bool sig_scoped(struct task *t, struct process *p);
 /* Synchronous fault of t itself: can't be blocked or ignored (force_sig_info). */
 void sig_force(struct task *t, const siginfo_t *info);
+/* After PLAT_FAULT with fault.frame: as if the frames since the application ran were not.  The first one's signal, or 0. */
+int sig_frame_undo(struct task *t);
 
 /* t's process ends by sig as by its default action, whatever is set for it.  Own fiber. */
 void sig_force_exit(struct task *t, int sig);

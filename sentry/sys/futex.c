@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * futex.c: futex(2) where it comes to the Sentry.
+ * futex.c: futex(2), and its like that belong to threads of the host (rseq(2), membarrier(2)), where they
+ * come to the Sentry.
  *
  * Futexes are the host's: the stub makes those calls itself.  They come here only when native calls
  * are off (a seccomp filter, a tracer) or the stub can't make one, and then the stub is told to make
@@ -15,7 +16,9 @@
 #include "lib/fiber.h"
 #include "lib/mutex.h"
 #include "platform/host.h"
+#include "sentry/kernel.h"
 #include "sentry/sys/dispatch.h"
+#include "sentry/task/task.h"
 #include "sys_calls.h"
 
 #ifndef FUTEX_LOCK_PI2
@@ -33,6 +36,16 @@ long sys_futex_waitv(struct task *t, uaddr_t waiters, unsigned int count, unsign
 {
 	(void)t, (void)waiters, (void)count, (void)flags, (void)timeout, (void)clock;
 	return -ENATIVE;
+}
+
+/*
+ * The host's too, made by the stub (platform/stub/native.c), where the host's numbers of CPUs are those that the
+ * application is shown: it will use them as indexes.  Else the C library does without.
+ */
+long sys_rseq(struct task *t, uaddr_t area, unsigned int size, int flags, unsigned int sig)
+{
+	(void)area, (void)size, (void)flags, (void)sig;
+	return kernel_has_host_cpus(t->process->container) ? -ENATIVE : -ENOSYS;
 }
 
 /*
@@ -66,6 +79,10 @@ static long barrier_global(void)
 long sys_membarrier(struct task *t, int cmd, unsigned int flags, int cpu)
 {
 	(void)t, (void)cpu;
+	switch (cmd) {
+	case MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ:
+		return -ENATIVE;
+	}
 	if (flags)
 		return -EINVAL;
 	switch (cmd) {

@@ -327,6 +327,23 @@ static long syscall_info(struct task *t, struct task *x, uint64_t room, uaddr_t 
 	return err ? err : (long)size;
 }
 
+/* Of x's rseq area. */
+static long rseq_configuration(struct task *t, struct task *x, uint64_t room, uaddr_t out)
+{
+	struct ptrace_rseq_configuration c = { 0 };
+	struct plat_rseq area;
+	long err;
+
+	if (!x->pt)
+		return -EIO;
+	plat_rseq(x->pt, &area);
+	c.rseq_abi_pointer = area.addr;
+	c.rseq_abi_size = area.addr ? area.size : 0;
+	c.signature = area.addr ? area.sig : 0;
+	err = uaccess_put(t, out, &c, MIN(sizeof(c), (size_t)room));
+	return err ? err : (long)sizeof(c);
+}
+
 static long set_options(struct task *t, struct task *x, uint64_t options)
 {
 	if (options & ~(uint64_t)OPTIONS_KNOWN)
@@ -436,6 +453,8 @@ static long request_stopped(struct task *t, struct task *x, long request, uint64
 		return uaccess_put(t, uaddr(data), &x->ptrace.message, sizeof(x->ptrace.message));
 	case PTRACE_GET_SYSCALL_INFO:
 		return syscall_info(t, x, addr, uaddr(data));
+	case PTRACE_GET_RSEQ_CONFIGURATION:
+		return rseq_configuration(t, x, addr, uaddr(data));
 	case PTRACE_CONT:
 		return resume(x, PTRACE_RUN, false, data);
 	case PTRACE_SYSCALL:

@@ -167,8 +167,6 @@ static int clone_copy(struct task *parent, struct task *t, const struct clone_ar
 	t->mce_kill = parent->mce_kill;
 	if (!(f & CLONE_VM) || (f & CLONE_VFORK))
 		t->altstack = parent->altstack;
-	if (!(f & CLONE_VM))
-		t->rseq = parent->rseq;
 	if (f & CLONE_SYSVSEM)
 		return sem_undo_share(parent, t);
 	return 0;

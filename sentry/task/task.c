@@ -959,6 +959,10 @@ static void task_fault(struct task *t, const struct plat_event *ev)
 {
 	siginfo_t info = { .si_signo = ev->fault.signo, .si_code = ev->fault.code };
 
+	if (ev->fault.frame && sig_frame_undo(t) == SIGSEGV) {
+		process_group_exit(t->process, SIGSEGV); /* its own handler can't be entered */
+		return;
+	}
 	if (ev->fault.signo == SIGSEGV && ev->fault.code == SEGV_MAPERR &&
 	    atomic_load_explicit(&t->mm->growing_count, memory_order_relaxed) && mm_grow_to(t, ev->fault.addr))
 		return;

@@ -320,11 +320,18 @@ struct task {
 		uint64_t args[6];
 	} restart;                   /* (o) */
 
+	struct frame_undo {
+		int sig;             /* whose frame was set up since the application ran; 0: none */
+		uint64_t sp, ip;     /* that it would go on with */
+		uint64_t mask;
+		struct sig_altstack altstack;
+		plat_regs_t registers;
+	} frame_undo;                /* (o) before it */
+
 	uint64_t syscall_nr;         /* (o) of the call being served, ~0 outside: /proc/PID/syscall */
 	uint64_t syscall_args[6];    /* (o) */
 	int exit_status;             /* (t) wait status of this task */
 	struct vfork *vfork;         /* (o) child: to be completed when it leaves its parent's mm */
-	struct rseq_area { uaddr_t addr; uint32_t size, sig; } rseq; /* (o) */
 	int nice;                    /* (a) virtual: -20..19 */
 	int sched_policy, sched_priority; /* (a) virtual */
 	bool sched_reset_on_fork;    /* (a) */

@@ -95,10 +95,19 @@ static void frame_fill_context(struct task *t, struct ucontext_x86 *uc, const pl
 	m->fpstate = fpstate;
 }
 
+/* The application has not run since the last frame was set up. */
+static bool frame_is_pending(const struct task *t)
+{
+	const plat_regs_t *r = plat_regs(t->pt);
+
+	return t->frame_undo.sig && r->rsp == t->frame_undo.sp && r->rip == t->frame_undo.ip;
+}
+
 int sig_frame_setup(struct task *t, int sig, const struct sig_action *a, const siginfo_t *info,
 		    sig_set_t saved_mask)
 {
 	const plat_regs_t *r = plat_regs(t->pt);
+	const struct sig_altstack altstack = t->altstack;
 	struct rt_frame frame;
 	plat_regs_t *w;
 	uint64_t sp, fp;
@@ -121,6 +130,10 @@ int sig_frame_setup(struct task *t, int sig, const struct sig_action *a, const s
 		memset(&t->altstack, 0, sizeof(t->altstack));
 		t->altstack.flags = SS_DISABLE;
 	}
+	if (!frame_is_pending(t))
+		t->frame_undo = (struct frame_undo){
+			.sig = sig, .mask = saved_mask, .altstack = altstack, .registers = *r,
+		};
 	/* It lies above the frame, which a stack that overflows could not have taken. */
 	if (plat_fpstate_save_at(t->pt, fp))
 		return -EFAULT;
@@ -133,7 +146,26 @@ int sig_frame_setup(struct task *t, int sig, const struct sig_action *a, const s
 	w->rip = a->handler;
 	w->rsp = sp;
 	w->eflags &= ~(uint64_t)(FLAG_DF | FLAG_RF | FLAG_TF);
+	t->frame_undo.sp = w->rsp;
+	t->frame_undo.ip = w->rip;
 	return 0;
+}
+
+/*
+ * The FPU's part of a frame is written when the thread goes on, and by then another may have taken the memory away.
+ * Then there is no frame, and what is forced comes on the registers that were there before.
+ */
+int sig_frame_undo(struct task *t)
+{
+	int sig = frame_is_pending(t) ? t->frame_undo.sig : 0;
+
+	if (sig) {
+		*plat_regs_mut(t->pt) = t->frame_undo.registers;
+		t->altstack = t->frame_undo.altstack;
+		sig_mask_set(t, t->frame_undo.mask);
+		t->frame_undo.sig = 0;
+	}
+	return sig;
 }
 
 static int frame_restore_fpstate(struct task *t, uint64_t at)
