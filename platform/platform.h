@@ -89,6 +89,7 @@ struct plat_config {
 	int proc_fd;        /* O_PATH/O_RDONLY directory of the sandbox's own procfs; borrowed */
 	bool huge_pages;    /* MADV_HUGEPAGE on large anonymous mappings */
 	bool patch;         /* call-site patching */
+	int nice;           /* of stubs; no better than ours */
 	enum plat_pollers pollers;
 	uint32_t patch_after; /* traps from a site before it is patched; 0: what pays */
 	/*

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/rseq.h>
 
 #include "platform/host.h"
@@ -67,7 +68,7 @@ static void set_limit(int resource, rlim_t value)
 	(void)host_prlimit(0, resource, &r, NULL);
 }
 
-void zygote_forget_parent(unsigned int max_files)
+void zygote_forget_parent(unsigned int max_files, int nice)
 {
 	const struct zygote_sigaction dfl = { 0 };
 	const stack_t no_stack = { .ss_flags = SS_DISABLE };
@@ -82,6 +83,7 @@ void zygote_forget_parent(unsigned int max_files)
 	(void)host_call4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, 8);
 	set_limit(RLIMIT_CORE, 1); /* the value that also stops piped core dumps */
 	set_limit(RLIMIT_NOFILE, max_files);
+	(void)host_call(SYS_setpriority, PRIO_PROCESS, 0, nice);
 	(void)host_prctl(PR_SET_PDEATHSIG, SIGKILL, 0);
 	(void)host_call(SYS_setsid, 0, 0, 0);
 	if (host_prctl(PR_SET_NO_NEW_PRIVS, 1, 0) < 0)

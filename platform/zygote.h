@@ -18,6 +18,6 @@ void zygote_map(uint64_t addr, size_t size, int prot, int flags, int fd, int64_t
 void zygote_signal(int sig, const struct zygote_sigaction *a);
 /*
  * No rseq, CLEARTID or robust list of libc's; default signals, none blocked; limits (no core dumps,
- * max_files descriptors); dies with the thread that made it; a session of its own; no_new_privs.
+ * max_files descriptors); nice (unless that is better than what we have); dies with the thread that made it; a session of its own; no_new_privs.
  */
-void zygote_forget_parent(unsigned int max_files);
+void zygote_forget_parent(unsigned int max_files, int nice);

@@ -375,6 +375,11 @@ static bool frozen_now(const struct cgroup *c, const char *dir)
 	       strcmp(text, "FROZEN\n") == 0;
 }
 
+bool cgroup_divides_cpu(const struct cgroup *c)
+{
+	return cgroup_dir(c, "cpu") != NULL;
+}
+
 bool cgroup_is_frozen(const struct cgroup *c)
 {
 	const char *dir = cgroup_dir(c, "freezer");

@@ -62,6 +62,8 @@ int cgroup_move(const struct cgroup *c, pid_t pid, bool optional, struct err *e)
 int cgroup_clone_fd(const struct cgroup *c);
 /* Freeze or thaw and wait until it is so.  -ENOENT: no freezer here. */
 int cgroup_freeze(const struct cgroup *c, bool frozen, struct err *e);
+/* Its members compete for CPU time with each other: what priorities they have is nobody else's concern. */
+bool cgroup_divides_cpu(const struct cgroup *c);
 bool cgroup_is_frozen(const struct cgroup *c);
 /* v1: thaw the freezer group that pid is in, whoever put it there: a frozen process can't be killed. */
 void cgroup_thaw_process(pid_t pid);

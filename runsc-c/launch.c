@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -384,6 +385,7 @@ static int boot_sentry(struct launch *l, struct err *e)
 		.cpu_count = l->spec->container->cpu_count, .host_cpus = host_cpus(),
 		.memory_size = memory_size(l),
 		.oom_score_adj = stub_oom_score_adj(l),
+		.nice = getpriority(PRIO_PROCESS, 0),
 	};
 
 	return l->sandbox ? 0 : call_sentry(l, control_encode_boot(&b), NULL, 0, NULL, e);

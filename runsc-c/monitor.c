@@ -220,6 +220,7 @@ static pid_t start_sentry(struct monitor *m, int null, int *pidfd, struct err *e
 		.staging = m->state_path, .argv = argv, .exe_fd = m->exe, .fds = fds,
 		.fd_count = ARRAY_SIZE(fds), .nobody = true, .deep_stack_hole = true,
 		.new_net = !m->host_network && !(net->present && net->path == NULL),
+		.before_others = cgroup_divides_cpu(m->cgroup),
 	};
 
 	return spawn_jailed(&s, m->sync, pidfd, e);

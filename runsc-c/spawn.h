@@ -37,6 +37,7 @@ struct spawn {
 	bool nobody;             /* user namespace, no capabilities */
 	bool new_net;
 	bool deep_stack_hole;    /* 4 GB below the stack: the stub lives there */
+	bool before_others;      /* at a better nice value than ours, if we may */
 };
 
 /*

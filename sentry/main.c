@@ -97,6 +97,7 @@ static int boot_platform(const struct boot_config *b, enum platform_choice *choi
 		.huge_pages = true,
 		.patch = b->patch,
 		.patch_after = b->patch_after,
+		.nice = b->nice,
 		.pollers = (enum plat_pollers)b->pollers,
 		.lost = containers_look_for_lost,
 	};

@@ -48,6 +48,7 @@ struct zygote_plan {
 	int process_fd;
 	struct stub_zygote *zygote; /* our view of it: errors go there */
 	bool fsgsbase;
+	int nice;
 };
 
 /* ---- in the child: host calls only, no libc (platform/zygote.h) -------------------------------- */
@@ -90,7 +91,7 @@ _Noreturn static void zygote_main(const struct zygote_plan *p)
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	t->zygote = 1;
 
-	zygote_forget_parent(STUB_FDS_MAX);
+	zygote_forget_parent(STUB_FDS_MAX, p->nice);
 	zygote_handlers();
 	/*
 	 * The listener must get a number below RLIMIT_NOFILE, and nothing else may stay open: not even
@@ -291,7 +292,7 @@ static int tables_init(void)
 
 int notify_init(const struct plat_config *c)
 {
-	struct zygote_plan plan = { .fsgsbase = getauxval(AT_HWCAP2) & 2 };
+	struct zygote_plan plan = { .fsgsbase = getauxval(AT_HWCAP2) & 2, .nice = c->nice };
 	struct plat_thread *z;
 	int err;
 

@@ -28,6 +28,7 @@
 struct zygote_plan {
 	int text_fd, sock_fd;
 	uint64_t ranges[PLAT_RESET_CALLS][2]; /* to unmap: address, size */
+	int nice;
 };
 
 /* ---- in the child: host calls only, no libc (platform/zygote.h) -------------------------------- */
@@ -45,7 +46,7 @@ _Noreturn static void zygote_main(const struct zygote_plan *p)
 
 	zygote_map(STUB_TEXT, STUB_TEXT_MAX, PROT_READ | PROT_EXEC, MAP_PRIVATE, p->text_fd, 0);
 	zygote_map(STUB_CONST, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	zygote_forget_parent(TRACED_FDS_FIRST + HOST_FDS_MAX);
+	zygote_forget_parent(TRACED_FDS_FIRST + HOST_FDS_MAX, p->nice);
 	/* Only the socket stays, and 2, for our complaints, which the text closes. */
 	if (p->sock_fd != 0)
 		(void)host_dup3(p->sock_fd, 0, O_CLOEXEC);
@@ -192,7 +193,7 @@ int tracer_init(const struct plat_config *c)
 {
 	struct plat_hostcall unmap[PLAT_RESET_CALLS];
 	size_t count = plat_reset_calls(unmap);
-	struct zygote_plan plan = { .text_fd = -1 };
+	struct zygote_plan plan = { .text_fd = -1, .nice = c->nice };
 	int socks[2], err;
 
 	tracer.self = host_getpid();

@@ -65,6 +65,7 @@ struct boot_config {
 	unsigned int host_cpus;  /* above the highest number of the host's CPUs; 0: unknown */
 	uint64_t memory_size;    /* bytes of memory that applications see */
 	int oom_score_adj;       /* of applications' host processes */
+	int nice;                /* likewise; ours may be better */
 };
 
 /* One resource limit; resource is RLIMIT_*. */

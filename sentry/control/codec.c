@@ -73,6 +73,7 @@ static const struct field boot_fields[] = {
 	INT(struct boot_config, host_cpus, 0, 65536),
 	PLAIN(struct boot_config, memory_size, K_BITS64),
 	INT(struct boot_config, oom_score_adj, -1000, 1000),
+	INT(struct boot_config, nice, -20, 19),
 };
 SCHEMA(boot, struct boot_config);
 

@@ -47,6 +47,21 @@ shows "personality" "i686" "l['personality'] = {'domain': 'LINUX32'}" "uname -m"
 shows "ioPriority" "best-effort: prio 6" "p['ioPriority'] = {'class': 'IOPRIO_CLASS_BE', 'priority': 6}" "ionice -p 1"
 shows "scheduler" "7 2" "p['scheduler'] = {'policy': 'SCHED_RR', 'priority': 7}" 'cut -d" " -f40,41 /proc/1/stat'
 shows "scheduler, nice" "5" "p['scheduler'] = {'policy': 'SCHED_BATCH', 'nice': 5}" "cut -d' ' -f19 /proc/1/stat"
+# The Sentry goes before the programs that wait for it; these are as nice as whoever started them.
+nices() {
+	local pid nice
+	rm -f "$T/b/config.json"
+	$R spec --bundle "$T/b"
+	sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"sleep", "1000"/' "$T/b/config.json"
+	nice -n 3 $R run -d -b "$T/b" "nice-$$" </dev/null >/dev/null || return
+	for pid in $(ps -eo pid= ); do
+		grep -qs "nice-$$" "/proc/$pid/cgroup" && ps -o ni=,comm= -p "$pid"
+	done | awk '$2 == "sleep" { print "program", $1 } $2 ~ /^runsc-c/ && $1 < 0 { print "Sentry", $1 }' | sort -u | xargs
+	$R delete --force "nice-$$"
+}
+nice=$(nices)
+if grep -qs ":cpu[,:]\|:[a-z,]*,cpu[,:]\|^0::" /proc/self/cgroup && [ "$nice" != "Sentry -7 program 3" ]; then
+	echo "FAIL: nice values: got \"$nice\""; fail=$((fail + 1)); else pass=$((pass + 1)); fi
 shows "a working directory that is missing" "/made/here" "p['cwd'] = '/made/here'" "pwd"
 shows "umask" "0027" "p['user']['umask'] = 0o27" "umask"
 shows "additional groups" "0 7 9" "p['user']['additionalGids'] = [7, 9]" "id -G"
