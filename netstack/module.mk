@@ -53,3 +53,4 @@ UNIT_TESTS += tests/unit/netstack/test_flood.c
 SRCS += netstack/tcp/splice.c
 UNIT_TESTS += tests/unit/netstack/test_net.c
 UNIT_TESTS += tests/unit/netstack/test_sockaddr.c
+UNIT_TESTS += tests/unit/netstack/test_bridge.c

@@ -125,7 +125,7 @@ void bridge_input(struct txq *q, struct nic *port, struct pkt *p)
 	const uint8_t *dst = p->data;
 	struct nic *ports[PORTS_MAX];
 	unsigned int count = 0;
-	bool many = dst[0] & 1, up;
+	bool many = dst[0] & 1, mine, up;
 
 	if (!nic_up(b->nic) || memcmp(dst, reserved, sizeof(reserved)) == 0) { /* of bridges among themselves */
 		nic_count_add(&port->rx_dropped, 1);
@@ -134,9 +134,9 @@ void bridge_input(struct txq *q, struct nic *port, struct pkt *p)
 	}
 	p->flags &= (uint16_t)~(PKT_MULTICAST | PKT_BROADCAST | PKT_OTHERHOST); /* as the port saw it */
 	fdb_learn(b, dst + ETH_ALEN, port);
-	up = many || memcmp(dst, b->nic->mac, ETH_ALEN) == 0 || memcmp(dst, port->mac, ETH_ALEN) == 0 ||
-	     (atomic_load(&b->nic->flags) & IFF_PROMISC);
-	if (many || !up)
+	mine = memcmp(dst, b->nic->mac, ETH_ALEN) == 0 || memcmp(dst, port->mac, ETH_ALEN) == 0;
+	up = many || mine || (atomic_load(&b->nic->flags) & IFF_PROMISC);
+	if (!mine)
 		count = bridge_choose(b, dst, port, ports);
 	if (up && count) {
 		struct pkt *c = pkt_clone(p);
@@ -147,10 +147,13 @@ void bridge_input(struct txq *q, struct nic *port, struct pkt *p)
 		bridge_send(ports, count, p);
 		return;
 	}
-	if (up)
+	if (up) {
+		if (memcmp(p->data, port->mac, ETH_ALEN) == 0)
+			p->flags |= PKT_FOR_US;
 		link_input(q, b->nic, p);
-	else
+	} else {
 		pkt_free(p);
+	}
 }
 
 int bridge_new(struct stack *s, struct nic_config *c, uint32_t *ifindex)

@@ -513,7 +513,7 @@ void link_input(struct txq *q, struct nic *n, struct pkt *p)
 				all &= eth->dst[i] == 0xff;
 			p->flags |= all ? PKT_BROADCAST : PKT_MULTICAST;
 			nic_count_add(&n->multicast, !all);
-		} else if (memcmp(eth->dst, n->mac, ETH_ALEN) != 0) {
+		} else if (memcmp(eth->dst, n->mac, ETH_ALEN) != 0 && !(p->flags & PKT_FOR_US)) {
 			p->flags |= PKT_OTHERHOST;
 		}
 		pkt_pull(p, ETH_HLEN);
