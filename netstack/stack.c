@@ -55,6 +55,7 @@ struct stack *stack_new(const struct stack_ops *ops, void *ctx)
 	nrwlock_init(&s->taps_lock, LOCK_LEAF);
 	list_init(&s->taps);
 	latch_init(&s->timer_latch);
+	wq_init(&s->rx_room);
 	latch_init(&s->icmp_bucket.latch);
 	latch_init(&s->rst_bucket.latch);
 	tree_init(&s->timers, ntimer_cmp);
@@ -275,6 +276,11 @@ void stack_mem_force(struct stack *s, size_t bytes)
 void stack_mem_uncharge(struct stack *s, size_t bytes)
 {
 	atomic_fetch_sub_explicit(&s->mem, bytes, memory_order_relaxed);
+}
+
+struct wq *stack_rx_room(struct stack *s)
+{
+	return &s->rx_room;
 }
 
 uint64_t stack_memory(struct stack *s)

@@ -25,6 +25,7 @@
 #include "netstack/ipa.h"
 #include "netstack/stats.h"
 
+struct wq;
 struct stack;
 struct nic;
 struct pkt;
@@ -116,7 +117,14 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex) must
  * the transport checksum.  Consumes them.
  */
 void nic_input(struct stack *s, uint32_t ifindex, struct pkt *p);
-void nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts);
+/*
+ * How many of the bytes joined queues whose readers are far behind.  If these are many, who drives the link may
+ * leave what comes next where it is for a moment, until stack_rx_room() is woken: then it is copied twice
+ * within a short time, and not out of the cache in between.  Must not wait for long: others' packets wait too.
+ */
+size_t nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts);
+/* Woken (with any events) when such a reader has caught up; lives as long as the stack. */
+struct wq *stack_rx_room(struct stack *s);
 /* Detach from its ops: no transmit call is made any more once this returns (on the same fiber). */
 void nic_detach(struct stack *s, uint32_t ifindex);
 /*

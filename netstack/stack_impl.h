@@ -19,6 +19,7 @@
 #include "lib/ref.h"
 #include "lib/tree.h"
 #include "lib/util.h"
+#include "lib/wq.h"
 #include "netstack/conf.h"
 #include "netstack/csum.h"
 #include "netstack/lock.h"
@@ -211,6 +212,8 @@ struct stack {
 	atomic_uint ip_id;
 	atomic_ullong stats[NS_COUNT];
 	atomic_ullong mem, mem_limit;
+	atomic_ullong rx_long;       /* bytes that joined long receive queues (tcp/recv.c) */
+	struct wq rx_room;           /* such a queue has become short */
 	stack_event_fn *event_fn;
 	void *event_arg;
 	struct net_conf conf;

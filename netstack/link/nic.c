@@ -569,15 +569,16 @@ static bool same_flow(const struct nic *n, const struct pkt *a, const struct pkt
 	       memcmp(x + 8, y + 8, 36) == 0;
 }
 
-void nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts)
+size_t nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts)
 {
+	unsigned long long before = atomic_load_explicit(&s->rx_long, memory_order_relaxed);
 	struct nic *n = nic_peek(s, ifindex);
 	struct list *node;
 	struct txq q;
 
 	if (!n || !nic_up(n)) {
 		pkt_free_list(pkts);
-		return;
+		return 0;
 	}
 	txq_init(&q, s);
 	while ((node = list_shift(pkts)) != NULL) {
@@ -588,6 +589,7 @@ void nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts)
 		link_input(&q, n, p);
 		txq_flush(&q);
 	}
+	return (size_t)(atomic_load_explicit(&s->rx_long, memory_order_relaxed) - before);
 }
 
 void nic_input(struct stack *s, uint32_t ifindex, struct pkt *p)
@@ -596,5 +598,5 @@ void nic_input(struct stack *s, uint32_t ifindex, struct pkt *p)
 
 	list_init(&one);
 	list_append(&one, &p->node);
-	nic_input_list(s, ifindex, &one);
+	(void)nic_input_list(s, ifindex, &one);
 }

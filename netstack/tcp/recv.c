@@ -381,6 +381,24 @@ static bool coalesce(struct tcp *t, struct pkt *p)
 	return false;
 }
 
+/* size bytes from a link have joined the queue: is the reader far behind? */
+static void note_long(struct tcp *t, size_t size)
+{
+	if (t->rcv_nxt - t->copied_seq <= TCP_QUEUE_LONG || t->ep.rcvlowat > (int)TCP_QUEUE_SHORT)
+		return;
+	t->rx_long = true;
+	atomic_fetch_add_explicit(&tcp_stack(t)->rx_long, size, memory_order_relaxed);
+}
+
+/* The reader has read. */
+static void note_short(struct tcp *t)
+{
+	if (!t->rx_long || t->rcv_nxt - t->copied_seq > TCP_QUEUE_SHORT)
+		return;
+	t->rx_long = false;
+	wq_wake(&tcp_stack(t)->rx_room, 0);
+}
+
 static void queue_in_order(struct tcp *t, struct pkt *p)
 {
 	t->rcv_nxt += p->len;
@@ -549,8 +567,8 @@ static void queue_ofo(struct tcp *t, struct pkt *p)
 
 void tcp_data(struct txq *q, struct tcp *t, struct pkt *p)
 {
-	bool fin = p->cb.tcp.flags & TH_FIN;
-	uint32_t seq = p->cb.tcp.seq, end = seq + p->len, wnd;
+	bool fin = p->cb.tcp.flags & TH_FIN, looped = p->flags & PKT_LOOPED;
+	uint32_t seq = p->cb.tcp.seq, end = seq + p->len, size, wnd;
 
 	if (!p->len && !fin)
 		goto drop;
@@ -599,7 +617,10 @@ void tcp_data(struct txq *q, struct tcp *t, struct pkt *p)
 	grow_window(t, p->len);
 	if (tree_first(&t->ofo))
 		t->ack_now = 1; /* a hole is being filled (RFC 5681) */
+	size = p->len;
 	queue_in_order(t, p);
+	if (!looped)
+		note_long(t, size);
 	if (fin)
 		rcv_fin(q, t);
 	else if (tree_first(&t->ofo))
@@ -845,6 +866,7 @@ ssize_t tcp_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 		cleanup_rbuf(q, t, (uint32_t)copied);
 		tcp_timer_update(t);
 	}
+	note_short(t);
 	if (t->inq) {
 		m->ctl.mask |= EP_CTL_INQ;
 		m->ctl.inq = tcp_readable(t);

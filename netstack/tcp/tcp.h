@@ -49,6 +49,10 @@ enum tcp_state {
 #define TCP_PAWS_24DAYS (24 * 86400 * NSEC_PER_SEC)
 #define TCP_MAX_WINDOW  65535U
 
+/* A receive queue beyond LONG has left the CPU's cache before it is read; from SHORT on more may come. */
+#define TCP_QUEUE_LONG  (192U << 10)
+#define TCP_QUEUE_SHORT (96U << 10)
+
 enum ca_state { CA_OPEN, CA_DISORDER, CA_CWR, CA_RECOVERY, CA_LOSS };
 
 static inline bool seq_before(uint32_t a, uint32_t b)
@@ -254,6 +258,7 @@ struct tcp {
 	bool urg_valid, urg_seen, urg_read; /* a mark at urg_seq; its byte is here; was read */
 	uint8_t urg_byte;
 	bool fin_rcvd;
+	bool rx_long;           /* the queue was long, and nobody was told that it is not any more */
 	uint32_t fin_seq;
 	uint32_t ts_recent, ts_off, ts_ecr_last;
 	int64_t ts_recent_ns;

@@ -12,14 +12,19 @@
  * then a worker's).  Before it sleeps again it lets the fibers run that it has woken: they are on
  * this CPU already.
  *
+ * With bulk traffic it does less.  Inwards it leaves packets outside while readers have enough (link_hold()).
+ * Outwards it rests while those who send take the acknowledgements in after what they have sent
+ * (link_rest(), link_flush()).
+ *
  * Everything received is hostile: the kernel has written the vnet header, but a peer on the link
  * chooses what is in it.  Sizes are checked here, headers by the netstack.
  *
- * Locks: none.  A link is constant once started but for `stopped`; its stack outlives it.
+ * Locks: none but link->receiving, which is never waited for while the link lives.  The stack outlives the link.
  */
 #include "sentry/socket/link.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <linux/virtio_net.h>
 #include <poll.h>
 #include <stdio.h>
@@ -27,9 +32,11 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "lib/clock.h"
 #include "lib/fiber.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/wq.h"
 #include "netstack/pkt.h"
 #include "netstack/stack.h"
 #include "platform/host.h"
@@ -49,6 +56,14 @@
 
 #define TX_WAIT_MS  50            /* for room in the socket's buffer; then the packet is lost */
 
+#define HOLD_BYTES  32768         /* of a batch for readers that are far behind: packets wait outside */
+#define HOLD_NS     (300 * NSEC_PER_USEC)
+
+/* From so many bytes sent in so much time on, who sends takes the answers in, and nobody is woken for each. */
+#define REST_NS     (500 * NSEC_PER_USEC)
+#define REST_BYTES  262144
+#define REST_PACKET 4096 /* smaller ones aren't counted */
+
 /* (c) constant, (a) atomic */
 struct link {
 	struct list node;      /* net_ns->lock */
@@ -57,8 +72,17 @@ struct link {
 	int fd, stop_fd;       /* (c) owned */
 	bool vnet;             /* (c) */
 	atomic_bool stopped, ended; /* (a) asked to end; the fiber has ended */
-	struct pkt *pkt;       /* the fiber's: empty, for the next packet */
-	struct pbuf *tail;     /* the fiber's */
+	atomic_bool receiving; /* (a) a lock: what is the receiver's, and the order of packets */
+	struct pkt *pkt;       /* the receiver's: empty, for the next packet */
+	struct pbuf *tail;     /* the receiver's */
+	struct wq_entry room_entry; /* at stack_rx_room() */
+	atomic_uint room;      /* (a) how often there was room; link_hold() waits for a change */
+	atomic_bool holding;   /* (a) somebody waits there */
+	atomic_ullong sent;    /* (a) bytes of large packets */
+	unsigned long long sent_seen; /* the fiber's: at seen_ns */
+	int64_t seen_ns;       /* the fiber's */
+	bool rests;            /* the fiber's: much was sent before that */
+	atomic_bool resting;   /* (a) the fiber sleeps without looking at packets */
 };
 
 /* ---- out --------------------------------------------------------------------------------------- */
@@ -88,6 +112,8 @@ static void link_transmit(void *ctx, struct pkt *p)
 	struct timespec patience = { 0, TX_WAIT_MS * NSEC_PER_MSEC };
 	ssize_t n;
 
+	if (p->len >= REST_PACKET)
+		atomic_fetch_add_explicit(&l->sent, p->len, memory_order_relaxed);
 	if (l->vnet)
 		link_vnet_header(p, &h);
 	m.msg_iovlen = (size_t)pkt_iovec(p, iov + 1) + l->vnet;
@@ -102,8 +128,6 @@ static void link_transmit(void *ctx, struct pkt *p)
 		nic_tx_failed(l->stack, l->ifindex);
 	pkt_free(p);
 }
-
-static const struct link_ops link_ops = { .transmit = link_transmit };
 
 /* ---- in ---------------------------------------------------------------------------------------- */
 
@@ -194,8 +218,11 @@ static ssize_t link_receive(struct link *l, struct list *pkts)
 	return n;
 }
 
-/* A few packets, which the stack gets together.  0, or a negative errno: there are no more. */
-static ssize_t link_receive_batch(struct link *l)
+/*
+ * A few packets, which the stack gets together.  0, or a negative errno: there are no more.
+ * *behind: so many bytes went to readers that are far behind.
+ */
+static ssize_t link_receive_batch(struct link *l, size_t *behind)
 {
 	struct list pkts;
 	size_t bytes = 0;
@@ -208,9 +235,90 @@ static ssize_t link_receive_batch(struct link *l)
 			break;
 		bytes += (size_t)n;
 	}
-	if (!list_empty(&pkts))
-		nic_input_list(l->stack, l->ifindex, &pkts);
+	*behind = list_empty(&pkts) ? 0 : nic_input_list(l->stack, l->ifindex, &pkts);
 	return n < 0 ? n : 0;
+}
+
+/* The same if nobody else is at it: else -EBUSY, and who is takes what is there. */
+static ssize_t link_try_receive(struct link *l, size_t *behind)
+{
+	ssize_t n;
+
+	/* acquire and release: the receiver's things */
+	if (atomic_exchange_explicit(&l->receiving, true, memory_order_acquire))
+		return -EBUSY;
+	n = link_receive_batch(l, behind);
+	atomic_store_explicit(&l->receiving, false, memory_order_release);
+	return n;
+}
+
+/* Who has sent much takes in what has been acknowledged: mostly it is there already. */
+static void link_flush(void *ctx)
+{
+	struct link *l = ctx;
+	size_t behind;
+
+	if (atomic_load_explicit(&l->resting, memory_order_relaxed))
+		(void)link_try_receive(l, &behind);
+}
+
+static const struct link_ops link_ops = { .transmit = link_transmit, .flush = link_flush };
+
+/* ---- readers that are far behind --------------------------------------------------------------- */
+
+/* A reader has caught up.  Under the queue's latch. */
+static void link_room(struct wq_entry *e, uint32_t events)
+{
+	struct link *l = container_of(e, struct link, room_entry);
+
+	(void)events;
+	/* seq_cst, here and in link_hold(): either it sees the new count or we see it waiting */
+	atomic_fetch_add(&l->room, 1);
+	if (atomic_load(&l->holding))
+		(void)host_futex(&l->room, FUTEX_WAKE_PRIVATE, 1, NULL, 0);
+}
+
+/*
+ * What has come goes to readers that have more than enough to read.  More would only lie in memory until
+ * it has left the cache; outside it is where the sender has left it.  So wait until one of them has caught up.
+ * What comes for others waits too, therefore not for long.  seen: l->room before these packets were taken.
+ */
+static void link_hold(struct link *l, unsigned int seen)
+{
+	struct timespec patience = { 0, HOLD_NS };
+
+	worker_block_begin();
+	atomic_store(&l->holding, true);
+	if (atomic_load(&l->room) == seen)
+		(void)host_futex(&l->room, FUTEX_WAIT_PRIVATE, seen, &patience, 0);
+	atomic_store(&l->holding, false);
+	worker_block_end();
+}
+
+/* Is so much being sent that those who send can take in the answers? */
+static bool link_may_rest(struct link *l)
+{
+	unsigned long long sent = atomic_load_explicit(&l->sent, memory_order_relaxed);
+	int64_t now = clock_mono_ns(), since = now - l->seen_ns;
+
+	if (since < REST_NS)
+		return l->rests;
+	l->rests = sent - l->sent_seen >= REST_BYTES && since < 4 * REST_NS;
+	l->sent_seen = sent;
+	l->seen_ns = now;
+	return l->rests;
+}
+
+static void link_rest(struct link *l)
+{
+	struct pollfd p = { .fd = l->stop_fd, .events = POLLIN };
+	struct timespec a_while = { 0, REST_NS };
+
+	worker_block_begin();
+	atomic_store_explicit(&l->resting, true, memory_order_relaxed);
+	(void)host_ppoll(&p, 1, &a_while);
+	atomic_store_explicit(&l->resting, false, memory_order_relaxed);
+	worker_block_end();
 }
 
 /* Until there is a packet; for a while after an error, of whatever kind: it must not spin. */
@@ -234,15 +342,25 @@ static void link_main(void *arg)
 	unsigned int turn = 0;
 
 	while (!atomic_load_explicit(&l->stopped, memory_order_acquire)) {
-		ssize_t n = link_receive_batch(l);
+		unsigned int room = atomic_load(&l->room);
+		size_t behind = 0;
+		ssize_t n = link_try_receive(l, &behind);
 
-		if (n >= 0 && ++turn < RX_TURN)
+		if (n >= 0 && behind < HOLD_BYTES && ++turn < RX_TURN)
 			continue;
 		turn = 0;
 		fiber_yield();
-		if (n < 0)
+		if (behind >= HOLD_BYTES)
+			link_hold(l, room);
+		else if (n == -EBUSY || (n == -EAGAIN && link_may_rest(l)))
+			link_rest(l);
+		else if (n < 0)
 			link_sleep(l, n);
 	}
+	wq_remove(&l->room_entry);
+	/* A sender may still be taking packets in; once we have the lock nobody gets it any more. */
+	while (atomic_exchange_explicit(&l->receiving, true, memory_order_acquire))
+		fiber_yield();
 	pkt_free(l->pkt);
 	pbuf_put(l->tail);
 	/* release: pairs with links_stop(); l is not ours any more */
@@ -298,6 +416,8 @@ int link_start(struct net_ns *ns, struct net_link_config *c)
 	if (err < 0)
 		goto close_stop;
 	c->fd = -1;
+	wq_entry_init(&l->room_entry, link_room, 0);
+	wq_add(stack_rx_room(l->stack), &l->room_entry);
 	mutex_lock(&ns->lock);
 	list_append(&ns->links, &l->node);
 	mutex_unlock(&ns->lock);
