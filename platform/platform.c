@@ -314,6 +314,24 @@ void plat_sigmask_watch(struct plat_thread *pt, uint64_t watched)
 	__atomic_store_n(&plat.ops->own(pt)->sig_watched, watched, __ATOMIC_SEQ_CST);
 }
 
+void plat_sigplain_offer(struct plat_thread *pt, uint64_t plain)
+{
+	volatile struct stub_own *own = plat.ops->own(pt);
+
+	own->sig_reset = 0;
+	own->sig_plain = plain;
+}
+
+void plat_sigplain_withdraw(struct plat_thread *pt, struct plat_sigreset *out)
+{
+	volatile struct stub_own *own = plat.ops->own(pt);
+
+	out->set = own->sig_reset;
+	out->flags = own->reset_flags & STUB_SA_RESTORER;
+	out->restorer = own->reset_restorer;
+	own->sig_plain = own->sig_reset = 0;
+}
+
 uint64_t plat_robust_list(const struct plat_thread *pt)
 {
 	return __atomic_load_n(&plat.ops->own(pt)->robust_list, __ATOMIC_RELAXED);

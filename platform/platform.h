@@ -167,6 +167,17 @@ uint64_t plat_sigmask(const struct plat_thread *pt);
 void plat_sigmask_set(struct plat_thread *pt, uint64_t mask);
 void plat_sigmask_watch(struct plat_thread *pt, uint64_t watched);
 /*
+ * Signals that have the default action, and no flags, mask or restorer: rt_sigaction(2) of these need not
+ * come to the Sentry while they keep the default.  Withdrawn: none; what the application has set since,
+ * of those that were offered, with flags and restorer that mean nothing for it.  pt's own fiber, or
+ * before pt's thread is made.
+ */
+struct plat_sigreset {
+	uint64_t set, flags, restorer;
+};
+void plat_sigplain_offer(struct plat_thread *pt, uint64_t plain);
+void plat_sigplain_withdraw(struct plat_thread *pt, struct plat_sigreset *out);
+/*
  * What pt's end does in the application's memory (addresses, 0: none): the head of its robust futexes
  * (set_robust_list(2)), the word to clear and wake (set_tid_address(2)).  They lie where the mask
  * does; a thread that ends by itself while others live does that work, and zeroes them, before it asks.

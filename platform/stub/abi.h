@@ -208,7 +208,14 @@ struct stub_own {
 	uint64_t clear_tid;   /* the word that the thread's end clears; 0: none */
 	uint64_t rseq;        /* the area that the host has of this thread (rseq(2)); 0: none */
 	uint32_t rseq_size, rseq_sig;
+	/*
+	 * rt_sigaction(2) without the Sentry: signals that have the default action and nothing else (the Sentry's
+	 * word), and those of them that the application has given it once more, with these flags and restorer.
+	 */
+	uint64_t sig_plain, sig_reset, reset_flags, reset_restorer;
 };
+
+#define STUB_SA_RESTORER 0x04000000u
 
 /*
  * One thread's slot.  The stub owns the first part between a reply and its next request, the Sentry

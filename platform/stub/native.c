@@ -284,6 +284,42 @@ void stub_rseq_end(volatile struct stub_slot *s)
 		s->own.rseq = 0;
 }
 
+struct sigaction_ {
+	uint64_t handler, flags, restorer, mask;
+};
+
+/*
+ * rt_sigaction(2) of a signal that has the default action, as long as it keeps that: glibc's child of
+ * posix_spawn looks at each signal, and gives it the default.
+ */
+static bool sigaction(struct stub_thread *t, const struct stub_ucontext *uc, long *result)
+{
+	volatile struct stub_own *own = &stub_slot(t->index)->own;
+	uint64_t sig = (uint32_t)uc->rdi, bit = 1ull << ((sig - 1) & 63);
+	struct sigaction_ new, old = { 0, 0, 0, 0 };
+
+	if (uc->r10 != sizeof(new.mask) || sig - 1 >= 64 || !(own->sig_plain & bit))
+		return false;
+	if (own->sig_reset & bit) {
+		old.flags = own->reset_flags;
+		old.restorer = own->reset_restorer;
+	}
+	if (uc->rsi) {
+		/* Pending: setting it may discard it.  Faults, and what else is not ours, are the Sentry's. */
+		if ((bit & (SIG_UNBLOCKABLE | own->sig_watched)) ||
+		    stub_copy(&new, (const void *)uc->rsi, sizeof(new)) || new.handler || new.mask ||
+		    (new.flags & ~(uint64_t)STUB_SA_RESTORER))
+			return false;
+		if (own->sig_reset && (own->reset_flags != new.flags || own->reset_restorer != new.restorer))
+			return false;
+		own->reset_flags = new.flags;
+		own->reset_restorer = new.restorer;
+		own->sig_reset |= bit;
+	}
+	*result = uc->rdx && stub_copy((void *)uc->rdx, &old, sizeof(old)) ? -EFAULT_ : 0;
+	return true;
+}
+
 bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result)
 {
 	bool handled;
@@ -292,6 +328,8 @@ bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, l
 		return false;
 	if (nr == NR_rt_sigprocmask)
 		return sigprocmask(t, uc, result);
+	if (nr == NR_rt_sigaction)
+		return sigaction(t, uc, result);
 	if (nr == NR_set_robust_list && uc->rsi == 24) {
 		stub_slot(t->index)->own.robust_list = uc->rdi;
 		*result = 0;

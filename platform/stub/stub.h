@@ -139,6 +139,7 @@ enum {
 	NR_mmap = 9,
 	NR_mprotect = 10,
 	NR_munmap = 11,
+	NR_rt_sigaction = 13,
 	NR_rt_sigprocmask = 14,
 	NR_rt_sigreturn = 15,
 	NR_close = 3,

@@ -99,8 +99,61 @@ void sig_actions_clear(struct process *p)
 	latch_unlock(&p->siglock);
 }
 
+static bool action_is_plain(const struct sig_action *a)
+{
+	return a->handler == SIG_HANDLER_DFL && !a->flags && !a->restorer && !a->mask;
+}
+
+static sig_set_t sig_plain_locked(const struct process *p)
+{
+	sig_set_t set = 0;
+
+	for (int i = 0; i < SIG_COUNT; i++) {
+		if (action_is_plain(&p->actions[i]))
+			set |= SIG_BIT(i + 1);
+	}
+	return set;
+}
+
+void sig_actions_collect(struct task *t)
+{
+	struct process *p = t->process;
+	struct plat_sigreset r;
+
+	plat_sigplain_withdraw(t->pt, &r);
+	if (!r.set)
+		return;
+	latch_lock(&p->siglock);
+	r.set &= sig_plain_locked(p) & ~SIG_UNBLOCKABLE; /* what it says of others is a lie */
+	for (int i = 0; i < SIG_COUNT; i++) {
+		if (r.set & SIG_BIT(i + 1)) {
+			p->actions[i].flags = r.flags;
+			p->actions[i].restorer = r.restorer;
+		}
+	}
+	latch_unlock(&p->siglock);
+}
+
+void sig_actions_offer(struct task *t)
+{
+	struct process *p = t->process;
+	sig_set_t plain = 0;
+
+	latch_lock(&p->siglock);
+	if (p->task_count == 1)
+		plain = sig_plain_locked(p);
+	latch_unlock(&p->siglock);
+	plat_sigplain_offer(t->pt, plain);
+}
+
+void sig_actions_offer_child(struct process *p, struct plat_thread *pt)
+{
+	plat_sigplain_offer(pt, sig_plain_locked(p));
+}
+
 void sig_exec(struct task *t)
 {
+	plat_sigplain_offer(t->pt, 0);
 	sig_actions_clear(t->process);
 	memset(&t->altstack, 0, sizeof(t->altstack));
 	t->altstack.flags = SS_DISABLE;

@@ -18,6 +18,15 @@
 	(SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) |             \
 	 SIG_BIT(SIGFPE) | SIG_BIT(SIGSYS))
 
+/*
+ * The stub of a process's only thread may keep what rt_sigaction(2) did to signals that have the default action
+ * (plat_sigplain_offer()).  Own fiber: take it into the process's actions, before these are looked at or copied
+ * as a whole; and offer anew.  What such a signal does is the same either way.
+ */
+void sig_actions_collect(struct task *t);
+void sig_actions_offer(struct task *t);
+/* The same for a child that is not there yet, and has the process p to itself. */
+void sig_actions_offer_child(struct process *p, struct plat_thread *pt);
 /* CLONE_CLEAR_SIGHAND, execve: every caught signal to its default. */
 void sig_actions_clear(struct process *p);
 /* Drop all entries of a pending set; siglock held, or nobody else knows it. */

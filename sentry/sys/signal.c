@@ -35,6 +35,7 @@ long sys_rt_sigaction(struct task *t, int sig, uaddr_t act, uaddr_t oact, size_t
 		new.mask &= ~SIG_UNBLOCKABLE;
 	}
 
+	sig_actions_collect(t);
 	latch_lock(&p->siglock);
 	old = p->actions[sig - 1];
 	if (act.addr) {
@@ -50,6 +51,7 @@ long sys_rt_sigaction(struct task *t, int sig, uaddr_t act, uaddr_t oact, size_t
 		}
 	}
 	latch_unlock(&p->siglock);
+	sig_actions_offer(t);
 	return oact.addr ? uaccess_put(t, oact, &old, sizeof(old)) : 0;
 }
 

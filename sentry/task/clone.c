@@ -217,6 +217,8 @@ static void clone_put_tids(struct task *parent, struct task *t, const struct clo
 
 static void clone_set_own(struct task *t, const struct clone_args_k *a)
 {
+	if ((a->flags & (CLONE_VFORK | CLONE_THREAD)) == CLONE_VFORK) /* it will set them all to the default: posix_spawn(3) */
+		sig_actions_offer_child(t->process, t->pt);
 	plat_sigmask_set(t->pt, t->unbound_mask);
 	if (a->flags & CLONE_CHILD_CLEARTID)
 		plat_clear_tid_set(t->pt, a->child_tid.addr);
@@ -387,6 +389,7 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 		return -EAGAIN;
 	event = ptrace_clone_event(parent, a->flags, a->exit_signal);
 
+	sig_actions_collect(parent);
 	err = -ENOMEM;
 	t = task_alloc();
 	if (!t)

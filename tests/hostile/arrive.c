@@ -310,6 +310,7 @@ static void *mask(void *arg)
 	for (;;) {
 		s->own.sig_blocked = ~0ull;
 		s->own.sig_watched = 0;
+		s->own.sig_plain = s->own.sig_reset = s->own.reset_flags = s->own.reset_restorer = ~0ull;
 		s->own.clear_tid = 0xfffffffffffffff0;
 		s->own.robust_list = ~0ull;
 	}
