@@ -38,7 +38,8 @@ endif
 CPPFLAGS := -I. -I$(GEN) -D_GNU_SOURCE -MMD -MP
 CFLAGS_COMMON := -std=gnu17 -g -fno-strict-aliasing -fno-omit-frame-pointer -fvisibility=hidden $(WARN)
 HARDEN := -fstack-protector-strong -fcf-protection=none
-LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack
+# Packed relative relocations (DT_RELR): 3 KB instead of 200 that every start reads.
+LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack,-z,pack-relative-relocs
 
 CFLAGS_debug   := -O1 -DDEBUG=1
 CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2

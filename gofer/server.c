@@ -10,6 +10,7 @@
 #include "gofer/gofer_impl.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -391,12 +392,31 @@ static int serve_socket(struct gofer_server *s)
 	return err;
 }
 
+#define SETTLED_NS (300 * NSEC_PER_MSEC)
+
+/* Wait for a request; true when there was none for so long that the container's start must be over. */
+static bool is_settled(const struct gofer_server *s)
+{
+	const struct timespec settled = { 0, SETTLED_NS };
+	struct pollfd p[] = {
+		{ .fd = s->ring.bell, .events = POLLIN },
+		{ .fd = s->transport.fd, .events = POLLIN },
+	};
+
+	return host_ppoll(p, ARRAY_SIZE(p), &settled) == 0;
+}
+
 /* -EPIPE when the connection is over, -EPROTO, or the END status. */
 static int serve(struct gofer_server *s)
 {
+	bool settled = false;
 	int err = 0;
 
 	while (err == 0 && s->end_status < 0) {
+		if (!settled && is_settled(s)) {
+			settled = true;
+			mem_drop_text(); /* once */
+		}
 		if (s->ring.bell >= 0 && gofer_ring_wait(s))
 			err = gofer_ring_serve(s);
 		else
@@ -441,10 +461,8 @@ int gofer_main(const struct gofer_config *c)
 	if (err < 0)
 		return err;
 	s.mounter = mounter < 0 ? -1 : mounter;
-	if (!(c->flags & GOFER_NO_FILTER)) {
-		mem_drop_text();
+	if (!(c->flags & GOFER_NO_FILTER))
 		err = gofer_filter_load(c);
-	}
 	if (err == 0)
 		err = serve(&s);
 	gofer_server_fini(&s);

@@ -10,6 +10,7 @@
  */
 #include "lib/mem.h"
 
+#include <elf.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -106,11 +107,19 @@ void mem_free(void *p)
 	free(p);
 }
 
-extern const char __executable_start[], etext[];
+extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
 
 void mem_drop_text(void)
 {
-	uintptr_t start = (uintptr_t)__executable_start & ~(PAGE_SIZE - 1ul);
+	const Elf64_Ehdr *e = &__ehdr_start;
+	const Elf64_Phdr *ph = (const Elf64_Phdr *)((uintptr_t)e + e->e_phoff);
 
-	(void)madvise((void *)start, (uintptr_t)etext - start, MADV_DONTNEED);
+	for (unsigned int i = 0; i < e->e_phnum; i++) {
+		uintptr_t start = ((uintptr_t)e + ph[i].p_vaddr) & ~(PAGE_SIZE - 1ul);
+
+		/* Not what is writable, or was: relocated pointers can't be read from the file again. */
+		if (ph[i].p_type == PT_LOAD && !(ph[i].p_flags & PF_W))
+			(void)madvise((void *)start, (uintptr_t)e + ph[i].p_vaddr + ph[i].p_filesz - start,
+				      MADV_DONTNEED);
+	}
 }

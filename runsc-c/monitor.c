@@ -35,6 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -425,8 +426,15 @@ static void on_signal(struct watch *w)
 	}
 }
 
+/* When the container has run for some time our own start is long over. */
+#define SETTLED_NS (300 * NSEC_PER_MSEC)
+
 _Noreturn static void watch(struct watch *w)
 {
+	const struct timespec settled = { 0, SETTLED_NS };
+	bool dropped = false;
+	int n;
+
 	for (;;) {
 		struct pollfd p[5] = {
 			{ .fd = w->signals, .events = POLLIN },
@@ -437,7 +445,12 @@ _Noreturn static void watch(struct watch *w)
 		};
 		char kind = 0;
 
-		if (host_ppoll(p, 5, NULL) <= 0)
+		n = host_ppoll(p, 5, dropped ? NULL : &settled);
+		if (n == 0) {
+			mem_drop_text();
+			dropped = true;
+		}
+		if (n <= 0)
 			continue;
 		if (p[2].revents != 0)
 			finish(w, read_status(w));
@@ -564,7 +577,6 @@ _Noreturn void monitor_main(struct monitor *m)
 	if (chdir("/") < 0)
 		log_warn("monitor: /: %s", err_reason(errno));
 	w.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-	mem_drop_text();
 	err = enter_jail(&w);
 	if (err < 0) {
 		err_errno(&e, err, "monitor: jail");

@@ -12,8 +12,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/fiber.h"
 #include "lib/mem.h"
+#include "lib/timer.h"
 #include "platform/host.h"
 #include "platform/platform.h"
 #include "sentry/socket/net_ns.h"
@@ -23,8 +25,28 @@
 
 struct containers containers;
 
+/*
+ * Some time after a program was started most of our code will not run again soon.  (Right away would be
+ * early: the program's own start uses much of it.)
+ */
+#define SETTLED_NS (500 * NSEC_PER_MSEC)
+
+static struct timer settled;
+
+static void on_settled(struct timer *t)
+{
+	(void)t;
+	mem_drop_text();
+}
+
+static void program_started(void)
+{
+	timer_arm(&settled, clock_mono_ns() + SETTLED_NS);
+}
+
 void containers_init(void)
 {
+	timer_init(&settled, on_settled);
 	mutex_init(&containers.lock, LOCK_CONTROL);
 	list_init(&containers.list);
 	work_init(&containers.lost, containers_kill_lost, NULL);
@@ -356,7 +378,7 @@ NO_TSA static void job_start_container(struct job *j)
 	if (init)
 		task_start(init);
 	control_reply_ok(j->req);
-	mem_drop_text();
+	program_started();
 }
 
 static void control_start(void *kernel, struct control_request *req, const char *id,
@@ -399,6 +421,7 @@ NO_TSA static void job_exec(struct job *j)
 	mutex_unlock(&containers.lock);
 	control_reply_pid(j->req, o->nr);
 	task_start(t);
+	program_started();
 }
 
 static void control_exec(void *kernel, struct control_request *req, const char *id,

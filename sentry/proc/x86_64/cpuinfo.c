@@ -2,7 +2,7 @@
 /*
  * cpuinfo.c: /proc/cpuinfo from CPUID.
  *
- * The CPU is asked once, at start.  Applications run on it directly and can ask it themselves, so
+ * The CPU is asked once, when somebody first looks.  Applications run on it directly and can ask it themselves, so
  * nothing is hidden; only the number of CPUs is the container's.  The clock rate is the time stamp
  * counter's, measured between start and the first reading.
  *
@@ -14,6 +14,7 @@
 #include <x86intrin.h>
 
 #include "lib/clock.h"
+#include "lib/mutex.h"
 #include "sentry/proc/proc_impl.h"
 
 enum cpuid_reg { EAX, EBX, ECX, EDX };
@@ -70,8 +71,10 @@ static const struct flag_word flag_words[] = {
 	    [24] = "amx_tile", [25] = "amx_int8", [28] = "flush_l1d", [29] = "arch_capabilities" } },
 };
 
-/* (c) after cpuinfo_init() */
+/* (c) after cpuinfo_read() */
 static struct {
+	struct mutex lock;
+	bool known; /* (lock) */
 	char vendor[13], model_name[49];
 	uint32_t family, model, stepping, level, clflush, cache_kb, phys_bits, virt_bits;
 	char flags[2048];
@@ -154,14 +157,25 @@ static void read_cache(uint32_t leaf)
 
 void cpuinfo_init(void)
 {
-	memset(&cpu, 0, sizeof(cpu));
+	mutex_init(&cpu.lock, LOCK_LEAF);
+	cpu.tsc = __rdtsc();
+	cpu.at_ns = clock_mono_ns();
+}
+
+/* When somebody asks: CPUID is dozens of exits to a hypervisor, 0.2 ms of each start. */
+static void cpuinfo_read(void)
+{
+	mutex_lock(&cpu.lock);
+	if (cpu.known)
+		goto out;
 	read_names();
 	read_version();
 	read_cache(memcmp(cpu.vendor, "AuthenticAMD", 12) ? 4 : 0x8000001d);
 	for (size_t i = 0; i < ARRAY_SIZE(flag_words); i++)
 		put_flags(&flag_words[i]);
-	cpu.tsc = __rdtsc();
-	cpu.at_ns = clock_mono_ns();
+	cpu.known = true;
+out:
+	mutex_unlock(&cpu.lock);
 }
 
 /* In kHz. */
@@ -177,6 +191,7 @@ void cpuinfo_show(struct buf *b, unsigned int count)
 {
 	uint64_t khz = clock_rate();
 
+	cpuinfo_read();
 	for (unsigned int i = 0; i < count; i++) {
 		buf_printf(b, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", i,
 			   cpu.vendor, cpu.family, cpu.model);
