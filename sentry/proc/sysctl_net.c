@@ -17,6 +17,9 @@
 #include "netstack/conf.h"
 #include "netstack/stack.h"
 #include "sentry/proc/proc_impl.h"
+#include "sentry/socket/host_socket.h"
+#include "sentry/socket/net_ns.h"
+#include "sentry/task/task_impl.h"
 
 #define NET_ROW_MAX 3
 
@@ -56,13 +59,29 @@ static struct stack *stack_of(const struct pfs_req *r, struct ns_set **set)
 	return *set && (*set)->net && net.stack_of ? net.stack_of((*set)->net) : NULL;
 }
 
+/* Are r's sockets the host's (net_ns.h)?  Then its settings are, which can't be changed from here. */
+static bool is_host(const struct pfs_req *r)
+{
+	struct ns_set *set = proc_ns_get(r);
+	bool host = set && set->net && set->net->host;
+
+	ns_set_put(set);
+	return host;
+}
+
 static int net_get(const struct pfs_req *r, const struct sysctl *s, struct buf *b)
 {
 	const struct net_row *row = row_of(s);
 	long values[NET_ROW_MAX];
 	struct ns_set *set;
-	struct stack *stack = stack_of(r, &set);
+	struct stack *stack;
+	char path[128];
 
+	if (is_host(r)) {
+		snprintf(path, sizeof(path), "sys/%s", s->path);
+		return host_view_file(path, b);
+	}
+	stack = stack_of(r, &set);
 	for (unsigned int i = 0; i < s->count; i++)
 		values[i] = stack ? net_conf_get(stack, (size_t)row->index[i])
 				  : atomic_load_explicit(&net.kept[row->index[i]], memory_order_relaxed);
@@ -82,6 +101,8 @@ static int net_set(const struct pfs_req *r, const struct sysctl *s, char *text, 
 	(void)size;
 	if (n < 0)
 		return n;
+	if (is_host(r))
+		return -EPERM;
 	for (int i = 0; i < n; i++) {
 		const struct net_conf_entry *e = &net_conf_entries[row->index[i]];
 

@@ -30,6 +30,13 @@ create() {
 	podman|rootless) podman --runtime "$RT" create --network none --label row="$N" "$@" ;;
 	esac
 }
+# docker|podman run with the row's runtime and the host's network (the world's, tests/clients/world)
+host_run() {
+	case $CLIENT in
+	docker) docker run --runtime "$RT" --network host --label row="$N" "$@" ;;
+	podman|rootless) podman --runtime "$RT" run --network host --label row="$N" "$@" ;;
+	esac
+}
 # docker with the row's runtime, on its networks: dk run|create [FLAGS…]
 dk() { docker "$1" --runtime "$RT" --label row="$N" "${@:2}"; }
 # A network of the row's: net [FLAGS…]
