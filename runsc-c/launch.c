@@ -126,7 +126,6 @@ static bool new_pid_namespace(const struct launch *l)
 static int enter_pid_namespace(const struct launch *l, int *own, struct err *e)
 {
 	const char *path = l->spec->namespaces[OCI_NS_PID].path;
-	int fd;
 
 	if (path == NULL || geteuid() != 0)
 		return 0;
@@ -135,12 +134,7 @@ static int enter_pid_namespace(const struct launch *l, int *own, struct err *e)
 		host_close_fd(own);
 		return 0;
 	}
-	fd = host_openat(AT_FDCWD, path, O_RDONLY, 0);
-	if (fd < 0 || setns(fd, CLONE_NEWPID) < 0)
-		err_errno(e, fd < 0 ? fd : errno,
-			  "config.json: linux.namespaces: pid namespace \"%s\"", path);
-	host_close_fd(&fd);
-	if (err_is(e))
+	if (spawn_enter_namespace(path, CLONE_NEWPID, "pid", e) < 0)
 		host_close_fd(own);
 	return e->error;
 }
@@ -423,7 +417,7 @@ static int fill_hostname(struct oci_spec *spec, struct err *e)
 {
 	const struct oci_namespace *uts = &spec->namespaces[OCI_NS_UTS];
 	struct container_config *c = spec->container;
-	int own = -1, other = -1;
+	int own = -1;
 	struct utsname names;
 
 	if (!uts->present && c->hostname != NULL)
@@ -433,9 +427,10 @@ static int fill_hostname(struct oci_spec *spec, struct err *e)
 		return 0;
 	if (uts->path != NULL) {
 		own = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
-		other = open(uts->path, O_RDONLY | O_CLOEXEC);
-		if (other < 0 || own < 0 || setns(other, CLONE_NEWUTS) < 0)
-			err_errno(e, errno, "config.json: linux.namespaces: uts namespace \"%s\"", uts->path);
+		if (own < 0)
+			err_errno(e, errno, "/proc/self/ns/uts");
+		else
+			spawn_enter_namespace(uts->path, CLONE_NEWUTS, "uts", e);
 	}
 	if (!err_is(e) && uname(&names) == 0) {
 		c->hostname = mem_strdup(names.nodename);
@@ -445,7 +440,6 @@ static int fill_hostname(struct oci_spec *spec, struct err *e)
 	if (!err_is(e) && own >= 0 && setns(own, CLONE_NEWUTS) < 0)
 		err_errno(e, errno, "can't return to the uts namespace");
 	host_close_fd(&own);
-	host_close_fd(&other);
 	return e->error;
 }
 

@@ -17,7 +17,10 @@
  * With --network=host it binds sockets to ports that take a capability instead, if the container has CAP_NET_BIND_SERVICE
  * in its bounding set: the Sentry has no capability, and whether the program has it is for the Sentry to say.
  *
- * What it reads from the sandbox is JSON replies, of which it takes one number.  As it has the host's
+ * What changes in that namespace later it hands to the Sentry (net_watch.h); for that it keeps CAP_NET_ADMIN and
+ * CAP_NET_RAW, over the container's network namespace, which it can't leave.
+ *
+ * What it reads from the sandbox is JSON replies, of which it takes a few numbers.  As it has the host's
  * namespaces, it waits behind a filter that lets it do little more than that
  * (platform/host_monitor.tbl).
  */
@@ -27,6 +30,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/if_packet.h>
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <sched.h>
@@ -52,7 +56,6 @@
 #include "runsc-c/view.h"
 #include "sentry/control/control.h"
 
-#define RESOLVER_ADDRESS 0x7f00000bu /* 127.0.0.11 */
 #define DIAL_TYPE        (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 #define STATUS_LOST (128 + SIGKILL) /* the sandbox died under the container */
 
@@ -82,15 +85,9 @@ static int enter_user_namespace(struct monitor *m, struct err *e)
 {
 	const char *path = m->spec->namespaces[OCI_NS_USER].path;
 	char kind = SYNC_MAPS;
-	int fd;
 
 	if (path != NULL) {
-		fd = host_openat(AT_FDCWD, path, O_RDONLY, 0);
-		if (fd < 0 || setns(fd, CLONE_NEWUSER) < 0)
-			err_errno(e, fd < 0 ? fd : errno,
-				  "config.json: linux.namespaces: user namespace \"%s\"", path);
-		host_close_fd(&fd);
-		if (err_is(e))
+		if (spawn_enter_namespace(path, CLONE_NEWUSER, "user", e) < 0)
 			return e->error;
 	} else if (unshare(CLONE_NEWUSER) < 0) {
 		return err_errno(e, errno, "can't make a user namespace");
@@ -136,21 +133,11 @@ static int enter_namespaces(struct monitor *m, struct err *e)
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		const struct oci_namespace *ns = &m->spec->namespaces[kinds[i].kind];
-		int fd;
 
 		if (ns->present && ns->path == NULL)
 			fresh |= kinds[i].flag;
-		if (ns->path == NULL)
-			continue;
-		fd = open(ns->path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || setns(fd, kinds[i].flag) < 0) {
-			err_errno(e, errno, "config.json: linux.namespaces: %s namespace \"%s\"",
-				  kinds[i].name, ns->path);
-			if (fd >= 0)
-				close(fd);
+		if (ns->path != NULL && spawn_enter_namespace(ns->path, kinds[i].flag, kinds[i].name, e) < 0)
 			return e->error;
-		}
-		close(fd);
 	}
 	if (geteuid() != 0 || m->spec->namespaces[OCI_NS_USER].present) {
 		if (enter_user_namespace(m, e) < 0)
@@ -426,47 +413,60 @@ static void on_signal(struct watch *w)
 	}
 }
 
+/* The creator's word: live by yourself, or as long as it does; else it gave up, or was killed. */
+static void on_sync(struct watch *w)
+{
+	char kind = 0;
+
+	if (host_read(w->m->sync, &kind, 1) != 1 || w->asked || (kind != SYNC_COMMIT && kind != SYNC_ATTACH))
+		finish(w, STATUS_LOST);
+	if (kind == SYNC_COMMIT)
+		host_close_fd(&w->m->sync);
+	offer_dialer(w);
+	ask_for_status(w);
+	net_watch_begin(&w->m->net, w->m->spec->container->id);
+}
+
 /* When the container has run for some time our own start is long over. */
 #define SETTLED_NS (300 * NSEC_PER_MSEC)
 
 _Noreturn static void watch(struct watch *w)
 {
 	const struct timespec settled = { 0, SETTLED_NS };
+	struct net_watch *net = &w->m->net;
 	bool dropped = false;
 	int n;
 
 	for (;;) {
-		struct pollfd p[5] = {
+		struct pollfd p[6] = {
 			{ .fd = w->signals, .events = POLLIN },
 			{ .fd = w->m->sync, .events = POLLIN },
 			{ .fd = w->asked ? w->m->control : -1, .events = POLLIN },
 			{ .fd = w->m->dial, .events = POLLIN },
 			{ .fd = w->m->notify.in, .events = POLLIN },
 		};
-		char kind = 0;
+		int ms = net_watch_poll(net, &p[5]);
+		struct timespec silence = { 0, ms * NSEC_PER_MSEC };
 
-		n = host_ppoll(p, 5, dropped ? NULL : &settled);
-		if (n == 0) {
+		n = host_ppoll(p, 6, ms >= 0 ? &silence : dropped ? NULL : &settled);
+		if (n == 0 && ms < 0) {
 			mem_drop_text();
 			dropped = true;
 		}
-		if (n <= 0)
+		if (n < 0 || (n == 0 && ms < 0))
 			continue;
 		if (p[2].revents != 0)
 			finish(w, read_status(w));
-		if (p[1].revents != 0) {
-			if (host_read(w->m->sync, &kind, 1) != 1 || w->asked ||
-			    (kind != SYNC_COMMIT && kind != SYNC_ATTACH))
-				finish(w, STATUS_LOST); /* the creator gave up, or was killed */
-			if (kind == SYNC_COMMIT)
-				host_close_fd(&w->m->sync);
-			offer_dialer(w);
-			ask_for_status(w);
-		}
+		if (p[1].revents != 0)
+			on_sync(w);
 		if (p[3].revents != 0)
 			on_dial(w);
 		if (p[4].revents != 0)
 			notify_forward(&w->m->notify, w->m->sync < 0 ? w->own : 0);
+		if (p[5].revents != 0 || ms >= 0) {
+			net_watch_run(net, &p[5], w->m->spec->container->id);
+			dropped = false;
+		}
 		if (p[0].revents != 0)
 			on_signal(w);
 	}
@@ -486,11 +486,28 @@ static void open_dialer(struct monitor *m)
 	m->dialer = ends[1];
 }
 
+/* Not in a pod, where the sandbox's monitor does, and not without rights over the namespace. */
+static void watch_network(struct monitor *m)
+{
+	const struct oci_namespace *ns = &m->spec->namespaces[OCI_NS_NETWORK];
+	struct err e = ERR_INIT;
+
+	net_watch_init(&m->net);
+	if (!ns->present || m->host_network || m->g->network != NETWORK_SANDBOX || (m->joined && m->spec->container->ns[NS_NET] != NS_NEW))
+		return;
+	m->net.control = connect_control(m, &e);
+	if (err_is(&e))
+		log_warn("network: what changes later is not seen: %s", e.text);
+	else
+		net_watch_open(&m->net);
+}
+
 /* Keep sync, the control connections, the log and the pidfds; 0 to 2 become /dev/null. */
 static void close_others(struct monitor *m, int null, int pidfds[2])
 {
 	int *keep[] = { &m->sync, &m->control, &m->signals, &m->log, &m->dial, &m->dialer,
-			&pidfds[0], &pidfds[1], &m->notify.in, &m->notify.out };
+			&pidfds[0], &pidfds[1], &m->notify.in, &m->notify.out, &m->net.events,
+			&m->net.control, &m->net.rtnl.fd, &m->net.rtnl.udp, &m->net.rtnl.range };
 	int base = 3 + (int)ARRAY_SIZE(keep);
 
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
@@ -513,19 +530,19 @@ static void close_others(struct monitor *m, int null, int pidfds[2])
 static int enter_jail(const struct watch *w)
 {
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	bool binds = may_bind(w->m);
-	uint32_t kept = 1u << CAP_KILL | (binds ? 1u << CAP_NET_BIND_SERVICE : 0);
+	uint32_t kept = 1u << CAP_KILL | (may_bind(w->m) ? 1u << CAP_NET_BIND_SERVICE : 0) |
+			(w->m->net.events >= 0 ? 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW : 0);
 	struct __user_cap_data_struct caps[2] = { { kept, kept, 0 }, { 0, 0, 0 } };
 	pid_t sentry_pid = w->sentry, gofer_pid = w->gofer;
 	const struct host_rule rules[] = {
 #include "platform/host_monitor.tbl"
-		HOST_CALL(bind, "--network=host: the Sentry's sockets, to ports that take a capability")
+		HOST_CALL(bind, "an interface's packet socket; --network=host: the Sentry's sockets, to ports that take a capability")
 	};
 
 	if (syscall(SYS_capset, &h, caps) < 0)
 		return -errno;
 	host_filter_explain("monitor", w->m->log);
-	return host_filter_install(rules, ARRAY_SIZE(rules) - !binds, 0);
+	return host_filter_install(rules, ARRAY_SIZE(rules) - !(may_bind(w->m) || w->m->net.events >= 0), 0);
 }
 
 /* Not getpid(), which is 1. */
@@ -568,6 +585,7 @@ _Noreturn void monitor_main(struct monitor *m)
 		finish(&w, 126);
 	}
 	open_dialer(m);
+	watch_network(m);
 	close_others(m, null, pidfds);
 	log_open(m->log, "monitor", LOG_INFO, LOG_TEXT);
 	w.own = own_pid();

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "runsc-c/cgroup.h"
+#include "runsc-c/net_watch.h"
 #include "runsc-c/notify.h"
 #include "runsc-c/oci_spec.h"
 #include "runsc-c/runsc.h"
@@ -28,6 +29,7 @@ struct monitor {
 	const char *state_path; /* the container's directory */
 	int state_dir;          /* the creator's, to connect by */
 	int signals;            /* control connection for signals; monitor_main() makes it */
+	struct net_watch net;   /* what changes in the network namespace; monitor_main() makes it */
 	int dial, dialer;       /* both ends: the Sentry asks on dialer for TCP to Docker's DNS server, or for bind(2) */
 	int console;            /* the slave of process.terminal's pty, or -1 */
 	int sync, control, sentry_control, listen, gofer_conn, log, exe;

@@ -318,3 +318,13 @@ pid_t spawn_jailed(const struct spawn *s, int report_fd, int *pidfd, struct err 
 		return err_errno(e, pid, "can't start the %s in its namespaces", s->argv[1]);
 	return pid;
 }
+
+int spawn_enter_namespace(const char *path, int flag, const char *kind, struct err *e)
+{
+	int fd = host_openat(AT_FDCWD, path, O_RDONLY, 0);
+
+	if (fd < 0 || setns(fd, flag) < 0)
+		err_errno(e, fd < 0 ? fd : errno, "config.json: linux.namespaces: %s namespace \"%s\"", kind, path);
+	host_close_fd(&fd);
+	return e->error;
+}

@@ -56,3 +56,5 @@ void spawn_sanitize(int keep);
 pid_t spawn_fork(int cgroup_fd, unsigned long flags, int *pidfd);
 /* The pid of a pidfd's process as our procfs has it; 0 when it has gone, or none in there. */
 pid_t spawn_pid_of(int pidfd);
+/* Join the namespace that config.json names by path, of the kind CLONE_NEW…, called `kind` in the sentence of an error. */
+int spawn_enter_namespace(const char *path, int flag, const char *kind, struct err *e);

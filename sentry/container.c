@@ -375,6 +375,8 @@ NO_TSA static void job_start_container(struct job *j)
 		return;
 	}
 	net_ns_configure(k->ns->net, j->network);
+	j->network = NULL;
+	container_network_ready(k, 0);
 	if (init)
 		task_start(init);
 	control_reply_ok(j->req);
@@ -534,6 +536,7 @@ const struct control_ops container_control_ops = {
 	.create = control_create,
 	.dialer = control_dialer,
 	.start = control_start,
+	.network = control_network,
 	.exec = control_exec,
 	.signal = control_signal,
 	.wait = control_wait,

@@ -54,6 +54,11 @@ void control_signal(void *kernel, struct control_request *req, const char *id, i
 		    bool group, bool all);
 void control_wait(void *kernel, struct control_request *req, const char *id, int pid);
 
+/* container_network.c */
+void control_network(void *kernel, struct control_request *req, const char *id, struct network_config *n);
+/* Started (err 0), or it never will be: who waits for it is answered.  No lock is held. */
+void container_network_ready(struct container *k, int err);
+
 /* container_look.c */
 void control_ps(void *kernel, struct control_request *req, const char *id);
 void control_state(void *kernel, struct control_request *req, const char *id);

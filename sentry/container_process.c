@@ -38,6 +38,8 @@ static void owned_on_exit(struct process *p, void *arg)
 		  p->wait_status);
 	if (waiting)
 		control_reply_status(waiting, o->wait_status);
+	if (o->container->init_owned == o)
+		container_network_ready(o->container, -ESRCH);
 }
 
 static void process_rlimits(const struct process_config *p, struct rlimit out[RLIM_NLIMITS])

@@ -147,6 +147,7 @@ SRCS += sentry/container_devices.c
 SRCS += sentry/container_look.c
 SRCS += sentry/container_mounts.c
 SRCS += sentry/container_namespaces.c
+SRCS += sentry/container_network.c
 SRCS += sentry/container_process.c
 SRCS += sentry/container_signal.c
 SRCS += sentry/fs.c

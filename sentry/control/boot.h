@@ -176,6 +176,8 @@ enum ns_choice {
  * The container's network as "start" finds it: what the CLI read by rtnetlink in the container's
  * network namespace.  Addresses are text (inet_pton(3)).
  */
+#define SENTRY_HOST_PORT 61000 /* programs of the host there that ask a DNS server use ports from here on */
+
 struct net_addr_config {
 	char *addr, *peer, *broadcast, *label; /* peer to label may be NULL */
 	uint32_t plen, scope, flags;           /* IFA_F_* */
@@ -204,6 +206,7 @@ struct net_neigh_config {
 
 struct network_config {
 	bool ipv6_disabled; /* disable_ipv6 on every interface, or no IPv6 at all */
+	bool addrs_taken;   /* addresses were taken off on the host: that they are gone says nothing */
 	/* A UDP socket that is connected to Docker's DNS server comes after those of the links. */
 	bool has_resolver;
 	int resolver_fd;    /* -1: none */

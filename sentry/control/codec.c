@@ -255,6 +255,7 @@ SCHEMA(net_neigh, struct net_neigh_config);
 
 static const struct field network_fields[] = {
 	PLAIN(struct network_config, ipv6_disabled, K_BOOL),
+	PLAIN(struct network_config, addrs_taken, K_BOOL),
 	PLAIN(struct network_config, has_resolver, K_BOOL),
 	PLAIN(struct network_config, has_guard, K_BOOL),
 	STRUCTS(struct network_config, links, link_count, net_link_schema),
@@ -513,9 +514,9 @@ json_t *control_encode_exec(const char *id, const struct process_config *p)
 	return o;
 }
 
-json_t *control_encode_start(const char *id, const struct network_config *n)
+static json_t *encode_network(const char *op, const char *id, const struct network_config *n)
 {
-	json_t *o = with_op(json_object(), "start");
+	json_t *o = with_op(json_object(), op);
 
 	if (o == NULL || json_object_set_new(o, "id", json_string(id)) < 0 ||
 	    json_object_set_new(o, "network", n ? encode(&network_schema, n) : json_null()) < 0) {
@@ -523,6 +524,16 @@ json_t *control_encode_start(const char *id, const struct network_config *n)
 		return NULL;
 	}
 	return o;
+}
+
+json_t *control_encode_start(const char *id, const struct network_config *n)
+{
+	return encode_network("start", id, n);
+}
+
+json_t *control_encode_network(const char *id, const struct network_config *n)
+{
+	return encode_network("network", id, n);
 }
 
 /* ---- decode --------------------------------------------------------------------------------- */

@@ -17,6 +17,9 @@
  *            numbers in the Sentry's own pid namespace
  *            kill_on_close: its processes get SIGKILL when this connection closes (server.c)
  *   dialer   id; descriptor: a socket on which its monitor connects to Docker's DNS server (resolver.h)
+ *   network  id → links: the host's numbers of the interfaces that the container has, resolver: Docker's DNS server is known
+ *            answered when the container has started; with network (as of start, descriptors of new links only): the host's
+ *            side as it is now, of which what has changed since it was last told is done inside
  *   start    id, network: struct network_config or null; descriptors: its links', in order
  *   exec     id, process: struct process_config; descriptors: process.fds  → pid
  *            kill_on_close: the process gets SIGKILL when this connection closes before a "wait" for
@@ -129,6 +132,12 @@ struct control_ops {
 	 */
 	void (*start)(void *kernel, struct control_request *req, const char *id,
 		      struct network_config *n);
+	/*
+	 * n (consumed) NULL: only answer when the container has started.  Ends with control_reply_json(): links,
+	 * resolver.  One at a time for a container: -EBUSY; ESRCH: it has stopped.
+	 */
+	void (*network)(void *kernel, struct control_request *req, const char *id,
+			struct network_config *n);
 	/* A further process.  Consumes p.  Ends with control_reply_pid(). */
 	void (*exec)(void *kernel, struct control_request *req, const char *id,
 		     struct process_config *p);
@@ -190,6 +199,7 @@ json_t *control_encode_boot(const struct boot_config *b);
 json_t *control_encode_create(const struct container_config *c);
 json_t *control_encode_exec(const char *id, const struct process_config *p);
 json_t *control_encode_start(const char *id, const struct network_config *n); /* n may be NULL */
+json_t *control_encode_network(const char *id, const struct network_config *n); /* n may be NULL */
 
 /*
  * The inverse: check and copy.  fds are the message's descriptors, taken over on success (gofer_fd

@@ -228,19 +228,38 @@ static void call_exec(struct call *c)
 	c->s->ops->exec(c->s->kernel, c->r, c->id, p); /* consumes p */
 }
 
-static void call_start(struct call *c)
+/* "network", or NULL without one; false: the request is answered.  The other descriptors are closed. */
+static bool call_take_network(struct call *c, struct network_config **n)
 {
 	const json_t *net = json_object_get(c->msg, "network");
-	struct network_config *n = NULL;
 	const char *why;
 
+	*n = NULL;
 	if (net != NULL && !json_is_null(net)) {
-		if (control_decode_network(net, c->fds, c->fd_count, &n, &why) < 0)
-			return call_invalid(c, why);
+		if (control_decode_network(net, c->fds, c->fd_count, n, &why) < 0) {
+			call_invalid(c, why);
+			return false;
+		}
 		c->fd_count = 0;
 	}
 	call_drop_fds(c);
-	c->s->ops->start(c->s->kernel, c->r, c->id, n); /* consumes n */
+	return true;
+}
+
+static void call_start(struct call *c)
+{
+	struct network_config *n;
+
+	if (call_take_network(c, &n))
+		c->s->ops->start(c->s->kernel, c->r, c->id, n); /* consumes n */
+}
+
+static void call_network(struct call *c)
+{
+	struct network_config *n;
+
+	if (call_take_network(c, &n))
+		c->s->ops->network(c->s->kernel, c->r, c->id, n); /* consumes n */
 }
 
 static void call_dialer(struct call *c)
@@ -347,6 +366,7 @@ static const struct request_kind {
 	{ "create", call_create, SLOT(create), true },
 	{ "dialer", call_dialer, SLOT(dialer), true },
 	{ "start", call_start, SLOT(start), true },
+	{ "network", call_network, SLOT(network), true },
 	{ "exec", call_exec, SLOT(exec), true },
 	{ "signal", call_signal, SLOT(signal), false },
 	{ "wait", call_wait, SLOT(wait), false },

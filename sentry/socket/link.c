@@ -19,13 +19,16 @@
  * Everything received is hostile: the kernel has written the vnet header, but a peer on the link
  * chooses what is in it.  Sizes are checked here, headers by the netstack.
  *
- * Locks: none but link->receiving, which is never waited for while the link lives.  The stack outlives the link.
+ * Locks: none but the namespace's lists, and link->receiving, which is never waited for while the link lives.  Who
+ * sends may come to one that is just being removed: so it stays until its namespace ends, and its descriptor until
+ * `senders` is 0.
  */
 #include "sentry/socket/link.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/virtio_net.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,11 +70,14 @@
 /* (c) constant, (a) atomic */
 struct link {
 	struct list node;      /* net_ns->lock */
-	struct stack *stack;   /* (c) outlives the link */
+	struct net_ns *ns;     /* (c) borrowed */
+	struct stack *stack;   /* (c) */
 	uint32_t ifindex;      /* (c) */
+	uint32_t host_index;   /* (c) the same, unless that was taken inside */
 	int fd, stop_fd;       /* (c) owned */
 	bool vnet;             /* (c) */
 	atomic_bool stopped, ended; /* (a) asked to end; the fiber has ended */
+	atomic_uint senders;   /* (a) in link_transmit() */
 	atomic_bool receiving; /* (a) a lock: what is the receiver's, and the order of packets */
 	struct pkt *pkt;       /* the receiver's: empty, for the next packet */
 	struct pbuf *tail;     /* the receiver's */
@@ -112,6 +118,13 @@ static void link_transmit(void *ctx, struct pkt *p)
 	struct timespec patience = { 0, TX_WAIT_MS * NSEC_PER_MSEC };
 	ssize_t n;
 
+	/* Both sequentially consistent, as in link_end(): either it sees us, or we see it. */
+	atomic_fetch_add(&l->senders, 1);
+	if (atomic_load(&l->stopped)) {
+		atomic_fetch_sub(&l->senders, 1);
+		pkt_free(p);
+		return;
+	}
 	if (p->len >= REST_PACKET)
 		atomic_fetch_add_explicit(&l->sent, p->len, memory_order_relaxed);
 	if (l->vnet)
@@ -124,6 +137,7 @@ static void link_transmit(void *ctx, struct pkt *p)
 		worker_block_end();
 		n = host_sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
+	atomic_fetch_sub(&l->senders, 1);
 	if (n < 0)
 		nic_tx_failed(l->stack, l->ifindex);
 	pkt_free(p);
@@ -182,6 +196,24 @@ static void link_apply_vnet(struct pkt *p, const struct virtio_net_hdr *h)
 	p->gso_size = h->gso_size;
 }
 
+/*
+ * Is it for a program of the host in this namespace?  That asks DNS servers from SENTRY_HOST_PORT and above; the
+ * filter at the interface's ingress (runsc-c/rtnl.c) leaves the same packets to the host's kernel.
+ */
+static bool link_is_hosts(const struct link *l, const uint8_t *p, size_t n)
+{
+	size_t ip = 14, ports;
+
+	if (!atomic_load_explicit(&l->ns->shares_dns, memory_order_relaxed))
+		return false;
+	if (n < ip + 20 || p[12] != 8 || p[13] != 0 || (p[ip + 9] != IPPROTO_UDP && p[ip + 9] != IPPROTO_TCP) ||
+	    ((p[ip + 6] & 0x1f) | p[ip + 7]) != 0)
+		return false;
+	ports = ip + (p[ip] & 15) * 4u;
+	return n >= ports + 4 && (p[ports] << 8 | p[ports + 1]) == 53 &&
+	       (p[ports + 2] << 8 | p[ports + 3]) >= SENTRY_HOST_PORT;
+}
+
 /* One packet onto the list, if there is one.  A count, 0: dropped, or a negative errno. */
 static ssize_t link_receive(struct link *l, struct list *pkts)
 {
@@ -204,7 +236,8 @@ static ssize_t link_receive(struct link *l, struct list *pkts)
 		return n;
 	if (l->vnet)
 		n -= (ssize_t)sizeof(h);
-	if (n <= 0 || n > RX_LINEAR + RX_TAIL || (m.msg_flags & MSG_TRUNC))
+	if (n <= 0 || n > RX_LINEAR + RX_TAIL || (m.msg_flags & MSG_TRUNC) ||
+	    link_is_hosts(l, l->pkt->data, MIN((size_t)n, (size_t)RX_LINEAR)))
 		return 0;
 	p = link_take(l, (size_t)n);
 	if (!p) {
@@ -395,6 +428,8 @@ static int link_add_nic(struct link *l, const struct net_link_config *c)
 	}
 	if (l->vnet)
 		nc.features = LINK_TX_CSUM | LINK_TX_TSO4 | LINK_TX_TSO6;
+	if (nic_exists(l->stack, c->ifindex))
+		nc.ifindex = 0;
 	return nic_add(l->stack, &nc, &l->ifindex);
 }
 
@@ -406,7 +441,9 @@ int link_start(struct net_ns *ns, struct net_link_config *c)
 
 	if (!f)
 		goto free_link;
+	l->ns = ns;
 	l->stack = net_ns_stack(ns);
+	l->host_index = c->ifindex;
 	l->vnet = c->vnet;
 	l->fd = c->fd;
 	err = l->stop_fd = host_eventfd(0, 0);
@@ -433,22 +470,89 @@ free_link:
 	return err;
 }
 
-void links_stop(struct net_ns *ns)
+static struct link *link_find_locked(struct net_ns *ns, uint32_t host_index)
+{
+	struct link *l;
+
+	list_for_each_entry(l, &ns->links, node)
+		if (l->host_index == host_index)
+			return l;
+	return NULL;
+}
+
+uint32_t link_index(struct net_ns *ns, uint32_t host_index)
+{
+	struct link *l;
+	uint32_t index = host_index <= 1 || ns->host ? host_index : 0;
+
+	mutex_lock(&ns->lock);
+	l = link_find_locked(ns, host_index);
+	if (l)
+		index = l->ifindex;
+	mutex_unlock(&ns->lock);
+	return index;
+}
+
+size_t net_ns_links(struct net_ns *ns, uint32_t index[NET_NS_LINKS])
+{
+	struct link *l;
+	size_t count = 0;
+
+	mutex_lock(&ns->lock);
+	list_for_each_entry(l, &ns->links, node)
+		if (count < NET_NS_LINKS)
+			index[count++] = l->host_index;
+	mutex_unlock(&ns->lock);
+	return count;
+}
+
+/* No packet moves any more; the struct stays. */
+static void link_end(struct link *l)
 {
 	uint64_t one = 1;
+
+	nic_detach(l->stack, l->ifindex);
+	atomic_store(&l->stopped, true);
+	(void)host_write(l->stop_fd, &one, sizeof(one));
+	/* acquire: pairs with the release in link_main() */
+	while (!atomic_load_explicit(&l->ended, memory_order_acquire) || atomic_load(&l->senders))
+		fiber_yield();
+	host_close(l->stop_fd);
+	host_close(l->fd);
+}
+
+void link_remove(struct net_ns *ns, uint32_t host_index)
+{
+	struct link *l;
+
+	mutex_lock(&ns->lock);
+	l = link_find_locked(ns, host_index);
+	if (l)
+		list_remove(&l->node);
+	mutex_unlock(&ns->lock);
+	if (!l)
+		return;
+	link_end(l);
+	(void)nic_remove(l->stack, l->ifindex);
+	mutex_lock(&ns->lock);
+	list_append(&ns->gone_links, &l->node);
+	mutex_unlock(&ns->lock);
+}
+
+void links_stop(struct net_ns *ns)
+{
 	struct list *n;
 
 	while ((n = list_shift(&ns->links))) {
-		struct link *l = list_entry(n, struct link, node);
-
-		nic_detach(l->stack, l->ifindex);
-		atomic_store_explicit(&l->stopped, true, memory_order_release);
-		(void)host_write(l->stop_fd, &one, sizeof(one));
-		/* acquire: pairs with the release in link_main() */
-		while (!atomic_load_explicit(&l->ended, memory_order_acquire))
-			fiber_yield();
-		host_close(l->stop_fd);
-		host_close(l->fd);
-		mem_free(l);
+		link_end(list_entry(n, struct link, node));
+		list_append(&ns->gone_links, n);
 	}
+}
+
+void links_free(struct net_ns *ns)
+{
+	struct list *n;
+
+	while ((n = list_shift(&ns->gone_links)))
+		mem_free(list_entry(n, struct link, node));
 }

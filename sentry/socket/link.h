@@ -11,5 +11,11 @@ struct net_ns;
 
 /* Add the interface and start receiving; takes c->fd.  A negative errno: nothing was added. */
 int link_start(struct net_ns *ns, struct net_link_config *c);
+/* The number inside of the interface that the host calls so, 0: there is none; loopback is 1.  With the host's network: the same. */
+uint32_t link_index(struct net_ns *ns, uint32_t host_index);
+/* Take it away: it is gone outside.  On a fiber. */
+void link_remove(struct net_ns *ns, uint32_t host_index);
 /* ns has no users any more: no packet moves any longer.  On a fiber. */
 void links_stop(struct net_ns *ns);
+/* After the stack's end. */
+void links_free(struct net_ns *ns);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * net_config.c: what the CLI found in the container's network namespace, given to its stack
- * (net_ns_configure(), net_ns.h).
+ * (net_ns_configure(), net_ns.h), and what the monitor finds changed there later (net_ns_update()).
  *
  * The order is that of `ip`: links, up, addresses (which make their prefix routes), routes,
  * neighbours.  Addresses are taken as they are, without duplicate address detection: the host's
  * kernel has had them before.
+ *
+ * A change is the difference of two looks at the host's side, and nothing else is touched: what programs inside have
+ * added or removed stays so.  Interfaces are told apart by the host's numbers; inside a number may be another's
+ * already, so that link_index() translates.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,13 +46,12 @@ static bool parse_ip(const char *text, bool v6, struct ipa *out)
 	return true;
 }
 
-static int config_addr(struct stack *s, uint32_t ifindex, const struct net_addr_config *c)
+static int fill_addr(uint32_t ifindex, const struct net_addr_config *c, struct addr_info *out)
 {
 	struct addr_info a = { .ifindex = ifindex, .plen = (uint8_t)c->plen, .scope = (uint8_t)c->scope,
 			       .nodad = 1, .valid_until_ns = INT64_MAX,
 			       .preferred_until_ns = INT64_MAX, .state = ADDR_PERMANENT };
 	bool v6 = strchr(c->addr, ':') != NULL;
-	int err;
 
 	if (!parse_ip(c->addr, v6, &a.addr) || !parse_ip(c->peer, v6, &a.peer) ||
 	    !parse_ip(c->broadcast, v6, &a.broadcast) || c->plen > (v6 ? 128 : 32))
@@ -59,8 +62,29 @@ static int config_addr(struct stack *s, uint32_t ifindex, const struct net_addr_
 		a.preferred_until_ns = 1;
 	if (c->label && strlen(c->label) < sizeof(a.label))
 		strcpy(a.label, c->label);
-	err = addr_add(s, &a);
+	*out = a;
+	return 0;
+}
+
+static int config_addr(struct stack *s, uint32_t ifindex, const struct net_addr_config *c)
+{
+	struct addr_info a;
+	int err = fill_addr(ifindex, c, &a);
+
+	if (err == 0)
+		err = addr_add(s, &a);
 	return err == -EEXIST ? 0 : err;
+}
+
+static void config_addrs(struct stack *s, uint32_t ifindex, const struct net_link_config *c)
+{
+	for (size_t i = 0; i < c->addr_count; i++) {
+		int err = config_addr(s, ifindex, &c->addrs[i]);
+
+		if (err < 0)
+			log_warn("network: %s: address %s/%u: %s", c->name, c->addrs[i].addr,
+				 c->addrs[i].plen, strerror(-err));
+	}
 }
 
 static int config_link(struct net_ns *ns, struct stack *s, struct net_link_config *c)
@@ -73,44 +97,61 @@ static int config_link(struct net_ns *ns, struct stack *s, struct net_link_confi
 			err = host_view_link(ns, c, &ifindex);
 		else
 			err = c->has_fd ? link_start(ns, c) : -ENODEV;
-		ifindex = c->ifindex;
+		ifindex = link_index(ns, c->ifindex);
 	} else if (c->flags & IFF_UP) {
 		err = nic_set_mtu(s, LO_INDEX, c->mtu);
 	}
 	if (err == 0 && (c->flags & IFF_UP))
 		err = nic_set_flags(s, ifindex, IFF_UP, IFF_UP);
-	for (size_t i = 0; i < c->addr_count && err == 0; i++) {
-		int bad = config_addr(s, ifindex, &c->addrs[i]);
-
-		if (bad < 0)
-			log_warn("network: %s: address %s/%u: %s", c->name, c->addrs[i].addr,
-				 c->addrs[i].plen, strerror(-bad));
-	}
+	if (err == 0)
+		config_addrs(s, ifindex, c);
 	return err;
 }
 
-static int config_route(struct stack *s, const struct net_route_config *c)
+static int fill_route(struct net_ns *ns, const struct net_route_config *c, struct route_info *out)
 {
 	struct route_info r = {
 		.family = (uint8_t)c->family, .plen = (uint8_t)c->plen, .type = (uint8_t)c->type,
 		.protocol = (uint8_t)c->protocol, .scope = (uint8_t)c->scope, .tos = (uint8_t)c->tos,
-		.table = c->table, .metric = c->metric, .ifindex = c->ifindex, .mtu = c->mtu,
+		.table = c->table, .metric = c->metric, .ifindex = link_index(ns, c->ifindex), .mtu = c->mtu,
 		.flags = c->flags, .expires_ns = INT64_MAX,
 	};
 	bool v6 = c->family == AF_INET6;
-	int err;
 
 	if ((c->family != AF_INET && c->family != AF_INET6) || c->plen > (v6 ? 128 : 32) ||
 	    !parse_ip(c->dst, v6, &r.dst) || !parse_ip(c->gateway, v6, &r.gateway) ||
 	    !parse_ip(c->prefsrc, v6, &r.prefsrc))
 		return -EINVAL;
-	err = route_add(s, &r, ROUTE_CREATE | ROUTE_EXCL);
+	if (c->ifindex != 0 && r.ifindex == 0)
+		return -ENODEV;
+	*out = r;
+	return 0;
+}
+
+static int config_route(struct net_ns *ns, struct stack *s, const struct net_route_config *c)
+{
+	struct route_info r;
+	int err = fill_route(ns, c, &r);
+
+	if (err == 0)
+		err = route_add(s, &r, ROUTE_CREATE | ROUTE_EXCL);
 	return err == -EEXIST ? 0 : err; /* the address brought it */
 }
 
-static int config_neigh(struct stack *s, const struct net_neigh_config *c)
+static void config_routes(struct net_ns *ns, struct stack *s, const struct net_route_config *r, size_t count)
 {
-	struct neigh_info n = { .ifindex = c->ifindex, .flags = (uint8_t)c->flags,
+	for (size_t i = 0; i < count; i++) {
+		int err = config_route(ns, s, &r[i]);
+
+		if (err < 0)
+			log_warn("network: route to %s/%u by interface %u: %s", r[i].dst ? r[i].dst : "0",
+				 r[i].plen, r[i].ifindex, strerror(-err));
+	}
+}
+
+static int config_neigh(struct net_ns *ns, struct stack *s, const struct net_neigh_config *c)
+{
+	struct neigh_info n = { .ifindex = link_index(ns, c->ifindex), .flags = (uint8_t)c->flags,
 				.state = c->state & NUD_PERMANENT ? NUD_PERMANENT : NUD_STALE };
 	unsigned int m[6];
 
@@ -122,6 +163,28 @@ static int config_neigh(struct stack *s, const struct net_neigh_config *c)
 	return neigh_add(s, &n);
 }
 
+static void config_neighs(struct net_ns *ns, struct stack *s, const struct net_neigh_config *c)
+{
+	int err = config_neigh(ns, s, c);
+
+	if (err < 0)
+		log_info("network: neighbour %s: %s", c->addr, strerror(-err));
+}
+
+static void config_resolver(struct net_ns *ns, struct network_config *n)
+{
+	if (!n->has_resolver || ns->resolver)
+		return;
+	atomic_store_explicit(&ns->shares_dns, true, memory_order_relaxed);
+	resolver_start(ns, n->resolver_fd); /* consumes it */
+	n->resolver_fd = -1;
+}
+
+bool net_ns_has_resolver(const struct net_ns *ns)
+{
+	return ns && ns->resolver;
+}
+
 void net_ns_configure(struct net_ns *ns, struct network_config *n)
 {
 	struct stack *s;
@@ -130,8 +193,9 @@ void net_ns_configure(struct net_ns *ns, struct network_config *n)
 	if (!n)
 		return;
 	s = net_ns_stack(ns);
-	if (!s) {
-		log_error("network: no memory for its stack");
+	if (!s || ns->outside) {
+		log_error("network: %s", s ? "it is configured already" : "no memory for its stack");
+		network_config_free(n);
 		return;
 	}
 	if (n->ipv6_disabled)
@@ -145,21 +209,167 @@ void net_ns_configure(struct net_ns *ns, struct network_config *n)
 		ns->guard_fd = n->guard_fd;
 		n->guard_fd = -1;
 	}
-	if (n->has_resolver) {
-		resolver_start(ns, n->resolver_fd); /* consumes it */
-		n->resolver_fd = -1;
-	}
-	for (size_t i = 0; i < n->route_count; i++) {
-		const struct net_route_config *r = &n->routes[i];
+	config_resolver(ns, n);
+	config_routes(ns, s, n->routes, n->route_count);
+	for (size_t i = 0; i < n->neigh_count; i++)
+		config_neighs(ns, s, &n->neighs[i]);
+	ns->outside = n;
+}
 
-		err = config_route(s, r);
-		if (err < 0)
-			log_warn("network: route to %s/%u by interface %u: %s", r->dst ? r->dst : "0",
-				 r->plen, r->ifindex, strerror(-err));
+/* ---- changes --------------------------------------------------------------------------------- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static const struct net_link_config *find_link(const struct network_config *n, uint32_t ifindex)
+{
+	for (size_t i = 0; i < n->link_count; i++)
+		if (n->links[i].ifindex == ifindex)
+			return &n->links[i];
+	return NULL;
+}
+
+static bool has_addr(const struct net_link_config *l, const struct net_addr_config *a)
+{
+	for (size_t i = 0; l && i < l->addr_count; i++)
+		if (same_text(l->addrs[i].addr, a->addr) && same_text(l->addrs[i].peer, a->peer) &&
+		    l->addrs[i].plen == a->plen)
+			return true;
+	return false;
+}
+
+static bool has_route(const struct network_config *n, const struct net_route_config *r)
+{
+	for (size_t i = 0; i < n->route_count; i++) {
+		const struct net_route_config *o = &n->routes[i];
+
+		if (o->family == r->family && o->plen == r->plen && o->type == r->type && o->tos == r->tos &&
+		    o->table == r->table && o->metric == r->metric && o->ifindex == r->ifindex &&
+		    o->scope == r->scope && same_text(o->dst, r->dst) && same_text(o->gateway, r->gateway) &&
+		    same_text(o->prefsrc, r->prefsrc))
+			return true;
 	}
-	for (size_t i = 0; i < n->neigh_count; i++) {
-		err = config_neigh(s, &n->neighs[i]);
-		if (err < 0)
-			log_info("network: neighbour %s: %s", n->neighs[i].addr, strerror(-err));
+	return false;
+}
+
+/* Its name changes only while it is down, as on Linux: if it is up here still, it is taken down for that. */
+static void update_name(struct stack *s, uint32_t ifindex, const char *name)
+{
+	struct nic_info i;
+	int err;
+
+	if (nic_info(s, ifindex, &i) < 0)
+		return;
+	(void)nic_set_flags(s, ifindex, 0, IFF_UP);
+	err = nic_set_name(s, ifindex, name);
+	if (err < 0)
+		log_warn("network: %s can't be called %s: %s", i.name, name, strerror(-err));
+	if (i.flags & IFF_UP)
+		(void)nic_set_flags(s, ifindex, IFF_UP, IFF_UP);
+}
+
+/* What is other than before of an interface that was there; the addresses that it has more. */
+static void update_link(struct net_ns *ns, struct stack *s, const struct net_link_config *old,
+			const struct net_link_config *c)
+{
+	uint32_t ifindex = c->loopback ? LO_INDEX : link_index(ns, c->ifindex);
+	uint32_t up = (old->flags ^ c->flags) & IFF_UP;
+	uint8_t mac[6];
+	unsigned int m[6];
+
+	if (ifindex == 0)
+		return;
+	if (!c->loopback && !same_text(old->name, c->name))
+		update_name(s, ifindex, c->name);
+	if (old->mtu != c->mtu)
+		(void)nic_set_mtu(s, ifindex, c->mtu);
+	if (c->mac && !same_text(old->mac, c->mac) &&
+	    sscanf(c->mac, "%2x:%2x:%2x:%2x:%2x:%2x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) == 6) {
+		for (unsigned int i = 0; i < 6; i++)
+			mac[i] = (uint8_t)m[i];
+		(void)nic_set_mac(s, ifindex, mac);
 	}
+	if (up)
+		(void)nic_set_flags(s, ifindex, c->flags & IFF_UP, IFF_UP);
+	for (size_t i = 0; i < c->addr_count; i++)
+		if (!has_addr(old, &c->addrs[i]))
+			config_addrs(s, ifindex, &(struct net_link_config){ .name = c->name, .addrs = &c->addrs[i], .addr_count = 1 });
+}
+
+/* Interfaces, routes and addresses that are no more.  Addresses only where the host's kernel keeps them. */
+static void remove_old(struct net_ns *ns, struct stack *s, const struct network_config *old,
+		       const struct network_config *n)
+{
+	bool kept = !old->addrs_taken && !n->addrs_taken;
+	struct route_info r;
+	struct addr_info a;
+
+	for (size_t i = 0; i < old->link_count; i++) {
+		const struct net_link_config *l = &old->links[i], *now = find_link(n, l->ifindex);
+
+		if (!now && !l->loopback)
+			link_remove(ns, l->ifindex);
+		for (size_t k = 0; now && kept && k < l->addr_count; k++)
+			if (!has_addr(now, &l->addrs[k]) &&
+			    fill_addr(l->loopback ? LO_INDEX : link_index(ns, l->ifindex), &l->addrs[k], &a) == 0)
+				(void)addr_del(s, &a); /* inside it may be gone already */
+	}
+	for (size_t i = 0; kept && i < old->route_count; i++)
+		if (!has_route(n, &old->routes[i]) && fill_route(ns, &old->routes[i], &r) == 0)
+			(void)route_del(s, &r);
+}
+
+static bool has_ipv6(const struct network_config *n)
+{
+	for (size_t i = 0; i < n->link_count; i++)
+		for (size_t k = 0; k < n->links[i].addr_count; k++)
+			if (strchr(n->links[i].addrs[k].addr, ':'))
+				return true;
+	return false;
+}
+
+static void add_new(struct net_ns *ns, struct stack *s, const struct network_config *old, struct network_config *n)
+{
+	for (size_t i = 0; i < n->link_count; i++) {
+		struct net_link_config *l = &n->links[i];
+		const struct net_link_config *was = find_link(old, l->ifindex);
+		bool there = l->loopback || link_index(ns, l->ifindex) != 0;
+		int err = was && there ? 0 : config_link(ns, s, l);
+
+		if (was && there)
+			update_link(ns, s, was, l);
+		else if (err < 0)
+			log_warn("network: interface %s: %s", l->name, strerror(-err));
+		for (size_t k = 0; err == 0 && !(was && there) && k < n->neigh_count; k++)
+			if (n->neighs[k].ifindex == l->ifindex)
+				config_neighs(ns, s, &n->neighs[k]);
+	}
+	config_resolver(ns, n);
+	for (size_t i = 0; i < n->route_count; i++)
+		if (!has_route(old, &n->routes[i]))
+			config_routes(ns, s, &n->routes[i], 1);
+}
+
+void net_ns_update(struct net_ns *ns, struct network_config *n)
+{
+	static struct network_config none;
+	struct stack *s = net_ns_stack(ns);
+	struct network_config *old = ns->outside;
+
+	if (!s) {
+		network_config_free(n);
+		return;
+	}
+	remove_old(ns, s, old ? old : &none, n);
+	if (old && old->ipv6_disabled) {
+		n->ipv6_disabled = !has_ipv6(n);
+		if (!n->ipv6_disabled)
+			(void)net_conf_set(s, (size_t)net_conf_find("ipv6.conf.all.disable_ipv6"), 0);
+	}
+	add_new(ns, s, old ? old : &none, n);
+	n->addrs_taken |= old && old->addrs_taken;
+	ns->outside = n;
+	network_config_free(old);
 }

@@ -48,6 +48,7 @@ struct net_ns *net_ns_new(struct user_ns *owner)
 	ns->dialer_fd = ns->guard_fd = -1;
 	mutex_init(&ns->lock, LOCK_SOCKET);
 	list_init(&ns->links);
+	list_init(&ns->gone_links);
 	list_init(&ns->virtual_links);
 	latch_init(&ns->netlink_latch);
 	list_init(&ns->netlinks);
@@ -91,6 +92,8 @@ static void net_ns_end(void *arg)
 	if (s)
 		stack_drive_stop(&ns->drive);
 	virtual_links_free(ns);
+	links_free(ns);
+	network_config_free(ns->outside);
 	if (ns->dialer_fd >= 0)
 		host_close(ns->dialer_fd);
 	if (ns->guard_fd >= 0)

@@ -43,6 +43,9 @@ struct net_ns {
 	struct stack *_Atomic stack; /* (a) set once, under lock */
 	struct stack_drive drive;    /* (l) */
 	struct list links;           /* (l) struct link of sentry/socket/link.h */
+	struct list gone_links;      /* (l) were removed: somebody may still look at one */
+	struct network_config *outside; /* what the CLI or the monitor told last; owned by whoever configures */
+	atomic_bool shares_dns;      /* (a) host programs get answers of DNS servers on the links, too */
 	struct list virtual_links;   /* virtual_link.c's */
 	struct resolver *resolver;   /* (l) or NULL */
 	int dialer_fd;               /* (l) owned: TCP to Docker's DNS server (resolver.h), net_ns_bind(); -1: none */
@@ -71,10 +74,21 @@ struct stack *net_ns_stack_peek(const struct net_ns *ns);
 
 /*
  * What the CLI found in the container's network namespace becomes ns's: links over their packet
- * sockets (taken out of n), addresses, routes, neighbours.  What does not fit is logged and left
- * out.  n may be NULL.  On a fiber.
+ * sockets, addresses, routes, neighbours.  What does not fit is logged and left out.  Consumes n, which may
+ * be NULL.  On a fiber.
  */
 void net_ns_configure(struct net_ns *ns, struct network_config *n);
+/*
+ * It has changed outside: what is different from what was told before is done in ns.  Consumes n, in
+ * which new links have descriptors.  On a fiber; the caller sees to it that there is one at a time, after
+ * net_ns_configure().
+ */
+void net_ns_update(struct net_ns *ns, struct network_config *n);
+
+#define NET_NS_LINKS 32
+/* The host's numbers of its links; a count.  On a fiber. */
+size_t net_ns_links(struct net_ns *ns, uint32_t index[NET_NS_LINKS]);
+bool net_ns_has_resolver(const struct net_ns *ns);
 
 /*
  * Wait until what closed TCP connections still have to send has gone out over the links, but not for

@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# network_change.sh: what the host changes in the network namespace of a running container (docker network connect):
+# interfaces, addresses, routes that come and go are seen inside, what was made inside stays, connections live on.
+# Needs the real Sentry, a busybox and iproute2; run in a mount and a network namespace of its own.
+set -u
+here=$(cd "$(dirname "$0")/../.." && pwd)
+RUNSC=${RUNSC:-$here/build/runsc-c}
+BUSYBOX=${BUSYBOX:-/bin/busybox}
+command -v ip nsenter > /dev/null || { echo "network_change: skipped: no iproute2"; exit 77; }
+T=$(mktemp -d /tmp/runsc-c-netchange.XXXXXX)
+R="$RUNSC --root $T/root"
+trap 'for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done; rm -rf --one-file-system "$T"' EXIT
+pass=0 fail=0
+is() { if [ "$2" = "$3" ]; then pass=$((pass + 1)); else echo "FAIL: $1: got \"$2\", not \"$3\""; fail=$((fail + 1)); fi; }
+# Until it says so (60 s are a guard).
+becomes() {
+	local got end=$((SECONDS + 60))
+	while got=$(eval "$2" 2>&1); [ "$got" != "$3" ] && [ $SECONDS -lt $end ]; do sleep 0.05; done
+	is "$1" "$got" "$3"
+}
+ping() { "$BUSYBOX" ping "$@"; }
+x() { timeout -s KILL 60 $R exec c "$@" < /dev/null; }
+ns() { nsenter -t "$P" -n "$@"; }
+links() { echo $(x ls /sys/class/net); }
+addrs() { echo $(x ip -o -4 addr show "$1" | awk '{print $4}' | sort); }
+routes() { echo $(x ip route | grep -v scope | sort); }
+fds() { ls "/proc/$1/fd" | wc -l; }
+pids() { python3 -c "import json;s=json.load(open('$T/root/c/state.json'));print(s['monitor']['pid'], s['sentry']['pid'])"; }
+# connect N [INDEX]: as Docker does: made outside, moved in, renamed, addressed, up.
+connect() {
+	ip link add "out$1" address "02:00:00:00:$1:01" type veth peer name "tmp$1" ${2:+index "$2"} address "02:00:00:00:$1:02"
+	ip addr add "10.9.$1.1/24" dev "out$1"; ip link set "out$1" up
+	ip link set "tmp$1" netns "$P"
+	ns ip link set "tmp$1" name "eth$1"; ns ip addr add "10.9.$1.2/24" dev "eth$1"; ns ip link set "eth$1" up
+}
+
+mkdir -p "$T"/b/rootfs/{bin,dev,proc,sys,tmp}
+cp "$BUSYBOX" "$T/b/rootfs/bin/busybox"
+for n in sh ls cat sleep ip awk nc ping md5sum head; do ln -s busybox "$T/b/rootfs/bin/$n"; done
+$R spec --bundle "$T/b"
+python3 - "$T" <<'PY'
+import json, sys
+T = sys.argv[1]
+c = json.load(open(T + "/b/config.json"))
+c["process"]["terminal"] = False
+c["process"]["args"] = ["sleep", "1000"]
+c["root"]["readonly"] = False
+for s in "bounding", "effective", "permitted":
+    c["process"]["capabilities"][s] += ["CAP_NET_ADMIN", "CAP_NET_RAW"]
+json.dump(c, open(T + "/b/config.json", "w"))
+PY
+ip link set lo up
+$R create -b "$T/b" --pid-file "$T/pid" c < /dev/null > "$T/log" 2>&1 || { cat "$T/log"; exit 1; }
+P=$(cat "$T/pid")
+connect 10
+$R start c
+is "before start: an interface" "$(links)" "eth10 lo"
+is "before start: its address" "$(addrs eth10)" 10.9.10.2/24
+is "it answers" "$(ping -c 1 -W 20 10.9.10.2 | grep -c ' 0% packet loss')" 1
+read -r monitor sentry <<< "$(pids)"
+
+# A connection that lives through all that follows.
+x nc -l -p 7000 -e /bin/sh -c 'head -c 300000 /dev/zero; sleep 4; head -c 700000 /dev/zero' & server=$!
+becomes "the server listens" "x cat /proc/net/tcp /proc/net/tcp6 | grep -c ':1B58 .* 0A '" 1
+"$BUSYBOX" nc 10.9.10.2 7000 < /dev/null > "$T/got" & client=$!
+
+connect 11
+becomes "a new interface" links "eth10 eth11 lo"
+becomes "its address" "addrs eth11" 10.9.11.2/24
+is "it answers" "$(ping -c 1 -W 20 10.9.11.2 | grep -c ' 0% packet loss')" 1
+is "and asks" "$(x ping -c 1 -W 20 10.9.11.1 | grep -c ' 0% packet loss')" 1
+ns ip addr add 10.9.11.3/24 dev eth11; ns ip addr add 10.9.12.3/24 dev eth11
+becomes "more addresses" "addrs eth11" "10.9.11.2/24 10.9.11.3/24 10.9.12.3/24"
+is "one of them answers" "$(ping -c 1 -W 20 10.9.11.3 | grep -c ' 0% packet loss')" 1
+ns ip addr del 10.9.12.3/24 dev eth11
+becomes "one less" "addrs eth11" "10.9.11.2/24 10.9.11.3/24"
+ns ip route add default via 10.9.11.1
+becomes "a route" routes "default via 10.9.11.1 dev eth11"
+ns ip route replace default via 10.9.10.1
+becomes "another" routes "default via 10.9.10.1 dev eth10"
+x ip addr add 10.77.0.1/24 dev eth11; x ip route add 10.78.0.0/16 via 10.9.11.1
+ns ip route add 10.79.0.0/16 via 10.9.11.1
+becomes "what was made inside stays" routes "10.78.0.0/16 via 10.9.11.1 dev eth11 10.79.0.0/16 via 10.9.11.1 dev eth11 default via 10.9.10.1 dev eth10"
+becomes "an address too" "addrs eth11" "10.77.0.1/24 10.9.11.2/24 10.9.11.3/24"
+ns ip link set eth11 mtu 1280
+becomes "mtu" "x cat /sys/class/net/eth11/mtu" 1280
+ns ip link set eth11 down
+becomes "down" "x ip link show eth11 | grep -c ,UP" 0
+ns ip link set eth11 name net11; ns ip link set net11 up
+becomes "another name" links "eth10 lo net11"
+is "it answers again" "$(ping -c 1 -W 20 10.9.11.2 | grep -c ' 0% packet loss')" 1
+ip link del out11
+becomes "it is gone" links "eth10 lo"
+becomes "its routes too" routes "default via 10.9.10.1 dev eth10"
+
+# A number that is taken inside already.
+x ip link add dummy9 type dummy
+index=$(x cat /sys/class/net/dummy9/ifindex)
+connect 13 "$index"
+becomes "the host's number is another's inside" links "dummy9 eth10 eth13 lo"
+is "it answers" "$(ping -c 1 -W 20 10.9.13.2 | grep -c ' 0% packet loss')" 1
+ns ip route add 10.80.0.0/16 via 10.9.13.1
+becomes "a route by it" "x ip route | grep -c '10.80.0.0/16 via 10.9.13.1 dev eth13'" 1
+ip link del out13
+becomes "gone, and the other stays" links "dummy9 eth10 lo"
+x ip link del dummy9
+
+# While it is paused nothing happens, and all of it afterwards.
+$R pause c; connect 14; $R resume c
+becomes "made during a pause" links "eth10 eth14 lo"
+ip link del out14
+becomes "and gone" links "eth10 lo"
+before="$(fds "$monitor") $(fds "$sentry")"
+for i in $(seq 20 24); do
+	connect "$i"; becomes "connect $i" links "eth10 eth$i lo"
+	ping -c 1 -W 20 "10.9.$i.2" > /dev/null || is "ping $i" lost answered
+	ip link del "out$i"; becomes "disconnect $i" links "eth10 lo"
+done
+becomes "no descriptor is left" 'echo "$(fds "$monitor") $(fds "$sentry")"' "$before"
+for i in $(seq 30 35); do connect "$i"; done
+becomes "six at once" "links | wc -w" 8
+for i in $(seq 30 35); do ip link del "out$i"; done
+becomes "and gone at once" links "eth10 lo"
+wait $client $server
+is "the connection lived" "$(wc -c < "$T/got")" 1000000
+is "and the last interface works" "$(ping -c 1 -W 20 10.9.10.2 | grep -c ' 0% packet loss')" 1
+echo "network_change: $pass passed, $fail failed"
+[ $fail = 0 ]
