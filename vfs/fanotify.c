@@ -26,14 +26,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fanotify.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "lib/buf.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
+#include "vfs/evqueue.h"
 #include "vfs/file.h"
 #include "vfs/handle.h"
 #include "vfs/poll.h"
@@ -96,13 +96,12 @@ struct fan_group {
 	int event_flags;       /* (c) */
 	bool unprivileged;     /* (c) */
 	bool gone;             /* (n) */
-	bool overflowed;       /* (n) an FAN_Q_OVERFLOW waits */
-	struct list events;    /* (n) */
+	struct evqueue queue;  /* (n) struct fan_event */
 	struct list asked;     /* (n) */
-	unsigned int count, mark_count; /* (n) */
+	unsigned int mark_count; /* (n) */
 	struct list marks;     /* (n) */
-	struct wq wq, answers;
-	struct mutex read_lock; /* LOCK_EPOLL: readers take turns */
+	struct wq answers;
+	struct fan_event overflow; /* (n) FAN_Q_OVERFLOW, in the queue or not */
 };
 
 static struct {
@@ -471,24 +470,17 @@ static bool same_event(const struct fan_event *a, const struct fan_event *b)
 /* Takes e (true), or leaves it to the caller: merged, or lost. */
 static bool group_queue_locked(struct fan_group *g, struct fan_event *e)
 {
-	struct list *n = g->events.prev;
+	const struct list *n = g->queue.events.prev;
 
-	for (unsigned int i = 0; i < MERGE_LOOK && n != &g->events; i++, n = n->prev) {
+	for (unsigned int i = 0; i < MERGE_LOOK && n != &g->queue.events; i++, n = n->prev) {
 		struct fan_event *old = list_entry(n, struct fan_event, node);
 
-		if (same_event(old, e)) {
+		if (old != &g->overflow && same_event(old, e)) {
 			old->mask |= e->mask;
 			return false;
 		}
 	}
-	if (g->count >= EVENTS_MAX && !(g->flags & FAN_UNLIMITED_QUEUE)) {
-		g->overflowed = true;
-		return false;
-	}
-	list_append(&g->events, &e->node);
-	g->count++;
-	wq_wake(&g->wq, POLLIN | POLLRDNORM);
-	return true;
+	return evqueue_add_locked(&g->queue, &e->node);
 }
 
 static void group_put(struct fan_group *g)
@@ -616,17 +608,18 @@ static int group_ask(struct vfs_ctx *c, struct fan_group *g, struct fan_event *e
 		event_free(e);
 		return 0;
 	}
-	list_append(&g->events, &e->node);
-	g->count++;
-	wq_wake(&g->wq, POLLIN | POLLRDNORM);
+	if (!evqueue_add_locked(&g->queue, &e->node)) {
+		latch_unlock(&fan.latch);
+		event_free(e);
+		return 0; /* who can't be asked has no objection: fanotify_handle_event() */
+	}
 	latch_unlock(&fan.latch);
 	err = vfs_wait_ready(c, &g->answers, 0, false, event_answered, e, INT64_MAX);
 	latch_lock(&fan.latch);
 	if (e->asked == ANSWERED) {
 		err = e->allowed ? 0 : -EPERM;
 	} else if (e->asked == NOT_READ) {
-		list_remove(&e->node);
-		g->count--;
+		evqueue_remove_locked(&g->queue, &e->node);
 	} else {
 		e->abandoned = true;
 		ours = false;
@@ -843,31 +836,23 @@ static ssize_t event_put(struct vfs_ctx *c, const struct fan_group *g, const str
 	return n;
 }
 
-/* The first event if it fits, taken out; -EINVAL: it does not; NULL and 0: there is none. */
-static int group_take(struct fan_group *g, size_t size, struct fan_event **out, bool *overflow)
+static struct fan_group *queue_group(const struct evqueue *q)
 {
-	struct fan_event *e;
-	int err = 0;
+	return container_of(q, struct fan_group, queue);
+}
 
-	*overflow = false;
-	latch_lock(&fan.latch);
-	e = list_first(&g->events, struct fan_event, node);
-	if (!e && g->overflowed) {
-		*overflow = size >= sizeof(struct fanotify_event_metadata);
-		g->overflowed = !*overflow;
-		err = *overflow ? 0 : -EINVAL;
-	} else if (e && event_size(g, e) > size) {
-		e = NULL;
-		err = -EINVAL;
-	} else if (e) {
-		list_remove(&e->node);
-		g->count--;
-		if (e->mask & PERM_EVENTS)
-			e->asked = BEING_READ;
-	}
-	latch_unlock(&fan.latch);
-	*out = e;
-	return err;
+static size_t queue_size(const struct evqueue *q, const struct list *e)
+{
+	return event_size(queue_group(q), list_entry(e, struct fan_event, node));
+}
+
+static void queue_taken(struct evqueue *q, struct list *node)
+{
+	struct fan_event *e = list_entry(node, struct fan_event, node);
+
+	(void)q;
+	if (e->mask & PERM_EVENTS)
+		e->asked = BEING_READ;
 }
 
 /* e was read (or could not be): it waits for its answer, or has had its day. */
@@ -893,74 +878,42 @@ static void event_done(struct fan_group *g, struct fan_event *e, bool ok, int32_
 		event_free(e);
 }
 
-static ssize_t group_read(struct vfs_ctx *c, struct fan_group *g, struct uio *dst)
+static ssize_t queue_put(struct vfs_ctx *c, struct evqueue *q, struct list *node, struct uio *dst)
 {
-	ssize_t done = 0, n;
+	struct fan_event *e = list_entry(node, struct fan_event, node);
+	struct fan_group *g = queue_group(q);
+	int32_t fd = FAN_NOFD;
+	ssize_t n = event_put(c, g, e, dst, &fd);
 
-	for (;;) {
-		struct fan_event *e, lost = { .mask = FAN_Q_OVERFLOW };
-		bool overflow;
-		int32_t fd = FAN_NOFD;
-		int err = group_take(g, uio_left(dst), &e, &overflow);
-
-		if (err < 0 || (!e && !overflow))
-			return done ? done : err;
-		n = event_put(c, g, e ? e : &lost, dst, &fd);
-		if (e)
-			event_done(g, e, n > 0, fd);
-		if (n < 0)
-			return done ? done : n;
-		done += n;
-	}
+	if (e != &g->overflow)
+		event_done(g, e, n > 0, fd);
+	return n;
 }
+
+static const struct evqueue_ops fanotify_queue = {
+	.size = queue_size, .taken = queue_taken, .put = queue_put,
+};
 
 static ssize_t fanotify_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int64_t *pos, int rwf)
 {
 	struct fan_group *g = file_priv(f);
-	ssize_t n;
 
 	(void)pos;
-	mutex_lock(&g->read_lock);
-	for (;;) {
-		n = group_read(c, g, dst);
-		if (n != 0)
-			break;
-		n = -EAGAIN;
-		if (rwf & O_NONBLOCK)
-			break;
-		n = wq_wait(&g->wq, &g->read_lock, c->waiter);
-		if (n < 0)
-			break;
-	}
-	mutex_unlock(&g->read_lock);
-	return n;
+	return evqueue_read(c, &g->queue, dst, rwf);
 }
 
 static uint32_t fanotify_poll(struct file *f, struct poller *p)
 {
 	struct fan_group *g = file_priv(f);
-	bool ready;
 
-	poller_add(p, &g->wq);
-	latch_lock(&fan.latch);
-	ready = !list_empty(&g->events) || g->overflowed;
-	latch_unlock(&fan.latch);
-	return ready ? POLLIN | POLLRDNORM : 0;
+	return evqueue_poll(&g->queue, p);
 }
 
 static long fanotify_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t arg)
 {
 	struct fan_group *g = file_priv(f);
-	struct fan_event *e;
-	int bytes = 0;
 
-	if (cmd != FIONREAD)
-		return -ENOTTY;
-	latch_lock(&fan.latch);
-	list_for_each_entry(e, &g->events, node)
-		bytes += (int)event_size(g, e);
-	latch_unlock(&fan.latch);
-	return vfs_copy_out(c, arg, &bytes, sizeof(bytes));
+	return evqueue_ioctl(c, &g->queue, cmd, arg);
 }
 
 static void fanotify_show(struct file *f, struct buf *b)
@@ -997,7 +950,8 @@ static void fanotify_release(struct file *f)
 	g->gone = true;
 	list_remove(&g->node);
 	fan.group_count--;
-	list_splice(&g->asked, &g->events);
+	while ((n = evqueue_drain_locked(&g->queue)))
+		list_append(&g->asked, n);
 	list_for_each_entry_safe(e, next, &g->asked, node) {
 		list_remove(&e->node);
 		if ((e->mask & PERM_EVENTS) && !e->abandoned) {
@@ -1059,12 +1013,12 @@ int fanotify_new(struct vfs_ctx *c, unsigned int flags, int event_flags, bool un
 	g->flags = flags;
 	g->event_flags = event_flags;
 	g->unprivileged = unprivileged;
-	list_init(&g->events);
+	evqueue_init(&g->queue, &fanotify_queue, &fan.latch, &g->overflow.node,
+		     flags & FAN_UNLIMITED_QUEUE ? UINT_MAX : EVENTS_MAX);
+	g->overflow.mask = FAN_Q_OVERFLOW;
 	list_init(&g->asked);
 	list_init(&g->marks);
-	wq_init(&g->wq);
 	wq_init(&g->answers);
-	mutex_init(&g->read_lock, LOCK_EPOLL);
 	err = group_register(g);
 	if (err < 0) {
 		mem_free(g);

@@ -9,8 +9,8 @@
  *
  * While there is no watch at all (a global count) nothing here does anything.
  *
- * A queue holds EVENTS_MAX events; then one IN_Q_OVERFLOW (which every group has in reserve).  An
- * event like the last one in the queue is dropped, as on Linux.
+ * A queue (evqueue.h) holds EVENTS_MAX events; then one IN_Q_OVERFLOW.  An event like the last one in the
+ * queue is dropped, as on Linux.
  *
  * Events carry what changed through this vfs; what the host changes behind a gofer's back is
  * reported by the gofer client through the same functions.
@@ -21,17 +21,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/ioctl.h>
 
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "vfs/dnotify.h"
+#include "vfs/evqueue.h"
 #include "vfs/fanotify.h"
 #include "vfs/file.h"
-#include "vfs/poll.h"
 #include "vfs/vfs_impl.h"
 
 #define EVENTS_MAX  16384 /* /proc/sys/fs/inotify/max_queued_events */
@@ -48,13 +46,10 @@ struct in_event {
 };
 
 struct in_group {
-	struct list events;   /* (n) struct in_event */
-	unsigned int count;   /* (n) */
+	struct evqueue queue; /* (n) struct in_event */
 	struct list watches;  /* (n) struct in_watch by group_node */
 	unsigned int watch_count; /* (n) */
 	int32_t last_wd;      /* (n) */
-	struct wq wq;
-	struct mutex read_lock; /* LOCK_EPOLL: one reader at a time takes events */
 	struct in_event overflow; /* (n) on the list or not */
 };
 
@@ -97,22 +92,10 @@ static bool same_event(const struct in_event *a, const struct in_event *b)
 /* Latch held.  Takes e (true) or leaves it to the caller. */
 static bool group_queue(struct in_group *g, struct in_event *e)
 {
-	struct in_event *last = list_empty(&g->events) ? NULL :
-				list_entry(g->events.prev, struct in_event, node);
+	struct list *events = &g->queue.events;
+	struct in_event *last = list_empty(events) ? NULL : list_entry(events->prev, struct in_event, node);
 
-	if (last && same_event(last, e))
-		return false;
-	if (g->count >= EVENTS_MAX) {
-		if (!list_linked(&g->overflow.node)) {
-			list_append(&g->events, &g->overflow.node);
-			g->count++;
-		}
-		return false;
-	}
-	list_append(&g->events, &e->node);
-	g->count++;
-	wq_wake(&g->wq, POLLIN | POLLRDNORM);
-	return true;
+	return !(last && same_event(last, e)) && evqueue_add_locked(&g->queue, &e->node);
 }
 
 /* Latch held: take w off both lists; the caller frees it. */
@@ -331,100 +314,46 @@ static ssize_t event_put(struct uio *dst, const struct in_event *e)
 	return n < 0 ? n : (ssize_t)event_size(e);
 }
 
-/* The first event if it fits into size bytes, taken out; -EINVAL: it does not. */
-static int group_take(struct in_group *g, size_t size, struct in_event **out)
+static size_t queue_size(const struct evqueue *q, const struct list *e)
 {
-	struct in_event *e;
-	int err = 0;
-
-	latch_lock(&notify.latch);
-	e = list_first(&g->events, struct in_event, node);
-	if (e && event_size(e) > size) {
-		e = NULL;
-		err = -EINVAL;
-	}
-	if (e) {
-		list_remove(&e->node);
-		g->count--;
-	}
-	latch_unlock(&notify.latch);
-	*out = e;
-	return err;
+	(void)q;
+	return event_size(list_entry(e, struct in_event, node));
 }
 
-static ssize_t group_read(struct in_group *g, struct uio *dst)
+static ssize_t queue_put(struct vfs_ctx *c, struct evqueue *q, struct list *node, struct uio *dst)
 {
-	ssize_t done = 0, n;
-	struct in_event *e;
-	int err;
+	struct in_event *e = list_entry(node, struct in_event, node);
+	ssize_t n = event_put(dst, e);
 
-	for (;;) {
-		err = group_take(g, uio_left(dst), &e);
-		if (err < 0 || !e)
-			return done ? done : err;
-		n = event_put(dst, e);
-		if (e != &g->overflow)
-			mem_free(e);
-		if (n < 0)
-			return done ? done : n;
-		done += n;
-	}
+	(void)c;
+	if (node != q->overflow)
+		mem_free(e);
+	return n;
 }
 
-static bool group_ready(struct in_group *g)
-{
-	bool ready;
-
-	latch_lock(&notify.latch);
-	ready = !list_empty(&g->events);
-	latch_unlock(&notify.latch);
-	return ready;
-}
+static const struct evqueue_ops inotify_queue = { .size = queue_size, .put = queue_put };
 
 static ssize_t inotify_read(struct vfs_ctx *c, struct file *f, struct uio *dst, int64_t *pos,
 			    int rwf)
 {
 	struct in_group *g = file_priv(f);
-	ssize_t n;
 
 	(void)pos;
-	mutex_lock(&g->read_lock);
-	for (;;) {
-		n = group_read(g, dst);
-		if (n != 0)
-			break;
-		n = -EAGAIN;
-		if (rwf & O_NONBLOCK)
-			break;
-		n = wq_wait(&g->wq, &g->read_lock, c->waiter);
-		if (n < 0)
-			break;
-	}
-	mutex_unlock(&g->read_lock);
-	return n;
+	return evqueue_read(c, &g->queue, dst, rwf);
 }
 
 static uint32_t inotify_poll(struct file *f, struct poller *p)
 {
 	struct in_group *g = file_priv(f);
 
-	poller_add(p, &g->wq);
-	return group_ready(g) ? POLLIN | POLLRDNORM : 0;
+	return evqueue_poll(&g->queue, p);
 }
 
 static long inotify_ioctl(struct vfs_ctx *c, struct file *f, unsigned int cmd, uint64_t arg)
 {
 	struct in_group *g = file_priv(f);
-	struct in_event *e;
-	int bytes = 0;
 
-	if (cmd != FIONREAD)
-		return -ENOTTY;
-	latch_lock(&notify.latch);
-	list_for_each_entry(e, &g->events, node)
-		bytes += (int)event_size(e);
-	latch_unlock(&notify.latch);
-	return vfs_copy_out(c, arg, &bytes, sizeof(bytes));
+	return evqueue_ioctl(c, &g->queue, cmd, arg);
 }
 
 /* ---- instances and watches -------------------------------------------------------------------- */
@@ -448,14 +377,18 @@ static struct in_watch *group_pop(struct in_group *g, const struct inode *i, int
 static void inotify_release(struct file *f)
 {
 	struct in_group *g = file_priv(f);
+	struct list drop = LIST_INIT(drop);
 	struct in_watch *w;
 	struct list *n;
 
 	while ((w = group_pop(g, NULL, -1)))
 		watch_free(w);
-	while ((n = list_shift(&g->events)))
-		if (n != &g->overflow.node)
-			mem_free(list_entry(n, struct in_event, node));
+	latch_lock(&notify.latch);
+	while ((n = evqueue_drain_locked(&g->queue)))
+		list_append(&drop, n);
+	latch_unlock(&notify.latch);
+	while ((n = list_shift(&drop)))
+		mem_free(list_entry(n, struct in_event, node));
 	mem_free(g);
 }
 
@@ -487,13 +420,10 @@ int inotify_new(struct vfs_ctx *c, int flags, struct file **out)
 
 	if (!g)
 		return -ENOMEM;
-	list_init(&g->events);
+	evqueue_init(&g->queue, &inotify_queue, &notify.latch, &g->overflow.node, EVENTS_MAX);
 	list_init(&g->watches);
-	list_init(&g->overflow.node);
 	g->overflow.wd = -1;
 	g->overflow.mask = IN_Q_OVERFLOW;
-	wq_init(&g->wq);
-	mutex_init(&g->read_lock, LOCK_EPOLL);
 	err = file_new_anon("inotify", &inotify_fops, g, O_RDONLY | (flags & O_NONBLOCK),
 			    FILE_READ | FILE_STREAM | FILE_NOSPLICE, c->cred, out);
 	if (err < 0)

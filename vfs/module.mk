@@ -10,6 +10,7 @@ SRCS += vfs/file.c
 SRCS += vfs/file_ops.c
 SRCS += vfs/handle.c
 SRCS += vfs/init.c
+SRCS += vfs/evqueue.c
 SRCS += vfs/fanotify.c
 SRCS += vfs/inode.c
 SRCS += vfs/landlock.c
