@@ -293,6 +293,30 @@ void seccomp_show(struct task *t, int *mode, int *filters)
 	latch_unlock(&t->process->siglock);
 }
 
+ssize_t seccomp_filter_copy(struct task *t, uint64_t nth, struct sock_filter **out, bool *logs)
+{
+	struct seccomp_filter *newest, *f;
+	ssize_t count = -ENOENT;
+
+	latch_lock(&t->process->siglock);
+	newest = f = filter_get(t->seccomp);
+	latch_unlock(&t->process->siglock);
+	if (!newest)
+		return -EINVAL;
+	while (f && f->depth != nth + 1)
+		f = f->prev;
+	if (f) {
+		*out = mem_alloc(f->count * sizeof(f->insns[0]));
+		count = *out ? (ssize_t)f->count : -ENOMEM;
+	}
+	if (count > 0) {
+		memcpy(*out, f->insns, f->count * sizeof(f->insns[0]));
+		*logs = f->log;
+	}
+	filter_put(newest);
+	return count;
+}
+
 /* ---- asking ------------------------------------------------------------------------------------- */
 
 static int32_t action_of(uint32_t answer)

@@ -21,6 +21,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/util.h"
 
@@ -44,6 +45,12 @@ void seccomp_inherit_locked(struct task *parent, struct task *child);
 void seccomp_drop(struct task *t);
 /* For /proc; siglock is taken. */
 void seccomp_show(struct task *t, int *mode, int *filters);
+
+/*
+ * The nth of t's filters, the first attached being 0: count of its instructions, put into *out (owned by the caller)
+ * and whether it logs.  -ENOENT; -EINVAL: t has no filters; -ENOMEM.  siglock is taken.
+ */
+ssize_t seccomp_filter_copy(struct task *t, uint64_t nth, struct sock_filter **out, bool *logs);
 
 /* What becomes of a call. */
 enum seccomp_verdict {

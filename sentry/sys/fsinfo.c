@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fsinfo.c: sysfs(2), ustat(2): the old questions about file systems; cachestat(2): what is cached. */
+/* fsinfo.c: sysfs(2), ustat(2), quotactl(2): the old questions about file systems; cachestat(2): what is cached. */
 #include <errno.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "lib/mem.h"
+#include "sentry/sys/path_in.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 
@@ -116,4 +117,52 @@ long sys_cachestat(struct task *t, unsigned int fd, uaddr_t urange, uaddr_t out,
 	}
 	file_put(f);
 	return err ? err : uaccess_put(t, out, &s, sizeof(s));
+}
+
+/* ---- quotas: no file system here has any --------------------------------------------------------------------- */
+
+#define QUOTA_TYPES 3 /* user, group, project */
+#define Q_SYNC      0x800001u
+
+static uint32_t quota_command(unsigned int cmd)
+{
+	return cmd >> 8;
+}
+
+/* What a file system without quotas says, once the command is known to be one of its type. */
+static long quota_none(unsigned int cmd)
+{
+	return quota_command(cmd) == Q_SYNC ? 0 : -ENOSYS;
+}
+
+long sys_quotactl(struct task *t, unsigned int cmd, uaddr_t special, unsigned int id, uaddr_t addr)
+{
+	struct path dev;
+	mode_t mode;
+	int err;
+
+	(void)id, (void)addr;
+	if ((cmd & 0xff) >= QUOTA_TYPES)
+		return -EINVAL;
+	if (!special.addr)
+		return quota_command(cmd) == Q_SYNC ? 0 : -ENODEV;
+	err = path_in_walk(t, AT_FDCWD, special, 0, WALK_FOLLOW, &dev);
+	if (err)
+		return err;
+	mode = dentry_inode(dev.dentry)->mode;
+	path_put(&dev);
+	if (!S_ISBLK(mode))
+		return -ENOTBLK;
+	return -ENODEV; /* no mount is of a block device */
+}
+
+long sys_quotactl_fd(struct task *t, int fd, unsigned int cmd, unsigned int id, uaddr_t addr)
+{
+	struct file *f = fdt_file(t->fdt, fd);
+
+	(void)id, (void)addr;
+	if (!f)
+		return -EBADF;
+	file_put(f);
+	return (cmd & 0xff) >= QUOTA_TYPES ? -EINVAL : quota_none(cmd);
 }

@@ -15,6 +15,7 @@
 
 #include "lib/mem.h"
 #include "sentry/ptrace/access.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal_impl.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
@@ -344,6 +345,49 @@ static long rseq_configuration(struct task *t, struct task *x, uint64_t room, ua
 	return err ? err : (long)sizeof(c);
 }
 
+/* x's filters, to who could look into any process and has none himself. */
+static ssize_t filter_copy(struct task *t, struct task *x, uint64_t nth, struct sock_filter **insns, bool *logs)
+{
+	if (!task_capable(t, CAP_SYS_ADMIN) || t->seccomp_mode != SECCOMP_NONE)
+		return -EACCES;
+	return seccomp_filter_copy(x, nth, insns, logs);
+}
+
+/* Its length in instructions, and they themselves unless out is NULL. */
+static long seccomp_get_filter(struct task *t, struct task *x, uint64_t nth, uaddr_t out)
+{
+	struct sock_filter *insns = NULL;
+	bool logs;
+	ssize_t n = filter_copy(t, x, nth, &insns, &logs);
+
+	if (n > 0 && out.addr && uaccess_put(t, out, insns, (size_t)n * sizeof(*insns)))
+		n = -EFAULT;
+	mem_free(insns);
+	return n;
+}
+
+static long seccomp_get_metadata(struct task *t, struct task *x, uint64_t room, uaddr_t at)
+{
+	struct seccomp_metadata m = { 0 };
+	struct sock_filter *insns = NULL;
+	bool logs = false;
+	ssize_t n;
+
+	if (!task_capable(t, CAP_SYS_ADMIN) || t->seccomp_mode != SECCOMP_NONE)
+		return -EACCES;
+	room = MIN(room, (uint64_t)sizeof(m));
+	if (room < sizeof(m.filter_off))
+		return -EINVAL;
+	if (uaccess_get(t, &m.filter_off, at, sizeof(m.filter_off)))
+		return -EFAULT;
+	n = filter_copy(t, x, m.filter_off, &insns, &logs);
+	mem_free(insns);
+	if (n < 0)
+		return n;
+	m.flags = logs ? SECCOMP_FILTER_FLAG_LOG : 0;
+	return uaccess_put(t, at, &m, room) ? -EFAULT : (long)room;
+}
+
 static long set_options(struct task *t, struct task *x, uint64_t options)
 {
 	if (options & ~(uint64_t)OPTIONS_KNOWN)
@@ -453,6 +497,10 @@ static long request_stopped(struct task *t, struct task *x, long request, uint64
 		return uaccess_put(t, uaddr(data), &x->ptrace.message, sizeof(x->ptrace.message));
 	case PTRACE_GET_SYSCALL_INFO:
 		return syscall_info(t, x, addr, uaddr(data));
+	case PTRACE_SECCOMP_GET_FILTER:
+		return seccomp_get_filter(t, x, addr, uaddr(data));
+	case PTRACE_SECCOMP_GET_METADATA:
+		return seccomp_get_metadata(t, x, addr, uaddr(data));
 	case PTRACE_GET_RSEQ_CONFIGURATION:
 		return rseq_configuration(t, x, addr, uaddr(data));
 	case PTRACE_CONT:

@@ -403,6 +403,38 @@ long sys_pidfd_send_signal(struct task *t, int pidfd, int sig, uaddr_t uinfo, un
 	return err;
 }
 
+/*
+ * process_mrelease(2): the memory of who is to die anyway, at once.  Ours goes with the host process, which is killed
+ * as soon as its tasks have left.
+ */
+long sys_process_mrelease(struct task *t, int pidfd, unsigned int flags)
+{
+	struct process *p;
+	struct file *f;
+	struct pid *pid;
+	long err = -ESRCH;
+
+	if (flags)
+		return -EINVAL;
+	f = fdt_file(t->fdt, pidfd);
+	if (!f)
+		return -EBADF;
+	pid = pidfd_pid(f);
+	file_put(f);
+	if (!pid)
+		return -EBADF;
+	mutex_lock(&tasklist.lock);
+	p = pid->process;
+	if (p && p->state == PROCESS_ALIVE) {
+		latch_lock(&p->siglock);
+		err = p->flags & PROCESS_GROUP_EXIT ? 0 : -EINVAL;
+		latch_unlock(&p->siglock);
+	}
+	mutex_unlock(&tasklist.lock);
+	pid_put(pid);
+	return err;
+}
+
 /* ---- receiving synchronously ----------------------------------------------------------------------------- */
 
 long sys_rt_sigtimedwait(struct task *t, uaddr_t uset, uaddr_t uinfo, uaddr_t utimeout, size_t size)

@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <ucontext.h>
 
 #define NR   offsetof(struct seccomp_data, nr)
@@ -535,6 +536,42 @@ static void notif_without_listener(void)
 	FAILS(ENOSYS, syscall(SYS_getppid));
 }
 
+/* A tracer with CAP_SYS_ADMIN reads its tracee's filters: the oldest is the first. */
+static void dumped(void)
+{
+	struct {
+		uint64_t nth, flags;
+	} meta = { 1, 99 };
+	struct sock_filter f[8];
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		ptrace(PTRACE_TRACEME, 0, 0, 0);
+		install(SYS_getppid, SECCOMP_RET_ERRNO | 5, 0);
+		install(SYS_getpgrp, SECCOMP_RET_ERRNO | 6, SECCOMP_FILTER_FLAG_LOG);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	if (ptrace(PTRACE_SECCOMP_GET_FILTER, pid, 0, NULL) == -1 && (errno == EACCES || errno == EINVAL || errno == EIO)) {
+		/* no capability, or a kernel without it */
+	} else {
+		EQUAL(ptrace(PTRACE_SECCOMP_GET_FILTER, pid, 0, NULL), 4);
+		EQUAL(ptrace(PTRACE_SECCOMP_GET_FILTER, pid, 0, f), 4);
+		EQUAL(f[1].k, SYS_getppid);
+		EQUAL(ptrace(PTRACE_SECCOMP_GET_FILTER, pid, 1, f), 4);
+		EQUAL(f[1].k, SYS_getpgrp);
+		FAILS(ENOENT, ptrace(PTRACE_SECCOMP_GET_FILTER, pid, 2, f));
+		FAILS(EFAULT, ptrace(PTRACE_SECCOMP_GET_FILTER, pid, 0, BAD_PTR));
+		EQUAL(ptrace(PTRACE_SECCOMP_GET_METADATA, pid, sizeof(meta), &meta), sizeof(meta));
+		EQUAL(meta.flags, SECCOMP_FILTER_FLAG_LOG);
+		FAILS(EINVAL, ptrace(PTRACE_SECCOMP_GET_METADATA, pid, 4, &meta));
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+}
+
 T_MAIN
 {
 	int status;
@@ -551,6 +588,7 @@ T_MAIN
 	EQUAL(run(notification), 0);
 	EQUAL(run(listener_gone), 0);
 	EQUAL(run(notif_without_listener), 0);
+	EQUAL(run(dumped), 0);
 	status = run(trap_unhandled);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 	status = run(kill_process);
