@@ -123,6 +123,7 @@ void nic_input(struct stack *s, uint32_t ifindex, struct pkt *p);
  * within a short time, and not out of the cache in between.  Must not wait for long: others' packets wait too.
  */
 size_t nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts);
+#define RX_LONG_MIN 512U /* what a datagram counts at least */
 /* Woken (with any events) when such a reader has caught up; lives as long as the stack. */
 struct wq *stack_rx_room(struct stack *s);
 /* Detach from its ops: no transmit call is made any more once this returns (on the same fiber). */

@@ -26,6 +26,15 @@ void dgram_fini(struct dgram *d)
 	pkt_free(d->cork);
 }
 
+/* A datagram from a link finds the queue half full: the reader is far behind (stack_rx_room()). */
+static void dgram_note_long_locked(struct dgram *d, const struct pkt *p) REQUIRES(d->rx_latch)
+{
+	if (d->rx_mem <= (uint32_t)d->ep.rcvbuf / 2 || (p->flags & PKT_LOOPED) || d->ep.family == AF_PACKET)
+		return;
+	d->rx_long = true;
+	atomic_fetch_add_explicit(&d->ep.stack->rx_long, MAX(p->len, RX_LONG_MIN), memory_order_relaxed);
+}
+
 void dgram_enqueue(struct dgram *d, struct pkt *p)
 {
 	struct stack *s = d->ep.stack;
@@ -38,6 +47,7 @@ void dgram_enqueue(struct dgram *d, struct pkt *p)
 		latch_lock(&d->rx_latch);
 		ok = !d->ep.closed && !(d->ep.shut & SHUT_BIT_RD) &&
 		     (d->rx_mem == 0 || d->rx_mem + p->truesize <= (uint32_t)d->ep.rcvbuf);
+		dgram_note_long_locked(d, p);
 		if (ok) {
 			list_append(&d->rxq, &p->node);
 			d->rx_mem += p->truesize;
@@ -71,11 +81,17 @@ static struct pkt *dgram_peek(struct dgram *d)
 
 static void dgram_remove(struct dgram *d, struct pkt *p)
 {
+	bool room;
+
 	latch_lock(&d->rx_latch);
 	list_remove(&p->node);
 	d->rx_mem -= p->truesize;
 	d->rx_count--;
+	room = d->rx_long && d->rx_mem < (uint32_t)d->ep.rcvbuf / 4;
+	d->rx_long &= !room;
 	latch_unlock(&d->rx_latch);
+	if (room)
+		wq_wake(&d->ep.stack->rx_room, 0);
 	stack_mem_uncharge(d->ep.stack, p->truesize);
 }
 

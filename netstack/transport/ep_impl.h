@@ -244,6 +244,7 @@ struct dgram {
 	struct list rxq;        /* (rx_latch) appended by input, taken by readers under ep.lock too */
 	uint32_t rx_mem;        /* (rx_latch) truesize */
 	uint32_t rx_count;
+	bool rx_long;           /* (rx_latch) it was half full, and nobody was told that it is not any more */
 	atomic_uint drops;
 	int (*check)(struct dgram *d, struct pkt *p); /* late checksum: <0 drops at reading */
 	/* udp */

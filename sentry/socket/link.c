@@ -60,6 +60,7 @@
 #define TX_WAIT_MS  50            /* for room in the socket's buffer; then the packet is lost */
 
 #define HOLD_BYTES  32768         /* of a batch for readers that are far behind: packets wait outside */
+#define HOLD_SMALL  (RX_BATCH * RX_LONG_MIN / 2) /* the same when there were as many packets as a batch may have */
 #define HOLD_NS     (300 * NSEC_PER_USEC)
 
 /* From so many bytes sent in so much time on, who sends takes the answers in, and nobody is woken for each. */
@@ -253,12 +254,12 @@ static ssize_t link_receive(struct link *l, struct list *pkts)
 
 /*
  * A few packets, which the stack gets together.  0, or a negative errno: there are no more.
- * *behind: so many bytes went to readers that are far behind.
+ * *hold: many of them went to readers that are far behind.
  */
-static ssize_t link_receive_batch(struct link *l, size_t *behind)
+static ssize_t link_receive_batch(struct link *l, bool *hold)
 {
 	struct list pkts;
-	size_t bytes = 0;
+	size_t bytes = 0, behind;
 	ssize_t n = 0;
 
 	list_init(&pkts);
@@ -268,19 +269,20 @@ static ssize_t link_receive_batch(struct link *l, size_t *behind)
 			break;
 		bytes += (size_t)n;
 	}
-	*behind = list_empty(&pkts) ? 0 : nic_input_list(l->stack, l->ifindex, &pkts);
+	behind = list_empty(&pkts) ? 0 : nic_input_list(l->stack, l->ifindex, &pkts);
+	*hold = behind >= (n < 0 || bytes >= RX_BYTES ? HOLD_BYTES : HOLD_SMALL);
 	return n < 0 ? n : 0;
 }
 
 /* The same if nobody else is at it: else -EBUSY, and who is takes what is there. */
-static ssize_t link_try_receive(struct link *l, size_t *behind)
+static ssize_t link_try_receive(struct link *l, bool *hold)
 {
 	ssize_t n;
 
 	/* acquire and release: the receiver's things */
 	if (atomic_exchange_explicit(&l->receiving, true, memory_order_acquire))
 		return -EBUSY;
-	n = link_receive_batch(l, behind);
+	n = link_receive_batch(l, hold);
 	atomic_store_explicit(&l->receiving, false, memory_order_release);
 	return n;
 }
@@ -289,10 +291,10 @@ static ssize_t link_try_receive(struct link *l, size_t *behind)
 static void link_flush(void *ctx)
 {
 	struct link *l = ctx;
-	size_t behind;
+	bool hold;
 
 	if (atomic_load_explicit(&l->resting, memory_order_relaxed))
-		(void)link_try_receive(l, &behind);
+		(void)link_try_receive(l, &hold);
 }
 
 static const struct link_ops link_ops = { .transmit = link_transmit, .flush = link_flush };
@@ -376,14 +378,14 @@ static void link_main(void *arg)
 
 	while (!atomic_load_explicit(&l->stopped, memory_order_acquire)) {
 		unsigned int room = atomic_load(&l->room);
-		size_t behind = 0;
-		ssize_t n = link_try_receive(l, &behind);
+		bool hold = false;
+		ssize_t n = link_try_receive(l, &hold);
 
-		if (n >= 0 && behind < HOLD_BYTES && ++turn < RX_TURN)
+		if (n >= 0 && !hold && ++turn < RX_TURN)
 			continue;
 		turn = 0;
 		fiber_yield();
-		if (behind >= HOLD_BYTES)
+		if (hold)
 			link_hold(l, room);
 		else if (n == -EBUSY || (n == -EAGAIN && link_may_rest(l)))
 			link_rest(l);

@@ -276,6 +276,75 @@ static void peek_and_truncation(void **state)
 }
 
 #define UNIT_SETUP(test) UNIT_FIXTURE(test, setup, teardown)
+static struct list held;
+
+static bool hold(struct sim *s, unsigned int from, struct pkt *p)
+{
+	struct pkt *c = sim_copy(p);
+
+	(void)s;
+	(void)from;
+	list_append(&held, &c->node);
+	return false;
+}
+
+static unsigned int room_count;
+
+static void on_room(struct wq_entry *e, uint32_t events)
+{
+	(void)e;
+	(void)events;
+	room_count++;
+}
+
+/* A link hears of a queue that is half full, and once when it is down to a quarter. */
+static void a_link_hears_of_readers_that_are_far_behind(void **state)
+{
+	struct fx *f = *state;
+	struct ep *a = sim_ep(f->a, AF_INET, SOCK_DGRAM);
+	struct ep *b = bound(f->b, AF_INET, ipa_any4(), 7);
+	struct net_addr to = sim_addr(sim_ip4("10.0.0.2"), 7);
+	unsigned int count = 0, left_at = 0;
+	struct wq_entry e;
+	struct list *n;
+	bool behind = false;
+	char buf[1000] = { 0 };
+
+	assert_int_equal(sim_sendto(a, buf, 1, to), 1);
+	sim_run(&f->sim, NSEC_PER_SEC); /* the neighbour is known */
+	assert_int_equal(sim_recv(b, buf, sizeof(buf)), 1);
+	wq_entry_init(&e, on_room, 0);
+	wq_add(stack_rx_room(f->b->stack), &e);
+	list_init(&held);
+	f->sim.filter = hold;
+	for (unsigned int k = 0; k < 100; k++)
+		assert_int_equal(sim_sendto(a, buf, sizeof(buf), to), sizeof(buf));
+	f->sim.filter = NULL;
+	assert_int_equal(sim_opt(b, SOL_SOCKET, SO_RCVBUF, 40000), 0); /* 80,000 of memory */
+	while ((n = list_shift(&held)) != NULL) {
+		struct list one;
+
+		list_init(&one);
+		list_append(&one, n);
+		if (nic_input_list(f->b->stack, f->b->ifindex, &one))
+			behind = true;
+		else
+			assert_false(behind); /* it stays so */
+	}
+	assert_true(behind);
+	room_count = 0;
+	while (sim_recv(b, buf, sizeof(buf)) > 0) {
+		count++;
+		if (room_count == 0)
+			left_at = count;
+	}
+	assert_int_equal(room_count, 1);
+	assert_in_range(count - left_at, count / 5, count / 3); /* of a full queue */
+	wq_remove(&e);
+	ep_close(a);
+	ep_close(b);
+}
+
 UNIT_MAIN(UNIT_SETUP(udp_datagrams_cross_the_wire), UNIT_SETUP(udp_over_ipv6_resolves_by_ndp),
 	  UNIT_SETUP(a_dual_stack_socket_gets_ipv4),
 	  UNIT_SETUP(large_datagrams_are_cut_and_put_together),
@@ -283,4 +352,5 @@ UNIT_MAIN(UNIT_SETUP(udp_datagrams_cross_the_wire), UNIT_SETUP(udp_over_ipv6_res
 	  UNIT_SETUP(an_absent_neighbour_is_unreachable), UNIT_SETUP(ports_conflict_as_on_linux),
 	  UNIT_SETUP(ping_sockets_get_their_answers),
 	  UNIT_SETUP(multicast_reaches_members_here_and_there), UNIT_SETUP(broadcast_needs_the_option),
-	  UNIT_SETUP(segments_over_loopback_arrive_whole_or_cut), UNIT_SETUP(peek_and_truncation))
+	  UNIT_SETUP(segments_over_loopback_arrive_whole_or_cut), UNIT_SETUP(peek_and_truncation),
+	  UNIT_SETUP(a_link_hears_of_readers_that_are_far_behind))
