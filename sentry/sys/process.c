@@ -18,6 +18,7 @@
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 
+#define EXEC_ARGS_MAX         (6ul << 20) /* of argv and envp together: 3/4 of the default _STK_LIM */
 #define WAITID_PIDFD_NONBLOCK 0x00100000 /* ours: waitid on a nonblocking pidfd gives EAGAIN */
 
 /* ---- ids -------------------------------------------------------------------------------------------- */
@@ -181,63 +182,123 @@ static void strings_free(char **list)
 	mem_free(list);
 }
 
-/* argv or envp: an array of string pointers, copied whole.  -E2BIG beyond total bytes. */
-static int strings_get(struct task *t, uaddr_t array, size_t *total, char ***out)
+/* What was read last of the application's memory, to the end of its page: pointers and strings lie side by side. */
+struct page_view {
+	uint64_t addr;
+	size_t size;
+	uint8_t bytes[PAGE_SIZE];
+};
+
+struct strings_reader {
+	struct page_view pointers, text;
+};
+
+/* What there is from addr on, *n bytes of it; NULL: -EFAULT. */
+static const uint8_t *page_look(struct task *t, struct page_view *v, uint64_t addr, size_t *n)
 {
-	size_t count = 0, capacity = 0;
-	char **list = NULL;
-	int err = 0;
+	const struct uio_space *s = task_space(t);
+	ssize_t got;
+
+	if (addr - v->addr >= v->size) {
+		got = s->read(s, addr, v->bytes, PAGE_SIZE - (addr & (PAGE_SIZE - 1)));
+		v->addr = addr;
+		v->size = got > 0 ? (size_t)got : 0;
+		if (got <= 0)
+			return NULL;
+	}
+	*n = v->size - (addr - v->addr);
+	return v->bytes + (addr - v->addr);
+}
+
+static int pointer_get(struct task *t, struct page_view *v, uint64_t addr, uint64_t *out)
+{
+	const uint8_t *at;
+	size_t n, step;
+
+	for (size_t done = 0; done < sizeof(*out); done += step) {
+		at = page_look(t, v, addr + done, &n);
+		if (!at)
+			return -EFAULT;
+		step = MIN(n, sizeof(*out) - done);
+		memcpy((uint8_t *)out + done, at, step);
+	}
+	return 0;
+}
+
+/* A copy of the string at addr; *size with its NUL. */
+static int string_get(struct task *t, struct page_view *v, uint64_t addr, char **out, size_t *size)
+{
+	size_t done = 0, n, step;
+	char *s = NULL, *bigger;
+	const uint8_t *at, *nul;
+	int err;
+
+	do {
+		err = -EFAULT;
+		at = page_look(t, v, addr + done, &n);
+		if (!at)
+			goto fail;
+		nul = memchr(at, '\0', n);
+		step = nul ? (size_t)(nul - at) + 1 : n;
+		err = -E2BIG;
+		if (step > EXEC_ARG_LEN_MAX - done)
+			goto fail;
+		err = -ENOMEM;
+		bigger = mem_realloc(s, done + step, 1);
+		if (!bigger)
+			goto fail;
+		s = bigger;
+		memcpy(s + done, at, step);
+		done += step;
+	} while (!nul);
+	*out = s;
+	*size = done;
+	return 0;
+fail:
+	mem_free(s);
+	return err;
+}
+
+/* argv or envp: an array of string pointers, copied whole.  -E2BIG beyond total bytes. */
+static int strings_get(struct task *t, struct strings_reader *r, uaddr_t array, size_t *total, char ***out)
+{
+	size_t count = 0, capacity = 0, size;
+	char **list = NULL, **bigger;
+	uint64_t p;
+	int err;
 
 	for (;;) {
-		uint64_t p = 0;
-
-		if (array.addr) {
-			err = uaccess_get(t, &p, uaddr_add(array, count * sizeof(p)), sizeof(p));
-			if (err)
-				break;
-		}
+		p = 0;
+		err = array.addr ? pointer_get(t, &r->pointers, array.addr + count * sizeof(p), &p) : 0;
+		if (err)
+			break;
 		if (count == capacity) {
-			char **bigger = mem_realloc(list, capacity ? capacity * 2 : 16,
-						    sizeof(*list));
-
+			capacity = capacity ? capacity * 2 : 16;
+			bigger = mem_realloc(list, capacity, sizeof(*list));
 			err = -ENOMEM;
 			if (!bigger)
 				break;
 			list = bigger;
-			capacity = capacity ? capacity * 2 : 16;
 		}
 		list[count] = NULL;
 		if (!p) {
 			*out = list;
 			return 0;
 		}
-		err = uaccess_dup_string(t, uaddr(p), EXEC_ARG_LEN_MAX, &list[count]);
-		if (err == -ENAMETOOLONG)
-			err = -E2BIG;
-		if (err)
+		err = string_get(t, &r->text, p, &list[count], &size);
+		if (err) {
+			list[count] = NULL;
 			break;
-		*total += strlen(list[count]) + 1 + sizeof(p);
-		count++;
-		if (count == capacity) {
-			char **bigger = mem_realloc(list, capacity * 2, sizeof(*list));
-
-			err = -ENOMEM;
-			if (!bigger) {
-				mem_free(list[count - 1]);
-				count--;
-				break;
-			}
-			list = bigger;
-			capacity *= 2;
 		}
-		list[count] = NULL;
+		count++;
+		*total += size + sizeof(p);
 		err = -E2BIG;
-		if (*total > 6ul << 20)
+		if (*total > EXEC_ARGS_MAX)
 			break;
 	}
-	if (list)
-		list[count] = NULL;
-	strings_free(list);
+	for (size_t i = 0; i < count; i++)
+		mem_free(list[i]);
+	mem_free(list);
 	return err;
 }
 
@@ -245,15 +306,18 @@ static long do_execve(struct task *t, const struct path *at, uaddr_t path, uaddr
 		      int flags)
 {
 	char **args = NULL, **env = NULL, *name = NULL;
+	struct strings_reader *r;
 	size_t total = 0;
 	long err;
 
 	err = uaccess_dup_string(t, path, PATH_LEN_MAX, &name);
 	if (err)
 		return err;
-	err = strings_get(t, argv, &total, &args);
+	r = mem_new(struct strings_reader);
+	err = r ? strings_get(t, r, argv, &total, &args) : -ENOMEM;
 	if (!err)
-		err = strings_get(t, envp, &total, &env);
+		err = strings_get(t, r, envp, &total, &env);
+	mem_free(r);
 	if (!err)
 		err = task_exec(t, at, name, args, env, flags);
 	strings_free(args);
