@@ -70,6 +70,7 @@ struct worker {
 	bool active;           /* (workers' latch) will look at the run queue before it sleeps */
 	struct list parked;    /* (workers' latch) */
 	atomic_uint wake;      /* (a) futex: 1 to leave the park */
+	atomic_bool polls;     /* (a) lib/worker_poll.h; set by itself, cleared under workers' latch */
 	unsigned int streak;   /* fibers run since it was last in receive() */
 	atomic_uint lazy;      /* (a) enum worker_lazy, and above it how often it has begun */
 	unsigned int lazy_seen; /* (workers' latch) what the watcher last saw there */

@@ -49,6 +49,7 @@
 #include "lib/host_impl.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/worker_poll.h"
 
 enum {
 	WORKER_STREAK_MAX = 64,      /* fibers in a row, then somebody else takes the seat */
@@ -289,6 +290,7 @@ static void worker_receive_locked(struct worker *w) REQUIRES(workers.latch)
 	workers.hooks.receive();
 
 	latch_lock(&workers.latch);
+	atomic_store_explicit(&w->polls, false, memory_order_relaxed);
 	if (workers.seat == w) {
 		workers.seat = NULL;
 		workers.aborting = false;
@@ -313,7 +315,66 @@ static void worker_park_locked(struct worker *w) REQUIRES(workers.latch)
 
 bool worker_is_wanted(void)
 {
-	return __atomic_load_n(&workers.ready_count, __ATOMIC_RELAXED) > 0;
+	return __atomic_load_n(&workers.ready_count, __ATOMIC_RELAXED) > 0 ||
+	       __atomic_load_n(&workers.service_wanted, __ATOMIC_RELAXED);
+}
+
+/* ---- a receiver that polls (worker_poll.h) ---- */
+
+void worker_poll_begin(void)
+{
+	struct worker *w = worker_self();
+
+	latch_lock(&workers.latch);
+	ASSERT(workers.seat == w);
+	worker_set_active_locked(w, true);
+	atomic_store_explicit(&w->polls, true, memory_order_relaxed);
+	latch_unlock(&workers.latch);
+}
+
+bool worker_polls(void)
+{
+	struct worker *w = worker_self();
+
+	return w && atomic_load_explicit(&w->polls, memory_order_relaxed);
+}
+
+/* w is not at the seat any more, should it have polled there. */
+static void worker_unseat_locked(struct worker *w) REQUIRES(workers.latch)
+{
+	if (!atomic_load_explicit(&w->polls, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&w->polls, false, memory_order_relaxed);
+	ASSERT(workers.seat == w);
+	workers.seat = NULL;
+	workers.aborting = false;
+}
+
+bool worker_poll_end(void)
+{
+	struct worker *w = worker_self();
+	struct worker_kick k = { NULL, false };
+	bool seated;
+
+	latch_lock(&workers.latch);
+	seated = atomic_load_explicit(&w->polls, memory_order_relaxed);
+	if (seated) {
+		atomic_store_explicit(&w->polls, false, memory_order_relaxed);
+		worker_set_active_locked(w, false);
+		k = workers_need_locked();
+	}
+	latch_unlock(&workers.latch);
+	workers_kick(k);
+	return seated;
+}
+
+void worker_poll_run(struct fiber *f)
+{
+	struct worker *w = worker_self();
+
+	ASSERT(!w->current);
+	if (fiber_post(f))
+		(void)fiber_run_on(w, f);
 }
 
 bool worker_others_receive(void)
@@ -516,6 +577,7 @@ void worker_block_begin(void)
 	latch_lock(&workers.latch);
 	if (list_empty(&workers.parked))
 		worker_spawn_locked();
+	worker_unseat_locked(w);
 	worker_set_active_locked(w, false);
 	k = workers_need_locked();
 	latch_unlock(&workers.latch);
@@ -545,8 +607,10 @@ static bool lazy_look_locked(struct worker *w) REQUIRES(workers.latch)
 	if (same && (now & LAZY_STATE) == LAZY_INSIDE &&
 	    atomic_compare_exchange_strong_explicit(&w->lazy, &now,
 						    (now & ~(unsigned int)LAZY_STATE) | LAZY_AWAY,
-						    memory_order_acq_rel, memory_order_relaxed))
+						    memory_order_acq_rel, memory_order_relaxed)) {
+		worker_unseat_locked(w);
 		worker_set_active_locked(w, false);
+	}
 	return !same || (now & LAZY_STATE) == LAZY_INSIDE;
 }
 
@@ -643,7 +707,8 @@ static void service_send_locked(void) REQUIRES(workers.latch)
 		if (fiber_post(f))
 			worker_push_locked(f);
 	} else if (workers.service_count < SERVICES_MAX) {
-		workers.service_coming = workers.service_wanted = true;
+		workers.service_coming = true;
+		__atomic_store_n(&workers.service_wanted, true, __ATOMIC_RELAXED);
 	}
 }
 
@@ -725,7 +790,7 @@ static void service_create_locked(void)
 {
 	struct fiber *f;
 
-	workers.service_wanted = false;
+	__atomic_store_n(&workers.service_wanted, false, __ATOMIC_RELAXED);
 	workers.service_count++;
 	latch_unlock(&workers.latch);
 	f = fiber_new(service_main, NULL);

@@ -99,7 +99,7 @@ static int child_prepare(struct plat_thread *parent, struct plat_thread *child, 
 	own_lend(child);
 	child->seq = 1;
 	child->first_of_process = !thread;
-	child->registers = parent->registers;
+	child->registers = *notify_regs_here(parent);
 	child->fpstate = 0;
 	if (parent->fpstate)
 		child->fpstate = parent->fpstate + ((uint64_t)child->index - parent->index) * STUB_AREA_SIZE;
@@ -140,7 +140,7 @@ static void child_publish(struct plat_thread *child)
 	child->in_by_cookie = true;
 	latch_unlock(&notify.tables);
 	latch_lock(&child->latch);
-	child->state = child->started ? NOTIFY_STARTED : NOTIFY_KERNEL;
+	notify_state_set(child, child->started ? NOTIFY_STARTED : NOTIFY_KERNEL);
 	child->tid = 0;
 	latch_unlock(&child->latch);
 	latch_lock(&child->mm->latch);
@@ -156,7 +156,7 @@ static void child_undo(struct plat_thread *child, bool thread, bool mapped)
 	notify_own_take_back(child);
 	notify_thread_unhash(child);
 	latch_lock(&child->latch);
-	child->state = NOTIFY_NEW;
+	notify_state_set(child, NOTIFY_NEW);
 	child->tid = 0;
 	latch_unlock(&child->latch);
 	latch_lock(&mm->latch);
@@ -205,7 +205,7 @@ static int clone_ordered(struct plat_thread *parent, struct plat_thread *child, 
 	if (start)
 		child_set_start(parent, child, start);
 	child_publish(child);
-	parent->slot->flags = stub_flags | (start ? STUB_CLONE_START : 0);
+	parent->answer.flags = stub_flags | (start ? STUB_CLONE_START : 0);
 	parent->slot->index = child->index;
 	parent->slot->cookie = child->cookie;
 	latch_lock(&parent->latch);
@@ -269,6 +269,7 @@ int notify_start_from(struct plat_thread *z, struct plat_thread *pt)
 	latch_lock(&pt->mm->latch);
 	pt->mm->from_zygote = true;
 	latch_unlock(&pt->mm->latch);
+	__atomic_store_n(&z->late, false, __ATOMIC_RELAXED);
 	memset(&z->registers, 0, sizeof(z->registers));
 	err = notify_clone(z, pt, 0, NULL);
 	mutex_unlock(&zygote_mutex);

@@ -84,9 +84,13 @@ struct plat_mm {
 /* What the stub said, copied once. */
 struct notify_request {
 	uint32_t kind;
+	uint32_t nr;
+	uint32_t window; /* as in the slot */
+	bool compat;
+	bool brief; /* a call from a patched site: no more is copied, pt->registers are late */
+	uint64_t args[6];
 	uint32_t sig, code;
-	uint64_t nr, fault_addr, trapno, error, fpstate;
-	uint32_t compat;
+	uint64_t fault_addr, trapno, error, fpstate;
 	int64_t done;
 	struct stub_regs regs;
 };
@@ -100,6 +104,15 @@ struct notify_window {
 	size_t input;          /* offset of our copy in pt->input */
 };
 
+/* What the stub is told, in its slot's first line, when the reply is published. */
+struct notify_answer {
+	uint8_t reply, out_count;
+	uint32_t flags;
+	int64_t result;
+	uint32_t out_size[STUB_WINDOWS_MAX];
+	uint64_t small[2];
+};
+
 /* Who may touch a member: (c) constant, (l) latch, (f) the fiber while it works, (t) tables' latch. */
 struct plat_thread {
 	struct ref refs;
@@ -107,16 +120,17 @@ struct plat_thread {
 	struct plat_mm *mm;             /* (c) */
 	struct fiber *fiber;            /* (c) but for the zygote */
 	struct uio_space space;         /* (c) */
-	enum notify_state state;        /* (l) */
+	enum notify_state state;        /* (l), (a) notify_state_set() */
 	uint32_t index;                 /* (c) once started */
 	struct stub_slot *slot;         /* (c) once started; hostile memory */
 	_Atomic(struct stub_own *) own; /* in the slot while the stub has it, else own_here */
 	struct stub_own own_here;
 	pid_t tid;                      /* (l) 0 until arrived */
-	uint32_t seq;                   /* (l) number of the request that is, or was last, worked on */
+	uint32_t seq;                   /* (l), (a) number of the request that is, or was last, worked on */
 	uint64_t notif_id;              /* (l) the doorbell the stub waits in; 0: parked */
+	bool polled;                    /* (l) the request was found: the stub spins for the reply, or rings */
 	bool hold_doorbell;             /* (l) do not park: descriptors are about to be handed over */
-	bool kicked;                    /* (l) since the last event */
+	bool kicked;                    /* (l), (a) since the last event */
 	bool ordering;                  /* (l) the stub carries out an order; kicks wait */
 	uint32_t clone_flags;           /* (l) clone granted with these; 0: none */
 	bool cloned;                    /* (l) that clone was let through */
@@ -127,7 +141,11 @@ struct plat_thread {
 	struct hash_node by_tid, by_cookie; /* (t) */
 	bool in_by_tid, in_by_cookie;   /* (t) */
 	struct notify_request request;  /* written in APP→KERNEL, then (f) */
-	plat_regs_t registers;          /* (f) */
+	plat_regs_t registers;          /* (f) by notify_regs_here() */
+	struct notify_answer answer;    /* (f) */
+	bool late;                      /* (a) they are still in the slot; cleared under the latch */
+	long result;                    /* (f) result_set: rax */
+	uint32_t spin;                  /* (l) what the slot says */
 	uint64_t fpstate;               /* (f) address in the stub's frame; 0: it stands in a patched call */
 	struct notify_window windows[STUB_WINDOWS_MAX]; /* as request */
 	uint32_t window_count;
@@ -207,6 +225,15 @@ void notify_mm_set_populate(struct plat_mm *mm, bool on);
 void notify_mm_set_identity(struct plat_mm *mm, const struct plat_identity *id);
 
 /* thread.c */
+static inline void notify_state_set(struct plat_thread *pt, enum notify_state s)
+{
+	__atomic_store_n(&pt->state, s, __ATOMIC_RELAXED);
+}
+/* Without the latch, for who would not mind if it had changed just before or after. */
+static inline enum notify_state notify_state_peek(const struct plat_thread *pt)
+{
+	return __atomic_load_n(&pt->state, __ATOMIC_RELAXED);
+}
 int notify_thread_new(struct plat_mm *mm, struct fiber *fiber, struct plat_thread **out) must_check;
 void notify_thread_put(struct plat_thread *pt);
 void notify_thread_free(struct plat_thread *pt);
@@ -249,6 +276,13 @@ void notify_own_take_back(struct plat_thread *pt);
 uint32_t notify_threads_add_locked(struct plat_mm *mm, int n) REQUIRES(mm->latch);
 
 /* regs.c */
+/*
+ * pt->registers of a thread that stands in a call from a patched site are copied from its slot (hostile) when
+ * somebody wants them; the numbered arguments stay those that the call was made with.
+ */
+plat_regs_t *notify_regs_here(struct plat_thread *pt);
+/* The number and the arguments in pt->registers are those of the call in pt->request. */
+void notify_regs_of_call(struct plat_thread *pt);
 const plat_regs_t *notify_regs(struct plat_thread *pt);
 plat_regs_t *notify_regs_mut(struct plat_thread *pt);
 void notify_set_result(struct plat_thread *pt, long result);
@@ -283,16 +317,27 @@ uint32_t notify_poll_spin(const struct plat_thread *pt);
 void notify_poll_rang(struct plat_thread *pt);
 /* pt is to be like other threads again. */
 void notify_poll_forget(struct plat_thread *pt);
-/* Look at the slots for a while, if that is our (self's) job.  True: something was done; false: see the doorbell. */
+/* Look at the slots for a while, if that is our (self's) job.  True: receive() must return; false: see the doorbell. */
 bool notify_poll(const atomic_uint *abort, pid_t self);
+/* Whether the worker that runs pt's fiber, which this is, looks at pt's slot. */
+bool notify_poll_is_here(const struct plat_thread *pt);
+/*
+ * REQUIRES that, and that pt has its answer: look from here, which saves two switches.  True: pt's next request is
+ * there (pt->request); false: suspend, somebody posts.
+ */
+bool notify_poll_inline(struct plat_thread *pt);
 /* This worker goes to the park. */
 void notify_poll_parking(void);
 /* This worker is new, and maybe the poller's creation. */
 void notify_poll_started(void);
 
 /* receive.c */
-/* Request seq was seen in pt's slot. */
-void notify_found(struct plat_thread *pt, uint32_t seq);
+/* A new request was seen in pt's slot: run its fiber, which the caller has a reference to.  False: it is not due. */
+bool notify_found(struct plat_thread *pt);
+/* The same on that fiber: take it. */
+bool notify_found_inline(struct plat_thread *pt);
+/* The receiver is to leave. */
+extern atomic_uint notify_abort_wanted;
 extern const struct worker_hooks notify_worker_hooks;
 void notify_send(uint64_t id, long value, int error);
 /* The same (value 0) for a thread that nobody waits for: after the doorbells that are ringing now. */

@@ -152,10 +152,8 @@ bool notify_patch_event(struct plat_thread *pt, struct plat_event *ev)
 	}
 	if (p)
 		patch_to_app(pt, p);
-	if (ev->kind == PLAT_SYSCALL && !ev->syscall.compat) {
-		ev->syscall.ip = pt->registers.rip;
-		patch_seen(pt, ev->syscall.ip, 1);
-	}
+	if (ev->kind == PLAT_SYSCALL && !ev->syscall.compat)
+		patch_seen(pt, pt->registers.rip, 1);
 	if (ev->kind != PLAT_FAULT || (!is_stray(pt, p, ev, &tired) && !is_stranded(pt, p, ev)))
 		return false;
 	if (tired)

@@ -30,10 +30,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
+#include <string.h>
 #include <time.h>
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/worker_poll.h"
 #include "lib/x86_64/cpu.h"
 #include "platform/host.h"
 
@@ -44,17 +46,21 @@ enum {
 	DOORBELL_US = 6,        /* what a call earns, and how long a stub spins */
 	CREDIT_MAX_US = 100,
 	GAP_US = 300,
-	LISTEN_US = 4,          /* between looks at the doorbell */
+	LISTEN_US = 6,          /* between looks at the doorbell */
 	AWAY_MIN_US = 20000,
 	AWAY_MAX_US = 2000000,
 	AWAY_SHORT_US = 1000,
 	WORTH_CALLS = 300,      /* so many calls were worth coming and going */
 };
 
-struct hot {
-	struct plat_thread *pt; /* a reference */
-	uint32_t seen;          /* number of the request that was found last */
+/* What a worker looks at: a copy of the list of hot threads, so that looking takes no lock. */
+struct view {
+	unsigned int version;               /* of the list; 0: none */
+	unsigned int count, next;           /* next: where to look first */
+	struct plat_thread *pt[HOT_MAX];    /* references */
 };
+
+static _Thread_local struct view view;
 
 /* (c) constant, (l) latch, (o) the owner's, (a) atomic */
 static struct {
@@ -68,9 +74,9 @@ static struct {
 	uint32_t owner;         /* (l), (a) host tid; 0: none */
 	int cpu;                /* (l) */
 	uint64_t seen_at;       /* (a) when the owner looked last */
-	struct hot hot[HOT_MAX]; /* (l) */
+	struct plat_thread *hot[HOT_MAX]; /* (l) references */
 	unsigned int count;     /* (l) */
-	unsigned int next;      /* (l) where to look first */
+	unsigned int version;   /* (l), (a) of the list */
 	uint64_t us;            /* (a) cycles; 0: not known yet */
 	int64_t credit;         /* (o) cycles */
 	uint64_t last, listened; /* (o) */
@@ -135,6 +141,11 @@ static bool place(pid_t tid, int cpu, bool there)
 	return host_sched_setaffinity(tid, sizeof(set), &set) == 0;
 }
 
+static void hot_changed_locked(void) REQUIRES(P.latch)
+{
+	__atomic_store_n(&P.version, P.version + 1 ? P.version + 1 : 1, __ATOMIC_RELAXED);
+}
+
 /* pt has rung while its calls are polled: it is from now on.  Not the zygote, which only makes others. */
 static void hot_add(struct plat_thread *pt)
 {
@@ -151,7 +162,8 @@ static void hot_add(struct plat_thread *pt)
 	cpu = P.cpu;
 	if (P.on && tid && P.count < HOT_MAX) {
 		ref_get(&pt->refs);
-		P.hot[P.count++] = (struct hot){ pt, __atomic_load_n(&pt->slot->request_seq, __ATOMIC_RELAXED) };
+		P.hot[P.count++] = pt;
+		hot_changed_locked();
 		__atomic_store_n(&pt->hot, true, __ATOMIC_RELAXED);
 		added = true;
 	}
@@ -166,9 +178,10 @@ static void hot_add(struct plat_thread *pt)
 /* REQUIRES P.latch.  The caller places and puts it. */
 static struct plat_thread *hot_take_locked(unsigned int i)
 {
-	struct plat_thread *pt = P.hot[i].pt;
+	struct plat_thread *pt = P.hot[i];
 
 	P.hot[i] = P.hot[--P.count];
+	hot_changed_locked();
 	__atomic_store_n(&pt->hot, false, __ATOMIC_RELAXED);
 	return pt;
 }
@@ -193,12 +206,32 @@ void notify_poll_forget(struct plat_thread *pt)
 		return;
 	latch_lock(&P.latch);
 	for (unsigned int i = 0; i < P.count && !gone; i++) {
-		if (P.hot[i].pt == pt)
+		if (P.hot[i] == pt)
 			gone = hot_take_locked(i);
 	}
 	latch_unlock(&P.latch);
 	if (gone)
 		hot_end(gone);
+}
+
+/* This worker's copy is the list as it is; empty unless it polls. */
+static __attribute__((noinline)) void view_update(bool polls)
+{
+	struct plat_thread *old[HOT_MAX];
+	unsigned int count = view.count;
+
+	memcpy(old, view.pt, count * sizeof(old[0]));
+	latch_lock(&P.latch);
+	view.count = polls ? P.count : 0;
+	view.version = polls ? P.version : 0;
+	view.next = 0;
+	for (unsigned int i = 0; i < view.count; i++) {
+		view.pt[i] = P.hot[i];
+		ref_get(&view.pt[i]->refs);
+	}
+	latch_unlock(&P.latch);
+	for (unsigned int i = 0; i < count; i++)
+		notify_thread_put(old[i]);
 }
 
 /* ---- coming and going ------------------------------------------------------------------------- */
@@ -323,34 +356,36 @@ void notify_poll_started(void)
 
 void notify_poll_parking(void)
 {
+	if (view.count > 0)
+		view_update(false);
 	if (notify_poll_is_on() && __atomic_load_n(&P.owner, __ATOMIC_RELAXED) == (uint32_t)host_gettid())
 		leave("the poller's worker is not needed");
 }
 
 /* ---- polling ---------------------------------------------------------------------------------- */
 
-/* A hot thread with a new request, with a reference; NULL: none. */
-static struct plat_thread *hot_find(uint32_t *seq)
+/* Request seq + 1 is in the slot of pt, which is in the application.  Acquire: pairs with the stub's release of it. */
+static bool has_asked(const struct plat_thread *pt)
 {
-	struct plat_thread *pt = NULL;
+	return __atomic_load_n(&pt->slot->request_seq, __ATOMIC_ACQUIRE) ==
+		       __atomic_load_n(&pt->seq, __ATOMIC_RELAXED) + 1 &&
+	       notify_state_peek(pt) == NOTIFY_APP;
+}
 
-	latch_lock(&P.latch);
-	for (unsigned int n = 0; n < P.count; n++) {
-		unsigned int i = (P.next + n) % P.count;
-		struct hot *h = &P.hot[i];
+/* A hot thread with a new request, for as long as the view does not change; NULL: none. */
+static struct plat_thread *view_find(const struct plat_thread *but)
+{
+	unsigned int count = view.count, i = view.next;
 
-		/* Acquire: pairs with the stub's release of its request. */
-		*seq = __atomic_load_n(&h->pt->slot->request_seq, __ATOMIC_ACQUIRE);
-		if (*seq == h->seen)
+	for (unsigned int n = 0; n < count; n++, i++) {
+		if (i >= count)
+			i = 0;
+		if (view.pt[i] == but || !has_asked(view.pt[i]))
 			continue;
-		h->seen = *seq;
-		P.next = i + 1;
-		pt = h->pt;
-		ref_get(&pt->refs);
-		break;
+		view.next = i + 1;
+		return view.pt[i];
 	}
-	latch_unlock(&P.latch);
-	return pt;
+	return NULL;
 }
 
 static bool listener_rings(void)
@@ -358,48 +393,120 @@ static bool listener_rings(void)
 	struct pollfd p = { .fd = notify.listener, .events = POLLIN };
 	const struct timespec now = { 0, 0 };
 
+	notify_farewells_send();
 	return host_ppoll(&p, 1, &now) == 1;
 }
 
-bool notify_poll(const atomic_uint *abort, pid_t self)
-{
-	struct plat_thread *pt;
-	uint64_t now;
-	uint32_t seq;
+enum look {
+	LOOK_FOUND, /* a request */
+	LOOK_WORK,  /* others need this worker */
+	LOOK_RING,  /* the doorbell has rung, or the receiver is called away */
+	LOOK_END,   /* polling has ended */
+};
 
-	if (!notify_poll_is_on() || __atomic_load_n(&P.owner, __ATOMIC_RELAXED) != (uint32_t)self)
-		return false;
+/*
+ * Look until there is something to do.  own: the thread whose fiber this is, in NOTIFY_APP; NULL: the worker's stack.
+ * but: is not looked at.
+ */
+static enum look look(struct plat_thread *own, const struct plat_thread *but, const atomic_uint *abort,
+		      struct plat_thread **found)
+{
+	const uint64_t us = cycles_a_us();
+	uint64_t now;
+
 	P.last = tsc();
 	for (;;) {
+		if (own && has_asked(own)) {
+			*found = own;
+			return LOOK_FOUND;
+		}
+		if (unlikely(view.version != __atomic_load_n(&P.version, __ATOMIC_RELAXED)))
+			view_update(true);
+		*found = view_find(but);
+		if (*found)
+			return LOOK_FOUND;
+		if (worker_is_wanted() || (own && notify_state_peek(own) != NOTIFY_APP))
+			return LOOK_WORK;
+		if (atomic_load_explicit(abort, memory_order_relaxed))
+			return LOOK_RING;
 		now = tsc();
-		if (now - P.last > GAP_US * cycles_a_us()) {
+		if (unlikely(now - P.last > GAP_US * us)) {
 			leave("others want the CPU");
-			return false;
+			return LOOK_END;
 		}
 		P.credit -= (int64_t)(now - P.last);
 		P.last = now;
 		__atomic_store_n(&P.seen_at, now, __ATOMIC_RELAXED);
-		pt = hot_find(&seq);
-		if (pt) {
-			__atomic_store_n(&P.found, P.found + 1, __ATOMIC_RELAXED);
-			P.credit = MIN(P.credit + (int64_t)(DOORBELL_US * cycles_a_us()), (int64_t)(CREDIT_MAX_US * cycles_a_us()));
-			notify_found(pt, seq);
-			notify_thread_put(pt);
-			return true;
-		}
-		if (P.credit < 0 || !__atomic_load_n(&P.enabled, __ATOMIC_RELAXED)) {
+		if (unlikely(P.credit < 0 || !notify_poll_is_on() || !__atomic_load_n(&P.enabled, __ATOMIC_RELAXED))) {
 			leave("too few calls");
-			return false;
+			return LOOK_END;
 		}
-		if (worker_is_wanted())
-			return true;
-		if (atomic_load_explicit(abort, memory_order_relaxed))
-			return false;
-		if (now - P.listened > LISTEN_US * cycles_a_us()) {
+		if (unlikely(now - P.listened > LISTEN_US * us)) {
 			P.listened = now;
 			if (listener_rings())
-				return false;
+				return LOOK_RING;
 		}
 		cpu_relax();
 	}
+}
+
+static void earn(void)
+{
+	const int64_t us = (int64_t)cycles_a_us();
+
+	__atomic_store_n(&P.found, P.found + 1, __ATOMIC_RELAXED);
+	P.credit = MIN(P.credit + DOORBELL_US * us, CREDIT_MAX_US * us);
+}
+
+static bool is_owner(pid_t self)
+{
+	return notify_poll_is_on() && __atomic_load_n(&P.owner, __ATOMIC_RELAXED) == (uint32_t)self;
+}
+
+bool notify_poll(const atomic_uint *abort, pid_t self)
+{
+	struct plat_thread *pt, *but = NULL;
+	enum look l;
+
+	if (!is_owner(self)) {
+		if (view.count > 0)
+			view_update(false);
+		return false;
+	}
+	worker_poll_begin();
+	for (;;) {
+		l = look(NULL, but, abort, &pt);
+		if (l != LOOK_FOUND)
+			break;
+		/* One that is to ring (or a hostile slot) must not have us look there again and again. */
+		but = pt;
+		if (notify_found(pt)) {
+			but = NULL;
+			earn();
+		}
+		if (!worker_polls() || !is_owner(self))
+			break;
+	}
+	if (!is_owner(self))
+		view_update(false);
+	if (l == LOOK_WORK)
+		return true;
+	return !worker_poll_end();
+}
+
+bool notify_poll_inline(struct plat_thread *pt)
+{
+	struct plat_thread *found;
+
+	if (look(pt, pt, &notify_abort_wanted, &found) != LOOK_FOUND || found != pt)
+		return false;
+	if (!notify_found_inline(pt))
+		return false;
+	earn();
+	return true;
+}
+
+bool notify_poll_is_here(const struct plat_thread *pt)
+{
+	return __atomic_load_n(&pt->hot, __ATOMIC_RELAXED) && worker_polls();
 }

@@ -27,13 +27,14 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/worker_poll.h"
 #include "platform/arch/x86_64/abortable.h"
 #include "platform/host.h"
 
 #define KICK_SIGNAL SIGURG
 
 /* How the receiver is told to leave: the flag, and a signal to whoever is in RECV. */
-static atomic_uint abort_wanted;
+atomic_uint notify_abort_wanted;
 static atomic_int receiver_tid;
 
 long notify_listener_sync(bool on)
@@ -91,6 +92,8 @@ void notify_farewells_send(void)
 	uint64_t ids[FAREWELLS_MAX];
 	unsigned int n;
 
+	if (__atomic_load_n(&farewells.count, __ATOMIC_RELAXED) == 0)
+		return;
 	latch_lock(&farewells.latch);
 	n = farewells.count;
 	memcpy(ids, farewells.ids, n * sizeof(ids[0]));
@@ -170,14 +173,22 @@ static void request_copy(struct notify_request *q, const struct stub_slot *hosti
 	uint64_t *to = (uint64_t *)&q->regs;
 
 	q->kind = s->request;
+	q->brief = q->kind == STUB_SYSCALL && !s->more;
+	q->nr = s->brief_nr;
+	q->compat = false;
+	q->window = s->window;
+	for (unsigned int i = 0; i < 6; i++)
+		q->args[i] = s->args[i];
+	if (q->brief)
+		return;
+	q->nr = s->nr;
+	q->compat = s->compat;
 	q->sig = s->sig;
 	q->code = s->code;
-	q->nr = s->nr;
 	q->fault_addr = s->fault_addr;
 	q->trapno = s->trapno;
 	q->error = s->error;
 	q->fpstate = s->fpstate;
-	q->compat = s->compat;
 	q->done = s->done;
 	for (size_t i = 0; i < sizeof(q->regs) / sizeof(uint64_t); i++)
 		to[i] = from[i];
@@ -205,7 +216,7 @@ static bool request_hand_over(struct plat_thread *pt)
 	latch_lock(&pt->latch);
 	waits = pt->state == NOTIFY_APP;
 	if (waits || pt->state == NOTIFY_STARTED)
-		pt->state = NOTIFY_KERNEL;
+		notify_state_set(pt, NOTIFY_KERNEL);
 	latch_unlock(&pt->latch);
 	return waits;
 }
@@ -229,13 +240,15 @@ static enum taken request_take(struct plat_thread *pt, uint32_t seq, uint64_t id
 		r = TAKEN_EARLY;
 	if (r == TAKEN || r == TAKEN_EARLY) {
 		if (r == TAKEN)
-			pt->state = NOTIFY_KERNEL;
-		pt->seq = seq;
+			notify_state_set(pt, NOTIFY_KERNEL);
+		__atomic_store_n(&pt->seq, seq, __ATOMIC_RELAXED);
 		pt->notif_id = id;
+		pt->polled = id == 0;
 		if (!pt->ordering)
-			pt->kicked = false;
+			__atomic_store_n(&pt->kicked, false, __ATOMIC_RELAXED);
 	} else if (id) {
 		pt->notif_id = 0; /* an earlier doorbell of this request was undone by a signal */
+		pt->polled = false; /* or the stub has looked for long enough, and sleeps next */
 	}
 	latch_unlock(&pt->latch);
 	return r;
@@ -264,21 +277,49 @@ static void on_ring(struct plat_thread *pt, uint64_t id)
 	park(pt, id);
 }
 
-void notify_found(struct plat_thread *pt, uint32_t seq)
+/* Its fiber has run.  Unanswered: the stub need not spin.  (Answered since: it looks for that first.) */
+static void park_polled(struct plat_thread *pt)
 {
-	enum taken r;
+	uint32_t seq;
 	bool waits;
 
-	r = request_take(pt, seq, 0);
-	if (r == TAKEN_NOT || r == TAKEN_DEAD)
+	if (notify_state_peek(pt) != NOTIFY_KERNEL)
 		return;
-	request_run(pt, r);
 	latch_lock(&pt->latch);
-	waits = pt->state == NOTIFY_KERNEL && pt->seq == seq;
+	waits = pt->state == NOTIFY_KERNEL && pt->polled;
+	pt->polled &= !waits;
+	seq = pt->seq;
 	latch_unlock(&pt->latch);
-	/* Unanswered: no need to spin.  (Answered since: the stub looks for that first.) */
 	if (waits)
 		__atomic_store_n(&pt->slot->parked_seq, seq, __ATOMIC_RELEASE);
+}
+
+bool notify_found(struct plat_thread *pt)
+{
+	uint32_t seq = __atomic_load_n(&pt->slot->request_seq, __ATOMIC_ACQUIRE);
+	enum taken r = request_take(pt, seq, 0);
+
+	if (r == TAKEN_NOT || r == TAKEN_DEAD)
+		return false;
+	request_copy(&pt->request, pt->slot);
+	if (pt->request.kind == STUB_SYSCALL)
+		notify_windows_take(pt);
+	if (r == TAKEN || request_hand_over(pt))
+		worker_poll_run(pt->fiber);
+	park_polled(pt);
+	return true;
+}
+
+bool notify_found_inline(struct plat_thread *pt)
+{
+	uint32_t seq = __atomic_load_n(&pt->slot->request_seq, __ATOMIC_ACQUIRE);
+
+	if (request_take(pt, seq, 0) != TAKEN)
+		return false;
+	request_copy(&pt->request, pt->slot);
+	if (pt->request.kind == STUB_SYSCALL)
+		notify_windows_take(pt);
+	return true;
 }
 
 static void on_clone(struct plat_thread *pt, const struct seccomp_notif *n)
@@ -514,15 +555,15 @@ static void notify_receive(void)
 	if (tid == 0)
 		tid = host_gettid();
 	atomic_store_explicit(&receiver_tid, tid, memory_order_seq_cst);
-	if (notify_poll(&abort_wanted, tid))
+	if (notify_poll(&notify_abort_wanted, tid))
 		return;
 	do {
 		farewells_look();
 		memset(&buf, 0, sizeof(buf));
-		err = host_call_abortable(&abort_wanted, SYS_ioctl, notify.listener,
+		err = host_call_abortable(&notify_abort_wanted, SYS_ioctl, notify.listener,
 					  (long)SECCOMP_IOCTL_NOTIF_RECV, (long)&buf, 0);
 		if (err == -EINTR &&
-		    atomic_exchange_explicit(&abort_wanted, 0, memory_order_seq_cst))
+		    atomic_exchange_explicit(&notify_abort_wanted, 0, memory_order_seq_cst))
 			return;
 		ASSERT(err >= 0 || err == -EINTR || err == -ENOENT); /* ENOENT: whoever rang is dead */
 	} while (err < 0);
@@ -533,7 +574,7 @@ static void notify_receive_abort(void)
 {
 	int tid;
 
-	atomic_store_explicit(&abort_wanted, 1, memory_order_seq_cst);
+	atomic_store_explicit(&notify_abort_wanted, 1, memory_order_seq_cst);
 	tid = atomic_load_explicit(&receiver_tid, memory_order_seq_cst);
 	if (tid)
 		(void)host_tgkill(notify.self, tid, HOST_ABORT_SIGNAL);

@@ -12,21 +12,61 @@
 
 #include "lib/mem.h"
 
+void notify_regs_of_call(struct plat_thread *pt)
+{
+	const struct notify_request *q = &pt->request;
+	plat_regs_t *r = &pt->registers;
+
+	r->orig_rax = q->nr;
+	r->rdi = q->args[0];
+	r->rsi = q->args[1];
+	r->rdx = q->args[2];
+	r->r10 = q->args[3];
+	r->r8 = q->args[4];
+	r->r9 = q->args[5];
+}
+
+static void regs_fetch_locked(struct plat_thread *pt) REQUIRES(pt->latch)
+{
+	const volatile uint64_t *from = (const volatile uint64_t *)&pt->slot->regs;
+	uint64_t *to = (uint64_t *)&pt->registers;
+
+	for (size_t i = 0; i < sizeof(pt->registers) / sizeof(uint64_t); i++)
+		to[i] = from[i];
+	notify_regs_of_call(pt);
+	if (pt->result_set)
+		pt->registers.rax = (unsigned long long)pt->result;
+}
+
+plat_regs_t *notify_regs_here(struct plat_thread *pt)
+{
+	if (likely(!__atomic_load_n(&pt->late, __ATOMIC_ACQUIRE)))
+		return &pt->registers;
+	latch_lock(&pt->latch);
+	if (pt->late)
+		regs_fetch_locked(pt);
+	__atomic_store_n(&pt->late, false, __ATOMIC_RELEASE);
+	latch_unlock(&pt->latch);
+	return &pt->registers;
+}
+
 const plat_regs_t *notify_regs(struct plat_thread *pt)
 {
-	return &pt->registers;
+	return notify_regs_here(pt);
 }
 
 plat_regs_t *notify_regs_mut(struct plat_thread *pt)
 {
 	pt->regs_set = true;
-	return &pt->registers;
+	return notify_regs_here(pt);
 }
 
 void notify_set_result(struct plat_thread *pt, long result)
 {
-	pt->registers.rax = (unsigned long long)result;
+	pt->result = result;
 	pt->result_set = true;
+	if (!__atomic_load_n(&pt->late, __ATOMIC_RELAXED))
+		pt->registers.rax = (unsigned long long)result;
 }
 
 void notify_native_call(struct plat_thread *pt, uint64_t nr, bool report)
@@ -34,7 +74,7 @@ void notify_native_call(struct plat_thread *pt, uint64_t nr, bool report)
 	pt->native = true;
 	pt->native_nr = nr;
 	pt->native_report = report;
-	pt->registers.rax = nr;
+	notify_regs_here(pt)->rax = nr;
 	pt->result_set = false;
 }
 

@@ -82,7 +82,7 @@ void notify_thread_died(struct plat_thread *pt)
 	notify_poll_forget(pt);
 	latch_lock(&pt->latch);
 	resume = pt->state == NOTIFY_APP;
-	pt->state = NOTIFY_DEAD;
+	notify_state_set(pt, NOTIFY_DEAD);
 	pt->notif_id = 0;
 	latch_unlock(&pt->latch);
 	if (resume)
@@ -96,21 +96,46 @@ static void kick_host(pid_t pid, pid_t tid)
 	(void)host_tgkill(pid, tid, KICK_SIGNAL);
 }
 
-/* Let the stub see the reply that is in the slot.  REQUIRES pt->latch; returns the doorbell to answer. */
-static uint64_t publish_locked(struct plat_thread *pt)
+/* All that the first line is to hold but the number: at once, as late as can be, since the stub looks at that line. */
+static void answer_write(const struct plat_thread *pt)
+{
+	const struct notify_answer *a = &pt->answer;
+	struct stub_slot *s = pt->slot;
+
+	s->reply = a->reply;
+	s->out_count = a->out_count;
+	s->flags = a->flags;
+	s->result = a->result;
+	if (a->out_count == 0)
+		return;
+	memcpy(s->out_size, a->out_size, sizeof(s->out_size));
+	memcpy(s->small, a->small, sizeof(s->small));
+}
+
+/*
+ * Let the stub see the reply that is in the slot.  REQUIRES pt->latch; returns the doorbell to answer.  *looks: the
+ * stub has not been told to sleep.
+ */
+static uint64_t publish_locked(struct plat_thread *pt, bool *looks)
 {
 	uint64_t id = pt->notif_id;
+	uint32_t spin = notify_poll_spin(pt);
 
 	pt->notif_id = 0;
-	pt->slot->spin = notify_poll_spin(pt);
+	*looks = pt->polled;
+	if (pt->spin != spin)
+		pt->slot->spin = pt->spin = spin; /* in a line that does not change otherwise */
+	answer_write(pt);
 	/* Release: pairs with the stub's acquire in await_reply(). */
 	__atomic_store_n(&pt->slot->reply_seq, pt->seq, __ATOMIC_RELEASE);
 	return id;
 }
 
 /* No latch held: after this the stub runs. */
-static void let_go(struct stub_slot *slot, uint64_t id)
+static void let_go(struct stub_slot *slot, uint64_t id, bool looks)
 {
+	if (looks)
+		return;
 	if (id) {
 		notify_send_to(id, __atomic_load_n(&slot->cpu, __ATOMIC_RELAXED));
 		return;
@@ -121,30 +146,39 @@ static void let_go(struct stub_slot *slot, uint64_t id)
 		(void)host_futex(&slot->reply_seq, FUTEX_WAKE, 1, NULL, 0);
 }
 
-static void commit(void *arg)
+/* The reply goes out.  False: the thread is dead. */
+static bool reply_now(struct plat_thread *pt)
 {
-	struct plat_thread *pt = arg;
 	struct stub_slot *slot = pt->slot;
-	struct fiber *fiber = pt->fiber;
 	pid_t kick_tid = 0, pid;
 	uint64_t id;
+	bool looks;
 
 	latch_lock(&pt->latch);
 	if (pt->state == NOTIFY_DEAD) {
 		latch_unlock(&pt->latch);
-		fiber_resume(fiber);
-		return;
+		return false;
 	}
-	pt->state = NOTIFY_APP;
-	id = publish_locked(pt);
-	if (pt->kicked && !pt->ordering)
+	notify_state_set(pt, NOTIFY_APP);
+	id = publish_locked(pt, &looks);
+	if (unlikely(pt->kicked) && !pt->ordering)
 		kick_tid = pt->tid;
 	pid = pt->mm->pid;
 	latch_unlock(&pt->latch);
-	/* pt may be gone from here on. */
-	let_go(slot, id);
-	if (kick_tid)
+	/* pt may be gone from here on, if this is not its fiber. */
+	let_go(slot, id, looks);
+	if (unlikely(kick_tid))
 		kick_host(pid, kick_tid);
+	return true;
+}
+
+static void commit(void *arg)
+{
+	struct plat_thread *pt = arg;
+	struct fiber *fiber = pt->fiber;
+
+	if (!reply_now(pt))
+		fiber_resume(fiber);
 }
 
 /* The fiber of a thread that was started waits for its first request, unless it is there. */
@@ -157,7 +191,7 @@ static void commit_started(void *arg)
 	latch_lock(&pt->latch);
 	wait = pt->state == NOTIFY_STARTED;
 	if (wait)
-		pt->state = NOTIFY_APP;
+		notify_state_set(pt, NOTIFY_APP);
 	latch_unlock(&pt->latch);
 	/* pt may be gone from here on, if it waits. */
 	if (!wait)
@@ -166,19 +200,19 @@ static void commit_started(void *arg)
 
 bool notify_is_dead(struct plat_thread *pt)
 {
-	bool dead;
-
-	latch_lock(&pt->latch);
-	dead = pt->state == NOTIFY_DEAD;
-	latch_unlock(&pt->latch);
-	return dead;
+	return notify_state_peek(pt) == NOTIFY_DEAD;
 }
 
 /* Give the reply in the slot; back when the stub's next request is in pt->request.  -ESRCH: dead. */
 static int exchange(struct plat_thread *pt, enum stub_reply reply)
 {
-	pt->slot->reply = reply;
-	fiber_suspend(commit, pt);
+	pt->answer.reply = (uint8_t)reply;
+	if (!notify_poll_is_here(pt))
+		fiber_suspend(commit, pt);
+	else if (!reply_now(pt))
+		return -ESRCH;
+	else if (!notify_poll_inline(pt))
+		fiber_suspend(NULL, NULL); /* who takes the next request, or sees its end, posts: maybe has already */
 	return notify_is_dead(pt) ? -ESRCH : 0;
 }
 
@@ -188,6 +222,7 @@ int notify_order(struct plat_thread *pt, enum stub_reply reply)
 	uint32_t kind = pt->request.kind;
 	int err;
 
+	pt->answer.out_count = 0;
 	latch_lock(&pt->latch);
 	pt->ordering = true;
 	latch_unlock(&pt->latch);
@@ -246,15 +281,8 @@ static void event_decode(struct plat_thread *pt, struct plat_event *ev)
 	switch (q->kind) {
 	case STUB_SYSCALL:
 		ev->kind = PLAT_SYSCALL;
-		pt->registers.orig_rax = q->nr;
 		ev->syscall.nr = q->nr;
-		ev->syscall.args[0] = q->regs.rdi;
-		ev->syscall.args[1] = q->regs.rsi;
-		ev->syscall.args[2] = q->regs.rdx;
-		ev->syscall.args[3] = q->regs.r10;
-		ev->syscall.args[4] = q->regs.r8;
-		ev->syscall.args[5] = q->regs.r9;
-		ev->syscall.ip = q->regs.rip;
+		memcpy(ev->syscall.args, q->args, sizeof(ev->syscall.args));
 		ev->syscall.compat = q->compat || (q->nr & 0x40000000);
 		return;
 	case STUB_FAULT:
@@ -307,7 +335,7 @@ static bool futex_goes_on(const struct plat_thread *pt)
 
 static int native_prepare(struct plat_thread *pt)
 {
-	const plat_regs_t *r = &pt->registers;
+	const plat_regs_t *r = notify_regs_here(pt);
 	struct plat_hostcall c = {
 		.nr = (long)pt->native_nr,
 		.args = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
@@ -338,20 +366,22 @@ static bool needs_frame(const struct plat_thread *pt)
 static int load_prepare(struct plat_thread *pt)
 {
 	struct stub_slot *s = pt->slot;
-	int err = needs_frame(pt) ? notify_promote(pt) : 0;
+	int err;
 
+	(void)notify_regs_here(pt);
+	err = needs_frame(pt) ? notify_promote(pt) : 0;
 	if (err < 0)
 		return err;
 	pt->registers.rip = notify_patch_target(pt->mm, pt->registers.rip);
 	memcpy(&s->regs, &pt->registers, sizeof(s->regs));
-	s->flags = 0;
+	pt->answer.flags = 0;
 	s->fpu_addr = pt->fpu_save | pt->fpu_from;
 	if (pt->fpu_save)
-		s->flags = STUB_LOAD_FPU_SAVE;
+		pt->answer.flags = STUB_LOAD_FPU_SAVE;
 	else if (pt->fpu_from)
-		s->flags = STUB_LOAD_FPU_FROM;
+		pt->answer.flags = STUB_LOAD_FPU_FROM;
 	else if (pt->fpu_init)
-		s->flags = STUB_LOAD_FPU_INIT;
+		pt->answer.flags = STUB_LOAD_FPU_INIT;
 	return 0;
 }
 
@@ -365,11 +395,11 @@ static int run_reply(struct plat_thread *pt)
 		err = native_prepare(pt);
 		if (err < 0)
 			return err;
-		s->result = (int64_t)pt->native_nr;
-		s->flags = pt->native_report ? STUB_NATIVE_REPORT : 0;
+		pt->answer.result = (int64_t)pt->native_nr;
+		pt->answer.flags = pt->native_report ? STUB_NATIVE_REPORT : 0;
 		if (pt->regs_set) {
 			memcpy(&s->regs, &pt->registers, sizeof(s->regs));
-			s->flags |= STUB_NATIVE_LOAD;
+			pt->answer.flags |= STUB_NATIVE_LOAD;
 		}
 		reply = STUB_NATIVE;
 	} else if (futex_goes_on(pt)) {
@@ -380,7 +410,7 @@ static int run_reply(struct plat_thread *pt)
 			return err;
 		reply = STUB_LOAD;
 	} else if (pt->result_set) {
-		s->result = (int64_t)pt->registers.rax;
+		pt->answer.result = pt->result;
 		reply = STUB_RESULT;
 	}
 	notify_windows_reply(pt);
@@ -427,27 +457,38 @@ static void event_bad_frame(struct plat_thread *pt, struct plat_event *ev, bool 
 	};
 }
 
-void notify_run(struct plat_thread *pt, struct plat_event *ev)
+/* Dead, or kicked: then there is nothing to run for now. */
+static bool run_is_off(struct plat_thread *pt, struct plat_event *ev)
 {
-	bool dead, kicked, again;
+	bool dead, kicked;
 
+	if (likely(notify_state_peek(pt) == NOTIFY_KERNEL && !pt->started &&
+		   !__atomic_load_n(&pt->kicked, __ATOMIC_RELAXED)))
+		return false;
 	latch_lock(&pt->latch);
 	dead = !pt->started && pt->state != NOTIFY_KERNEL;
 	/* A native call is interrupted where it waits: commit() passes the kick on. */
 	kicked = pt->kicked && !pt->native && !pt->started;
-	pt->kicked &= !kicked;
+	if (kicked)
+		__atomic_store_n(&pt->kicked, false, __ATOMIC_RELAXED);
 	latch_unlock(&pt->latch);
 	if (dead) {
 		event_dead(pt, ev);
-		return;
-	}
-	if (kicked) {
+	} else if (kicked) {
 		/* Not in a system call any more, but for a wait that nobody has ended. */
 		if (pt->request.kind != STUB_KICKED_FUTEX || pt->regs_set || pt->result_set)
-			pt->registers.orig_rax = (unsigned long long)-1;
+			notify_regs_here(pt)->orig_rax = (unsigned long long)-1;
 		*ev = (struct plat_event){ .kind = PLAT_KICKED };
-		return;
 	}
+	return dead || kicked;
+}
+
+void notify_run(struct plat_thread *pt, struct plat_event *ev)
+{
+	bool again;
+
+	if (run_is_off(pt, ev))
+		return;
 	do {
 		if (run_once(pt) < 0) {
 			event_dead(pt, ev);
@@ -465,8 +506,16 @@ void notify_run(struct plat_thread *pt, struct plat_event *ev)
 		}
 		pt->fpu_save = pt->fpu_from = 0;
 		again = false;
-		memcpy(&pt->registers, &pt->request.regs, sizeof(pt->registers));
-		pt->fpstate = pt->request.fpstate;
+		if (pt->request.brief) {
+			__atomic_store_n(&pt->late, true, __ATOMIC_RELEASE);
+			pt->fpstate = 0;
+		} else {
+			__atomic_store_n(&pt->late, false, __ATOMIC_RELAXED);
+			memcpy(&pt->registers, &pt->request.regs, sizeof(pt->registers));
+			if (pt->request.kind == STUB_SYSCALL)
+				notify_regs_of_call(pt);
+			pt->fpstate = pt->request.fpstate;
+		}
 	} while (again || (notify_patch_is_on() && patch_only(pt, ev)));
 	if (!notify_patch_is_on())
 		event_decode(pt, ev);
@@ -477,7 +526,7 @@ void notify_kick(struct plat_thread *pt)
 	pid_t tid = 0, pid;
 
 	latch_lock(&pt->latch);
-	pt->kicked = true;
+	__atomic_store_n(&pt->kicked, true, __ATOMIC_RELAXED);
 	if ((pt->state == NOTIFY_APP || pt->state == NOTIFY_STARTED) && !pt->ordering)
 		tid = pt->tid;
 	pid = pt->mm->pid;
@@ -491,7 +540,7 @@ void notify_kick(struct plat_thread *pt)
 void notify_thread_exit(struct plat_thread *pt, pid_t tid)
 {
 	struct plat_mm *mm = pt->mm;
-	bool alone, publish;
+	bool alone, publish, looks = false;
 	uint64_t id = 0;
 
 	notify_own_take_back(pt);
@@ -505,19 +554,20 @@ void notify_thread_exit(struct plat_thread *pt, pid_t tid)
 
 	latch_lock(&pt->latch);
 	publish = pt->state == NOTIFY_KERNEL;
-	pt->state = NOTIFY_DEAD;
+	notify_state_set(pt, NOTIFY_DEAD);
 	if (publish) {
-		pt->slot->flags = alone ? STUB_EXIT_GROUP : 0;
+		pt->answer.flags = alone ? STUB_EXIT_GROUP : 0;
 		pt->slot->tid = (uint32_t)tid;
-		pt->slot->reply = STUB_EXIT;
-		id = publish_locked(pt);
+		pt->answer.reply = STUB_EXIT;
+		pt->answer.out_count = 0;
+		id = publish_locked(pt, &looks);
 	}
 	latch_unlock(&pt->latch);
 	/* Only what has done its work in memory already, so that nobody waits for it. */
 	if (publish && id && !alone && !plat_clear_tid(pt) && !plat_robust_list(pt))
 		notify_send_later(id);
 	else if (publish)
-		let_go(pt->slot, id);
+		let_go(pt->slot, id, looks);
 }
 
 void notify_walk_robust(struct plat_thread *pt, pid_t tid)
@@ -575,6 +625,7 @@ int notify_mm_reset(struct plat_thread *pt)
 		return r;
 	if ((size_t)r != n)
 		return (int)calls[r].result;
+	__atomic_store_n(&pt->late, false, __ATOMIC_RELAXED);
 	memset(&pt->registers, 0, sizeof(pt->registers));
 	pt->registers.orig_rax = (unsigned long)-1;
 	pt->fpu_save = pt->fpu_from = 0;

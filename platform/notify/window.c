@@ -28,6 +28,14 @@ static uint8_t *window_input(struct plat_thread *pt, const struct notify_window 
 	return w->size < BULK_MIN ? pt->input + w->input : pt->slot->data + w->offset;
 }
 
+/* Where the window's output goes. */
+static uint8_t *window_output(struct plat_thread *pt, const struct notify_window *w)
+{
+	if (w == &pt->windows[0] && w->size <= STUB_SMALL)
+		return (uint8_t *)pt->answer.small;
+	return pt->slot->data + w->offset;
+}
+
 /* Room for size bytes of input; false: no memory, the windows are left out. */
 static bool input_reserve(struct plat_thread *pt, size_t size)
 {
@@ -43,20 +51,64 @@ static bool input_reserve(struct plat_thread *pt, size_t size)
 	return true;
 }
 
-void notify_windows_take(struct plat_thread *pt)
+/* One window of a call from a patched site: what there is to know came with the arguments. */
+static void window_take_one(struct plat_thread *pt, uint32_t said)
+{
+	struct notify_window *w = &pt->windows[0];
+	unsigned int arg = STUB_WINDOW_ONE_ARG(said);
+
+	w->addr = arg < 6 ? pt->request.args[arg] : 0;
+	w->size = STUB_WINDOW_ONE_SIZE(said);
+	w->offset = 0;
+	w->flags = STUB_WINDOW_ONE_FLAGS(said);
+	pt->window_count = 1;
+}
+
+static void windows_take_listed(struct plat_thread *pt)
 {
 	const volatile struct stub_slot *s = pt->slot;
-	struct notify_window *w;
 	uint32_t count = s->window_count;
-	size_t input = 0;
 
-	pt->window_count = 0;
 	for (uint32_t i = 0; i < count && i < STUB_WINDOWS_MAX; i++) {
-		w = &pt->windows[i];
+		struct notify_window *w = &pt->windows[i];
+
 		w->addr = s->windows[i].addr;
 		w->size = s->windows[i].size;
 		w->offset = s->windows[i].offset;
 		w->flags = s->windows[i].flags;
+		pt->window_count++;
+	}
+}
+
+/* The poller writes what the stub has read last: the lines are asked for before the call is made. */
+static void windows_expect(struct plat_thread *pt)
+{
+	const uint8_t *p = pt->slot->data;
+	uint32_t size = MIN(pt->windows[0].size, 256u);
+
+	if (!(pt->windows[0].flags & STUB_WINDOW_OUT) || size <= STUB_SMALL)
+		return;
+	for (uint32_t at = 0; at < size; at += 64)
+		__builtin_prefetch(p + at, 1);
+}
+
+void notify_windows_take(struct plat_thread *pt)
+{
+	struct notify_window *w;
+	uint32_t said = pt->request.window;
+	size_t input = 0;
+
+	pt->window_count = 0;
+	if (said == 0)
+		return;
+	if (said == STUB_WINDOW_SEE) {
+		windows_take_listed(pt);
+	} else {
+		window_take_one(pt, said);
+		windows_expect(pt);
+	}
+	for (uint32_t i = 0; i < pt->window_count; i++) {
+		w = &pt->windows[i];
 		w->filled = 0;
 		w->input = input;
 		if (w->size > STUB_DATA_SIZE || w->offset > STUB_DATA_SIZE - w->size ||
@@ -64,7 +116,6 @@ void notify_windows_take(struct plat_thread *pt)
 			w->size = 0; /* no address is in it */
 		if ((w->flags & STUB_WINDOW_IN) && w->size < BULK_MIN)
 			input += w->size;
-		pt->window_count++;
 	}
 	if (input == 0)
 		return;
@@ -82,7 +133,8 @@ void notify_windows_take(struct plat_thread *pt)
 void notify_windows_reply(struct plat_thread *pt)
 {
 	for (uint32_t i = 0; i < pt->window_count; i++)
-		pt->slot->out_size[i] = pt->windows[i].filled;
+		pt->answer.out_size[i] = pt->windows[i].filled;
+	pt->answer.out_count = (uint8_t)pt->window_count;
 	pt->window_count = 0;
 }
 
@@ -145,7 +197,7 @@ static void *window_space_window(const struct uio_space *s, uint64_t addr, size_
 	at = (size_t)(addr - w->addr);
 	if (*size > w->size - at)
 		return NULL;
-	return (write ? pt->slot->data + w->offset : window_input(pt, w)) + at;
+	return (write ? window_output(pt, w) : window_input(pt, w)) + at;
 }
 
 static void window_space_filled(const struct uio_space *s, uint64_t addr, size_t size)
@@ -194,7 +246,7 @@ static ssize_t window_space_write(const struct uio_space *s, uint64_t addr, cons
 	if (w) {
 		at = (uint32_t)(addr - w->addr);
 		if (window_continues(w, addr) && size <= w->size - at) {
-			memcpy(pt->slot->data + w->offset + at, src, size);
+			memcpy(window_output(pt, w) + at, src, size);
 			w->filled = MAX(w->filled, at + (uint32_t)size);
 			return (ssize_t)size;
 		}

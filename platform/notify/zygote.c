@@ -325,7 +325,7 @@ int notify_init(const struct plat_config *c)
 	if (plan.text_fd < 0)
 		return plan.text_fd;
 	z->slot = notify_slot_at(notify.zygote_mm, 0);
-	z->state = NOTIFY_KERNEL;
+	notify_state_set(z, NOTIFY_KERNEL);
 	z->seq = 1;
 	err = zygote_spawn(&plan);
 	host_close(plan.text_fd);

@@ -302,7 +302,6 @@ static bool on_syscall(struct plat_thread *pt, uint64_t nr, bool compat)
 		.syscall = {
 			.nr = nr,
 			.args = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
-			.ip = r->rip,
 			.compat = compat || (nr & 0x40000000),
 		},
 	};

@@ -197,6 +197,15 @@ struct stub_window {
 #define STUB_WINDOW_STRING (1u << 2) /* a NUL-terminated string, in */
 #define STUB_WINDOWS_MAX  6
 
+#define STUB_SMALL        16 /* such a window's output is in the reply, not in the data */
+
+/* Windows are in windows[]; one window of args[arg], at the data's beginning (stub_slot.window). */
+#define STUB_WINDOW_SEE 0xffffffffu
+#define STUB_WINDOW_ONE(arg, flags, size) ((uint32_t)(size) | (uint32_t)(arg) << 20 | (uint32_t)(flags) << 24)
+#define STUB_WINDOW_ONE_SIZE(w)  ((w) & 0xfffff)
+#define STUB_WINDOW_ONE_ARG(w)   ((w) >> 20 & 7)
+#define STUB_WINDOW_ONE_FLAGS(w) ((w) >> 24 & 7)
+
 /*
  * What the stub keeps for its thread, so that the calls that set it need no Sentry.  Of the two sets
  * each side writes its own, then reads the other's: the Sentry wants to hear of signals in
@@ -221,38 +230,56 @@ struct stub_own {
  * One thread's slot.  The stub owns the first part between a reply and its next request, the Sentry
  * the rest.  Sequence numbers: the stub publishes request n by storing n into request_seq, and the
  * Sentry answers it by storing n into reply_seq, so a doorbell rung twice repeats nothing.
+ *
+ * What most calls need lies in the first line, the request's words and then, in their place, the reply's: a thread
+ * that is polled (platform/notify/poll.c) and the poller pass that one line to and fro.  The second one is read when
+ * the call carries windows; registers and the rest only when somebody asks for them.
  */
 struct stub_slot {
-	/* -- stub to Sentry -- */
+	/* -- the line that crosses -- */
 	uint32_t request_seq;
-	uint32_t request; /* enum stub_request */
-	uint32_t sig, code;
-	uint64_t nr, fault_addr, trapno, error;
-	uint64_t fpstate; /* address in the frame; 0: none */
-	uint32_t compat;
-	uint32_t window_count;
+	uint32_t reply_seq; /* the futex word of a parked stub */
+	union {
+		struct { /* until the reply */
+			uint8_t request; /* enum stub_request */
+			uint8_t more;    /* not a call from a patched site: nr, compat, fpstate, regs … count too */
+			uint16_t brief_nr;
+			uint32_t window; /* 0: none, STUB_WINDOW_ONE: windows[0] in brief, else STUB_WINDOW_SEE */
+			uint64_t args[6];
+		};
+		struct {
+			uint8_t reply;     /* enum stub_reply */
+			uint8_t out_count; /* of out_size; not by orders */
+			uint32_t flags;
+			int64_t result;
+			uint32_t out_size[STUB_WINDOWS_MAX]; /* bytes of each window to copy back */
+			uint64_t small[2]; /* windows[0]'s output, if it is no larger than that */
+		};
+	};
+
+	/* -- stub to Sentry -- */
+	uint32_t window_count __attribute__((aligned(64)));
 	uint32_t sleeps; /* the stub waits, or is about to, by futex on reply_seq */
 	uint32_t cpu;    /* that the doorbell was rung on (a hint) */
+	uint32_t nr;
+	struct stub_window windows[STUB_WINDOWS_MAX];
+	uint32_t sig, code;
+	uint64_t fault_addr, trapno, error, compat;
+	uint64_t fpstate; /* address in the frame; 0: none */
 	int64_t done; /* STUB_DONE: calls made, or clone's result */
 	struct stub_regs regs; /* both ways */
-	struct stub_window windows[STUB_WINDOWS_MAX];
 
-	/* -- Sentry to stub, on a cache line of its own -- */
-	uint32_t reply_seq __attribute__((aligned(64))); /* the futex word of a parked stub */
-	uint32_t parked_seq; /* of the request that is answered later: wait by futex */
-	uint32_t spin;  /* cycles to look for the next reply before ringing */
-	uint32_t reply; /* enum stub_reply */
-	uint32_t flags;
+	/* -- Sentry to stub -- */
+	uint32_t parked_seq __attribute__((aligned(64))); /* of the request that is answered later: wait by futex */
+	uint32_t spin;    /* cycles to look for the next reply before ringing */
 	uint32_t count;   /* STUB_CALLS */
 	uint32_t fd_mask; /* STUB_CALLS: descriptors to close afterwards */
 	uint32_t index;   /* STUB_CLONE: of the child's area and slot */
-	int64_t result;
+	uint32_t tid;
 	uint64_t cookie;
 	uint64_t fpu_addr; /* STUB_LOAD_FPU_SAVE, _FROM */
-	uint32_t tid;
 	struct stub_own own; /* both ways, shared at all times */
 	uint32_t live; /* non-zero until the host clears it at the thread's end (CLEARTID) */
-	uint32_t out_size[STUB_WINDOWS_MAX]; /* bytes of each window to copy back */
 	struct stub_call calls[STUB_CALLS_MAX]; /* both ways */
 	struct stub_patch patch;
 
@@ -262,6 +289,7 @@ struct stub_slot {
 #define STUB_DATA_SIZE (STUB_SLOT_SIZE - 4096)
 
 _Static_assert(sizeof(struct stub_slot) == 4096, "the slot's header is a page");
+_Static_assert(__builtin_offsetof(struct stub_slot, window_count) == 64, "the first line is one line");
 
 /* Last in the channel: what a stub tells of its process. */
 struct stub_zygote {

@@ -98,7 +98,7 @@ static void add_sigframe(struct marshal *m, uint64_t addr)
 
 	if (stub_copy((uint8_t *)(uintptr_t)m->slot->data, (const void *)addr, SIGFRAME_SIZE))
 		return;
-	w->arg = 0;
+	w->arg = 6; /* none of them */
 	w->size = SIGFRAME_SIZE;
 	w->offset = 0;
 	w->flags = STUB_WINDOW_IN;
@@ -124,16 +124,21 @@ void stub_marshal(const struct stub_ucontext *uc, uint64_t nr, volatile struct s
 	s->window_count = m.count;
 }
 
-/* What the Sentry has put into the windows; they were probed, so a fault now is the application's doing. */
+/* What the Sentry has put into the windows, once; they were probed, so a fault now is the application's doing. */
 void stub_unmarshal(volatile struct stub_slot *s)
 {
-	uint32_t count = s->window_count;
+	uint32_t count = s->window_count, said = s->out_count;
 
-	for (uint32_t i = 0; i < count && i < STUB_WINDOWS_MAX; i++) {
-		uint32_t size = s->out_size[i];
+	if (count == 0)
+		return;
+	s->window_count = 0;
+	for (uint32_t i = 0; i < count && i < said && i < STUB_WINDOWS_MAX; i++) {
+		uint32_t size = s->out_size[i], room = s->windows[i].size;
+		const uint8_t *from = (const uint8_t *)(uintptr_t)s->data + s->windows[i].offset;
 
-		if (size && size <= s->windows[i].size)
-			(void)stub_copy((void *)s->windows[i].addr,
-					(const uint8_t *)(uintptr_t)s->data + s->windows[i].offset, size);
+		if (i == 0 && room <= STUB_SMALL)
+			from = (const uint8_t *)(uintptr_t)s->small;
+		if (size && size <= room)
+			(void)stub_copy((void *)s->windows[i].addr, from, size);
 	}
 }

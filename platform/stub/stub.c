@@ -187,12 +187,15 @@ static void await_reply(const struct stub_thread *t, volatile struct stub_slot *
 			break;
 		(void)stub_call6(NR_futex, (long)word, 0 /* WAIT, shared */, seen, 0, 0, 0);
 	}
-	s->sleeps = 0;
+	if (s->sleeps)
+		s->sleeps = 0;
 }
 
 static void request(struct stub_thread *t, volatile struct stub_slot *s, enum stub_request what)
 {
-	s->request = what;
+	s->request = (uint8_t)what;
+	if (what != STUB_SYSCALL)
+		s->more = 1;
 	t->seq++;
 	__atomic_store_n((uint32_t *)(uintptr_t)&s->request_seq, t->seq, __ATOMIC_RELEASE);
 	await_reply(t, s, true);
@@ -347,6 +350,8 @@ static bool native_ordered(struct stub_thread *t, struct stub_ucontext *uc,
 	bool handled;
 	long r;
 
+	stub_unmarshal(s); /* there may be other requests, so other replies */
+
 	if (flags & STUB_NATIVE_LOAD)
 		regs_load(t, uc, s);
 	if (!stub_native_call(t, uc, nr, &r, &handled))
@@ -391,6 +396,7 @@ static enum stub_outcome obey(struct stub_thread *t, struct stub_ucontext *uc)
 		case STUB_LOAD:
 			if (load(t, uc, s))
 				return STUB_GO_ON;
+			stub_unmarshal(s); /* the next reply won't say how much */
 			request(t, s, STUB_LOAD_FAILED);
 			break;
 		case STUB_CALLS:
@@ -500,6 +506,18 @@ static void exit_work_early(volatile struct stub_slot *s)
 	stub_exit_work(clear_tid, robust_list, s->tid);
 }
 
+/* Windows as the first line of the slot has them. */
+static uint32_t window_word(const volatile struct stub_slot *s)
+{
+	const volatile struct stub_window *w = &s->windows[0];
+
+	if (s->window_count == 0)
+		return 0;
+	if (s->window_count > 1 || w->arg > 5)
+		return STUB_WINDOW_SEE;
+	return STUB_WINDOW_ONE(w->arg, w->flags, w->size);
+}
+
 static void call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, bool compat)
 {
 	volatile struct stub_slot *s;
@@ -515,14 +533,27 @@ static void call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, b
 	if (nr == NR_exit && !compat)
 		exit_work_early(s);
 	stub_regs_save(t, uc, uc->rax);
-	s->nr = nr;
-	s->compat = compat;
 	/*
 	 * Where calls are looked at (native is off), output must be in place when the call is done and
 	 * not when we go on, and input is what it is after the look: so nothing is carried.
 	 */
 	if (!compat && stub_process()->native)
 		stub_marshal(uc, nr, s);
+	if (uc->fpstate || nr > 0xffff || compat) {
+		s->nr = (uint32_t)nr;
+		s->compat = compat;
+		s->more = 1;
+	} else {
+		s->more = 0;
+	}
+	s->brief_nr = (uint16_t)nr;
+	s->window = window_word(s);
+	s->args[0] = uc->rdi;
+	s->args[1] = uc->rsi;
+	s->args[2] = uc->rdx;
+	s->args[3] = uc->r10;
+	s->args[4] = uc->r8;
+	s->args[5] = uc->r9;
 	(void)stub_ask(t, uc, STUB_SYSCALL);
 	stub_unmarshal(s);
 }

@@ -787,7 +787,7 @@ static enum seccomp_verdict task_ask_filters(struct task *t, const struct plat_e
 		.nr = (int)t->syscall_nr,
 		.arch = ev->syscall.compat && !(t->syscall_nr & __X32_SYSCALL_BIT) ? AUDIT_ARCH_I386
 										  : AUDIT_ARCH_X86_64,
-		.instruction_pointer = ev->syscall.ip,
+		.instruction_pointer = plat_regs(t->pt)->rip,
 	};
 
 	memcpy(d.args, t->syscall_args, sizeof(d.args));

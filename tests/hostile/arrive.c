@@ -24,10 +24,11 @@ static bool ask(unsigned int index, uint32_t kind)
 	uint32_t seq = own_thread(index)->seq + 1; /* a new thread's reply_seq says nothing yet */
 	double end = now() + 2;
 
-	s->request = kind;
-	s->window_count = 0;
+	s->request = (uint8_t)kind;
+	s->window = 0;
 	s->compat = 0;
 	s->fpstate = STUB_AREAS + (uint64_t)index * STUB_AREA_SIZE + 0x10000;
+	s->more = 1;
 	__atomic_store_n(&s->request_seq, seq, __ATOMIC_RELEASE);
 	own_thread(index)->seq = seq;
 	(void)native(STUB_DOORBELL, STUB_RING, (long)own_thread(index)->cookie, 0, 0, 0, 0);
@@ -243,9 +244,9 @@ static void lie_about_a_thread(int64_t what, bool make, bool scribble)
 
 	pthread_create(&t, NULL, idle, NULL);
 	s->nr = SYS_clone;
-	s->regs.rdi = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM;
-	s->regs.rsi = (uint64_t)(child_stack + sizeof(child_stack) - 64);
-	s->regs.rdx = s->regs.r10 = s->regs.r8 = 0;
+	s->args[0] = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM;
+	s->args[1] = (uint64_t)(child_stack + sizeof(child_stack) - 64);
+	s->args[2] = s->args[3] = s->args[4] = 0;
 	if (!ask(0, STUB_SYSCALL) || s->reply != STUB_CLONE)
 		(void)native(SYS_exit_group, 3, 0, 0, 0, 0, 0);
 	child_cookie = s->cookie;

@@ -108,10 +108,13 @@ static void forged(void)
 			continue;
 		}
 		random_state += (uint32_t)i * 77777;
-		s->request = kind;
+		s->request = (uint8_t)kind;
 		s->sig = rnd() % 70;
 		s->nr = rnd() % 470;
 		s->window_count = rnd();
+		s->more = rnd() & 1;
+		s->brief_nr = (uint16_t)rnd() % 470;
+		s->window = rnd() & 1 ? STUB_WINDOW_SEE : rnd();
 		s->done = (int64_t)((uint64_t)rnd() << 32 | rnd());
 		for (int w = 0; w < STUB_WINDOWS_MAX; w++) {
 			s->windows[w].arg = rnd() % 8;
@@ -175,7 +178,9 @@ static void *deaf(void *arg)
 	(void)arg;
 	s->request = STUB_SYSCALL;
 	s->nr = SYS_exit;
-	s->window_count = 0;
+	s->window = 0;
+	s->brief_nr = (uint16_t)s->nr;
+	s->more = s->fpstate != 0;
 	__atomic_store_n(&s->request_seq, seq, __ATOMIC_RELEASE);
 	for (;;)
 		(void)native(STUB_DOORBELL, STUB_RING, 0, 0, 0, 0, 0);
@@ -196,8 +201,10 @@ static void deaf_process(void)
 
 	s->request = STUB_SYSCALL;
 	s->nr = SYS_exit_group;
-	s->regs.rdi = 5;
-	s->window_count = 0;
+	s->args[0] = 5;
+	s->window = 0;
+	s->brief_nr = (uint16_t)s->nr;
+	s->more = s->fpstate != 0;
 	__atomic_store_n(&s->request_seq, seq, __ATOMIC_RELEASE);
 	for (;;)
 		(void)native(STUB_DOORBELL, STUB_RING, 0, 0, 0, 0, 0);
@@ -205,8 +212,10 @@ static void deaf_process(void)
 
 static void post(volatile struct stub_slot *s, uint32_t kind)
 {
-	s->request = kind;
-	s->window_count = 0;
+	s->request = (uint8_t)kind;
+	s->window = 0;
+	s->brief_nr = (uint16_t)s->nr;
+	s->more = s->fpstate != 0;
 	__atomic_store_n(&s->request_seq, s->reply_seq + 1, __ATOMIC_RELEASE);
 	(void)native(STUB_DOORBELL, STUB_RING, 0, 0, 0, 0, 0);
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker_poll.h: a receiver (hooks->receive(), lib/fiber.h) that does not block but looks for events itself.
+ *
+ * From worker_poll_begin() on it keeps the seat while it runs fibers, with no lock taken, and counts as active: what
+ * becomes ready is its to run, if worker_is_wanted() says so, and wakes nobody.  A fiber of its that enters a
+ * blocking host call loses it the seat: then worker_polls() is false, and receive() must return.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct fiber;
+
+/* In receive(), before anything else. */
+void worker_poll_begin(void);
+/* Still polling: on the worker's own stack, or on a fiber that it runs. */
+bool worker_polls(void);
+/* No more.  True: the caller has the seat as if it had just entered receive(), and may block; else it must return. */
+bool worker_poll_end(void);
+/* Run f, as fiber_run() does. */
+void worker_poll_run(struct fiber *f);
