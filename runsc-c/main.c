@@ -56,7 +56,7 @@ static const struct flag global_flags[] = {
 	{ "overlay", FLAG_STRING, &globals.overlay_name, "where writes to the root go: none (the bundle) or memory" },
 	{ "no-patch", FLAG_BOOL, &globals.no_patch, "leave call sites alone: every system call is a signal" },
 	{ "patch-after", FLAG_INT, &globals.patch_after, "patch a call site at its N-th call (0: when it pays)" },
-	{ "pollers", FLAG_STRING, &globals.pollers_name, "a CPU may serve threads that make many calls: off (default), auto, always (tests)" },
+	{ "pollers", FLAG_STRING, &globals.pollers_name, "a CPU may serve threads that make many calls: auto (default), off, always (tests)" },
 	{ "strace", FLAG_BOOL, &globals.strace, "log every system call" },
 	{ "systemd-cgroup", FLAG_BOOL, &globals.systemd_cgroup, "cgroupsPath is slice:prefix:name" },
 	{ "cgroup-manager", FLAG_STRING, &globals.cgroup_manager, "cgroupfs, systemd or disabled" },
@@ -184,7 +184,7 @@ static int decode_globals(struct globals *g, struct err *e)
 	int platform = choose("platform", g->platform_name ? g->platform_name : "notify", platforms, e);
 	int network = choose("network", g->network_name ? g->network_name : "sandbox", networks, e);
 	int overlay = choose("overlay", g->overlay_name ? g->overlay_name : "none", overlays, e);
-	int poll = choose("pollers", g->pollers_name ? g->pollers_name : "off", pollers, e);
+	int poll = choose("pollers", g->pollers_name ? g->pollers_name : "auto", pollers, e);
 	int format = choose("log-format", g->log_format ? g->log_format : "text", formats, e);
 
 	if (err_is(e))

@@ -135,6 +135,7 @@ struct plat_thread {
 	uint32_t clone_flags;           /* (l) clone granted with these; 0: none */
 	bool cloned;                    /* (l) that clone was let through */
 	bool hot;                       /* (a) its slot is looked at: poll.c */
+	uint64_t cold_until;            /* (a) TSC: it has cloned, and is not to be looked at before */
 	uint64_t cookie;                /* (c) once started */
 	bool first_of_process;          /* (c) once started */
 	struct list in_mm;              /* mm->latch */

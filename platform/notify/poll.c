@@ -45,12 +45,17 @@ enum {
 	RING_US = 10,           /* … that came this often each */
 	DOORBELL_US = 6,        /* what a call earns, and how long a stub spins */
 	CREDIT_MAX_US = 100,
-	GAP_US = 300,
+	GAP_US = 60,
+	HELD_US = 10000,
 	LISTEN_US = 6,          /* between looks at the doorbell */
 	AWAY_MIN_US = 20000,
 	AWAY_MAX_US = 2000000,
 	AWAY_SHORT_US = 1000,
+	AWAY_PUSHED_US = 4000,
+	CPU_TRIES = 8,
 	WORTH_CALLS = 300,      /* so many calls were worth coming and going */
+	CALLS_MIN = 64,         /* a thread that has made fewer may be gone soon: not worth two affinity calls */
+	COLD_US = 5000,         /* nor is one that has cloned, which has to be let go first */
 };
 
 /* What a worker looks at: a copy of the list of hot threads, so that looking takes no lock. */
@@ -87,6 +92,15 @@ static struct {
 	uint64_t rings_at;      /* (a) */
 } poll_state = { .latch = LATCH_INIT };
 #define P poll_state
+
+/* Why, and so for how long there is none. */
+enum left {
+	LEFT_IDLE,   /* few calls: not at all, if there had been many; else longer each time */
+	LEFT_PUSHED, /* others ran on its CPU: a while */
+	LEFT_HELD,   /* for long, by a quota or many others; or there is no CPU: longer each time */
+};
+
+static void leave(enum left why);
 
 static uint64_t tsc(void)
 {
@@ -128,7 +142,7 @@ uint32_t notify_poll_spin(const struct plat_thread *pt)
 
 /* ---- placing ---------------------------------------------------------------------------------- */
 
-static bool place(pid_t tid, int cpu, bool there)
+static int place(pid_t tid, int cpu, bool there)
 {
 	cpu_set_t set = P.all;
 
@@ -138,7 +152,7 @@ static bool place(pid_t tid, int cpu, bool there)
 	} else if (cpu >= 0) {
 		CPU_CLR(cpu, &set);
 	}
-	return host_sched_setaffinity(tid, sizeof(set), &set) == 0;
+	return host_sched_setaffinity(tid, sizeof(set), &set);
 }
 
 static void hot_changed_locked(void) REQUIRES(P.latch)
@@ -153,7 +167,7 @@ static void hot_add(struct plat_thread *pt)
 	pid_t tid;
 	int cpu;
 
-	if (pt == notify.zygote || __atomic_load_n(&pt->hot, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&pt->hot, __ATOMIC_RELAXED))
 		return;
 	latch_lock(&pt->latch);
 	tid = pt->tid;
@@ -170,7 +184,8 @@ static void hot_add(struct plat_thread *pt)
 	latch_unlock(&P.latch);
 	if (!added)
 		return;
-	(void)place(tid, cpu, false);
+	if (place(tid, cpu, false) == -EINVAL)
+		leave(LEFT_HELD); /* it has no other CPU */
 	if (!__atomic_load_n(&pt->hot, __ATOMIC_SEQ_CST))
 		(void)place(tid, -1, false); /* polling has ended meanwhile, maybe before we placed it */
 }
@@ -202,6 +217,7 @@ void notify_poll_forget(struct plat_thread *pt)
 {
 	struct plat_thread *gone = NULL;
 
+	__atomic_store_n(&pt->cold_until, tsc() + COLD_US * cycles_a_us(), __ATOMIC_RELAXED);
 	if (!__atomic_load_n(&pt->hot, __ATOMIC_RELAXED))
 		return;
 	latch_lock(&P.latch);
@@ -236,9 +252,10 @@ static __attribute__((noinline)) void view_update(bool polls)
 
 /* ---- coming and going ------------------------------------------------------------------------- */
 
-static void leave(const char *why)
+static void leave(enum left why)
 {
-	uint64_t now = tsc(), lasted, away;
+	static const char *const words[] = { "too few calls", "others want the CPU", "it is not to be had" };
+	uint64_t now = tsc(), lasted, away, longer;
 	struct plat_thread *pt;
 	uint32_t found;
 	pid_t owner;
@@ -252,11 +269,15 @@ static void leave(const char *why)
 	owner = (pid_t)P.owner;
 	__atomic_store_n(&P.owner, 0, __ATOMIC_RELAXED);
 	lasted = (now - P.began) / cycles_a_us();
-	away = P.away_us;
 	found = __atomic_load_n(&P.found, __ATOMIC_RELAXED);
-	P.away_us = found > WORTH_CALLS ? AWAY_MIN_US : MIN(away * 2, (uint64_t)AWAY_MAX_US);
-	__atomic_store_n(&P.away_until, now + (found > WORTH_CALLS ? AWAY_SHORT_US : away) * cycles_a_us(),
-			 __ATOMIC_RELAXED);
+	away = P.away_us;
+	longer = MIN(away * 2, (uint64_t)AWAY_MAX_US);
+	if (why != LEFT_HELD && found > WORTH_CALLS) {
+		away = why == LEFT_PUSHED ? AWAY_PUSHED_US : AWAY_SHORT_US;
+		longer = AWAY_MIN_US;
+	}
+	P.away_us = longer;
+	__atomic_store_n(&P.away_until, now + away * cycles_a_us(), __ATOMIC_RELAXED);
 	latch_unlock(&P.latch);
 	for (;;) {
 		latch_lock(&P.latch);
@@ -267,17 +288,23 @@ static void leave(const char *why)
 		hot_end(pt);
 	}
 	(void)place(owner, -1, false);
-	log_debug("polled for %llu us, %u calls: %s", (unsigned long long)lasted, found, why);
+	log_debug("polled for %llu us, %u calls: %s", (unsigned long long)lasted, found, words[why]);
 }
 
-/* Another CPU than the one that we share with who has just rung. */
-static int cpu_choose(void)
+/*
+ * Go to another CPU than the one that we share with who has just rung; -1: there is none.  Which of those that we
+ * began with are still ours the host alone knows: a cpuset may have changed.
+ */
+static int cpu_take(pid_t self)
 {
-	int here = sched_getcpu();
+	int here = sched_getcpu(), tries = 0;
 
-	for (int i = CPU_SETSIZE - 1; i >= 0; i--) {
-		if (i != here && CPU_ISSET(i, &P.all))
+	for (int i = CPU_SETSIZE - 1; i >= 0 && tries < CPU_TRIES; i--) {
+		if (i == here || !CPU_ISSET(i, &P.all))
+			continue;
+		if (place(self, i, true) == 0)
 			return i;
+		tries++;
 	}
 	return -1;
 }
@@ -297,39 +324,50 @@ static bool calibrate(uint64_t now)
 
 static void enter(void)
 {
-	int cpu = cpu_choose();
 	pid_t self = host_gettid();
 	uint64_t now = tsc();
+	bool on;
+	int cpu;
 
-	if (cpu < 0)
-		return;
-	latch_lock(&P.latch);
-	if (P.on) { /* another worker was faster */
-		latch_unlock(&P.latch);
+	cpu = cpu_take(self);
+	if (cpu < 0) {
+		__atomic_store_n(&P.away_until, now + AWAY_MAX_US * cycles_a_us(), __ATOMIC_RELAXED);
 		return;
 	}
-	P.cpu = cpu;
-	__atomic_store_n(&P.owner, (uint32_t)self, __ATOMIC_RELAXED);
-	P.began = P.last = P.listened = now;
-	P.credit = (int64_t)(CREDIT_MAX_US * cycles_a_us());
-	__atomic_store_n(&P.found, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&P.seen_at, now, __ATOMIC_RELAXED);
-	__atomic_store_n(&P.on, true, __ATOMIC_RELEASE);
+	latch_lock(&P.latch);
+	on = !P.on;
+	if (on) {
+		P.cpu = cpu;
+		__atomic_store_n(&P.owner, (uint32_t)self, __ATOMIC_RELAXED);
+		P.began = P.last = P.listened = now;
+		P.credit = (int64_t)(CREDIT_MAX_US * cycles_a_us());
+		__atomic_store_n(&P.found, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&P.seen_at, now, __ATOMIC_RELAXED);
+		__atomic_store_n(&P.on, true, __ATOMIC_RELEASE);
+	}
 	latch_unlock(&P.latch);
-	if (!place(self, cpu, true))
-		leave("that CPU is not to be had");
-	else if (__atomic_load_n(&P.owner, __ATOMIC_SEQ_CST) != (uint32_t)self)
-		(void)place(self, -1, false); /* somebody has ended it meanwhile, maybe before we placed ourselves */
+	/* Another worker was faster; or somebody has ended it already, before we placed ourselves even. */
+	if (!on || __atomic_load_n(&P.owner, __ATOMIC_SEQ_CST) != (uint32_t)self)
+		(void)place(self, -1, false);
+}
+
+/* Not the zygote, which only makes others. */
+static bool is_worth_it(const struct plat_thread *pt)
+{
+	return pt != notify.zygote && __atomic_load_n(&pt->seq, __ATOMIC_RELAXED) >= CALLS_MIN &&
+	       tsc() > __atomic_load_n(&pt->cold_until, __ATOMIC_RELAXED);
 }
 
 void notify_poll_rang(struct plat_thread *pt)
 {
 	uint64_t now, before;
 
+	if (!P.always && !is_worth_it(pt))
+		return;
 	if (notify_poll_is_on()) {
 		if (tsc() - __atomic_load_n(&P.seen_at, __ATOMIC_RELAXED) > 4 * GAP_US * cycles_a_us())
-			leave("the poller is held up");
-		else
+			leave(LEFT_PUSHED);
+		else if (pt != notify.zygote)
 			hot_add(pt);
 		return;
 	}
@@ -359,7 +397,7 @@ void notify_poll_parking(void)
 	if (view.count > 0)
 		view_update(false);
 	if (notify_poll_is_on() && __atomic_load_n(&P.owner, __ATOMIC_RELAXED) == (uint32_t)host_gettid())
-		leave("the poller's worker is not needed");
+		leave(LEFT_IDLE);
 }
 
 /* ---- polling ---------------------------------------------------------------------------------- */
@@ -431,14 +469,14 @@ static enum look look(struct plat_thread *own, const struct plat_thread *but, co
 			return LOOK_RING;
 		now = tsc();
 		if (unlikely(now - P.last > GAP_US * us)) {
-			leave("others want the CPU");
+			leave(now - P.last > HELD_US * us ? LEFT_HELD : LEFT_PUSHED);
 			return LOOK_END;
 		}
 		P.credit -= (int64_t)(now - P.last);
 		P.last = now;
 		__atomic_store_n(&P.seen_at, now, __ATOMIC_RELAXED);
 		if (unlikely(P.credit < 0 || !notify_poll_is_on() || !__atomic_load_n(&P.enabled, __ATOMIC_RELAXED))) {
-			leave("too few calls");
+			leave(LEFT_IDLE);
 			return LOOK_END;
 		}
 		if (unlikely(now - P.listened > LISTEN_US * us)) {
