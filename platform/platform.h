@@ -59,7 +59,6 @@ struct plat_event {
 		struct {
 			uint64_t nr; /* orig_rax as it was */
 			uint64_t args[6];
-			uint64_t ip; /* of the instruction after `syscall` */
 			bool compat; /* int 0x80 or another architecture's call: not ours to run */
 		} syscall;
 		struct {
