@@ -540,7 +540,7 @@ static bool backlog_add(struct ep *e, struct pkt *p)
 	if (took) {
 		list_append(&e->backlog, &p->node);
 		e->backlog_bytes += p->truesize;
-		if (e->backlog_bytes > TCP_QUEUE_SHORT)
+		if (e->backlog_bytes > tcp_queue_long(tcp_of(e)) / 2)
 			atomic_fetch_add_explicit(&e->stack->rx_long, p->len, memory_order_relaxed);
 	}
 	latch_unlock(&e->backlog_latch);
@@ -561,7 +561,8 @@ void tcp_copy_end(struct txq *q, struct tcp *t)
 	list_init(&pkts);
 	latch_lock(&t->ep.backlog_latch);
 	t->ep.copying = false;
-	t->rx_long |= t->ep.backlog_bytes > TCP_QUEUE_SHORT; /* as backlog_add() has said */
+	if (t->ep.backlog_bytes > tcp_queue_long(t) / 2) /* as backlog_add() has said */
+		t->rx_long = tcp_queue_long(t) / 2;
 	list_splice(&pkts, &t->ep.backlog);
 	t->ep.backlog_bytes = 0;
 	latch_unlock(&t->ep.backlog_latch);

@@ -381,21 +381,28 @@ static bool coalesce(struct tcp *t, struct pkt *p)
 	return false;
 }
 
+uint32_t tcp_queue_long(struct tcp *t)
+{
+	return stack_memory(tcp_stack(t)) > TCP_QUEUES_MANY ? TCP_QUEUE_LONG / 4 : TCP_QUEUE_LONG;
+}
+
 /* size bytes from a link have joined the queue: is the reader far behind? */
 static void note_long(struct tcp *t, size_t size)
 {
-	if (t->rcv_nxt - t->copied_seq <= TCP_QUEUE_LONG || t->ep.rcvlowat > (int)TCP_QUEUE_SHORT)
+	uint32_t limit = tcp_queue_long(t);
+
+	if (t->rcv_nxt - t->copied_seq <= limit || t->ep.rcvlowat > (int)limit / 2)
 		return;
-	t->rx_long = true;
+	t->rx_long = limit / 2;
 	atomic_fetch_add_explicit(&tcp_stack(t)->rx_long, size, memory_order_relaxed);
 }
 
 /* The reader has read. */
 static void note_short(struct tcp *t)
 {
-	if (!t->rx_long || t->rcv_nxt - t->copied_seq > TCP_QUEUE_SHORT)
+	if (!t->rx_long || t->rcv_nxt - t->copied_seq > t->rx_long)
 		return;
-	t->rx_long = false;
+	t->rx_long = 0;
 	wq_wake(&tcp_stack(t)->rx_room, 0);
 }
 

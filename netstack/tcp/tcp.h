@@ -49,9 +49,9 @@ enum tcp_state {
 #define TCP_PAWS_24DAYS (24 * 86400 * NSEC_PER_SEC)
 #define TCP_MAX_WINDOW  65535U
 
-/* A receive queue beyond LONG has left the CPU's cache before it is read; from SHORT on more may come. */
+/* A receive queue beyond this has left the CPU's cache before it is read, of many queues one of a quarter; at half of it more may come. */
 #define TCP_QUEUE_LONG  (192U << 10)
-#define TCP_QUEUE_SHORT (96U << 10)
+#define TCP_QUEUES_MANY (1U << 20) /* of memory of all endpoints */
 
 enum ca_state { CA_OPEN, CA_DISORDER, CA_CWR, CA_RECOVERY, CA_LOSS };
 
@@ -258,7 +258,7 @@ struct tcp {
 	bool urg_valid, urg_seen, urg_read; /* a mark at urg_seq; its byte is here; was read */
 	uint8_t urg_byte;
 	bool fin_rcvd;
-	bool rx_long;           /* the queue was long, and nobody was told that it is not any more */
+	uint32_t rx_long;       /* the queue was long: at this length somebody is told that it is not any more; 0: not */
 	uint32_t fin_seq;
 	uint32_t ts_recent, ts_off, ts_ecr_last;
 	int64_t ts_recent_ns;
@@ -441,6 +441,7 @@ void tcp_sync_mss(struct tcp *t);
 /* The peer offered that window: the largest bounds the segment size. */
 void tcp_window_seen(struct tcp *t, uint32_t window);
 void tcp_check_probe0(struct tcp *t);
+uint32_t tcp_queue_long(struct tcp *t);
 uint32_t tcp_select_window(struct tcp *t);
 /* A segment without an endpoint: RST, SYN-ACK of a request, ACK of a TIME_WAIT. */
 struct tcp_bare {
