@@ -31,6 +31,11 @@ int net_conf_set(struct stack *s, size_t index, int value)
 	old = atomic_exchange_explicit(at, value, memory_order_relaxed);
 	if (at == &s->conf.v6_disable && old != value)
 		addr_v6_disabled(s, value != 0);
+	/* Two names of one switch (devinet_sysctl_forward()). */
+	if (at == &s->conf.ip_forward || at == &s->conf.v4_forwarding) {
+		atomic_store_explicit(&s->conf.ip_forward, value, memory_order_relaxed);
+		atomic_store_explicit(&s->conf.v4_forwarding, value, memory_order_relaxed);
+	}
 	return 0;
 }
 

@@ -10,7 +10,8 @@
 
 #define NET_CONF(X)                                                                    \
 	X(ip_default_ttl, "ipv4.ip_default_ttl", 64, 1, 255)                           \
-	X(ip_forward, "ipv4.ip_forward", 0, 0, 0)                                      \
+	X(ip_forward, "ipv4.ip_forward", 0, 0, 1)                                      \
+	X(v4_forwarding, "ipv4.conf.all.forwarding", 0, 0, 1)                          \
 	X(ip_no_pmtu_disc, "ipv4.ip_no_pmtu_disc", 0, 0, 3)                            \
 	X(port_min, "ipv4.ip_local_port_range_min", 32768, 1, 65535)                   \
 	X(port_max, "ipv4.ip_local_port_range_max", 60999, 1, 65535)                   \
@@ -33,7 +34,7 @@
 	X(v6_accept_ra, "ipv6.conf.all.accept_ra", 0, 0, 2)                            \
 	X(v6_autoconf, "ipv6.conf.all.autoconf", 1, 0, 1)                              \
 	X(v6_dad, "ipv6.conf.all.dad_transmits", 1, 0, 16)                             \
-	X(v6_forwarding, "ipv6.conf.all.forwarding", 0, 0, 0)                          \
+	X(v6_forwarding, "ipv6.conf.all.forwarding", 0, 0, 1)                          \
 	X(somaxconn, "core.somaxconn", 4096, 0, INT_MAX)                               \
 	X(rmem_default, "core.rmem_default", 212992, 2304, INT_MAX)                    \
 	X(rmem_max, "core.rmem_max", 212992, 2304, INT_MAX)                            \

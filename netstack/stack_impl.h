@@ -346,6 +346,8 @@ void ip4_input(struct txq *q, struct nic *n, struct pkt *p);
 void ip6_input(struct txq *q, struct nic *n, struct pkt *p);
 /* To raw sockets and the protocol's input; p->data at the transport header.  Consumes. */
 void ip_deliver(struct txq *q, struct nic *n, struct pkt *p, uint8_t proto);
+/* Not for us: p, with src, dst, ttl and net set, data at its IP header, goes on, or back as an ICMP error.  Consumes p. */
+void ip_forward(struct txq *q, struct nic *n, struct pkt *p);
 /* Cut p (with complete IP header) to fit mtu and queue the pieces; consumes. */
 int ip4_fragment(struct txq *q, struct pkt *p, uint32_t mtu);
 int ip6_fragment(struct txq *q, struct pkt *p, uint32_t mtu);

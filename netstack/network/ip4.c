@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ip4.c: IPv4 input: checks, fragments, and delivery to the transports.  Nothing is forwarded.
+ * ip4.c: IPv4 input: checks, fragments, and delivery to the transports, or forwarding (forward.c).
  *
  * The host model is Linux's weak one: an address of ours is accepted on any interface, except that
  * loopback addresses never come from a wire.
@@ -74,6 +74,7 @@ void ip4_input(struct txq *q, struct nic *n, struct pkt *p)
 	struct stack *s = q->stack;
 	const struct ip4_hdr *ip;
 	size_t hlen;
+	bool martian;
 
 	NET_INC(s, IpInReceives);
 	if (!ip4_check(p)) {
@@ -91,7 +92,12 @@ void ip4_input(struct txq *q, struct nic *n, struct pkt *p)
 		NET_INC(s, IpInHdrErrors);
 		goto drop;
 	}
-	if (ip4_martian_source(p) || !ip4_for_us(s, n, p)) {
+	martian = ip4_martian_source(p);
+	if (martian || !ip4_for_us(s, n, p)) {
+		if (!martian && s->conf.ip_forward) {
+			ip_forward(q, n, p);
+			return;
+		}
 		NET_INC(s, IpInAddrErrors);
 		goto drop;
 	}

@@ -113,6 +113,10 @@ void ip6_input(struct txq *q, struct nic *n, struct pkt *p)
 	p->tos = (uint8_t)(rd16(p->data) >> 4);
 	p->flow = rd32(p->data) & 0xfffff;
 	if (!ip6_for_us(s, n, p)) {
+		if (s->conf.v6_forwarding && !ipa_is4(p->src) && !ipa_is4(p->dst)) {
+			ip_forward(q, n, p);
+			return;
+		}
 		NET_INC(s, Ip6InAddrErrors);
 		goto drop;
 	}

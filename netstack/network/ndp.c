@@ -126,6 +126,7 @@ static void ndp_send_na(struct txq *q, struct nic *n, struct ipa target, struct 
 			bool solicited)
 {
 	struct pkt *p = nd_make(n, ICMP6_NEIGH_ADVERT,
+				(n->stack->conf.v6_forwarding ? 1U << 31 : 0) |
 				(solicited ? 1U << 30 : 0) | 1U << 29, &target, ND_TLLA);
 
 	if (p)
@@ -255,7 +256,8 @@ static void ndp_router_advert(struct nic *n, struct pkt *p)
 	const uint8_t *o = p->data + 16, *lla = NULL;
 	size_t len = p->head_len - 16;
 
-	if (!s->conf.v6_accept_ra || !nd_options(o, len, ND_SLLA, &lla))
+	/* A router listens to others only when told so (2). */
+	if (s->conf.v6_accept_ra < (s->conf.v6_forwarding ? 2 : 1) || !nd_options(o, len, ND_SLLA, &lla))
 		return;
 	n->rs_left = 0;
 	ra_route(s, n, ipa_any6(), 0, p->src, rd16(p->data + 6));

@@ -508,6 +508,8 @@ static long long column_value(struct stack *s, const struct column *c)
 		return (long long)stack_stat(s, (enum net_stat)c->stat);
 	if (!strcmp(c->name, "CurrEstab") && ep_for_each(s, IPPROTO_TCP, estab_one, &established) == 0)
 		return established;
+	if (!strcmp(c->name, "Forwarding"))
+		return net_conf_get(s, (size_t)net_conf_find("ipv4.ip_forward")) ? 1 : 2;
 	return c->value;
 }
 

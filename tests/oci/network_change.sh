@@ -46,6 +46,7 @@ c = json.load(open(T + "/b/config.json"))
 c["process"]["terminal"] = False
 c["process"]["args"] = ["sleep", "1000"]
 c["root"]["readonly"] = False
+c["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1"}
 for s in "bounding", "effective", "permitted":
     c["process"]["capabilities"][s] += ["CAP_NET_ADMIN", "CAP_NET_RAW"]
 json.dump(c, open(T + "/b/config.json", "w"))
@@ -122,6 +123,26 @@ for i in $(seq 30 35); do connect "$i"; done
 becomes "six at once" "links | wc -w" 8
 for i in $(seq 30 35); do ip link del "out$i"; done
 becomes "and gone at once" links "eth10 lo"
+
+# As a router (net.ipv4.ip_forward above): whole segments from one host to another, both ways.
+unshare -n sleep 1000 & Q=$!
+becomes "another network" 'readlink /proc/$Q/ns/net | grep -cv "$(readlink /proc/self/ns/net | tr -d "[]")"' 1
+q() { nsenter -t "$Q" -n "$@"; }
+connect 40; connect 41
+ip link set out41 netns "$Q"; q ip link set lo up; q ip addr add 10.9.41.1/24 dev out41; q ip link set out41 up
+q ip route add default via 10.9.41.2; ip route add 10.9.41.0/24 via 10.9.40.2
+becomes "two more" links "eth10 eth40 eth41 lo"
+becomes "across it" 'ping -c 1 -W 20 10.9.41.1 | grep -o "ttl=63"' ttl=63
+q "$BUSYBOX" nc -l -p 7001 -e "$BUSYBOX" sh -c "$BUSYBOX md5sum | $BUSYBOX head -c 32" &
+sleep 0.3; head -c 20000000 /dev/urandom > "$T/big"
+is "20 MB across" "$("$BUSYBOX" timeout 60 "$BUSYBOX" nc 10.9.41.1 7001 < "$T/big")" "$(md5sum < "$T/big" | head -c 32)"
+q "$BUSYBOX" nc -l -p 7002 -e "$BUSYBOX" cat "$T/big" &
+sleep 0.3; is "and back" "$("$BUSYBOX" timeout 60 "$BUSYBOX" nc 10.9.41.1 7002 < /dev/null | md5sum | head -c 32)" "$(md5sum < "$T/big" | head -c 32)"
+ns ip link set eth41 mtu 1000
+becomes "a narrower link" "x cat /sys/class/net/eth41/mtu" 1000
+q ip link set out41 mtu 1000
+becomes "too big for it: the sender learns" "ping -c 1 -W 2 -s 1200 10.9.41.1 | grep -c ' 0% packet loss'" 1
+kill $Q
 wait $client $server
 is "the connection lived" "$(wc -c < "$T/got")" 1000000
 is "and the last interface works" "$(ping -c 1 -W 20 10.9.10.2 | grep -c ' 0% packet loss')" 1

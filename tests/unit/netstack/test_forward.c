@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_forward.c: packets for others (network/forward.c).  Three hosts on one wire: a in 10.0.0.0/24 and fd00::/64, c in
+ * 10.1.0.0/24 and fd01::/64, and between them the router r, whose one interface is in both.
+ */
+#include "tests/unit/netstack/sim.h"
+
+#include <linux/rtnetlink.h>
+
+struct fx {
+	struct sim sim;
+	struct sim_host *a, *r, *c;
+	unsigned int ttl; /* of the last packet of UDP on its way to c */
+};
+
+static void addr(struct sim_host *h, const char *text, bool add)
+{
+	bool v6 = strchr(text, ':') != NULL;
+	struct addr_info i = { .ifindex = h->ifindex, .addr = v6 ? sim_ip6(text) : sim_ip4(text),
+			       .plen = v6 ? 64 : 24, .nodad = 1 };
+
+	i.peer = i.addr;
+	if (!v6)
+		i.broadcast = ipa_any4();
+	i.valid_until_ns = i.preferred_until_ns = INT64_MAX;
+	assert_int_equal(add ? addr_add(h->stack, &i) : addr_del(h->stack, &i), 0);
+}
+
+static void route(struct sim_host *h, const char *gateway, uint32_t mtu)
+{
+	bool v6 = strchr(gateway, ':') != NULL;
+	struct route_info r = { .family = v6 ? AF_INET6 : AF_INET, .type = ROUTE_UNICAST, .table = RT_TABLE_MAIN,
+				.ifindex = h->ifindex, .mtu = mtu, .expires_ns = INT64_MAX };
+
+	r.dst = r.prefsrc = v6 ? ipa_any6() : ipa_any4();
+	r.gateway = v6 ? sim_ip6(gateway) : sim_ip4(gateway);
+	assert_int_equal(route_add(h->stack, &r, ROUTE_CREATE), 0);
+}
+
+static void forwarding(struct sim_host *h, const char *name, int value)
+{
+	assert_int_equal(net_conf_set(h->stack, (size_t)net_conf_find(name), value), 0);
+}
+
+static bool see_ttl(struct sim *s, unsigned int from, struct pkt *p)
+{
+	struct fx *f = s->arg;
+	const uint8_t *ip = p->data + 14;
+
+	if (from == 1 && p->len > 34 && ip[0] == 0x45 && ip[9] == IPPROTO_UDP)
+		f->ttl = ip[8];
+	if (from == 1 && p->len > 54 && ip[0] >> 4 == 6 && ip[6] == IPPROTO_UDP)
+		f->ttl = ip[7];
+	return true;
+}
+
+static int setup(void **state)
+{
+	struct fx *f = calloc(1, sizeof(*f));
+
+	sim_init(&f->sim, 9);
+	f->a = sim_host(&f->sim);
+	f->r = sim_host(&f->sim);
+	f->c = sim_host(&f->sim);
+	f->sim.arg = f;
+	f->sim.filter = see_ttl;
+	addr(f->r, "10.1.0.2", true);
+	addr(f->r, "fd01::2", true);
+	addr(f->c, "10.0.0.3", false);
+	addr(f->c, "fd00::3", false);
+	addr(f->c, "10.1.0.3", true);
+	addr(f->c, "fd01::3", true);
+	route(f->a, "10.0.0.2", 0);
+	route(f->a, "fd00::2", 0);
+	route(f->c, "10.1.0.2", 0);
+	route(f->c, "fd01::2", 0);
+	sim_run(&f->sim, 3 * NSEC_PER_SEC);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fx *f = *state;
+
+	sim_run(&f->sim, 100 * NSEC_PER_SEC);
+	for (unsigned int i = 0; i < f->sim.nhosts; i++)
+		assert_int_equal(stack_memory(f->sim.hosts[i].stack), 0);
+	sim_fini(&f->sim);
+	free(f);
+	return 0;
+}
+
+static struct ep *bound(struct sim_host *h, struct ipa ip, uint16_t port)
+{
+	struct ep *e = sim_ep(h, ipa_is4(ip) ? AF_INET : AF_INET6, SOCK_DGRAM);
+	struct net_addr a = sim_addr(ip, port);
+
+	assert_int_equal(ep_bind(e, &a), 0);
+	return e;
+}
+
+static void nothing_is_forwarded_unless_asked(void **state)
+{
+	struct fx *f = *state;
+	struct ep *to = bound(f->c, sim_ip4("10.1.0.3"), 9), *to6 = bound(f->c, sim_ip6("fd01::3"), 9);
+	struct ep *from = sim_ep(f->a, AF_INET, SOCK_DGRAM), *from6 = sim_ep(f->a, AF_INET6, SOCK_DGRAM);
+	char got[8];
+
+	for (unsigned int on = 0; on < 2; on++) {
+		forwarding(f->r, on ? "ipv4.ip_forward" : "ipv4.conf.all.forwarding", (int)on);
+		forwarding(f->r, "ipv6.conf.all.forwarding", (int)on);
+		sim_sendto(from, "four", 4, sim_addr(sim_ip4("10.1.0.3"), 9));
+		sim_run(&f->sim, NSEC_PER_SEC);
+		assert_int_equal(sim_recv(to, got, 8), on ? 4 : -EAGAIN);
+		assert_int_equal(f->ttl, on ? 63 : 0);
+		f->ttl = 0;
+		sim_sendto(from6, "sixes", 5, sim_addr(sim_ip6("fd01::3"), 9));
+		sim_run(&f->sim, NSEC_PER_SEC);
+		assert_int_equal(sim_recv(to6, got, 8), on ? 5 : -EAGAIN);
+		assert_int_equal(f->ttl, on ? 63 : 0);
+	}
+	assert_int_equal(net_conf_get(f->r->stack, (size_t)net_conf_find("ipv4.conf.all.forwarding")), 1);
+	assert_int_equal(stack_stat(f->r->stack, NS_IpForwDatagrams), 1);
+	assert_int_equal(stack_stat(f->r->stack, NS_Ip6OutForwDatagrams), 1);
+	ep_close(to);
+	ep_close(to6);
+	ep_close(from);
+	ep_close(from6);
+}
+
+/* What a connected socket of UDP is told after it has sent. */
+static int told(struct fx *f, struct ipa to, int level, int option, int value, size_t size)
+{
+	static char data[2000];
+	struct ep *e = sim_ep(f->a, ipa_is4(to) ? AF_INET : AF_INET6, SOCK_DGRAM);
+	struct net_addr n = sim_addr(to, 9);
+	int err;
+
+	if (option)
+		assert_int_equal(sim_opt(e, level, option, value), 0);
+	/* Else only what is final is told. */
+	assert_int_equal(ipa_is4(to) ? sim_opt(e, IPPROTO_IP, IP_RECVERR, 1)
+				     : sim_opt(e, IPPROTO_IPV6, IPV6_RECVERR, 1), 0);
+	assert_int_equal(ep_connect(e, &n), 0);
+	assert_int_equal(sim_send(e, data, size), (ssize_t)size);
+	sim_run(&f->sim, NSEC_PER_SEC);
+	err = sim_getopt(e, SOL_SOCKET, SO_ERROR);
+	ep_close(e);
+	return err;
+}
+
+static void the_sender_is_told_why_not(void **state)
+{
+	struct fx *f = *state;
+	struct ep *to = bound(f->c, sim_ip4("10.1.0.3"), 9), *to6 = bound(f->c, sim_ip6("fd01::3"), 9);
+
+	forwarding(f->r, "ipv4.ip_forward", 1);
+	forwarding(f->r, "ipv6.conf.all.forwarding", 1);
+	assert_int_equal(told(f, sim_ip4("10.1.0.3"), 0, 0, 0, 1), 0);
+	assert_int_equal(told(f, sim_ip4("10.1.0.3"), IPPROTO_IP, IP_TTL, 1, 1), EHOSTUNREACH);
+	assert_int_equal(told(f, sim_ip6("fd01::3"), IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1, 1), EHOSTUNREACH);
+	assert_int_equal(told(f, sim_ip4("10.7.0.1"), 0, 0, 0, 1), ENETUNREACH);
+	assert_int_equal(told(f, sim_ip6("fd07::1"), 0, 0, 0, 1), ENETUNREACH);
+	ep_close(to);
+	ep_close(to6);
+}
+
+static void what_is_too_big_is_cut_or_refused(void **state)
+{
+	struct fx *f = *state;
+	struct ep *to = bound(f->c, sim_ip4("10.1.0.3"), 9);
+	struct route_info r = { .family = AF_INET, .plen = 24, .type = ROUTE_UNICAST, .table = RT_TABLE_MAIN,
+				.ifindex = f->r->ifindex, .mtu = 600, .dst = sim_ip4("10.1.0.0"),
+				.gateway = ipa_any4(), .prefsrc = ipa_any4(), .expires_ns = INT64_MAX };
+	static char got[3000];
+
+	forwarding(f->r, "ipv4.ip_forward", 1);
+	assert_int_equal(route_add(f->r->stack, &r, ROUTE_CREATE | ROUTE_REPLACE), 0);
+	assert_int_equal(told(f, sim_ip4("10.1.0.3"), IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, 1400), 0);
+	assert_int_equal(sim_recv(to, got, sizeof(got)), 1400);
+	assert_true(stack_stat(f->r->stack, NS_IpFragCreates) >= 3);
+	assert_int_equal(told(f, sim_ip4("10.1.0.3"), IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO, 1400), EMSGSIZE);
+	assert_int_equal(sim_recv(to, got, sizeof(got)), -EAGAIN);
+	ep_close(to);
+}
+
+static void a_connection_crosses_a_narrow_link(void **state)
+{
+	struct fx *f = *state;
+	struct ep *l = sim_listen(f->c, ipa_any4(), 80, 4), *c, *s = NULL;
+	struct route_info r = { .family = AF_INET, .plen = 24, .type = ROUTE_UNICAST, .table = RT_TABLE_MAIN,
+				.ifindex = f->r->ifindex, .mtu = 700, .dst = sim_ip4("10.1.0.0"),
+				.gateway = ipa_any4(), .prefsrc = ipa_any4(), .expires_ns = INT64_MAX };
+	static char buf[100000], in[100000];
+	size_t put = 0, got = 0;
+	ssize_t n;
+
+	forwarding(f->r, "ipv4.ip_forward", 1);
+	assert_int_equal(route_add(f->r->stack, &r, ROUTE_CREATE | ROUTE_REPLACE), 0);
+	f->sim.loss = 100;
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = (char)(i * 7 + i / 251);
+	c = sim_connect(f->a, sim_ip4("10.1.0.3"), 80);
+	for (unsigned int i = 0; i < 60 && !s; i++) {
+		sim_run(&f->sim, NSEC_PER_SEC);
+		if (ep_accept(l, &s, NULL) < 0)
+			s = NULL;
+	}
+	assert_non_null(s);
+	for (unsigned int i = 0; i < 3000 && got < sizeof(in); i++) {
+		n = put < sizeof(buf) ? sim_send(c, buf + put, sizeof(buf) - put) : 0;
+		put += n > 0 ? (size_t)n : 0;
+		sim_run(&f->sim, NSEC_PER_SEC / 10);
+		while ((n = sim_recv(s, in + got, sizeof(in) - got)) > 0)
+			got += (size_t)n;
+	}
+	assert_int_equal(got, sizeof(in));
+	assert_memory_equal(in, buf, sizeof(in));
+	f->sim.loss = 0;
+	ep_close(c);
+	ep_close(s);
+	ep_close(l);
+}
+
+/* A frame from a to r. */
+static void frame(struct fx *f, uint16_t type, const void *data, size_t size)
+{
+	struct pkt *p = pkt_new(PKT_HEADROOM, size + 14);
+	uint8_t *b = pkt_append(p, size + 14);
+
+	memcpy(b, (const uint8_t[]){ 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1 }, 12);
+	b[12] = (uint8_t)(type >> 8);
+	b[13] = (uint8_t)type;
+	memcpy(b + 14, data, size);
+	nic_input(f->r->stack, f->r->ifindex, p);
+}
+
+static void addresses_of_one_link_do_not_cross(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "fe80::1", "fd01::3" }, { "fd00::1", "fe80::3" }, { "ff02::1", "fd01::3" }, { "::", "fd01::3" },
+		{ "::1", "fd01::3" }, { "::ffff:10.0.0.1", "fd01::3" }, { "fd00::1", "::ffff:10.1.0.3" },
+		{ "fd00::1", "::1" }, { "fd00::1", "ff0e::77" },
+	};
+	struct fx *f = *state;
+	uint8_t ip[48] = { 0x60, [5] = 8, [6] = IPPROTO_UDP, [7] = 64 };
+
+	forwarding(f->r, "ipv4.ip_forward", 1);
+	forwarding(f->r, "ipv6.conf.all.forwarding", 1);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(inet_pton(AF_INET6, bad[i][0], ip + 8), 1);
+		assert_int_equal(inet_pton(AF_INET6, bad[i][1], ip + 24), 1);
+		frame(f, 0x86dd, ip, sizeof(ip));
+	}
+	sim_run(&f->sim, NSEC_PER_SEC);
+	assert_int_equal(stack_stat(f->r->stack, NS_Ip6OutForwDatagrams), 0);
+	assert_int_equal(stack_stat(f->r->stack, NS_IpForwDatagrams), 0);
+}
+
+#define T(test) UNIT_FIXTURE(test, setup, teardown)
+UNIT_MAIN(T(nothing_is_forwarded_unless_asked), T(the_sender_is_told_why_not), T(what_is_too_big_is_cut_or_refused),
+	  T(a_connection_crosses_a_narrow_link), T(addresses_of_one_link_do_not_cross))
