@@ -274,9 +274,17 @@ static int epoll_add_locked(struct epoll *ep, int fd, struct file *f, const stru
 	return 0;
 }
 
+/* In line already: for the file to hear what is wanted now. */
+static void item_stay(struct poller *p, struct wq *q)
+{
+	(void)p;
+	(void)q;
+}
+
 static int epoll_modify_locked(struct epoll *ep, int fd, struct file *f, const struct epoll_event *ev)
 {
 	struct epoll_item *it = epoll_find_locked(ep, f, fd);
+	struct poller p = { item_stay, ev->events };
 
 	if (!it)
 		return -ENOENT;
@@ -286,7 +294,7 @@ static int epoll_modify_locked(struct epoll *ep, int fd, struct file *f, const s
 	/* The queues' latches order this before the look at the file: a callback sees the new mask,
 	 * or it came before the look, which then sees its event. */
 	atomic_store_explicit(&it->events, ev->events, memory_order_seq_cst);
-	if (item_poll(it) && item_make_ready(it))
+	if ((file_poll(f, &p) & ev->events & ~PRIVATE_BITS) && item_make_ready(it))
 		epoll_wake(ep);
 	return 0;
 }

@@ -24,8 +24,14 @@ struct vfs_ctx;
 struct poller {
 	/* Stand in line at q.  Called from a file's poll slot, maybe under the file's own locks. */
 	void (*add)(struct poller *p, struct wq *q);
-	uint32_t events; /* what the caller wants to hear of, POLL_ALWAYS included */
+	/*
+	 * What the caller wants to hear of, POLL_ALWAYS included.  With POLLER_EDGES (epoll's EPOLLET) it is to be woken at
+	 * each change until it leaves; without, once it may not be woken again before it has looked again.
+	 */
+	uint32_t events;
 };
+
+#define POLLER_EDGES (1u << 31)
 
 /* ---- poll(2) and select(2) ------------------------------------------------------------------- */
 

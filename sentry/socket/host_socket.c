@@ -5,10 +5,11 @@
  * The descriptor is non-blocking and stays in the Sentry; the kernel's answers are the application's, errno by errno.
  * What would block sleeps at s.wq until the host says that the descriptor is ready, and tries again.
  *
- * Readiness: the event worker is told of edges (EPOLLET) while somebody stands in line at s.wq, so wake-ups come just
- * when Linux would send them, and an application's EPOLLET behaves as there.  When an edge finds nobody in line they
- * are turned off, so a connection whose reader is busy costs no wake-ups.  Who stands in line calls host_arm()
- * afterwards, which takes the latch under which that is decided: no edge is lost.
+ * Readiness.  Who waits for something stands in line at s.wq and then asks the event worker for it once (host_want()).
+ * An edge-triggered epoll needs each change, though, as Linux tells it: while one is in line the event worker is told of all
+ * edges (host_arm()), until one finds nobody in line any more.  Both decide under the latch, after standing in line, so
+ * nothing is lost.  Asking for edges brings one for what is true already, which the epoll has seen itself: that one is dropped,
+ * unless something has happened since (host_news()).
  *
  * What the host must not do is done here: SO_RCVTIMEO and SO_SNDTIMEO (never set on the host), SO_LINGER with a time (its close(2)
  * would sleep), MSG_WAITALL, SIGPIPE.  Binding to a port that needs a capability, which the Sentry has not, is the
@@ -23,6 +24,7 @@
 #include <linux/capability.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -54,13 +56,22 @@
 #define RECV_FLAGS (MSG_OOB | MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE)
 #define OUT_FLAGS  (MSG_OOB | MSG_EOR | MSG_TRUNC | MSG_CTRUNC | MSG_ERRQUEUE)
 
+/* What a socket's state was when edges were asked for. */
+struct host_look {
+	uint32_t mask;
+	uint64_t received; /* bytes, TCP */
+};
+
 /* (c) constant, (l) latch */
 struct host_sock {
 	struct socket s;
-	int fd;               /* (c) owned */
+	int fd;                /* (c) owned */
 	struct hostfd watch;
 	struct latch latch;
-	bool armed;           /* (l) edges come */
+	uint32_t wanted;       /* (l) once, without edges */
+	bool edges;            /* (l) all are told */
+	bool first;            /* (l) none has come yet, and the first one may be none */
+	struct host_look look; /* (l) with first */
 };
 
 static const struct socket_ops host_stream_ops, host_dgram_ops;
@@ -72,29 +83,6 @@ static struct host_sock *host_of(struct socket *s)
 
 /* ---- readiness --------------------------------------------------------------------------------- */
 
-/* After standing in line at s.wq. */
-static void host_arm(struct host_sock *h)
-{
-	latch_lock(&h->latch);
-	if (!h->armed)
-		hostfd_watch(&h->watch, HOST_EVENTS | (uint32_t)EPOLLET);
-	h->armed = true;
-	latch_unlock(&h->latch);
-}
-
-static void host_edge(struct hostfd *w, uint32_t events)
-{
-	struct host_sock *h = container_of(w, struct host_sock, watch);
-
-	latch_lock(&h->latch);
-	if (!wq_active(&h->s.wq)) {
-		hostfd_watch(w, 0);
-		h->armed = false;
-	}
-	latch_unlock(&h->latch);
-	wq_wake(&h->s.wq, events);
-}
-
 static uint32_t host_ready(const struct host_sock *h, uint32_t events)
 {
 	struct pollfd p = { .fd = h->fd, .events = (short)events };
@@ -103,14 +91,103 @@ static uint32_t host_ready(const struct host_sock *h, uint32_t events)
 	return host_ppoll(&p, 1, &now) > 0 ? (uint32_t)(unsigned short)p.revents : 0;
 }
 
+#define TCP_INFO_SIZE     136 /* struct tcp_info of Linux 4.19, of which libc's header has less … */
+#define TCP_INFO_RECEIVED 128 /* … tcpi_bytes_received */
+
+static struct host_look host_look(const struct host_sock *h)
+{
+	struct host_look l = { .mask = host_ready(h, HOST_EVENTS) };
+	char info[TCP_INFO_SIZE];
+	socklen_t size = sizeof(info);
+
+	if (h->s.type == SOCK_STREAM && host_getsockopt(h->fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0 &&
+	    size == sizeof(info) && info[0] != TCP_LISTEN)
+		memcpy(&l.received, info + TCP_INFO_RECEIVED, sizeof(l.received));
+	return l;
+}
+
+/* Has anything happened since?  Where that can't be told, it has: an edge too many does less harm than one too few. */
+static bool host_news(const struct host_sock *h, const struct host_look *old, uint32_t events)
+{
+	struct host_look now;
+
+	if (events & ~old->mask)
+		return true;
+	if (!(old->mask & POLLIN))
+		return false;
+	now = host_look(h);
+	return old->received == 0 || now.received != old->received;
+}
+
+/* After standing in line at s.wq. */
+static void host_arm(struct host_sock *h)
+{
+	struct host_look look = host_look(h);
+
+	latch_lock(&h->latch);
+	if (!h->edges) {
+		h->edges = true;
+		h->look = look;
+		h->first = look.mask != 0;
+		hostfd_watch(&h->watch, HOST_EVENTS | (uint32_t)EPOLLET);
+	}
+	latch_unlock(&h->latch);
+}
+
+/* Likewise.  POLLERR and POLLHUP come with it. */
+static void host_want(struct host_sock *h, uint32_t events)
+{
+	events |= POLLERR; /* not nothing */
+	latch_lock(&h->latch);
+	if (!h->edges && (events & ~h->wanted)) {
+		h->wanted |= events;
+		hostfd_watch(&h->watch, h->wanted);
+	}
+	latch_unlock(&h->latch);
+}
+
+/* One that was asked for, of which the others stay asked for. */
+static void host_once_locked(struct host_sock *h, uint32_t events) REQUIRES(h->latch)
+{
+	h->wanted = events & (POLLERR | POLLHUP) || !wq_active(&h->s.wq) ? 0 : h->wanted & ~events;
+	if (h->wanted)
+		hostfd_watch(&h->watch, h->wanted);
+}
+
+static void host_event(struct hostfd *w, uint32_t events)
+{
+	struct host_sock *h = container_of(w, struct host_sock, watch);
+	struct host_look look;
+	bool first;
+
+	latch_lock(&h->latch);
+	first = h->first;
+	look = h->look;
+	h->first = false;
+	if (!h->edges) {
+		host_once_locked(h, events);
+	} else if (!wq_active(&h->s.wq)) {
+		h->edges = false;
+		h->wanted = 0;
+		hostfd_watch(w, 0);
+	}
+	latch_unlock(&h->latch);
+	if (!first || host_news(h, &look, events))
+		wq_wake(&h->s.wq, events);
+}
+
 static uint32_t host_sock_poll(struct socket *s, struct poller *p)
 {
 	struct host_sock *h = host_of(s);
+	uint32_t now;
 
 	poller_add(p, &s->wq);
-	if (p)
+	if (p && (p->events & POLLER_EDGES))
 		host_arm(h);
-	return host_ready(h, HOST_EVENTS);
+	now = host_ready(h, HOST_EVENTS);
+	if ((p || wq_active(&s->wq)) && !(now & (POLLERR | POLLHUP)))
+		host_want(h, (p ? p->events & HOST_EVENTS : HOST_EVENTS) & ~now);
+	return now;
 }
 
 struct host_wait {
@@ -122,7 +199,7 @@ static bool host_wait_ready(void *arg)
 {
 	const struct host_wait *w = arg;
 
-	host_arm(w->h);
+	host_want(w->h, w->events);
 	return host_ready(w->h, w->events) != 0;
 }
 
@@ -181,9 +258,8 @@ static int host_protocol(int family, int type, int protocol)
 static int host_sock_init(struct host_sock *h, int fd)
 {
 	h->fd = fd;
-	h->armed = false;
 	latch_init(&h->latch);
-	return hostfd_init(&h->watch, fd, host_edge);
+	return hostfd_init(&h->watch, fd, host_event);
 }
 
 int host_socket_create(struct vfs_ctx *c, struct net_ns *net, int family, int type, int protocol,

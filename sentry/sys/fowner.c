@@ -289,7 +289,7 @@ static struct file_owner *owner_of(struct file *f)
 	made->file = f;
 	made->target.type = F_OWNER_PID;
 	made->poller.add = owner_add;
-	made->poller.events = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLPRI | POLLERR | POLLHUP;
+	made->poller.events = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLPRI | POLLERR | POLLHUP | POLLER_EDGES;
 	list_init(&made->node);
 	latch_lock(&f->latch);
 	if (!f->owner) {
