@@ -15,6 +15,23 @@
 #include "lib/mutex.h"
 #include "platform/host.h"
 
+static bool has_file(const struct plat_hostcall *c)
+{
+	return c->nr == SYS_mmap && c->host_fd >= 0;
+}
+
+/* Whether calls[at] has the descriptor of an earlier call: a program's segments are one file's. */
+static bool is_same_file(const struct plat_hostcall *calls, size_t at, size_t *earlier)
+{
+	for (size_t i = 0; i < at; i++) {
+		if (has_file(&calls[i]) && calls[i].host_fd == calls[at].host_fd) {
+			*earlier = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /*
  * Put calls' descriptors into the stub, as numbers 0, 1, …  Needs a doorbell that it waits in;
  * -ENOENT when there is none (parked, or interrupted meanwhile).
@@ -22,6 +39,8 @@
 static int hand_over(struct plat_thread *pt, struct plat_hostcall *calls, size_t count, uint32_t *mask)
 {
 	struct seccomp_notif_addfd add = { .flags = SECCOMP_ADDFD_FLAG_SETFD };
+	uint32_t numbers[STUB_CALLS_MAX];
+	size_t earlier;
 	long r;
 
 	latch_lock(&pt->latch);
@@ -29,15 +48,21 @@ static int hand_over(struct plat_thread *pt, struct plat_hostcall *calls, size_t
 	latch_unlock(&pt->latch);
 	*mask = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (calls[i].nr != SYS_mmap || calls[i].host_fd < 0)
+		if (!has_file(&calls[i]))
 			continue;
 		if (add.id == 0)
 			return -ENOENT;
+		if (is_same_file(calls, i, &earlier)) {
+			numbers[i] = numbers[earlier];
+			pt->slot->calls[i].args[4] = numbers[i];
+			continue;
+		}
 		add.srcfd = (uint32_t)calls[i].host_fd;
 		add.newfd_flags = O_CLOEXEC;
 		r = host_ioctl(notify.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
 		if (r < 0)
 			return (int)r;
+		numbers[i] = (uint32_t)r;
 		pt->slot->calls[i].args[4] = (uint64_t)r;
 		*mask |= 1u << r;
 		add.newfd++;
@@ -114,7 +139,7 @@ static int hostcalls_batch(struct plat_thread *pt, struct plat_hostcall *calls, 
 	int r;
 
 	for (size_t i = 0; i < count; i++)
-		files |= calls[i].nr == SYS_mmap && calls[i].host_fd >= 0;
+		files |= has_file(&calls[i]);
 	if (!files)
 		return hostcalls_batch_locked(pt, calls, count);
 	mutex_lock(&pt->mm->fds_mutex);
@@ -141,7 +166,7 @@ int notify_hostcalls(struct plat_thread *pt, struct plat_hostcall *calls, size_t
 
 			if (!plat_hostcall_is_allowed(c))
 				break;
-			if (c->nr == SYS_mmap && c->host_fd >= 0 && ++fds > STUB_FDS_MAX)
+			if (has_file(c) && ++fds > STUB_FDS_MAX)
 				break;
 		}
 		if (n == 0) {

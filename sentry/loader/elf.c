@@ -146,8 +146,9 @@ static struct plat_hostcall elf_call(uint64_t addr, uint64_t size, int prot, int
 
 /* The calls for one segment, at most two, appended to calls. */
 static int elf_segment_calls(struct task *t, struct elf_image *e, const Elf64_Phdr *p,
-			     struct plat_hostcall *calls, size_t *count)
+			     struct exec_calls *c)
 {
+	struct plat_hostcall call;
 	uint64_t start = page_down(p->p_vaddr + e->bias);
 	uint64_t file_end = page_up(p->p_vaddr + e->bias + p->p_filesz);
 	uint64_t end = page_up(p->p_vaddr + e->bias + p->p_memsz);
@@ -166,18 +167,22 @@ static int elf_segment_calls(struct task *t, struct elf_image *e, const Elf64_Ph
 			return err;
 		if (r.anonymous)
 			return -ENOEXEC;
-		err = mm_name_file(t->mm, r.host_fd, e->file);
+		call = elf_call(start, file_end - start, r.prot, r.flags, r.host_fd, r.host_offset);
+		err = calls_add(c, &call);
 		if (err)
 			return err;
-		calls[(*count)++] = elf_call(start, file_end - start, r.prot, r.flags, r.host_fd,
-					     r.host_offset);
+		err = mm_name_file(t->mm, r.host_fd, e->file);
+		if (err) {
+			c->count--;
+			return err;
+		}
 	} else {
 		file_end = start;
 	}
-	if (end > file_end)
-		calls[(*count)++] = elf_call(file_end, end - file_end, r.prot,
-					     MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
-	return 0;
+	if (end <= file_end)
+		return 0;
+	call = elf_call(file_end, end - file_end, r.prot, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
+	return calls_add(c, &call);
 }
 
 /* What follows the file's bytes in a segment's last file page is zero (the start of .bss). */
@@ -192,36 +197,61 @@ static int elf_zero_tail(struct task *t, const struct elf_image *e, const Elf64_
 	return mm_write(t->mm, from, zeros, size) == (ssize_t)size ? 0 : -EFAULT;
 }
 
-int elf_map(struct task *t, struct elf_image *e, uint64_t bias, uint64_t *end_of_data)
+int calls_add(struct exec_calls *c, const struct plat_hostcall *call)
 {
-	struct plat_hostcall *calls;
-	size_t count = 0;
-	int err = 0, done;
+	if (c->count == c->room) {
+		size_t room = 2 * c->room + 16;
+		struct plat_hostcall *calls = mem_realloc(c->calls, room, sizeof(*calls));
 
-	calls = mem_calloc((size_t)e->ehdr.e_phnum * 2, sizeof(*calls));
-	if (!calls)
-		return -ENOMEM;
+		if (!calls)
+			return -ENOMEM;
+		c->calls = calls;
+		c->room = room;
+	}
+	c->calls[c->count++] = *call;
+	return 0;
+}
+
+int calls_make(struct task *t, struct exec_calls *c)
+{
+	int done = plat_hostcalls(t->pt, c->calls, c->count);
+
+	if (done == (int)c->count)
+		return 0;
+	return done < 0 ? done : (int)c->calls[done].result;
+}
+
+void calls_fini(struct task *t, struct exec_calls *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->calls[i].host_fd >= 0)
+			mm_name_settle(t->mm); /* named in elf_segment_calls() */
+	mem_free(c->calls);
+}
+
+int elf_plan(struct task *t, struct elf_image *e, uint64_t bias, struct exec_calls *c, uint64_t *end_of_data)
+{
+	int err = 0;
+
 	e->bias = bias;
 	*end_of_data = 0;
 	for (unsigned int i = 0; i < e->ehdr.e_phnum && !err; i++) {
 		const Elf64_Phdr *p = &e->phdrs[i];
 
 		if (p->p_type == PT_LOAD && p->p_memsz) {
-			err = elf_segment_calls(t, e, p, calls, &count);
+			err = elf_segment_calls(t, e, p, c);
 			*end_of_data = MAX(*end_of_data, p->p_vaddr + p->p_memsz + bias);
 		}
 	}
-	if (!err) {
-		done = plat_hostcalls(t->pt, calls, count);
-		if (done < (int)count)
-			err = done < 0 ? done : (int)calls[done].result;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (calls[i].host_fd >= 0)
-			mm_name_settle(t->mm); /* named in elf_segment_calls() */
+	return err;
+}
+
+int elf_zero_tails(struct task *t, const struct elf_image *e)
+{
+	int err = 0;
+
 	for (unsigned int i = 0; i < e->ehdr.e_phnum && !err; i++)
 		if (e->phdrs[i].p_type == PT_LOAD)
 			err = elf_zero_tail(t, e, &e->phdrs[i]);
-	mem_free(calls);
 	return err;
 }

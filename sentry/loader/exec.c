@@ -542,11 +542,11 @@ static int exec_build_stack(struct exec *x, struct exec_stack *s)
 	return 0;
 }
 
-static int exec_map_stack(struct exec *x, struct exec_stack *s)
+static int exec_plan_stack(struct exec *x, struct exec_stack *s, struct exec_calls *c)
 {
 	uint64_t size = exec_stack_size(x->task);
 	int prot = PROT_READ | PROT_WRITE | (x->main.stack_exec ? PROT_EXEC : 0);
-	int64_t at;
+	struct plat_hostcall call;
 	int err;
 
 	s->top = exec_stack_top(x->task, size);
@@ -555,10 +555,19 @@ static int exec_map_stack(struct exec *x, struct exec_stack *s)
 		return err;
 	if (s->size + 64 * PAGE_SIZE > size)
 		return -E2BIG;
-	at = mm_map_anon(x->task, s->top - size, size, prot,
-			 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | MAP_STACK);
-	if (at < 0)
-		return (int)at;
+	call = (struct plat_hostcall){
+		.nr = SYS_mmap,
+		.args = { s->top - size, size, (uint64_t)prot,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE | MAP_STACK, ~0ull, 0 },
+		.host_fd = -1,
+	};
+	return calls_add(c, &call);
+}
+
+static int exec_fill_stack(struct exec *x, struct exec_stack *s)
+{
+	uint64_t size;
+
 	size = sizeof(struct exec_label) + s->size;
 	if (mm_write(x->task->mm, s->top - size, s->label, size) != (ssize_t)size)
 		return -EFAULT;
@@ -579,12 +588,12 @@ static uint64_t exec_phdr_addr(const struct elf_image *e)
 	return 0;
 }
 
-int exec_map(struct exec *x)
+/* Everything that is mapped, and where the program begins. */
+static int exec_plan(struct exec *x, struct exec_stack *stack, struct exec_calls *c, uint64_t *entry)
 {
 	const struct plat_layout *l = plat_layout();
 	struct task *t = x->task;
-	struct exec_stack stack = { 0 };
-	uint64_t end, interp_end, bias = 0, entry;
+	uint64_t end, interp_end, bias = 0;
 	int err;
 
 	if (x->main.ehdr.e_type == ET_DYN) {
@@ -594,31 +603,50 @@ int exec_map(struct exec *x)
 
 		bias = base + exec_random(t, 20) - x->main.low;
 	}
-	err = elf_map(t, &x->main, bias, &end);
+	err = elf_plan(t, &x->main, bias, c, &end);
 	if (err)
 		return err;
 	x->phdr_addr = exec_phdr_addr(&x->main);
-	entry = x->main.ehdr.e_entry + bias;
+	*entry = x->main.ehdr.e_entry + bias;
 	if (x->interp.file) {
 		uint64_t at = 0;
 
 		if (x->interp.ehdr.e_type == ET_DYN)
 			at = ALIGN_DOWN(l->mmap_top - (x->interp.high - x->interp.low), PAGE_SIZE) -
 			     exec_random(t, 16) - x->interp.low;
-		err = elf_map(t, &x->interp, at, &interp_end);
+		err = elf_plan(t, &x->interp, at, c, &interp_end);
 		if (err)
 			return err;
-		entry = x->interp.ehdr.e_entry + at;
+		*entry = x->interp.ehdr.e_entry + at;
 	}
 	t->mm->brk_start = t->mm->brk = ALIGN_UP(end, PAGE_SIZE) + exec_random(t, 13);
 	t->mm->code_start = x->main.low + bias;
 	t->mm->code_end = x->main.high + bias;
-	err = exec_map_stack(x, &stack);
+	return exec_plan_stack(x, stack, c);
+}
+
+int exec_map(struct exec *x)
+{
+	struct task *t = x->task;
+	struct exec_stack stack = { 0 };
+	struct exec_calls calls = { 0 };
+	uint64_t entry;
+	int err;
+
+	err = exec_plan(x, &stack, &calls, &entry);
+	if (!err)
+		err = calls_make(t, &calls);
+	calls_fini(t, &calls);
+	if (!err)
+		err = elf_zero_tails(t, &x->main);
+	if (!err && x->interp.file)
+		err = elf_zero_tails(t, &x->interp);
+	if (!err)
+		err = exec_fill_stack(x, &stack);
 	mem_free(stack.label);
-	if (err)
-		return err;
-	exec_set_registers(t, entry, stack.sp);
-	return 0;
+	if (!err)
+		exec_set_registers(t, entry, stack.sp);
+	return err;
 }
 
 /* ---- execve -------------------------------------------------------------------------------------------- */

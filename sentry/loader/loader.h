@@ -62,6 +62,23 @@ int elf_read(struct task *t, struct file *f, struct elf_image *e) must_check;
 void elf_fini(struct elf_image *e);
 /* Where PT_INTERP points: a new string, or NULL in *out. */
 int elf_interp_name(struct task *t, const struct elf_image *e, char **out) must_check;
-int elf_map(struct task *t, struct elf_image *e, uint64_t bias, uint64_t *end_of_data) must_check;
+/*
+ * Host calls that make a program's address space, to be made in one go.  Files that they map are named
+ * until calls_fini().
+ */
+struct exec_calls {
+	struct plat_hostcall *calls; /* owned */
+	size_t count, room;
+};
+
+int calls_add(struct exec_calls *c, const struct plat_hostcall *call) must_check;
+int calls_make(struct task *t, struct exec_calls *c) must_check;
+void calls_fini(struct task *t, struct exec_calls *c);
+
+/* Plan e's segments at bias. */
+int elf_plan(struct task *t, struct elf_image *e, uint64_t bias, struct exec_calls *c,
+	     uint64_t *end_of_data) must_check;
+/* They are mapped: what follows the file's bytes is to be zero. */
+int elf_zero_tails(struct task *t, const struct elf_image *e) must_check;
 /* First registers of a program. */
 void exec_set_registers(struct task *t, uint64_t entry, uint64_t sp);
