@@ -385,6 +385,22 @@ static int boot_sentry(struct launch *l, struct err *e)
 	return l->sandbox ? 0 : call_sentry(l, control_encode_boot(&b), NULL, 0, NULL, e);
 }
 
+/* Where sockets are the host's the monitor has set net.*: the Sentry may not. */
+static void drop_net_sysctls(struct container_config *c)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->sysctl_count; i++) {
+		if (strncmp(c->sysctls[i].name, "net.", 4) != 0) {
+			c->sysctls[kept++] = c->sysctls[i];
+			continue;
+		}
+		mem_free(c->sysctls[i].name);
+		mem_free(c->sysctls[i].value);
+	}
+	c->sysctl_count = kept;
+}
+
 static int create_container(struct start *s, struct err *e)
 {
 	struct launch *l = s->l;
@@ -395,6 +411,8 @@ static int create_container(struct start *s, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	fds[0] = s->gofer[0];
 	memcpy(fds + 1, l->fds, l->fd_count * sizeof(int));
+	if (l->host_network)
+		drop_net_sysctls(l->spec->container);
 	l->spec->container->own_template = l->sandbox != NULL && l->cgroup.count > 0;
 	request = control_encode_create(l->spec->container);
 	if (l->sandbox != NULL)

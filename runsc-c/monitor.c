@@ -151,6 +151,35 @@ static int enter_namespaces(struct monitor *m, struct err *e)
 	return 0;
 }
 
+/* net.* of config.json, where the sockets are the host's: in the namespace that we are in by now, not the caller's. */
+static int set_sysctl(const struct sysctl_config *k, struct err *e)
+{
+	char path[256];
+	int fd, n = snprintf(path, sizeof(path), "/proc/sys/%s", k->name);
+
+	/* As sysctl(8) has it: the two separators exchanged. */
+	for (char *at = path + strlen("/proc/sys/"); *at != '\0'; at++)
+		*at = *at == '/' ? '.' : *at == '.' ? '/' : *at;
+	if (n >= (int)sizeof(path) || strstr(path, "..") != NULL)
+		return err_set(e, EINVAL, "config.json: linux.sysctl: \"%s\"", k->name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, k->value, strlen(k->value)) < 0)
+		err_errno(e, errno, "config.json: linux.sysctl: can't set %s", k->name);
+	if (fd >= 0)
+		close(fd);
+	return e->error;
+}
+
+static int set_net_sysctls(const struct monitor *m, struct err *e)
+{
+	const struct container_config *c = m->spec->container;
+
+	for (size_t i = 0; m->host_network && !m->joined && i < c->sysctl_count; i++)
+		if (strncmp(c->sysctls[i].name, "net.", 4) == 0 && set_sysctl(&c->sysctls[i], e) < 0)
+			return e->error;
+	return 0;
+}
+
 /* ---- children ------------------------------------------------------------------------------- */
 
 static pid_t start_gofer(struct monitor *m, int null, int *pidfd, struct err *e)
@@ -575,7 +604,7 @@ _Noreturn void monitor_main(struct monitor *m)
 	if (!err_is(&e) && geteuid() == 0 && m->spec->namespaces[OCI_NS_USER].present)
 		attach_open(m->spec, m->g->overlay, &m->attached, &m->attached_count, &e);
 	if (err_is(&e) || cgroup_join_self(m->cgroup, m->g->rootless, &e) < 0 ||
-	    enter_namespaces(m, &e) < 0)
+	    enter_namespaces(m, &e) < 0 || set_net_sysctls(m, &e) < 0)
 		fail(m, &e);
 	w.gofer = start_gofer(m, null, &pidfds[0], &e);
 	if (w.gofer > 0 && !m->joined)

@@ -128,6 +128,8 @@ static void boot(void *arg)
 	ns->ipc = ipc_ns_new(user_ns_init);
 	ns->net = net_ns_new(user_ns_init);
 	if (ns->net)
+		ns->net->host = getenv("HOST_NETWORK") != NULL;
+	if (ns->net)
 		ns->net->loopback_up = true;
 	err = t->mount(&c, t, "tmpfs", NULL, NULL, &sb);
 	if (!err)
