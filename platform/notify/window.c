@@ -51,17 +51,24 @@ static bool input_reserve(struct plat_thread *pt, size_t size)
 	return true;
 }
 
-/* One window of a call from a patched site: what there is to know came with the arguments. */
+/* One window, or one and an empty string, of a call from a patched site: what there is to know came with the arguments. */
 static void window_take_one(struct plat_thread *pt, uint32_t said)
 {
 	struct notify_window *w = &pt->windows[0];
-	unsigned int arg = STUB_WINDOW_ONE_ARG(said);
+	unsigned int arg = STUB_WINDOW_ONE_ARG(said), empty = STUB_WINDOW_EMPTY_ARG(said);
 
+	if (empty) {
+		w->addr = empty <= 6 ? pt->request.args[empty - 1] : 0;
+		w->size = 1;
+		w->offset = 0;
+		w->flags = STUB_WINDOW_IN | STUB_WINDOW_STRING;
+		w++;
+	}
 	w->addr = arg < 6 ? pt->request.args[arg] : 0;
 	w->size = STUB_WINDOW_ONE_SIZE(said);
-	w->offset = 0;
+	w->offset = empty ? STUB_WINDOW_EMPTY_ROOM : 0;
 	w->flags = STUB_WINDOW_ONE_FLAGS(said);
-	pt->window_count = 1;
+	pt->window_count = empty ? 2 : 1;
 }
 
 static void windows_take_listed(struct plat_thread *pt)
@@ -83,10 +90,11 @@ static void windows_take_listed(struct plat_thread *pt)
 /* The poller writes what the stub has read last: the lines are asked for before the call is made. */
 static void windows_expect(struct plat_thread *pt)
 {
+	const struct notify_window *w = &pt->windows[pt->window_count - 1];
 	const uint8_t *p = pt->slot->data;
-	uint32_t size = MIN(pt->windows[0].size, 256u);
+	uint32_t size = MIN(w->size, 4096u);
 
-	if (!(pt->windows[0].flags & STUB_WINDOW_OUT) || size <= STUB_SMALL)
+	if (!(w->flags & STUB_WINDOW_OUT) || size <= STUB_SMALL)
 		return;
 	for (uint32_t at = 0; at < size; at += 64)
 		__builtin_prefetch(p + at, 1);
@@ -125,7 +133,9 @@ void notify_windows_take(struct plat_thread *pt)
 	}
 	for (uint32_t i = 0; i < pt->window_count; i++) {
 		w = &pt->windows[i];
-		if ((w->flags & STUB_WINDOW_IN) && w->size < BULK_MIN)
+		if (i == 0 && said != STUB_WINDOW_SEE && STUB_WINDOW_EMPTY_ARG(said))
+			pt->input[w->input] = '\0';
+		else if ((w->flags & STUB_WINDOW_IN) && w->size < BULK_MIN)
 			memcpy(pt->input + w->input, pt->slot->data + w->offset, w->size);
 	}
 }

@@ -199,8 +199,14 @@ struct stub_window {
 
 #define STUB_SMALL        16 /* such a window's output is in the reply, not in the data */
 
-/* Windows are in windows[]; one window of args[arg], at the data's beginning (stub_slot.window). */
+/*
+ * stub_slot.window: windows are in windows[]; or one window of args[arg], at the data's beginning, maybe behind that
+ * of an empty string (glibc's fstat(3)), which is the argument STUB_WINDOW_EMPTY_ARG - 1.
+ */
 #define STUB_WINDOW_SEE 0xffffffffu
+#define STUB_WINDOW_EMPTY(arg)       (((uint32_t)(arg) + 1) << 27)
+#define STUB_WINDOW_EMPTY_ARG(w)     ((w) >> 27 & 7)
+#define STUB_WINDOW_EMPTY_ROOM 16 /* that the string has in the data */
 #define STUB_WINDOW_ONE(arg, flags, size) ((uint32_t)(size) | (uint32_t)(arg) << 20 | (uint32_t)(flags) << 24)
 #define STUB_WINDOW_ONE_SIZE(w)  ((w) & 0xfffff)
 #define STUB_WINDOW_ONE_ARG(w)   ((w) >> 20 & 7)

@@ -510,12 +510,18 @@ static void exit_work_early(volatile struct stub_slot *s)
 static uint32_t window_word(const volatile struct stub_slot *s)
 {
 	const volatile struct stub_window *w = &s->windows[0];
+	uint32_t count = s->window_count, empty = 0;
 
-	if (s->window_count == 0)
+	if (count == 0)
 		return 0;
-	if (s->window_count > 1 || w->arg > 5)
+	if (count == 2 && w->size == 1 && (w->flags & STUB_WINDOW_STRING) && w->arg < 6) {
+		empty = STUB_WINDOW_EMPTY(w->arg);
+		w++;
+		count--;
+	}
+	if (count > 1 || w->arg > 5)
 		return STUB_WINDOW_SEE;
-	return STUB_WINDOW_ONE(w->arg, w->flags, w->size);
+	return STUB_WINDOW_ONE(w->arg, w->flags, w->size) | empty;
 }
 
 static void call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, bool compat)

@@ -51,8 +51,12 @@ long sys_newfstatat(struct task *t, int dirfd, uaddr_t path, uaddr_t buf, int fl
 {
 	struct attr a;
 	struct path p;
+	char first;
 	int err;
 
+	/* glibc's fstat(3): as Linux does it, no walk */
+	if (flags == AT_EMPTY_PATH && dirfd >= 0 && uaccess_get(t, &first, path, 1) == 0 && first == '\0')
+		return sys_fstat(t, dirfd, buf);
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
 	err = path_in_walk(t, dirfd, path, flags, walk_of_at(flags), &p);
