@@ -22,7 +22,18 @@ struct apply {
 	struct err *e;
 };
 
-/* One file; a limit that this host has no file for is a warning, like a forbidden one if optional. */
+/* Nobody else keeps these: where the host has no controller for them the container would have no limit. */
+static bool is_essential(const char *file, const char *value)
+{
+	static const char *const files[] = { "memory.max", "memory.limit_in_bytes", "cpu.max", "cpu.cfs_quota_us" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (strcmp(file, files[i]) == 0)
+			return value[0] != '-' && strncmp(value, "max", 3) != 0;
+	return false;
+}
+
+/* One file; a limit that this host has no file for is a warning but for the above, like a forbidden one if optional. */
 static void put(struct apply *a, const char *controller, const char *file, const char *value)
 {
 	const char *dir = cgroup_dir(a->c, controller);
@@ -30,7 +41,10 @@ static void put(struct apply *a, const char *controller, const char *file, const
 
 	if (err == 0)
 		return;
-	if (err == -ENOENT || (a->optional && (err == -EACCES || err == -EPERM || err == -EROFS)))
+	if (err == -ENOENT && !a->optional && is_essential(file, value))
+		err_set(a->e, ENOENT, "linux.resources: can't limit: the container's cgroup has no %s (the host has no "
+			"such controller there)", file);
+	else if (err == -ENOENT || (a->optional && (err == -EACCES || err == -EPERM || err == -EROFS)))
 		log_warn("cgroup: %s is not set: %s", file, err_reason(err));
 	else
 		err_errno(a->e, err, "linux.resources: can't write \"%s\" to %s/%s", value, dir, file);

@@ -71,7 +71,7 @@ ctr_run() { # FLAGS… -- COMMAND…: in the foreground
 }
 
 CRICTL=${CRICTL:-$(type -P crictl)}
-crictl() { "$CRICTL" --timeout 30s --runtime-endpoint unix:///run/containerd/containerd.sock --image-endpoint unix:///run/containerd/containerd.sock "$@"; }
+crictl() { "$CRICTL" --timeout 600s --runtime-endpoint unix:///run/containerd/containerd.sock --image-endpoint unix:///run/containerd/containerd.sock "$@"; }
 # pod [JSON members of the pod's linux object]: a sandbox; its id in POD
 pod() {
 	cat > "$TMP/pod.json" <<-E
@@ -100,7 +100,7 @@ cleanup() {
 	ctr)
 		ctr task kill -s KILL "$N"; sleep 0.3; ctr task rm -f "$N"; ctr container rm "$N" ;;
 	cri)
-		crictl pods -q --name "$N\$" | xargs -r -n1 "$CRICTL" --runtime-endpoint unix:///run/containerd/containerd.sock rmp -f
+		crictl pods -q --name "$N\$" | xargs -r -n1 "$CRICTL" --timeout 600s --runtime-endpoint unix:///run/containerd/containerd.sock rmp -f
 		rm -rf "$TMP" ;;
 	esac
 	case $CLIENT in
