@@ -236,6 +236,17 @@ bool plat_thread_is_dead(struct plat_thread *pt)
 	return plat.ops->thread_is_dead(pt);
 }
 
+void plat_thread_place(struct plat_thread *pt, const void *mask, size_t size, bool any)
+{
+	pid_t tid = plat_thread_host_tid(pt);
+
+	if (tid <= 0)
+		return;
+	if (plat.ops->placed)
+		plat.ops->placed(pt, !any);
+	(void)host_sched_setaffinity(tid, size, mask);
+}
+
 pid_t plat_thread_host_tid(struct plat_thread *pt)
 {
 	return plat.ops->thread_host_tid(pt);

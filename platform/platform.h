@@ -119,6 +119,11 @@ struct plat_mm *plat_thread_mm(struct plat_thread *pt); /* borrowed */
 /* Its host thread is gone, whether the fiber has heard of it or not.  From any fiber. */
 bool plat_thread_is_dead(struct plat_thread *pt);
 pid_t plat_thread_host_tid(struct plat_thread *pt);     /* in the Sentry's pid namespace; 0: none */
+/*
+ * The host is to run pt on these of its CPUs only (a bitmap of size bytes; any: all it may).  A thread that has not
+ * arrived, or CPUs that the host does not allow: no effect.  Clones inherit it, as on Linux.  From any fiber.
+ */
+void plat_thread_place(struct plat_thread *pt, const void *mask, size_t size, bool any);
 
 /*
  * Make the first host thread of an empty plat_mm (forked off the zygote); registers are zero.

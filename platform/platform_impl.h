@@ -69,6 +69,8 @@ struct platform_ops {
 	/* Empty: by way of the two above. */
 	int (*fpstate_save_at)(struct plat_thread *pt, uint64_t addr);
 	int (*fpstate_load_at)(struct plat_thread *pt, uint64_t addr);
+	/* Where pt runs is (not) its application's choice.  Empty: nobody else chooses. */
+	void (*placed)(struct plat_thread *pt, bool by_application);
 };
 
 extern const struct platform_ops notify_ops, ptrace_ops;

@@ -95,8 +95,11 @@ static int child_prepare(struct plat_thread *parent, struct plat_thread *child, 
 		child->own_here.rseq = parent->slot->own.rseq;
 		child->own_here.rseq_size = parent->slot->own.rseq_size;
 		child->own_here.rseq_sig = parent->slot->own.rseq_sig;
+		if (parent->mm->channel)
+			notify_mm_told(child->mm)->sync_core = notify_mm_told(parent->mm)->sync_core;
 	}
 	own_lend(child);
+	child->placed = parent->placed;
 	child->seq = 1;
 	child->first_of_process = !thread;
 	child->registers = *notify_regs_here(parent);

@@ -136,6 +136,7 @@ struct plat_thread {
 	bool cloned;                    /* (l) that clone was let through */
 	bool hot;                       /* (a) its slot is looked at: poll.c */
 	uint64_t cold_until;            /* (a) TSC: it has cloned, and is not to be looked at before */
+	bool placed;                    /* (a) by its application */
 	uint64_t cookie;                /* (c) once started */
 	bool first_of_process;          /* (c) once started */
 	struct list in_mm;              /* mm->latch */
@@ -316,6 +317,8 @@ void notify_poll_off(void);
 uint32_t notify_poll_spin(const struct plat_thread *pt);
 /* By the receiver: pt has rung with a new request. */
 void notify_poll_rang(struct plat_thread *pt);
+/* Its application chooses pt's CPUs: it is never polled for, as that would move it.  (It loses its place if that began just now.) */
+void notify_poll_placed(struct plat_thread *pt, bool by_application);
 /* pt is to be like other threads again. */
 void notify_poll_forget(struct plat_thread *pt);
 /* Look at the slots for a while, if that is our (self's) job.  True: receive() must return; false: see the doorbell. */

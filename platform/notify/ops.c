@@ -81,4 +81,5 @@ const struct platform_ops notify_ops = {
 	.fpstate_set = notify_fpstate_set,
 	.fpstate_save_at = notify_fpstate_save_at,
 	.fpstate_load_at = notify_fpstate_load_at,
+	.placed = notify_poll_placed,
 };

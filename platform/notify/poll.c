@@ -167,7 +167,7 @@ static void hot_add(struct plat_thread *pt)
 	pid_t tid;
 	int cpu;
 
-	if (__atomic_load_n(&pt->hot, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&pt->hot, __ATOMIC_RELAXED) || __atomic_load_n(&pt->placed, __ATOMIC_RELAXED))
 		return;
 	latch_lock(&pt->latch);
 	tid = pt->tid;
@@ -228,6 +228,12 @@ void notify_poll_forget(struct plat_thread *pt)
 	latch_unlock(&P.latch);
 	if (gone)
 		hot_end(gone);
+}
+
+void notify_poll_placed(struct plat_thread *pt, bool by_application)
+{
+	__atomic_store_n(&pt->placed, by_application, __ATOMIC_SEQ_CST);
+	notify_poll_forget(pt);
 }
 
 /* This worker's copy is the list as it is; empty unless it polls. */

@@ -610,6 +610,7 @@ int notify_mm_reset(struct plat_thread *pt)
 {
 	struct plat_hostcall calls[PLAT_RESET_CALLS];
 	size_t n = plat_reset_calls(calls);
+	struct stub_zygote *told = notify_mm_told(pt->mm);
 	int r;
 
 	r = notify_slots_settle(pt->mm);
@@ -619,7 +620,7 @@ int notify_mm_reset(struct plat_thread *pt)
 	if (r < 0)
 		return r;
 	notify_patch_reset(pt->mm);
-	notify_mm_told(pt->mm)->crowded = notify_mm_told(pt->mm)->rseq = 0;
+	*told = (struct stub_zygote){ .fd = told->fd, .state = told->state };
 	r = notify_hostcalls(pt, calls, n);
 	if (r < 0)
 		return r;

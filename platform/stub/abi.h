@@ -303,6 +303,7 @@ struct stub_zygote {
 	uint32_t state;
 	uint32_t crowded; /* a PROT_NONE mmap found no room: no new arenas for trampolines */
 	uint32_t rseq;    /* the Sentry has let rseq(2) through: the other threads need not ask */
+	uint32_t sync_core; /* the application has registered for that membarrier(2); the host has, for patching */
 };
 
 #define STUB_TIDS_MAX 768

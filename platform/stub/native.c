@@ -350,6 +350,14 @@ bool stub_native_call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t 
 	struct native_call c = { nr, { uc->rdi, uc->rsi, uc->rdx, uc->r10, uc->r8, uc->r9 }, 0, false };
 
 	*handled = false;
+	if (nr == NR_membarrier && (uint32_t)uc->rsi == 0) {
+		if ((uint32_t)uc->rdi == 64) /* REGISTER_PRIVATE_EXPEDITED_SYNC_CORE */
+			told()->sync_core = 1;
+		if ((uint32_t)uc->rdi == 32 && !told()->sync_core) {
+			*result = -EPERM_;
+			return true;
+		}
+	}
 	if (stub_futex(t, uc, nr, result, handled))
 		return true;
 	if (nr == NR_rseq) {

@@ -755,7 +755,14 @@ static int exec_commit(struct exec *x)
 	latch_lock(&t->process->siglock);
 	t->process->flags |= PROCESS_EXECED;
 	latch_unlock(&t->process->siglock);
-	return exec_map(x);
+	err = exec_map(x);
+	for (size_t i = 0; i < ARRAY_SIZE(t->cpu_mask) && !err; i++) {
+		if (t->cpu_mask[i]) { /* it may be another host thread now */
+			sched_place(t);
+			break;
+		}
+	}
+	return err;
 }
 
 long task_exec(struct task *t, const struct path *at, const char *name, char *const *argv,

@@ -378,10 +378,7 @@ long sys_sched_rr_get_interval(struct task *t, int pid, uaddr_t interval)
 	return uaccess_put(t, interval, &ts, sizeof(ts));
 }
 
-/*
- * Affinity is virtual (design §3.2: where stub threads run is the platform's business): a mask of
- * the CPUs that the container has, kept per task.
- */
+/* Affinity: a mask of the CPUs that the container has, kept per task; sched_place() tells the host. */
 long sys_sched_getaffinity(struct task *t, int pid, unsigned int size, uaddr_t mask)
 {
 	uint64_t m[16];
@@ -403,6 +400,28 @@ long sys_sched_getaffinity(struct task *t, int pid, unsigned int size, uaddr_t m
 	return (long)bytes;
 }
 
+/*
+ * Where the container is shown all of the host's CPUs a mask means what it says; else it is only told and kept, as the
+ * numbers are not the host's.
+ */
+void sched_place(struct task *t)
+{
+	uint64_t m[16] = { 0 };
+	struct plat_thread *pt;
+	bool any = true;
+
+	if (!kernel_has_host_cpus(t->process->container))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(m); i++)
+		any &= !t->cpu_mask[i];
+	kernel_cpu_mask(t->process->container, t->cpu_mask, m, ARRAY_SIZE(m));
+	pt = task_pt_pin(t);
+	if (!pt)
+		return;
+	plat_thread_place(pt, m, sizeof(m), any);
+	task_pt_unpin(t);
+}
+
 long sys_sched_setaffinity(struct task *t, int pid, unsigned int size, uaddr_t mask)
 {
 	uint64_t m[16] = { 0 }, allowed[16] = { 0 };
@@ -422,8 +441,10 @@ long sys_sched_setaffinity(struct task *t, int pid, unsigned int size, uaddr_t m
 		if (i == ARRAY_SIZE(m) - 1 && !any && !err)
 			err = -EINVAL;
 	}
-	if (!err)
+	if (!err) {
 		memcpy(o->cpu_mask, m, sizeof(o->cpu_mask));
+		sched_place(o);
+	}
 	task_put(o);
 	return err;
 }

@@ -21,6 +21,8 @@ struct sched_boot {
 };
 int sched_boot(struct task *t, const struct sched_boot *b) must_check;
 int sched_inherit(struct task *child, const struct task *parent) must_check;
+/* The host runs t where its affinity says, if it can. */
+void sched_place(struct task *t);
 void task_vfs_shared_fs(struct task *t);
 
 struct fs_state *fs_state_new(const struct path *root, const struct path *cwd, uint32_t umask);

@@ -129,7 +129,7 @@ static int aborted_by_signal(void)
 	t_alarm_ms(20);
 	aborted = section(&area, &count, &done, &go);
 	t_alarm_ms(0);
-	CHECK(aborted && !done && count > 0);
+	CHECK(aborted && !done); /* by preemption maybe, before it has counted */
 	EQUAL(area.rseq_cs, 0);
 	go = 0;
 	EQUAL(section(&area, &count, &done, &go), 0);

@@ -57,9 +57,10 @@ const fs = require('fs'); fs.mkdirSync('d/sub', { recursive: true })
 const seen = new Set(), w = fs.watch('d', (e, f) => seen.add(e + ' ' + f))
 const wf = fs.watchFile('d/poll', { interval: 30 }, (a, b) => { seen.add('poll ' + a.size) })
 const sleep = t => new Promise(ok => setTimeout(ok, t))
+const until = async e => { for (let i = 0; i < 6000 && !seen.has(e); i++) await sleep(10) }
 ;(async () => {
 	await sleep(50); fs.writeFileSync('d/a', '1'); await sleep(50); fs.appendFileSync('d/a', '2'); await sleep(50)
-	fs.renameSync('d/a', 'd/b'); await sleep(50); fs.unlinkSync('d/b'); fs.writeFileSync('d/poll', 'xyz'); fs.mkdirSync('d/n'); await sleep(300)
+	fs.renameSync('d/a', 'd/b'); await sleep(50); fs.unlinkSync('d/b'); await until('poll 0'); fs.writeFileSync('d/poll', 'xyz'); fs.mkdirSync('d/n'); await until('poll 3'); await until('rename n')
 	w.close(); fs.unwatchFile('d/poll'); console.log([...seen].sort().join('\n'))
 	const ac = new AbortController(); setTimeout(() => ac.abort(), 300); setTimeout(() => fs.writeFileSync('d/later', ''), 50)
 	try { for await (const e of fs.promises.watch('d', { signal: ac.signal })) console.log(e) } catch (e) { console.log(e.name) }
