@@ -290,6 +290,7 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 		seccomp_inherit_locked(parent, t);
 		list_append(&p->tasks, &t->process_node);
 		p->task_count++;
+		p->flags |= PROCESS_THREADED;
 		sig_recalc_locked(t);
 		if (p->flags & PROCESS_GROUP_EXIT || (p->exec_task && p->exec_task != t))
 			atomic_fetch_or_explicit(&t->flags, TASK_EXIT, memory_order_relaxed);

@@ -291,10 +291,12 @@ static void task_record_usage(struct task *t, bool ends)
 {
 	struct plat_usage own = { .state = 'S' }, charge = { .state = 'S' };
 	struct process *p = t->process;
+	bool threaded = __atomic_load_n(&p->flags, __ATOMIC_RELAXED) & PROCESS_THREADED || p->host_shared;
 	struct plat_mem_usage m;
 
 	if (t == p->leader) { /* a zombie that /proc shows */
-		(void)plat_thread_usage(t->pt, &own);
+		if (threaded)
+			(void)plat_thread_usage(t->pt, &own);
 		if (plat_mm_usage(t->mm->plat, &m) == 0)
 			p->maxrss = MAX(p->maxrss, m.rss_peak / 1024);
 	}
@@ -304,7 +306,8 @@ static void task_record_usage(struct task *t, bool ends)
 		task_host_usage_locked(t, ends, &charge);
 		p->host_charged = ends && !p->host_shared;
 	}
-	t->last = own;
+	/* Files of /proc/PID are dear: each is a name that the host has to forget when PID ends. */
+	t->last = threaded ? own : charge;
 	t->charge = charge;
 	t->leaving = true;
 	mutex_unlock(&tasklist.lock);

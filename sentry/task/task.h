@@ -190,6 +190,7 @@ enum process_flags {
 	PROCESS_TELL_CONTINUED = 1 << 8, /* the parent is still to be told */
 	PROCESS_LISTS_SEEN = 1 << 9, /* ending as a whole: its robust lists were looked at … */
 	PROCESS_LISTS_WALK = 1 << 10, /* … and hold something */
+	PROCESS_THREADED = 1 << 11, /* has, or had, more than one task */
 };
 
 /* (t) tasklist.lock, (s) siglock, (c) constant, (a) atomic */
