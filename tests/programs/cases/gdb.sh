@@ -42,7 +42,8 @@ int main(int argc, char **argv)
 }
 X
 gcc -g -O0 -pthread -o p p.c
-clean() { grep -vE '^\[(New|Thread|Inferior|Attach)|Using host|debuginfod|warning|^$|^Download' | sed -E 's/0x[0-9a-f]+/ADDR/g; s/\(LWP [0-9]+\)/(LWP)/g; s/process [0-9]+/process N/'; }
+clean() { grep -vE '^\[(New|Thread|Inferior|Attach)|Using host|debuginfod|warning|^$|^Download' | sed -E 's/0x[0-9a-f]+/ADDR/g; s/\(LWP [0-9]+\)/(LWP)/g; s/process [0-9]+/process N/' |
+	sed -E 's/^( +1 +Thread ADDR \(LWP\) "p").*/\1/'; } # where main has got to meanwhile: anywhere from pthread_create to the wait in pthread_join
 echo == breakpoints and steps
 gdb -q -nx -batch -ex 'break leaf' -ex run -ex bt -ex 'print n' -ex 'info locals' -ex finish -ex next -ex 'print r' \
 	-ex 'set var r = 100' -ex continue -ex 'info threads' -ex bt -ex 'delete' -ex continue ./p 2>&1 | clean
