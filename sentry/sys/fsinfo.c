@@ -129,12 +129,6 @@ static uint32_t quota_command(unsigned int cmd)
 	return cmd >> 8;
 }
 
-/* What a file system without quotas says, once the command is known to be one of its type. */
-static long quota_none(unsigned int cmd)
-{
-	return quota_command(cmd) == Q_SYNC ? 0 : -ENOSYS;
-}
-
 long sys_quotactl(struct task *t, unsigned int cmd, uaddr_t special, unsigned int id, uaddr_t addr)
 {
 	struct path dev;
@@ -164,5 +158,5 @@ long sys_quotactl_fd(struct task *t, int fd, unsigned int cmd, unsigned int id, 
 	if (!f)
 		return -EBADF;
 	file_put(f);
-	return (cmd & 0xff) >= QUOTA_TYPES ? -EINVAL : quota_none(cmd);
+	return (cmd & 0xff) >= QUOTA_TYPES ? -EINVAL : -ENOSYS; /* Q_SYNC, too: do_quotactl() */
 }

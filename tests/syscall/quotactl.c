@@ -28,6 +28,10 @@ static void quotas(void)
 	fd = open("/proc", O_RDONLY);
 	FAILS(EINVAL, syscall(SYS_quotactl_fd, fd, CMD(GETFMT, 7), 0, NULL));
 	FAILS(ENOSYS, syscall(SYS_quotactl_fd, fd, CMD(GETFMT, 0), 0, &fd));
+	FAILS(ENOSYS, syscall(SYS_quotactl_fd, fd, CMD(SYNC, 0), 0, NULL));
+	close(fd);
+	fd = open("/proc", O_PATH);
+	FAILS(ENOSYS, syscall(SYS_quotactl_fd, fd, CMD(GETFMT, 0), 0, &fd));
 	close(fd);
 }
 
