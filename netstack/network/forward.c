@@ -88,9 +88,10 @@ static bool forward_csum(struct pkt *p, uint8_t proto, size_t hlen, bool fragmen
 /* The largest of the packets that it becomes on the wire. */
 static uint32_t forward_size(const struct pkt *p, size_t hlen)
 {
-	size_t trans = p->gso_type == GSO_UDP ? 8 : (size_t)(p->trans[12] >> 4) * 4;
-
-	return p->gso_size ? (uint32_t)(hlen + trans) + p->gso_size : p->len;
+	if (!p->gso_size)
+		return p->len;
+	/* forward_csum() has seen to it that the transport header is there. */
+	return (uint32_t)hlen + (p->gso_type == GSO_UDP ? 8U : (p->trans[12] >> 4) * 4U) + p->gso_size;
 }
 
 void ip_forward(struct txq *q, struct nic *n, struct pkt *p)

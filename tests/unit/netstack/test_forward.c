@@ -7,6 +7,8 @@
 
 #include <linux/rtnetlink.h>
 
+#include "netstack/csum.h"
+
 struct fx {
 	struct sim sim;
 	struct sim_host *a, *r, *c;
@@ -258,6 +260,24 @@ static void addresses_of_one_link_do_not_cross(void **state)
 	assert_int_equal(stack_stat(f->r->stack, NS_IpForwDatagrams), 0);
 }
 
+/* Nothing behind the header is looked at, as nothing is there. */
+static void a_header_alone_crosses(void **state)
+{
+	struct fx *f = *state;
+	uint8_t ip[20] = { 0x45, [3] = 20, [8] = 64, [9] = 99 };
+	uint16_t sum;
+
+	forwarding(f->r, "ipv4.ip_forward", 1);
+	memcpy(ip + 12, (const uint8_t[]){ 10, 0, 0, 1, 10, 1, 0, 3 }, 8);
+	sum = csum_fold(csum_add(0, ip, sizeof(ip), 0));
+	memcpy(ip + 10, &sum, sizeof(sum));
+	frame(f, 0x800, ip, sizeof(ip));
+	sim_run(&f->sim, NSEC_PER_SEC);
+	assert_int_equal(stack_stat(f->r->stack, NS_IpForwDatagrams), 2); /* and that c has no such protocol */
+	assert_int_equal(stack_stat(f->c->stack, NS_IpInReceives), 1);
+}
+
 #define T(test) UNIT_FIXTURE(test, setup, teardown)
 UNIT_MAIN(T(nothing_is_forwarded_unless_asked), T(the_sender_is_told_why_not), T(what_is_too_big_is_cut_or_refused),
-	  T(a_connection_crosses_a_narrow_link), T(addresses_of_one_link_do_not_cross))
+	  T(a_connection_crosses_a_narrow_link), T(addresses_of_one_link_do_not_cross),
+	  T(a_header_alone_crosses))
