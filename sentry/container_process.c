@@ -17,29 +17,31 @@
 #include "sentry/task/task_impl.h"
 #include "sentry/tty/tty.h"
 
-/* On the last task's fiber. */
+/* On the last task's fiber.  Once the lock is free, o may be gone (container_bury()); its container's struct stays. */
 static void owned_on_exit(struct process *p, void *arg)
 {
 	struct owned_process *o = arg;
+	struct container *k = o->container;
 	struct control_request *waiting;
+	bool init = k->init_owned == o;
+	int status = p->wait_status;
 
 	/* With init's status the sandbox ends, and its network stack with it. */
-	if (o->container->init_owned == o)
-		net_ns_drain(o->container->ns->net);
+	if (init)
+		net_ns_drain(k->ns->net);
+	log_debug("container %s: process %d ended, status %#x", k->id, o->nr, status);
 	mutex_lock(&containers.lock);
 	o->ended = true;
-	o->wait_status = p->wait_status;
-	if (o->container->init_owned == o)
-		o->container->status = CONTROL_STOPPED;
+	o->wait_status = status;
+	if (init)
+		k->status = CONTROL_STOPPED;
 	waiting = o->waiting;
 	o->waiting = NULL;
 	mutex_unlock(&containers.lock);
-	log_debug("container %s: process %d ended, status %#x", o->container->id, o->nr,
-		  p->wait_status);
 	if (waiting)
-		control_reply_status(waiting, o->wait_status);
-	if (o->container->init_owned == o)
-		container_network_ready(o->container, -ESRCH);
+		control_reply_status(waiting, status);
+	if (init)
+		container_network_ready(k, -ESRCH);
 }
 
 static void process_rlimits(const struct process_config *p, struct rlimit out[RLIM_NLIMITS])
