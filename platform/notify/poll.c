@@ -45,6 +45,7 @@ enum {
 	RING_US = 10,           /* … that came this often each */
 	DOORBELL_US = 6,        /* what a call earns, and how long a stub spins */
 	CREDIT_MAX_US = 100,
+	TURN_MAX = 32,          /* requests in a row, then others are thought of: the doorbell, who is ready */
 	GAP_US = 60,
 	HELD_US = 10000,
 	LISTEN_US = 6,          /* between looks at the doorbell */
@@ -85,6 +86,7 @@ static struct {
 	uint64_t us;            /* (a) cycles; 0: not known yet */
 	int64_t credit;         /* (o) cycles */
 	uint64_t last, listened; /* (o) */
+	unsigned int turn;      /* (o) requests found since others were thought of */
 	uint64_t began;         /* (l) */
 	uint32_t found;         /* (o), (a) */
 	uint64_t away_until, away_us; /* (a) */
@@ -448,31 +450,45 @@ enum look {
 	LOOK_END,   /* polling has ended */
 };
 
+static enum look found(struct plat_thread *pt, struct plat_thread **out)
+{
+	P.turn++;
+	*out = pt;
+	return LOOK_FOUND;
+}
+
+/* Something else is due.  A fiber leaves that to its worker's own stack, which then does not look for requests first. */
+static enum look others(const struct plat_thread *own, enum look what)
+{
+	P.turn = own ? TURN_MAX : 0;
+	return what;
+}
+
 /*
  * Look until there is something to do.  own: the thread whose fiber this is, in NOTIFY_APP; NULL: the worker's stack.
- * but: is not looked at.
+ * but: is not looked at.  Where several threads ask all the time (or lie that they do) there is always a request:
+ * after some of these the others get their turn.
  */
 static enum look look(struct plat_thread *own, const struct plat_thread *but, const atomic_uint *abort,
-		      struct plat_thread **found)
+		      struct plat_thread **out)
 {
 	const uint64_t us = cycles_a_us();
+	struct plat_thread *pt;
 	uint64_t now;
 
 	P.last = tsc();
 	for (;;) {
-		if (own && has_asked(own)) {
-			*found = own;
-			return LOOK_FOUND;
-		}
+		if (own && P.turn < TURN_MAX && has_asked(own))
+			return found(own, out);
 		if (unlikely(view.version != __atomic_load_n(&P.version, __ATOMIC_RELAXED)))
 			view_update(true);
-		*found = view_find(but);
-		if (*found)
-			return LOOK_FOUND;
+		pt = P.turn < TURN_MAX ? view_find(but) : NULL;
+		if (pt)
+			return found(pt, out);
 		if (worker_is_wanted() || (own && notify_state_peek(own) != NOTIFY_APP))
-			return LOOK_WORK;
+			return others(own, LOOK_WORK);
 		if (atomic_load_explicit(abort, memory_order_relaxed))
-			return LOOK_RING;
+			return others(own, LOOK_RING);
 		now = tsc();
 		if (unlikely(now - P.last > GAP_US * us)) {
 			leave(now - P.last > HELD_US * us ? LEFT_HELD : LEFT_PUSHED);
@@ -488,8 +504,9 @@ static enum look look(struct plat_thread *own, const struct plat_thread *but, co
 		if (unlikely(now - P.listened > LISTEN_US * us)) {
 			P.listened = now;
 			if (listener_rings())
-				return LOOK_RING;
+				return others(own, LOOK_RING);
 		}
+		P.turn = 0;
 		cpu_relax();
 	}
 }
