@@ -377,7 +377,11 @@ static bool frozen_now(const struct cgroup *c, const char *dir)
 
 bool cgroup_divides_cpu(const struct cgroup *c)
 {
-	return cgroup_dir(c, "cpu") != NULL;
+	const char *dir = cgroup_dir(c, "cpu");
+	char text[16];
+
+	/* v2: a directory has it if its parent passes it on. */
+	return dir != NULL && (!c->v2 || cgroup_read(dir, "cpu.weight", text, sizeof(text)) > 0);
 }
 
 bool cgroup_is_frozen(const struct cgroup *c)

@@ -62,6 +62,7 @@
 #define HOLD_BYTES  32768         /* of a batch for readers that are far behind: packets wait outside */
 #define HOLD_SMALL  (RX_BATCH * RX_LONG_MIN / 2) /* the same when there were as many packets as a batch may have */
 #define HOLD_NS     (300 * NSEC_PER_USEC)
+#define HOLD_VAIN   8             /* so many in a row that nobody ended: those readers don't read */
 
 /* From so many bytes sent in so much time on, who sends takes the answers in, and nobody is woken for each. */
 #define REST_NS     (500 * NSEC_PER_USEC)
@@ -85,6 +86,8 @@ struct link {
 	struct wq_entry room_entry; /* at stack_rx_room() */
 	atomic_uint room;      /* (a) how often there was room; link_hold() waits for a change */
 	atomic_bool holding;   /* (a) somebody waits there */
+	unsigned int vain;     /* the fiber's: holds in a row that ended by time, */
+	unsigned int vain_room; /* and what room was in the last of them */
 	atomic_ullong sent;    /* (a) bytes of large packets */
 	unsigned long long sent_seen; /* the fiber's: at seen_ns */
 	int64_t seen_ns;       /* the fiber's */
@@ -316,18 +319,23 @@ static void link_room(struct wq_entry *e, uint32_t events)
 /*
  * What has come goes to readers that have more than enough to read.  More would only lie in memory until
  * it has left the cache; outside it is where the sender has left it.  So wait until one of them has caught up.
- * What comes for others waits too, therefore not for long.  seen: l->room before these packets were taken.
+ * What comes for others waits too, therefore not for long, and not for readers that never come (a socket that is
+ * flooded and forgotten).  seen: l->room before these packets were taken.
  */
 static void link_hold(struct link *l, unsigned int seen)
 {
 	struct timespec patience = { 0, HOLD_NS };
 
+	if (l->vain >= HOLD_VAIN && l->vain_room == seen)
+		return;
 	worker_block_begin();
 	atomic_store(&l->holding, true);
 	if (atomic_load(&l->room) == seen)
 		(void)host_futex(&l->room, FUTEX_WAIT_PRIVATE, seen, &patience, 0);
 	atomic_store(&l->holding, false);
 	worker_block_end();
+	l->vain = atomic_load(&l->room) == seen ? MIN(l->vain + 1, (unsigned int)HOLD_VAIN) : 0;
+	l->vain_room = seen;
 }
 
 /* Is so much being sent that those who send can take in the answers? */
