@@ -278,10 +278,21 @@ static void child_ended(struct watch *w, pid_t pid, int status)
 }
 
 /* Kill and reap the children, then end.  The Sentry is its pid namespace's init: it takes all along. */
+#define NOTIFY_LAST_MAX 1000 /* after net.unix.max_dgram_qlen and what comes meanwhile, enough */
+
+static bool forward_notification(struct watch *w)
+{
+	return w->m->notify.in >= 0 && notify_forward(&w->m->notify, w->m->sync < 0 ? w->own : 0);
+}
+
 _Noreturn static void finish(struct watch *w, int code)
 {
 	pid_t ours[2];
 	int status;
+
+	/* What the container said last, and then ended; no more than it could have waiting. */
+	for (int i = 0; i < NOTIFY_LAST_MAX && forward_notification(w); i++)
+		;
 
 	/* One that has gone before tells how. */
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
@@ -491,7 +502,7 @@ _Noreturn static void watch(struct watch *w)
 		if (p[3].revents != 0)
 			on_dial(w);
 		if (p[4].revents != 0)
-			notify_forward(&w->m->notify, w->m->sync < 0 ? w->own : 0);
+			forward_notification(w);
 		if (p[5].revents != 0 || ms >= 0) {
 			net_watch_run(net, &p[5], w->m->spec->container->id);
 			dropped = false;

@@ -135,7 +135,7 @@ static void send_text(int fd, const char *text, size_t size)
 		host_send_fds(fd, &piece, 1, NULL, 0);
 }
 
-void notify_forward(const struct notify *n, pid_t main_pid)
+bool notify_forward(const struct notify *n, pid_t main_pid)
 {
 	char in[TEXT_MAX], out[TEXT_MAX], pid[32];
 	size_t none = 0, size = 0;
@@ -158,4 +158,5 @@ void notify_forward(const struct notify *n, pid_t main_pid)
 	send_text(n->out, out, size);
 	if (ready && main_pid > 0)
 		send_text(n->out, pid, (size_t)snprintf(pid, sizeof(pid), "MAINPID=%d", main_pid));
+	return got >= 0;
 }

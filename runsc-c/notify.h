@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "runsc-c/err.h"
@@ -26,6 +27,6 @@ int notify_open(struct notify *n, const struct state *s, struct oci_spec *spec, 
 void notify_close(struct notify *n);
 /*
  * One message on its way, by the monitor.  main_pid: what a detached container's service manager is told after
- * "READY=1", or 0.
+ * "READY=1", or 0.  False: there was none.
  */
-void notify_forward(const struct notify *n, pid_t main_pid);
+bool notify_forward(const struct notify *n, pid_t main_pid);

@@ -192,8 +192,8 @@ static void hot_add(struct plat_thread *pt)
 		(void)place(tid, -1, false); /* polling has ended meanwhile, maybe before we placed it */
 }
 
-/* REQUIRES P.latch.  The caller places and puts it. */
-static struct plat_thread *hot_take_locked(unsigned int i)
+/* The caller places and puts it. */
+static struct plat_thread *hot_take_locked(unsigned int i) REQUIRES(P.latch)
 {
 	struct plat_thread *pt = P.hot[i];
 
