@@ -231,12 +231,25 @@ static void sleep_us(long us)
 	(void)host_futex(&word, 0, 0, &ts, 0);
 }
 
+/* The task may have ended when the time has come. */
+struct kick_later {
+	const struct task *task;
+	long us;
+};
+
 static void *kicker(void *arg)
 {
-	struct task *t = arg;
+	struct kick_later *k = arg;
+	struct task *t;
 
-	sleep_us(t->kick_restarts ? 200000 : 20000);
-	plat_kick(t->pt);
+	sleep_us(k->us);
+	latch_lock(&kernel.tasks_latch);
+	list_for_each_entry(t, &kernel.tasks, node) {
+		if (t == k->task)
+			plat_kick(t->pt);
+	}
+	latch_unlock(&kernel.tasks_latch);
+	mem_free(k);
 	return NULL;
 }
 
@@ -340,6 +353,16 @@ static void in_thread(void *(*fn)(void *), void *arg)
 
 	ASSERT(pthread_create(&th, NULL, fn, arg) == 0);
 	pthread_detach(th);
+}
+
+static void kick_later(struct task *t)
+{
+	struct kick_later *k = mem_new(struct kick_later);
+
+	ASSERT(k);
+	k->task = t;
+	k->us = t->kick_restarts ? 200000 : 20000;
+	in_thread(kicker, k);
 }
 
 struct kill_later {
@@ -523,7 +546,7 @@ static bool do_syscall(struct task *t, const struct plat_event *ev)
 		return true;
 	case PROG_SYS_KICK_ME:
 		t->kick_flag = a[0];
-		in_thread(kicker, t);
+		kick_later(t);
 		r = 0;
 		break;
 	case PROG_SYS_KICK_RESTART:
@@ -531,7 +554,7 @@ static bool do_syscall(struct task *t, const struct plat_event *ev)
 		__attribute__((fallthrough));
 	case PROG_SYS_KICK_IGNORED:
 		t->kick_flag = 0;
-		in_thread(kicker, t);
+		kick_later(t);
 		r = 0;
 		break;
 	case PROG_SYS_KICK_STORM:
