@@ -62,7 +62,7 @@
 #define HOLD_BYTES  32768         /* of a batch for readers that are far behind: packets wait outside */
 #define HOLD_SMALL  (RX_BATCH * RX_LONG_MIN / 2) /* the same when there were as many packets as a batch may have */
 #define HOLD_NS     (300 * NSEC_PER_USEC)
-#define HOLD_VAIN   8             /* so many in a row that nobody ended: those readers don't read */
+#define HOLD_VAIN   200           /* so many in a row that no reader ended by catching up: they don't read */
 
 /* From so many bytes sent in so much time on, who sends takes the answers in, and nobody is woken for each. */
 #define REST_NS     (500 * NSEC_PER_USEC)
