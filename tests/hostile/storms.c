@@ -287,49 +287,6 @@ static void readdirs(void)
 	readdirs_in("/readdirs");
 }
 
-/* Many wait for all CPUs: that blocks who does it for them, and others' calls must not wait behind. */
-static void *barrier(void *arg)
-{
-	for (;;)
-		(void)raw(SYS_membarrier, 1 /* GLOBAL */, 0, 0, 0, 0, 0);
-	return arg;
-}
-
-static int by_length(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void barriers(void)
-{
-	static double took[400];
-	int p[2], n = 0;
-	pthread_t t;
-	pid_t pid;
-	char c;
-
-	CHECK(pipe(p) == 0);
-	pid = fork();
-	if (pid == 0) {
-		for (int i = 0; i < 64; i++)
-			(void)pthread_create(&t, NULL, barrier, NULL);
-		pause();
-	}
-	nap(0.5);
-	for (double end = now() + 1; now() < end && n < 400; n++) {
-		took[n] = now();
-		CHECK(write(p[1], "x", 1) == 1 && read(p[0], &c, 1) == 1);
-		took[n] = now() - took[n];
-		nap(0.001);
-	}
-	qsort(took, (size_t)n, sizeof(*took), by_length);
-	CHECK(took[n / 2] < 0.01);
-	kill(pid, SIGKILL);
-	CHECK(end_of(pid, 5) != -1);
-}
-
 int main(int argc, char **argv)
 {
 	self = "/proc/self/exe";
@@ -353,6 +310,5 @@ int main(int argc, char **argv)
 	attack("thread bomb", threads, 20);
 	attack("/proc races", procs, 20);
 	CHECK(attack("readdir and unlink", readdirs, GUARD) == 0);
-	CHECK(attack("barriers", barriers, GUARD) == 0);
 	return failures != 0;
 }
