@@ -116,8 +116,9 @@ void gofer_pad(struct gofer_request *r);
 
 void gofer_ring_init(struct gofer_ring *ring);
 void gofer_ring_fini(struct gofer_ring *ring);
-/* Sleep until there is something: true: the bell, false: the socket. */
-bool gofer_ring_wait(struct gofer_server *s);
+enum gofer_wake { GOFER_WAKE_BELL, GOFER_WAKE_SOCKET, GOFER_WAKE_TIMEOUT };
+/* Sleep until there is something, or (NULL: never) timeout is over. */
+enum gofer_wake gofer_ring_wait(struct gofer_server *s, const struct timespec *timeout);
 /* After the former.  0, or a negative errno that ends the connection. */
 int gofer_ring_serve(struct gofer_server *s);
 int gofer_req_ring(struct gofer_request *r);

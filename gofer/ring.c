@@ -61,20 +61,24 @@ void gofer_ring_fini(struct gofer_ring *ring)
 	ring->mem = NULL;
 }
 
-bool gofer_ring_wait(struct gofer_server *s)
+enum gofer_wake gofer_ring_wait(struct gofer_server *s, const struct timespec *timeout)
 {
 	struct pollfd p[] = {
 		{ .fd = s->ring.bell, .events = POLLIN },
 		{ .fd = s->transport.fd, .events = POLLIN },
 	};
+	long n;
 
 	for (;;) {
-		if (host_ppoll(p, ARRAY_SIZE(p), NULL) <= 0)
+		n = host_ppoll(p, ARRAY_SIZE(p), timeout);
+		if (n == 0)
+			return GOFER_WAKE_TIMEOUT;
+		if (n < 0)
 			continue; /* a signal */
 		if (p[1].revents) /* first: what was sent before the bell was rung counts before it */
-			return false;
+			return GOFER_WAKE_SOCKET;
 		if (p[0].revents & POLLIN)
-			return true;
+			return GOFER_WAKE_BELL;
 		if (p[0].revents & (POLLHUP | POLLNVAL))
 			p[0].fd = -1; /* nobody is left who could ring; the socket will say so, too */
 	}

@@ -392,35 +392,34 @@ static int serve_socket(struct gofer_server *s)
 	return err;
 }
 
-#define SETTLED_NS (300 * NSEC_PER_MSEC)
-
-/* Wait for a request; true when there was none for so long that the container's start must be over. */
-static bool is_settled(const struct gofer_server *s)
-{
-	const struct timespec settled = { 0, SETTLED_NS };
-	struct pollfd p[] = {
-		{ .fd = s->ring.bell, .events = POLLIN },
-		{ .fd = s->transport.fd, .events = POLLIN },
-	};
-
-	return host_ppoll(p, ARRAY_SIZE(p), &settled) == 0;
-}
+/*
+ * When its start must be over, what only that needed is dropped (once): nothing came for so long, or so much came (each
+ * wait with a timeout sets a timer, 1 to 2 us where the timer is a hypervisor's).
+ */
+#define SETTLED_NS       (300 * NSEC_PER_MSEC)
+#define SETTLED_REQUESTS 2000u
 
 /* -EPIPE when the connection is over, -EPROTO, or the END status. */
 static int serve(struct gofer_server *s)
 {
-	bool settled = false;
+	const struct timespec while_starting = { 0, SETTLED_NS };
+	const struct timespec *timeout = &while_starting;
+	enum gofer_wake wake;
+	unsigned int served = 0;
 	int err = 0;
 
 	while (err == 0 && s->end_status < 0) {
-		if (!settled && is_settled(s)) {
-			settled = true;
-			mem_drop_text(); /* once */
-		}
-		if (s->ring.bell >= 0 && gofer_ring_wait(s))
+		wake = GOFER_WAKE_SOCKET;
+		if (timeout || s->ring.bell >= 0)
+			wake = gofer_ring_wait(s, timeout);
+		if (wake == GOFER_WAKE_BELL)
 			err = gofer_ring_serve(s);
-		else
+		else if (wake == GOFER_WAKE_SOCKET)
 			err = serve_socket(s);
+		if (timeout && (wake == GOFER_WAKE_TIMEOUT || ++served == SETTLED_REQUESTS)) {
+			timeout = NULL;
+			mem_drop_text();
+		}
 	}
 	return err < 0 ? err : s->end_status;
 }
