@@ -28,6 +28,7 @@ SRCS += runsc-c/console.c
 SRCS += runsc-c/control_client.c
 SRCS += runsc-c/create.c
 SRCS += runsc-c/default_spec.c
+SRCS += runsc-c/door.c
 SRCS += runsc-c/err.c
 SRCS += runsc-c/flags.c
 SRCS += runsc-c/hooks.c

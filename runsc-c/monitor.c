@@ -17,6 +17,8 @@
  * With --network=host it binds sockets to ports that take a capability instead, if the container has CAP_NET_BIND_SERVICE
  * in its bounding set: the Sentry has no capability, and whether the program has it is for the Sentry to say.
  *
+ * So that programs of the host in that namespace reach what listens inside, it listens there for the Sentry (door.h).
+ *
  * What changes in that namespace later it hands to the Sentry (net_watch.h); for that it keeps CAP_NET_ADMIN and
  * CAP_NET_RAW, over the container's network namespace, which it can't leave.
  *
@@ -52,17 +54,27 @@
 #include "platform/host_filter.h"
 #include "runsc-c/attach.h"
 #include "runsc-c/console.h"
+#include "runsc-c/door.h"
 #include "runsc-c/spawn.h"
 #include "runsc-c/view.h"
 #include "sentry/control/control.h"
 
 #define DIAL_TYPE        (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define SEND_SECONDS     2
 #define STATUS_LOST (128 + SIGKILL) /* the sandbox died under the container */
 
 _Noreturn static void fail(struct monitor *m, const struct err *e)
 {
 	host_write(m->sync, e->text, strlen(e->text));
 	_exit(126);
+}
+
+/* A Sentry that does not read is not waited for: the message, and with it the connection, fails. */
+static int send_patiently(int fd)
+{
+	const struct timeval t = { .tv_sec = SEND_SECONDS };
+
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0 ? -errno : 0;
 }
 
 /* A second connection, for signals; the socket listens already, though nobody does yet. */
@@ -73,6 +85,8 @@ static int connect_control(struct monitor *m, struct err *e)
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/control.sock", m->state_dir);
 	err = fd < 0 ? fd : host_connect(fd, &a, sizeof(a));
+	if (err == 0)
+		err = send_patiently(fd);
 	if (err < 0 && fd >= 0)
 		close(fd);
 	return err < 0 ? err_errno(e, err, "control socket") : fd;
@@ -328,19 +342,21 @@ static int read_status(struct watch *w)
 	return code;
 }
 
-/* The Sentry learns where to ask for connections to Docker's DNS server.  Failure: no TCP there. */
+/* The Sentry learns where to ask for connections to Docker's DNS server, and for doors.  Failure: no TCP there. */
 static void offer_dialer(struct watch *w)
 {
+	const int fds[2] = { w->m->dialer, w->m->door_peer };
 	json_t *offer, *reply = NULL;
 
 	if (w->m->dialer < 0)
 		return;
 	offer = json_pack("{s:s,s:s}", "op", "dialer", "id", w->m->spec->container->id);
-	if (offer != NULL && control_send(w->m->signals, offer, &w->m->dialer, 1) == 0)
+	if (offer != NULL && control_send(w->m->signals, offer, fds, fds[1] >= 0 ? 2 : 1) == 0)
 		control_recv(w->m->signals, &reply, NULL, 0, NULL, 2000);
 	json_decref(reply);
 	json_decref(offer);
 	host_close_fd(&w->m->dialer);
+	host_close_fd(&w->m->door_peer);
 }
 
 static bool may_bind(const struct monitor *m)
@@ -421,10 +437,16 @@ static void ask_for_status(struct watch *w)
 /* On a connection of its own: the other one is waiting. */
 static void forward_signal(struct watch *w, const struct signalfd_siginfo *info)
 {
-	json_t *o = console_forward(info, w->m->spec->container->id, 0), *reply = NULL;
+	json_t *o = w->m->signals >= 0 ? console_forward(info, w->m->spec->container->id, 0) : NULL, *reply = NULL;
+	int err = o != NULL ? control_send(w->m->signals, o, NULL, 0) : 0;
 
-	if (o != NULL && control_send(w->m->signals, o, NULL, 0) == 0)
+	if (err < 0) {
+		/* Part of the message may have gone: nothing that follows would be understood. */
+		log_error("the sandbox takes no signals: %s", err_reason(err));
+		host_close_fd(&w->m->signals);
+	} else if (o != NULL) {
 		control_recv(w->m->signals, &reply, NULL, 0, NULL, 2000);
+	}
 	json_decref(reply);
 	json_decref(o);
 }
@@ -478,17 +500,18 @@ _Noreturn static void watch(struct watch *w)
 	int n;
 
 	for (;;) {
-		struct pollfd p[6] = {
+		struct pollfd p[7] = {
 			{ .fd = w->signals, .events = POLLIN },
 			{ .fd = w->m->sync, .events = POLLIN },
 			{ .fd = w->asked ? w->m->control : -1, .events = POLLIN },
 			{ .fd = w->m->dial, .events = POLLIN },
 			{ .fd = w->m->notify.in, .events = POLLIN },
+			{ .fd = w->m->door, .events = POLLIN },
 		};
-		int ms = net_watch_poll(net, &p[5]);
+		int ms = net_watch_poll(net, &p[6]);
 		struct timespec silence = { 0, ms * NSEC_PER_MSEC };
 
-		n = host_ppoll(p, 6, ms >= 0 ? &silence : dropped ? NULL : &settled);
+		n = host_ppoll(p, ARRAY_SIZE(p), ms >= 0 ? &silence : dropped ? NULL : &settled);
 		if (n == 0 && ms < 0) {
 			mem_drop_text();
 			dropped = true;
@@ -503,8 +526,10 @@ _Noreturn static void watch(struct watch *w)
 			on_dial(w);
 		if (p[4].revents != 0)
 			forward_notification(w);
-		if (p[5].revents != 0 || ms >= 0) {
-			net_watch_run(net, &p[5], w->m->spec->container->id);
+		if (p[5].revents != 0 && door_serve(w->m->door) < 0)
+			host_close_fd(&w->m->door);
+		if (p[6].revents != 0 || (n == 0 && ms >= 0)) {
+			net_watch_run(net, &p[6], w->m->spec->container->id);
 			dropped = false;
 		}
 		if (p[0].revents != 0)
@@ -526,14 +551,31 @@ static void open_dialer(struct monitor *m)
 	m->dialer = ends[1];
 }
 
-/* Not in a pod, where the sandbox's monitor does, and not without rights over the namespace. */
+/* Not in a pod, where the sandbox's monitor does. */
+static bool has_own_network(const struct monitor *m)
+{
+	return m->spec->namespaces[OCI_NS_NETWORK].present && !m->host_network && m->g->network == NETWORK_SANDBOX &&
+	       !(m->joined && m->spec->container->ns[NS_NET] != NS_NEW);
+}
+
+static void open_door(struct monitor *m)
+{
+	int ends[2] = { -1, -1 };
+
+	if (has_own_network(m) && m->dial >= 0 &&
+	    host_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+		ends[0] = ends[1] = -1;
+	m->door = ends[0];
+	m->door_peer = ends[1];
+}
+
+/* Not without rights over the namespace. */
 static void watch_network(struct monitor *m)
 {
-	const struct oci_namespace *ns = &m->spec->namespaces[OCI_NS_NETWORK];
 	struct err e = ERR_INIT;
 
 	net_watch_init(&m->net);
-	if (!ns->present || m->host_network || m->g->network != NETWORK_SANDBOX || (m->joined && m->spec->container->ns[NS_NET] != NS_NEW))
+	if (!has_own_network(m))
 		return;
 	m->net.control = connect_control(m, &e);
 	if (err_is(&e))
@@ -545,7 +587,7 @@ static void watch_network(struct monitor *m)
 /* Keep sync, the control connections, the log and the pidfds; 0 to 2 become /dev/null. */
 static void close_others(struct monitor *m, int null, int pidfds[2])
 {
-	int *keep[] = { &m->sync, &m->control, &m->signals, &m->log, &m->dial, &m->dialer,
+	int *keep[] = { &m->sync, &m->control, &m->signals, &m->log, &m->dial, &m->dialer, &m->door, &m->door_peer,
 			&pidfds[0], &pidfds[1], &m->notify.in, &m->notify.out, &m->net.events,
 			&m->net.control, &m->net.rtnl.fd, &m->net.rtnl.udp, &m->net.rtnl.range };
 	int base = 3 + (int)ARRAY_SIZE(keep);
@@ -570,19 +612,20 @@ static void close_others(struct monitor *m, int null, int pidfds[2])
 static int enter_jail(const struct watch *w)
 {
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	uint32_t kept = 1u << CAP_KILL | (may_bind(w->m) ? 1u << CAP_NET_BIND_SERVICE : 0) |
+	bool binds = may_bind(w->m) || w->m->door >= 0;
+	uint32_t kept = 1u << CAP_KILL | (binds ? 1u << CAP_NET_BIND_SERVICE : 0) |
 			(w->m->net.events >= 0 ? 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW : 0);
 	struct __user_cap_data_struct caps[2] = { { kept, kept, 0 }, { 0, 0, 0 } };
 	pid_t sentry_pid = w->sentry, gofer_pid = w->gofer;
 	const struct host_rule rules[] = {
 #include "platform/host_monitor.tbl"
-		HOST_CALL(bind, "an interface's packet socket; --network=host: the Sentry's sockets, to ports that take a capability")
+		HOST_CALL(bind, "an interface's packet socket; doors; --network=host: the Sentry's sockets, to ports that take a capability")
 	};
 
 	if (syscall(SYS_capset, &h, caps) < 0)
 		return -errno;
 	host_filter_explain("monitor", w->m->log);
-	return host_filter_install(rules, ARRAY_SIZE(rules) - !(may_bind(w->m) || w->m->net.events >= 0), 0);
+	return host_filter_install(rules, ARRAY_SIZE(rules) - !(binds || w->m->net.events >= 0), 0);
 }
 
 /* Not getpid(), which is 1. */
@@ -611,6 +654,8 @@ _Noreturn void monitor_main(struct monitor *m)
 	if (null < 0)
 		err_errno(&e, errno, "/dev/null");
 	m->signals = err_is(&e) ? -1 : connect_control(m, &e); /* while we may */
+	if (!err_is(&e) && (err = send_patiently(m->control)) < 0)
+		err_errno(&e, err, "control socket");
 	/* With root's rights, before they end at a user namespace: what is bound may be out of its reach. */
 	if (!err_is(&e) && geteuid() == 0 && m->spec->namespaces[OCI_NS_USER].present)
 		attach_open(m->spec, m->g->overlay, &m->attached, &m->attached_count, &e);
@@ -625,6 +670,7 @@ _Noreturn void monitor_main(struct monitor *m)
 		finish(&w, 126);
 	}
 	open_dialer(m);
+	open_door(m);
 	watch_network(m);
 	close_others(m, null, pidfds);
 	log_open(m->log, "monitor", LOG_INFO, LOG_TEXT);

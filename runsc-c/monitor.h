@@ -31,6 +31,7 @@ struct monitor {
 	int signals;            /* control connection for signals; monitor_main() makes it */
 	struct net_watch net;   /* what changes in the network namespace; monitor_main() makes it */
 	int dial, dialer;       /* both ends: the Sentry asks on dialer for TCP to Docker's DNS server, or for bind(2) */
+	int door, door_peer;    /* both ends: on the peer it asks for sockets that listen (door.h) */
 	int console;            /* the slave of process.terminal's pty, or -1 */
 	int sync, control, sentry_control, listen, gofer_conn, log, exe;
 	struct notify notify;   /* sd_notify(3) from inside; -1, -1: nobody asked */

@@ -20,6 +20,8 @@
 
 #define SILENCE_MS 30
 #define ROUNDS_MAX 10 /* somebody who never is silent is heard now and then */
+#define RETRY_MS   100 /* doubled with each failure */
+#define TRIES_MAX  8   /* then only when something changes again */
 
 void net_watch_init(struct net_watch *w)
 {
@@ -53,12 +55,20 @@ void net_watch_open(struct net_watch *w)
 	net_watch_close(w);
 }
 
-/* Ends it: the container has ended, or something is wrong. */
+/* Ends it: the container has ended, or the connection to the Sentry is no good any more. */
 static void give_up(struct net_watch *w, const char *what, int err)
 {
 	if (err != -ESRCH)
 		log_info("network: %s: %s: what changes from now on is not seen", what, err_reason(err));
 	net_watch_close(w);
+}
+
+/* The namespace could not be read, or the Sentry could not do it: perhaps another time. */
+static void try_again(struct net_watch *w, const char *what, int err)
+{
+	if (w->failures++ == 0)
+		log_warn("network: %s: %s: a change is not taken over yet", what, err_reason(err));
+	w->phase = w->failures < TRIES_MAX ? NET_WATCH_NEWS : NET_WATCH_QUIET;
 }
 
 void net_watch_begin(struct net_watch *w, const char *id)
@@ -81,7 +91,9 @@ int net_watch_poll(const struct net_watch *w, struct pollfd *p)
 
 	*p = (struct pollfd){ .events = POLLIN };
 	p->fd = w->phase == NET_WATCH_OFF ? -1 : waits ? w->control : w->events;
-	return w->phase == NET_WATCH_NEWS ? SILENCE_MS : -1;
+	if (w->phase != NET_WATCH_NEWS)
+		return -1;
+	return w->failures > 0 ? RETRY_MS << w->failures : SILENCE_MS;
 }
 
 static bool is_known(const struct net_watch *w, uint32_t ifindex)
@@ -97,10 +109,18 @@ static void on_answer(struct net_watch *w)
 {
 	json_t *o = NULL, *links, *item;
 	int err = control_recv(w->control, &o, NULL, 0, NULL, 5000);
+	bool held = w->phase == NET_WATCH_HELD;
 	size_t i;
 
-	if (err == 0 && !json_is_true(json_object_get(o, "ok")))
-		err = -(int)json_integer_value(json_object_get(o, "errno"));
+	if (err < 0)
+		return give_up(w, "sandbox", err);
+	if (!json_is_true(json_object_get(o, "ok"))) {
+		err = (int)json_integer_value(json_object_get(o, "errno"));
+		json_decref(o);
+		if (held || err == ESRCH)
+			return give_up(w, "sandbox", -err);
+		return try_again(w, "sandbox", -err);
+	}
 	links = json_object_get(o, "links");
 	w->known_count = 0;
 	json_array_foreach(links, i, item)
@@ -109,8 +129,7 @@ static void on_answer(struct net_watch *w)
 	w->rtnl.resolver = json_is_true(json_object_get(o, "resolver"));
 	json_decref(o);
 	w->phase = NET_WATCH_QUIET;
-	if (err < 0)
-		give_up(w, "sandbox", err);
+	w->failures = 0;
 }
 
 /* Docker's DNS server is new: its answers are to pass the filters that are there. */
@@ -172,11 +191,13 @@ static void tell(struct net_watch *w, const char *id)
 			fds[count++] = n->resolver_fd;
 		err = o != NULL ? control_send(w->control, o, fds, count) : -ENOMEM;
 	}
-	json_decref(o);
 	network_config_free(n);
 	w->phase = NET_WATCH_ASKED;
-	if (err < 0)
-		give_up(w, err_is(&e) ? e.text : "sandbox", err);
+	if (err < 0 && o == NULL)
+		try_again(w, err_is(&e) ? e.text : "rtnetlink", err);
+	else if (err < 0)
+		give_up(w, "sandbox", err); /* part of it may have been sent */
+	json_decref(o);
 }
 
 /* What happened is not looked at, only that it did: lost events (ENOBUFS) are events too. */

@@ -10,6 +10,7 @@
  *
  *     OFF ──begin──▶ HELD ──the Sentry answers: started──▶ QUIET ──event──▶ NEWS ──30 ms of silence──▶ ASKED ──answer──▶ QUIET
  *
+ * What could not be read or taken over is tried again, later each time (NEWS with a longer wait), and with the next event.
  * It is a convenience: whatever fails is logged, and the container goes on with the network that it has.
  */
 #pragma once
@@ -26,6 +27,7 @@ struct net_watch {
 	int control;      /* a connection of its own to the Sentry */
 	struct rtnl rtnl; /* its descriptors */
 	unsigned int rounds;       /* of waiting for silence */
+	unsigned int failures;     /* since it last worked */
 	uint32_t known[LINKS_MAX]; /* the Sentry has them */
 	size_t known_count;
 };

@@ -25,7 +25,7 @@ struct job {
 	unsigned short rows, columns;
 	struct control_limits limits;
 	struct network_config *network;
-	int fd; /* dialer's */
+	int fd, doors; /* dialer's */
 };
 
 /* A job for req with a copy of id, or NULL after answering ENOMEM. */

@@ -234,6 +234,19 @@ struct net_bind_reply {
 	int error; /* 0 or a negative errno */
 };
 
+/*
+ * Else, over "dialer"'s second socket (sentry/socket/doors.h): a TCP socket that listens at this address in the container's
+ * network namespace; and the answer, with it beside it (SCM_RIGHTS) if there is one.
+ */
+struct net_door_request {
+	uint32_t seq, v6only, size;
+	unsigned char addr[28];
+};
+struct net_door_reply {
+	uint32_t seq;
+	int error;
+};
+
 enum overlay_choice { OVERLAY_NONE, OVERLAY_MEMORY };
 
 struct container_config {

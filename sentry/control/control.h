@@ -16,7 +16,8 @@
  *            → stubs: host processes made for it that the CLI may have to move into its cgroup, as
  *            numbers in the Sentry's own pid namespace
  *            kill_on_close: its processes get SIGKILL when this connection closes (server.c)
- *   dialer   id; descriptor: a socket on which its monitor connects to Docker's DNS server (resolver.h)
+ *   dialer   id; descriptors: a socket on which its monitor connects to Docker's DNS server (resolver.h), or binds
+ *            (--network=host); perhaps one on which it listens (doors.h)
  *   network  id → links: the host's numbers of the interfaces that the container has, resolver: Docker's DNS server is known
  *            answered when the container has started; with network (as of start, descriptors of new links only): the host's
  *            side as it is now, of which what has changed since it was last told is done inside
@@ -125,7 +126,7 @@ struct control_ops {
 	 * fd (consumed) leads to the monitor, which answers each byte with a TCP socket that connects to
 	 * 127.0.0.11:53 in the container's network namespace.
 	 */
-	void (*dialer)(void *kernel, struct control_request *req, const char *id, int fd);
+	void (*dialer)(void *kernel, struct control_request *req, const char *id, int fd, int doors);
 	/*
 	 * Set up the network (n, consumed, may be NULL) and let init run.  ENOENT: no such id;
 	 * EALREADY: running; ESRCH: it has stopped.

@@ -264,10 +264,12 @@ static void call_network(struct call *c)
 
 static void call_dialer(struct call *c)
 {
-	if (c->fd_count != 1)
-		return call_invalid(c, "its descriptor");
+	size_t count = c->fd_count;
+
+	if (count != 1 && count != 2)
+		return call_invalid(c, "its descriptors");
 	c->fd_count = 0;
-	c->s->ops->dialer(c->s->kernel, c->r, c->id, c->fds[0]); /* consumes it */
+	c->s->ops->dialer(c->s->kernel, c->r, c->id, c->fds[0], count > 1 ? c->fds[1] : -1); /* consumes them */
 }
 
 static void call_signal(struct call *c)

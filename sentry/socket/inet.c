@@ -46,6 +46,7 @@
 struct inet_sock {
 	struct socket s;
 	struct ep *ep; /* (c) owned */
+	atomic_bool listened;      /* the namespace was told (doors.h) */
 	struct packet_rings rings; /* AF_PACKET */
 };
 
@@ -174,6 +175,8 @@ static void inet_release(struct socket *s)
 	struct inet_sock *i = container_of(s, struct inet_sock, s);
 
 	ep_close(i->ep);
+	if (atomic_load_explicit(&i->listened, memory_order_relaxed))
+		net_ns_listening(s->net);
 	packet_rings_fini(&i->rings);
 	socket_fini(s);
 	mem_free(i);
@@ -276,8 +279,15 @@ static int inet_connect(struct vfs_ctx *c, struct socket *s, const struct sock_a
 
 static int inet_listen(struct vfs_ctx *c, struct socket *s, int backlog)
 {
+	struct inet_sock *i = container_of(s, struct inet_sock, s);
+	int err = ep_listen(i->ep, backlog);
+
 	(void)c;
-	return ep_listen(inet_ep(s), backlog);
+	if (err == 0 && s->protocol == IPPROTO_TCP && s->net) {
+		atomic_store_explicit(&i->listened, true, memory_order_relaxed);
+		net_ns_listening(s->net);
+	}
+	return err;
 }
 
 static int inet_accept(struct vfs_ctx *c, struct socket *s, bool nonblock, struct socket **out,
@@ -323,8 +333,13 @@ static int inet_getname(struct vfs_ctx *c, struct socket *s, struct sock_addr *o
 
 static int inet_shutdown(struct vfs_ctx *c, struct socket *s, int how)
 {
+	struct inet_sock *i = container_of(s, struct inet_sock, s);
+	int err = ep_shutdown(i->ep, how);
+
 	(void)c;
-	return ep_shutdown(inet_ep(s), how);
+	if (atomic_load_explicit(&i->listened, memory_order_relaxed))
+		net_ns_listening(s->net);
+	return err;
 }
 
 static bool inet_drained(void *arg)

@@ -19,6 +19,7 @@
 #include "platform/host.h"
 #include "sentry/control/boot.h"
 #include "sentry/proc/proc.h"
+#include "sentry/socket/doors.h"
 #include "sentry/socket/link.h"
 #include "sentry/socket/netlink.h"
 #include "sentry/socket/resolver.h"
@@ -83,6 +84,7 @@ static void net_ns_end(void *arg)
 
 	resolver_stop(ns->resolver);
 	ns->resolver = NULL;
+	doors_stop(atomic_exchange(&ns->doors, NULL));
 	links_stop(ns);
 	virtual_links_stop(ns);
 	if (s && !stack_is_idle(s)) {
@@ -132,16 +134,28 @@ void net_ns_drain(struct net_ns *ns)
 	}
 }
 
-void net_ns_set_dialer(struct net_ns *ns, int fd)
+void net_ns_set_dialer(struct net_ns *ns, int fd, int doors)
 {
 	mutex_lock(&ns->lock);
 	if (ns->dialer_fd < 0) {
 		ns->dialer_fd = fd;
 		fd = -1;
 	}
+	if (doors >= 0 && !ns->host && !atomic_load_explicit(&ns->doors, memory_order_relaxed)) {
+		/* release: pairs with net_ns_listening() */
+		atomic_store_explicit(&ns->doors, doors_new(ns, doors), memory_order_release);
+		doors = -1;
+	}
 	mutex_unlock(&ns->lock);
 	if (fd >= 0)
 		host_close(fd);
+	if (doors >= 0)
+		host_close(doors);
+}
+
+void net_ns_listening(struct net_ns *ns)
+{
+	doors_look(atomic_load_explicit(&ns->doors, memory_order_acquire));
 }
 
 /* ---- host namespaces --------------------------------------------------------------------------- */

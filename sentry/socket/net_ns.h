@@ -23,6 +23,7 @@
 #include "netstack/drive.h"
 
 struct cred;
+struct doors;
 struct network_config;
 struct resolver;
 struct stack;
@@ -48,6 +49,7 @@ struct net_ns {
 	atomic_bool shares_dns;      /* (a) host programs get answers of DNS servers on the links, too */
 	struct list virtual_links;   /* virtual_link.c's */
 	struct resolver *resolver;   /* (l) or NULL */
+	struct doors *_Atomic doors; /* (a) set once, under lock; or NULL */
 	int dialer_fd;               /* (l) owned: TCP to Docker's DNS server (resolver.h), net_ns_bind(); -1: none */
 	uint32_t bind_seq;           /* (l) of net_ns_bind()'s last request */
 	int guard_fd;                /* (l) owned: see network_config; -1: none */
@@ -96,8 +98,10 @@ bool net_ns_has_resolver(const struct net_ns *ns);
  */
 void net_ns_drain(struct net_ns *ns);
 
-/* Takes fd over; a namespace has one, the first that comes. */
-void net_ns_set_dialer(struct net_ns *ns, int fd);
+/* Takes both over (doors: -1 for none); a namespace has one of each, the first that comes. */
+void net_ns_set_dialer(struct net_ns *ns, int fd, int doors);
+/* Somebody listens at a TCP address, or does no more (doors.h). */
+void net_ns_listening(struct net_ns *ns);
 
 /*
  * bind(2) of a host socket to a port that takes CAP_NET_BIND_SERVICE, by the container's monitor; the caller has been

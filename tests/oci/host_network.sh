@@ -7,24 +7,9 @@ if [ "${1-}" != --inside ]; then
 	[ "$(id -u)" = 0 ] || exit 77
 	exec timeout -s KILL 300 unshare -nm --propagation private "$0" --inside
 fi
-here=$(cd "$(dirname "$0")/../.." && pwd)
-RUNSC=${RUNSC:-$here/build/runsc-c}
-T=$(mktemp -d /tmp/runsc-c-hostnet.XXXXXX)
-R="timeout -s KILL 60 $RUNSC --root $T/root"
+. "$(dirname "$0")/lib.sh"
 server=
-cleanup() {
-	for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done
-	[ -z "$server" ] || kill "$server" 2>/dev/null
-	rm -rf --one-file-system "$T"
-}
-trap cleanup EXIT
-pass=0 fail=0
-is() {
-	if [ "$2" = "$3" ]; then pass=$((pass + 1)); else echo "FAIL: $1: got \"$2\", not \"$3\""; fail=$((fail + 1)); fi
-}
-has() {
-	case $2 in *"$3"*) pass=$((pass + 1)) ;; *) echo "FAIL: $1: \"$3\" is not in \"$2\""; fail=$((fail + 1)) ;; esac
-}
+finish() { [ -z "$server" ] || kill "$server" 2>/dev/null; }
 
 # bundle COMMAND NETWORK [SYSCTL]: NETWORK "" (none in config.json), "new", or a path
 bundle() {
@@ -117,5 +102,4 @@ bundle "$ask" /proc/self/ns/net
 sed -i "s|{\"type\": \"pid\"}|{\"type\": \"pid\", \"path\": \"/proc/$pid/ns/pid\"}|" "$T/b/config.json"
 has "the host's network in a sandbox without" "$(run)" "which has a network of its own"
 $R delete --force second
-echo "host_network: $pass passed, $fail failed"
-[ $fail = 0 ]
+report

@@ -3,21 +3,9 @@
 # host_sockets.sh: AF_UNIX sockets that programs of the host listen at, below a bind: streams, datagrams, packets,
 # half-closing, and NOTIFY_SOCKET.  Needs the real Sentry and the machine's python3 (the container's root is the host's).
 set -u
-here=$(cd "$(dirname "$0")/../.." && pwd)
-RUNSC=${RUNSC:-$here/build/runsc-c}
-T=$(mktemp -d /tmp/runsc-c-sockets.XXXXXX)
-R="$RUNSC --root $T/root"
+. "$(dirname "$0")/lib.sh"
 server=
-cleanup() {
-	for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done
-	[ -z "$server" ] || kill "$server" 2>/dev/null
-	rm -rf --one-file-system "$T"
-}
-trap cleanup EXIT
-pass=0 fail=0
-is() {
-	if [ "$2" = "$3" ]; then pass=$((pass + 1)); else echo "FAIL: $1: got \"$2\", not \"$3\""; fail=$((fail + 1)); fi
-}
+finish() { [ -z "$server" ] || kill "$server" 2>/dev/null; }
 
 mkdir -p "$T/s" "$T/b"
 cat > "$T/server.py" <<'E2'
@@ -171,5 +159,4 @@ is "NOTIFY_SOCKET" "$(NOTIFY_SOCKET=$T/s/notify run notify)" "$T/s/notify/notify
 for i in $(seq 1200); do [ "$(cat "$T/s/notified" 2>/dev/null)" = "STATUS=up;READY=1|" ] && break; sleep 0.1; done
 is "the manager was told" "$(cat "$T/s/notified")" "STATUS=up;READY=1|"
 is "nothing left" "$(ls "$T/root")" ""
-echo "host_sockets: $pass passed, $fail failed"
-[ $fail = 0 ]
+report

@@ -4,21 +4,8 @@
 # interfaces, addresses, routes that come and go are seen inside, what was made inside stays, connections live on.
 # Needs the real Sentry, a busybox and iproute2; run in a mount and a network namespace of its own.
 set -u
-here=$(cd "$(dirname "$0")/../.." && pwd)
-RUNSC=${RUNSC:-$here/build/runsc-c}
-BUSYBOX=${BUSYBOX:-/bin/busybox}
 command -v ip nsenter > /dev/null || { echo "network_change: skipped: no iproute2"; exit 77; }
-T=$(mktemp -d /tmp/runsc-c-netchange.XXXXXX)
-R="$RUNSC --root $T/root"
-trap 'for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done; rm -rf --one-file-system "$T"' EXIT
-pass=0 fail=0
-is() { if [ "$2" = "$3" ]; then pass=$((pass + 1)); else echo "FAIL: $1: got \"$2\", not \"$3\""; fail=$((fail + 1)); fi; }
-# Until it says so (60 s are a guard).
-becomes() {
-	local got end=$((SECONDS + 60))
-	while got=$(eval "$2" 2>&1); [ "$got" != "$3" ] && [ $SECONDS -lt $end ]; do sleep 0.05; done
-	is "$1" "$got" "$3"
-}
+. "$(dirname "$0")/lib.sh"
 ping() { "$BUSYBOX" ping "$@"; }
 x() { timeout -s KILL 60 $R exec c "$@" < /dev/null; }
 ns() { nsenter -t "$P" -n "$@"; }
@@ -146,5 +133,4 @@ kill $Q
 wait $client $server
 is "the connection lived" "$(wc -c < "$T/got")" 1000000
 is "and the last interface works" "$(ping -c 1 -W 20 10.9.10.2 | grep -c ' 0% packet loss')" 1
-echo "network_change: $pass passed, $fail failed"
-[ $fail = 0 ]
+report

@@ -5,27 +5,8 @@
 # config.json says rslave or rshared, and not elsewhere; what is seen inside doesn't keep the host from unmounting.
 # Needs the real Sentry and a busybox; run in a mount namespace of its own.
 set -u
-here=$(cd "$(dirname "$0")/../.." && pwd)
-RUNSC=${RUNSC:-$here/build/runsc-c}
-BUSYBOX=${BUSYBOX:-/bin/busybox}
-T=$(mktemp -d /tmp/runsc-c-propagation.XXXXXX)
-R="$RUNSC --root $T/root"
-cleanup() {
-	for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done
-	umount -l "$T"/*/sub "$T"/rslave "$T"/rshared "$T"/rprivate 2>/dev/null
-	rm -rf --one-file-system "$T"
-}
-trap cleanup EXIT
-pass=0 fail=0
-is() {
-	if [ "$2" = "$3" ]; then pass=$((pass + 1)); else echo "FAIL: $1: got \"$2\", not \"$3\""; fail=$((fail + 1)); fi
-}
-# Until it says so (120 s are a guard): what names the Sentry has it asks for again within 0.1 s.
-becomes() {
-	local got end=$((SECONDS + 120))
-	while got=$(eval "$2" 2>&1); [ "$got" != "$3" ] && [ $SECONDS -lt $end ]; do sleep 0.1; done
-	is "$1" "$got" "$3"
-}
+. "$(dirname "$0")/lib.sh"
+finish() { umount -l "$T"/*/sub "$T"/rslave "$T"/rshared "$T"/rprivate 2>/dev/null; }
 
 mkdir -p "$T"/b/rootfs/{bin,dev,proc,sys,rslave,rshared,rprivate} "$T/other/d"
 echo late > "$T/other/flag"
@@ -84,5 +65,4 @@ for k in rslave rshared rprivate; do
 	becomes "$k: the host may unmount" "umount $T/$k/sub && echo done" done
 	becomes "$k: it is gone" "x ls /$k/sub" ""
 done
-echo "propagation: $pass passed, $fail failed"
-[ $fail = 0 ]
+report
