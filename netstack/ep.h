@@ -147,6 +147,8 @@ int ep_ring_config(struct ep *e, const void *val, size_t size, struct ep_ring_co
 int ep_ring_set(struct ep *e, const struct ep_ring_config *c, void *mem);
 /* SO_ERROR: take the pending error (positive errno), 0: none. */
 int ep_take_error(struct ep *e);
+/* Give back one (positive) that a call returned and that its caller does not tell: the next call's, unless there is another. */
+void ep_keep_error(struct ep *e, int error);
 /* Bytes to read (SIOCINQ), unsent and unacknowledged (SIOCOUTQ), unsent (SIOCOUTQNSD), SIOCATMARK. */
 enum ep_query { EP_INQ, EP_OUTQ, EP_OUTQNSD, EP_ATMARK };
 int ep_query(struct ep *e, enum ep_query what);

@@ -283,6 +283,11 @@ struct wq *stack_rx_room(struct stack *s)
 	return &s->rx_room;
 }
 
+unsigned int stack_rx_reads(struct stack *s)
+{
+	return atomic_load_explicit(&s->rx_reads, memory_order_relaxed);
+}
+
 uint64_t stack_memory(struct stack *s)
 {
 	return atomic_load_explicit(&s->mem, memory_order_relaxed);

@@ -126,6 +126,8 @@ size_t nic_input_list(struct stack *s, uint32_t ifindex, struct list *pkts);
 #define RX_LONG_MIN 512U /* what a datagram counts at least */
 /* Woken (with any events) when such a reader has caught up; lives as long as the stack. */
 struct wq *stack_rx_room(struct stack *s);
+/* A count that changes when something is read from such a queue: its reader lives. */
+unsigned int stack_rx_reads(struct stack *s);
 /* Detach from its ops: no transmit call is made any more once this returns (on the same fiber). */
 void nic_detach(struct stack *s, uint32_t ifindex);
 /*

@@ -213,6 +213,7 @@ struct stack {
 	atomic_ullong stats[NS_COUNT];
 	atomic_ullong mem, mem_limit;
 	atomic_ullong rx_long;       /* bytes that joined long receive queues (tcp/recv.c) */
+	atomic_uint rx_reads;        /* how often one of these was read */
 	struct wq rx_room;           /* such a queue has become short */
 	stack_event_fn *event_fn;
 	void *event_arg;

@@ -400,7 +400,10 @@ static void note_long(struct tcp *t, size_t size)
 /* The reader has read. */
 static void note_short(struct tcp *t)
 {
-	if (!t->rx_long || t->rcv_nxt - t->copied_seq > t->rx_long)
+	if (!t->rx_long)
+		return;
+	atomic_fetch_add_explicit(&tcp_stack(t)->rx_reads, 1, memory_order_relaxed);
+	if (t->rcv_nxt - t->copied_seq > t->rx_long)
 		return;
 	t->rx_long = 0;
 	wq_wake(&tcp_stack(t)->rx_room, 0);

@@ -81,15 +81,18 @@ static struct pkt *dgram_peek(struct dgram *d)
 
 static void dgram_remove(struct dgram *d, struct pkt *p)
 {
-	bool room;
+	bool room, was_long;
 
 	latch_lock(&d->rx_latch);
 	list_remove(&p->node);
 	d->rx_mem -= p->truesize;
 	d->rx_count--;
+	was_long = d->rx_long;
 	room = d->rx_long && d->rx_mem < (uint32_t)d->ep.rcvbuf / 4;
 	d->rx_long &= !room;
 	latch_unlock(&d->rx_latch);
+	if (was_long)
+		atomic_fetch_add_explicit(&d->ep.stack->rx_reads, 1, memory_order_relaxed);
 	if (room)
 		wq_wake(&d->ep.stack->rx_room, 0);
 	stack_mem_uncharge(d->ep.stack, p->truesize);

@@ -525,6 +525,13 @@ int ep_take_error(struct ep *e)
 	return atomic_exchange_explicit(&e->err, 0, memory_order_relaxed);
 }
 
+void ep_keep_error(struct ep *e, int error)
+{
+	int none = 0;
+
+	atomic_compare_exchange_strong_explicit(&e->err, &none, error, memory_order_relaxed, memory_order_relaxed);
+}
+
 void ep_errq_add(struct ep *e, struct errq_entry *q)
 {
 	if (e->errq_count >= ERRQ_MAX) {

@@ -11,6 +11,9 @@
  * nothing is lost.  Asking for edges brings one for what is true already, which the epoll has seen itself: that one is dropped,
  * unless something has happened since (host_news()).
  *
+ * Errors.  The host tells one once.  One that ends a transfer of which a part is done is the next call's, or SO_ERROR's
+ * (sk_err): it is kept here until then.
+ *
  * What the host must not do is done here: SO_RCVTIMEO and SO_SNDTIMEO (never set on the host), SO_LINGER with a time (its close(2)
  * would sleep), MSG_WAITALL, SIGPIPE.  Binding to a port that needs a capability, which the Sentry has not, is the
  * monitor's work (net_ns_bind()), when the caller has it.
@@ -49,6 +52,7 @@
 #define CONTROL_ROOM  512
 #define RETRY_NS      (10 * NSEC_PER_MSEC) /* ready, and yet refused: memory is short */
 #define LINGER_NS     (2 * NSEC_PER_MSEC)
+#define PEEK_NS       (5 * NSEC_PER_MSEC) /* between looks at how much there is */
 
 #define HOST_EVENTS (POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND | POLLRDHUP)
 
@@ -72,6 +76,7 @@ struct host_sock {
 	bool edges;            /* (l) all are told */
 	bool first;            /* (l) none has come yet, and the first one may be none */
 	struct host_look look; /* (l) with first */
+	atomic_int error;      /* (a) positive: of the next call (host_keep_error()) */
 };
 
 static const struct socket_ops host_stream_ops, host_dgram_ops;
@@ -185,6 +190,8 @@ static uint32_t host_sock_poll(struct socket *s, struct poller *p)
 	if (p && (p->events & POLLER_EDGES))
 		host_arm(h);
 	now = host_ready(h, HOST_EVENTS);
+	if (atomic_load_explicit(&h->error, memory_order_relaxed))
+		now |= POLLERR;
 	if ((p || wq_active(&s->wq)) && !(now & (POLLERR | POLLHUP)))
 		host_want(h, (p ? p->events & HOST_EVENTS : HOST_EVENTS) & ~now);
 	return now;
@@ -429,6 +436,26 @@ static int host_sock_shutdown(struct vfs_ctx *c, struct socket *s, int how)
 	return host_shutdown(host_of(s)->fd, how);
 }
 
+/* ---- errors ------------------------------------------------------------------------------------ */
+
+/* A transfer ends by err after done bytes: what it returns. */
+static ssize_t host_keep_error(struct host_sock *h, ssize_t done, ssize_t err)
+{
+	if (done == 0)
+		return err;
+	if (socket_keeps_error(err))
+		atomic_store_explicit(&h->error, (int)-err, memory_order_relaxed);
+	return done;
+}
+
+/* The error that was kept, negative, once; 0: none. */
+static int host_kept_error(struct host_sock *h)
+{
+	if (atomic_load_explicit(&h->error, memory_order_relaxed) == 0)
+		return 0;
+	return -atomic_exchange_explicit(&h->error, 0, memory_order_relaxed);
+}
+
 /* ---- sending ----------------------------------------------------------------------------------- */
 
 struct host_send {
@@ -490,7 +517,7 @@ static ssize_t host_send_all(struct vfs_ctx *c, struct host_send *x, struct uio 
 			n = uio_left(u) == 0;
 		}
 	} while (n == 0);
-	return done || n == 1 ? done : n;
+	return n == 1 ? done : host_keep_error(x->h, done, n);
 }
 
 static ssize_t host_sock_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
@@ -504,7 +531,9 @@ static ssize_t host_sock_send(struct vfs_ctx *c, struct socket *s, struct sock_m
 		return -EOPNOTSUPP;
 	if (s->type != SOCK_STREAM && uio_left(m->data) > DATAGRAM_MAX)
 		return -EMSGSIZE;
-	n = host_control_build(s, m, &control);
+	n = host_kept_error(x.h);
+	if (n == 0)
+		n = host_control_build(s, m, &control);
 	if (n < 0)
 		return n;
 	x.m.msg_control = control;
@@ -600,29 +629,61 @@ static size_t host_target(const struct socket *s, const struct sock_msg *m)
 	return MIN(wanted, (size_t)atomic_load_explicit(&s->rcvlowat, memory_order_relaxed));
 }
 
+static bool host_at_mark(const struct host_sock *h)
+{
+	int at = 0;
+
+	return host_ioctl(h->fd, SIOCATMARK, &at) == 0 && at;
+}
+
+/*
+ * MSG_PEEK with MSG_WAITALL: until so much is there, or no more comes.  There is always something to read meanwhile, so
+ * readiness says nothing.  An interruption only ends the waiting: what is there is peeked at.
+ */
+static void host_wait_amount(struct vfs_ctx *c, struct socket *s, size_t wanted, int64_t deadline_ns)
+{
+	struct host_sock *h = host_of(s);
+	int have = 0, err = -EAGAIN;
+	int64_t now;
+
+	while (err == -EAGAIN && (now = clock_mono_ns()) < deadline_ns && host_ready(h, POLLIN) == POLLIN &&
+	       host_ioctl(h->fd, SIOCINQ, &have) == 0 && (size_t)have < wanted && !host_ready(h, POLLRDHUP | POLLPRI))
+		err = socket_wait(c, &s->wq, 0, false, host_never, NULL, MIN(now + PEEK_NS, deadline_ns));
+}
+
 static ssize_t host_sock_recv(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
 {
 	int64_t deadline_ns = socket_rcv_deadline(s, m->flags & (MSG_DONTWAIT | MSG_ERRQUEUE));
-	size_t target = host_target(s, m);
+	size_t wanted = uio_left(m->data), target = host_target(s, m);
+	struct host_sock *h = host_of(s);
 	unsigned int seen = 0;
 	ssize_t n, done = 0;
 
 	for (;;) {
 		m->addr.size = 0;
-		n = host_recv_once(host_of(s), m);
+		if (s->type == SOCK_STREAM && (m->flags & (MSG_PEEK | MSG_WAITALL | MSG_OOB)) == (MSG_PEEK | MSG_WAITALL))
+			host_wait_amount(c, s, wanted, deadline_ns);
+		n = host_recv_once(h, m);
 		if (n > 0) {
 			done += n;
-			if (s->type != SOCK_STREAM || (size_t)done >= target || uio_left(m->data) == 0)
+			/* Reading stops at an urgent byte, and the next one steps over it. */
+			if (s->type != SOCK_STREAM || (size_t)done >= target || uio_left(m->data) == 0 || host_at_mark(h))
 				return done;
 			seen = 0;
 			continue;
+		}
+		if (done == 0 && wanted > 0 && !(m->flags & (MSG_OOB | MSG_ERRQUEUE)) && (n == 0 || n == -EAGAIN)) {
+			int err = host_kept_error(h);
+
+			if (err < 0)
+				return err;
 		}
 		if (n == -EAGAIN && !(m->flags & MSG_OOB)) /* urgent data is never waited for */
 			n = host_wait(c, s, POLLIN, deadline_ns, &seen);
 		else if (n == 0)
 			return done; /* the end, or nothing was asked for */
 		if (n < 0)
-			return done ? done : n;
+			return host_keep_error(h, done, n);
 	}
 }
 
@@ -670,7 +731,13 @@ static int host_int_option(struct socket *s, int name)
 	return host_getsockopt(host_of(s)->fd, SOL_SOCKET, name, &v, &size) < 0 ? 0 : v;
 }
 
-static int host_sock_take_error(struct socket *s) { return host_int_option(s, SO_ERROR); }
+static int host_sock_take_error(struct socket *s)
+{
+	int kept = -host_kept_error(host_of(s));
+
+	return kept ? kept : host_int_option(s, SO_ERROR);
+}
+
 static bool host_sock_listening(struct socket *s) { return host_int_option(s, SO_ACCEPTCONN); }
 
 #define HOST_OPS                                   \

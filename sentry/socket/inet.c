@@ -16,6 +16,7 @@
 #include "sentry/socket/inet.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
@@ -412,6 +413,16 @@ static int inet_send_control(const struct vfs_ctx *c, const struct socket *s, co
 	return 0;
 }
 
+/* A transfer ends by err after done bytes: what it returns. */
+static ssize_t inet_keep_error(struct socket *s, ssize_t done, ssize_t err)
+{
+	if (done == 0)
+		return err;
+	if (socket_keeps_error(err))
+		ep_keep_error(inet_ep(s), (int)-err);
+	return done;
+}
+
 static ssize_t inet_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
 {
 	int64_t deadline_ns = socket_snd_deadline(s, m->flags & MSG_DONTWAIT);
@@ -444,7 +455,7 @@ static ssize_t inet_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m
 		if (n == -EAGAIN)
 			n = inet_wait(c, s, POLLOUT, deadline_ns, &seen);
 		if (n < 0)
-			return done ? done : n;
+			return inet_keep_error(s, done, n);
 	}
 }
 
@@ -480,6 +491,34 @@ static size_t inet_target(const struct socket *s, const struct sock_msg *m)
 	return MIN(wanted, (size_t)atomic_load_explicit(&s->rcvlowat, memory_order_relaxed));
 }
 
+struct inet_amount {
+	struct ep *ep;
+	size_t wanted;
+};
+
+static bool inet_has_amount(void *arg)
+{
+	const struct inet_amount *a = arg;
+
+	return ep_query(a->ep, EP_INQ) >= (int)MIN(a->wanted, (size_t)INT_MAX) ||
+	       (ep_poll(a->ep) & (POLLRDHUP | POLLHUP | POLLERR | POLLPRI));
+}
+
+/* MSG_PEEK with MSG_WAITALL.  An interruption only ends the waiting: what is there is peeked at. */
+static void inet_wait_amount(struct vfs_ctx *c, struct socket *s, size_t wanted, int64_t deadline_ns)
+{
+	struct inet_amount a = { inet_ep(s), wanted };
+
+	if (deadline_ns != 0 && ep_query(a.ep, EP_INQ) > 0)
+		(void)socket_wait(c, ep_wq(a.ep), 0, false, inet_has_amount, &a, deadline_ns);
+}
+
+/* Reading stops at an urgent byte, and the next one would step over it. */
+static bool inet_at_mark(struct socket *s)
+{
+	return s->type == SOCK_STREAM && ep_query(inet_ep(s), EP_ATMARK) > 0;
+}
+
 static ssize_t inet_recv(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
 {
 	bool nowait = m->flags & (MSG_DONTWAIT | MSG_ERRQUEUE);
@@ -490,12 +529,14 @@ static ssize_t inet_recv(struct vfs_ctx *c, struct socket *s, struct sock_msg *m
 
 	m->addr.size = 0;
 	for (;;) {
+		if (s->type == SOCK_STREAM && (m->flags & (MSG_PEEK | MSG_WAITALL | MSG_OOB)) == (MSG_PEEK | MSG_WAITALL))
+			inet_wait_amount(c, s, uio_left(m->data), deadline_ns);
 		n = inet_recv_once(s, m);
 		if (n == 0)
 			return done; /* the end, or nothing was asked for */
 		if (n > 0) {
 			done += n;
-			if ((size_t)done >= target || uio_left(m->data) == 0)
+			if ((size_t)done >= target || uio_left(m->data) == 0 || inet_at_mark(s))
 				return done;
 			seen = 0;
 			continue;
@@ -505,7 +546,7 @@ static ssize_t inet_recv(struct vfs_ctx *c, struct socket *s, struct sock_msg *m
 		if (n == -EAGAIN)
 			n = inet_wait(c, s, POLLIN, deadline_ns, &seen);
 		if (n < 0)
-			return done ? done : n;
+			return inet_keep_error(s, done, n);
 	}
 }
 

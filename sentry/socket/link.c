@@ -59,10 +59,9 @@
 
 #define TX_WAIT_MS  50            /* for room in the socket's buffer; then the packet is lost */
 
-#define HOLD_BYTES  32768         /* of a batch for readers that are far behind: packets wait outside */
-#define HOLD_SMALL  (RX_BATCH * RX_LONG_MIN / 2) /* the same when there were as many packets as a batch may have */
+#define HOLD_BYTES  32768         /* of a batch, or half of it, for readers that are far behind: packets wait outside */
 #define HOLD_NS     (300 * NSEC_PER_USEC)
-#define HOLD_VAIN   200           /* so many in a row that no reader ended by catching up: they don't read */
+#define HOLD_VAIN   200           /* so many in a row in which nothing was read: nobody will */
 
 /* From so many bytes sent in so much time on, who sends takes the answers in, and nobody is woken for each. */
 #define REST_NS     (500 * NSEC_PER_USEC)
@@ -86,8 +85,8 @@ struct link {
 	struct wq_entry room_entry; /* at stack_rx_room() */
 	atomic_uint room;      /* (a) how often there was room; link_hold() waits for a change */
 	atomic_bool holding;   /* (a) somebody waits there */
-	unsigned int vain;     /* the fiber's: holds in a row that ended by time, */
-	unsigned int vain_room; /* and what room was in the last of them */
+	unsigned int vain;     /* the fiber's: holds in a row in which nothing was read, */
+	unsigned int reads;    /* and what stack_rx_reads() said at the last one's end */
 	atomic_ullong sent;    /* (a) bytes of large packets */
 	unsigned long long sent_seen; /* the fiber's: at seen_ns */
 	int64_t seen_ns;       /* the fiber's */
@@ -262,7 +261,7 @@ static ssize_t link_receive(struct link *l, struct list *pkts)
 static ssize_t link_receive_batch(struct link *l, bool *hold)
 {
 	struct list pkts;
-	size_t bytes = 0, behind;
+	size_t bytes = 0, all = 0, behind;
 	ssize_t n = 0;
 
 	list_init(&pkts);
@@ -271,9 +270,10 @@ static ssize_t link_receive_batch(struct link *l, bool *hold)
 		if (n < 0)
 			break;
 		bytes += (size_t)n;
+		all += MAX((size_t)n, (size_t)RX_LONG_MIN);
 	}
 	behind = list_empty(&pkts) ? 0 : nic_input_list(l->stack, l->ifindex, &pkts);
-	*hold = behind >= (n < 0 || bytes >= RX_BYTES ? HOLD_BYTES : HOLD_SMALL);
+	*hold = behind >= HOLD_BYTES || (behind && behind >= all / 2);
 	return n < 0 ? n : 0;
 }
 
@@ -325,8 +325,12 @@ static void link_room(struct wq_entry *e, uint32_t events)
 static void link_hold(struct link *l, unsigned int seen)
 {
 	struct timespec patience = { 0, HOLD_NS };
+	unsigned int reads = stack_rx_reads(l->stack);
 
-	if (l->vain >= HOLD_VAIN && l->vain_room == seen)
+	if (l->reads != reads)
+		l->vain = 0;
+	l->reads = reads;
+	if (l->vain >= HOLD_VAIN)
 		return;
 	worker_block_begin();
 	atomic_store(&l->holding, true);
@@ -334,8 +338,7 @@ static void link_hold(struct link *l, unsigned int seen)
 		(void)host_futex(&l->room, FUTEX_WAIT_PRIVATE, seen, &patience, 0);
 	atomic_store(&l->holding, false);
 	worker_block_end();
-	l->vain = atomic_load(&l->room) == seen ? MIN(l->vain + 1, (unsigned int)HOLD_VAIN) : 0;
-	l->vain_room = seen;
+	l->vain++; /* unless something has been read meanwhile: the next one sees to that */
 }
 
 /* Is so much being sent that those who send can take in the answers? */

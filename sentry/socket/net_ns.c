@@ -163,22 +163,28 @@ void net_ns_listening(struct net_ns *ns)
 #define BIND_PATIENCE_NS (2 * (int64_t)NSEC_PER_SEC)
 #define BIND_STEP_NS     (5 * NSEC_PER_MSEC)
 
-/* The monitor offers itself when the container is committed, which for `run` is a moment after its start. */
+/*
+ * The monitor offers itself when the container is committed, which for `run` is a moment after its start.  One that has
+ * not come in time (that of a pod's sandbox without the capability never does) is not waited for again.
+ */
 static bool net_ns_wait_dialer(struct net_ns *ns)
 {
 	int64_t end = clock_mono_ns() + BIND_PATIENCE_NS;
 	struct waiter w;
+	bool there;
 
 	waiter_init(&w, fiber_self());
 	mutex_lock(&ns->lock);
-	while (ns->dialer_fd < 0 && clock_mono_ns() < end) {
+	while (ns->dialer_fd < 0 && !ns->dialer_given_up && clock_mono_ns() < end) {
 		mutex_unlock(&ns->lock);
 		waiter_prepare(&w);
 		(void)waiter_sleep(&w, WAITER_UNINTERRUPTIBLE, clock_mono_ns() + BIND_STEP_NS);
 		mutex_lock(&ns->lock);
 	}
+	there = ns->dialer_fd >= 0; /* set once */
+	ns->dialer_given_up |= !there;
 	mutex_unlock(&ns->lock);
-	return ns->dialer_fd >= 0; /* set once */
+	return there;
 }
 
 /* Until the answer to bind_seq; others that came too late are dropped. */

@@ -51,6 +51,7 @@ struct net_ns {
 	struct resolver *resolver;   /* (l) or NULL */
 	struct doors *_Atomic doors; /* (a) set once, under lock; or NULL */
 	int dialer_fd;               /* (l) owned: TCP to Docker's DNS server (resolver.h), net_ns_bind(); -1: none */
+	bool dialer_given_up;        /* (l) net_ns_bind() has waited for one in vain */
 	uint32_t bind_seq;           /* (l) of net_ns_bind()'s last request */
 	int guard_fd;                /* (l) owned: see network_config; -1: none */
 	struct latch netlink_latch;

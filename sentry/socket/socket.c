@@ -168,6 +168,21 @@ int socket_wait(struct vfs_ctx *c, struct wq *q, uint32_t events, bool exclusive
 	return err;
 }
 
+bool socket_keeps_error(ssize_t err)
+{
+	switch (err) {
+	case -EAGAIN:
+	case -EFAULT:
+	case -EINTR:
+	case -ENOBUFS:
+	case -ENOMEM:
+	case -EPIPE:
+		return false;
+	default:
+		return err < 0 && err > -ERESTARTSYS;
+	}
+}
+
 /* ---- the calls --------------------------------------------------------------------------------- */
 
 int socket_bind(struct vfs_ctx *c, struct socket *s, const struct sock_addr *a)

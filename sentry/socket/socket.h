@@ -236,6 +236,11 @@ int64_t socket_snd_deadline(const struct socket *s, bool nonblock);
  */
 int socket_wait(struct vfs_ctx *c, struct wq *q, uint32_t events, bool exclusive,
 		bool (*ready)(void *arg), void *arg, int64_t deadline_ns);
+/*
+ * err has ended a transfer of which a part is done, so that it is not told: is it an error of the socket's, which the next call
+ * or SO_ERROR must tell (sk_err)?  EPIPE is a state, which the next call finds by itself.
+ */
+bool socket_keeps_error(ssize_t err);
 
 /* ---- what system calls use --------------------------------------------------------------------- */
 

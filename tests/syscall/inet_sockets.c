@@ -317,6 +317,7 @@ static void flags(void)
 {
 	char b[100];
 	int s[2], v = -1;
+	pthread_t t;
 
 	pair(s);
 	EQUAL(write(s[1], "abcdef", 6), 6);
@@ -349,9 +350,63 @@ static void flags(void)
 	FAILS(EINVAL, recv(s[0], b, 1, MSG_OOB));
 	AWAIT(recv(s[0], b, 100, MSG_PEEK) == 2);
 	EQUAL(recv(s[0], b, 100, 0), 2);
+	/* Who wants all gets what is before the mark, and then what is behind it. */
+	EQUAL(send(s[1], "12", 2, 0), 2);
+	EQUAL(send(s[1], "!", 1, MSG_OOB), 1);
+	EQUAL(send(s[1], "34", 2, 0), 2);
+	await_events(s[0], POLLPRI);
+	EQUAL(recv(s[0], b, 4, MSG_WAITALL), 2);
+	EQUAL(recv(s[0], b, 2, MSG_WAITALL), 2);
+	EQUAL(memcmp(b, "34", 2), 0);
+	/* Who looks at all waits for it. */
+	peer = s[1];
+	EQUAL(write(s[1], "123", 3), 3);
+	EQUAL(pthread_create(&t, NULL, write_later, "456"), 0);
+	EQUAL(recv(s[0], b, 6, MSG_PEEK | MSG_WAITALL), 6);
+	EQUAL(recv(s[0], b, 6, MSG_WAITALL), 6);
+	EQUAL(memcmp(b, "123456", 6), 0);
+	pthread_join(t, NULL);
 	/* What is not acknowledged yet will be. */
 	AWAIT(ioctl(s[1], SIOCOUTQ, &v) == 0 && v == 0);
 	unpair(s);
+}
+
+static void *reset_later(void *arg)
+{
+	usleep(20000);
+	reset_by(*(int *)arg);
+	return NULL;
+}
+
+/* What ends a transfer of which a part is done is told afterwards. */
+static void broken_off(void)
+{
+	static char b[16 << 20];
+	socklen_t size = sizeof(int);
+	int s[2], v = 0;
+	pthread_t t;
+	ssize_t n;
+
+	pair(s);
+	EQUAL(pthread_create(&t, NULL, reset_later, &s[1]), 0);
+	n = send(s[0], b, sizeof(b), MSG_NOSIGNAL);
+	CHECK(n > 0 && n < (ssize_t)sizeof(b));
+	pthread_join(t, NULL);
+	CHECK(events_of(s[0], POLLIN) & POLLERR);
+	EQUAL(getsockopt(s[0], SOL_SOCKET, SO_ERROR, &v, &size), 0);
+	EQUAL(v, ECONNRESET);
+	FAILS(EPIPE, send(s[0], b, 1, MSG_NOSIGNAL));
+	EQUAL(recv(s[0], b, 1, 0), 0);
+	close(s[0]);
+	pair(s);
+	EQUAL(write(s[1], "abc", 3), 3);
+	await_events(s[0], POLLIN);
+	EQUAL(pthread_create(&t, NULL, reset_later, &s[1]), 0);
+	EQUAL(recv(s[0], b, 10, MSG_WAITALL), 3);
+	pthread_join(t, NULL);
+	FAILS(ECONNRESET, recv(s[0], b, 10, MSG_WAITALL));
+	EQUAL(recv(s[0], b, 10, MSG_WAITALL), 0);
+	close(s[0]);
 }
 
 static void ends(void)
@@ -692,6 +747,7 @@ T_MAIN
 	waiting();
 	much();
 	flags();
+	broken_off();
 	ends();
 	edges();
 	datagrams();
