@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <sys/ioctl.h>
+#include <stddef.h>
 #include <sys/socket.h>
 
 #ifndef IP_LOCAL_PORT_RANGE
@@ -37,3 +38,7 @@ struct host_option {
 	int level, name;
 	unsigned int access; /* enum host_option_access */
 };
+
+/* The options that the Sentry's filter lets through with --network=host, and that the sandbox may therefore use. */
+extern const struct host_option host_options[];
+extern const size_t host_option_count;

@@ -32,16 +32,6 @@ static size_t jail_add_ptrace(struct host_rule *rules)
 	return ARRAY_SIZE(more);
 }
 
-#define S HOST_OPTION_SET
-#define G HOST_OPTION_GET
-static const struct host_option options[] = {
-#define HOST_OPTION(level, name, access) { level, name, access },
-#include "platform/host_network_options.tbl"
-#undef HOST_OPTION
-};
-#undef S
-#undef G
-
 static size_t jail_add_network(struct host_rule *rules)
 {
 	const struct host_rule more[] = {
@@ -50,15 +40,15 @@ static size_t jail_add_network(struct host_rule *rules)
 	size_t n = ARRAY_SIZE(more);
 
 	memcpy(rules, more, sizeof(more));
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		struct host_rule r = { .conditions = { { 1, ~0u, (uint32_t)options[i].level },
-						       { 2, ~0u, (uint32_t)options[i].name } } };
+	for (size_t i = 0; i < host_option_count; i++) {
+		struct host_rule r = { .conditions = { { 1, ~0u, (uint32_t)host_options[i].level },
+						       { 2, ~0u, (uint32_t)host_options[i].name } } };
 
 		r.nr = SYS_setsockopt;
-		if (options[i].access & HOST_OPTION_SET)
+		if (host_options[i].access & HOST_OPTION_SET)
 			rules[n++] = r;
 		r.nr = SYS_getsockopt;
-		if (options[i].access & HOST_OPTION_GET)
+		if (host_options[i].access & HOST_OPTION_GET)
 			rules[n++] = r;
 	}
 	return n;

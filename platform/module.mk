@@ -6,6 +6,7 @@ SRCS += platform/arch/x86_64/fpstate.c
 SRCS += platform/arch/x86_64/insn.c
 SRCS += platform/host.c
 SRCS += platform/host_filter.c
+SRCS += platform/host_network_options.c
 SRCS += platform/jail.c
 SRCS += platform/notify/census.c
 SRCS += platform/notify/clone.c

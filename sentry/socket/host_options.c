@@ -22,21 +22,11 @@
 #define PRIORITY_UNPRIVILEGED 6 /* TC_PRIO_INTERACTIVE */
 #define OPTION_SIZE_MAX       4096
 
-#define S HOST_OPTION_SET
-#define G HOST_OPTION_GET
-static const struct host_option options[] = {
-#define HOST_OPTION(level, name, access) { level, name, access },
-#include "platform/host_network_options.tbl"
-#undef HOST_OPTION
-};
-#undef S
-#undef G
-
 static bool host_option_may(int level, int name, unsigned int access)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		if (options[i].level == level && options[i].name == name)
-			return options[i].access & access;
+	for (size_t i = 0; i < host_option_count; i++)
+		if (host_options[i].level == level && host_options[i].name == name)
+			return host_options[i].access & access;
 	return false;
 }
 

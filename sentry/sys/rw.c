@@ -14,89 +14,69 @@
 
 #define RWF_KNOWN (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
 
+enum rw_kind { RW_READ, RW_WRITE };
+
 /* ---- one buffer ------------------------------------------------------------------------------- */
 
-long sys_read(struct task *t, int fd, uaddr_t buf, size_t count)
+static inline __attribute__((always_inline)) long rw_file(struct task *t, struct file *f, struct uio *u, int64_t *pos,
+							  enum rw_kind kind)
 {
-	struct file *f = fdt_file_nopath(t->fdt, fd);
+	struct vfs_ctx *c = task_vfs(t);
+	long r;
+
+	if (kind == RW_READ) {
+		r = pos ? file_pread(c, f, u, pos, 0) : file_read(c, f, u);
+		task_count_read(t, r);
+	} else {
+		r = pos ? file_pwrite(c, f, u, pos, 0) : file_write(c, f, u);
+		task_count_write(t, r);
+	}
+	return r;
+}
+
+/* pos NULL: the file's own position.  Each caller's own copy: these are the calls that are made most. */
+static inline __attribute__((always_inline)) long rw_buffer(struct task *t, int fd, uaddr_t buf, size_t count,
+							    int64_t *pos, enum rw_kind kind)
+{
+	struct file *f;
 	struct uio u;
 	long r;
 
+	if (pos && *pos < 0)
+		return -EINVAL;
+	f = fdt_file_nopath(t->fdt, fd);
 	if (!f)
 		return -EBADF;
 	r = -EFAULT; /* no address range is that long */
 	if ((ssize_t)count >= 0) {
 		uaccess_uio(t, &u, buf, count);
-		r = file_read(task_vfs(t), f, &u);
-		task_count_read(t, r);
+		r = rw_file(t, f, &u, pos, kind);
 	}
 	file_put(f);
 	return r;
+}
+
+long sys_read(struct task *t, int fd, uaddr_t buf, size_t count)
+{
+	return rw_buffer(t, fd, buf, count, NULL, RW_READ);
 }
 
 long sys_write(struct task *t, int fd, uaddr_t buf, size_t count)
 {
-	struct file *f = fdt_file_nopath(t->fdt, fd);
-	struct uio u;
-	long r;
-
-	if (!f)
-		return -EBADF;
-	r = -EFAULT; /* no address range is that long */
-	if ((ssize_t)count >= 0) {
-		uaccess_uio(t, &u, buf, count);
-		r = file_write(task_vfs(t), f, &u);
-		task_count_write(t, r);
-	}
-	file_put(f);
-	return r;
+	return rw_buffer(t, fd, buf, count, NULL, RW_WRITE);
 }
 
 long sys_pread64(struct task *t, int fd, uaddr_t buf, size_t count, int64_t offset)
 {
-	struct file *f;
-	struct uio u;
-	long r;
-
-	if (offset < 0)
-		return -EINVAL;
-	f = fdt_file_nopath(t->fdt, fd);
-	if (!f)
-		return -EBADF;
-	r = -EFAULT; /* no address range is that long */
-	if ((ssize_t)count >= 0) {
-		uaccess_uio(t, &u, buf, count);
-		r = file_pread(task_vfs(t), f, &u, &offset, 0);
-		task_count_read(t, r);
-	}
-	file_put(f);
-	return r;
+	return rw_buffer(t, fd, buf, count, &offset, RW_READ);
 }
 
 long sys_pwrite64(struct task *t, int fd, uaddr_t buf, size_t count, int64_t offset)
 {
-	struct file *f;
-	struct uio u;
-	long r;
-
-	if (offset < 0)
-		return -EINVAL;
-	f = fdt_file_nopath(t->fdt, fd);
-	if (!f)
-		return -EBADF;
-	r = -EFAULT; /* no address range is that long */
-	if ((ssize_t)count >= 0) {
-		uaccess_uio(t, &u, buf, count);
-		r = file_pwrite(task_vfs(t), f, &u, &offset, 0);
-		task_count_write(t, r);
-	}
-	file_put(f);
-	return r;
+	return rw_buffer(t, fd, buf, count, &offset, RW_WRITE);
 }
 
 /* ---- vectors ---------------------------------------------------------------------------------- */
-
-enum rw_kind { RW_READ, RW_WRITE };
 
 /* pos NULL: the file's own position. */
 static long rw_vector(struct task *t, int fd, uaddr_t iov, unsigned long count, int64_t *pos,
