@@ -536,6 +536,8 @@ int state_list(const char *root, char ***ids, struct err *e)
 		mem_free(v);
 		return err_errno(e, errno, "--root: \"%s\"", root);
 	}
+	if (d != NULL)
+		sweep(dirfd(d)); /* who lists to see that nothing is left is to be right */
 	while (d != NULL && v != NULL && (de = readdir(d)) != NULL) {
 		char **grown;
 
