@@ -124,6 +124,8 @@ struct worker_hooks {
 	bool first_only;
 	void (*parking)(void); /* a worker that may have received is about to park; may be NULL */
 	void (*started)(void); /* a new worker's first act: it has its creator's affinity; may be NULL */
+	/* A worker that polls beside the receiver (lib/worker_poll.h); may be NULL.  False: no more. */
+	bool (*poll)(void);
 };
 
 void workers_start(const struct worker_hooks *hooks, int max);

@@ -71,6 +71,8 @@ struct worker {
 	struct list parked;    /* (workers' latch) */
 	atomic_uint wake;      /* (a) futex: 1 to leave the park */
 	atomic_bool polls;     /* (a) lib/worker_poll.h; set by itself, cleared under workers' latch */
+	bool extra;            /* (workers' latch) polls beside the receiver: in hooks->poll(), or on its way there */
+	_Atomic(struct fiber *) next; /* (a) ready, and its to run: nobody else is told while it polls */
 	unsigned int streak;   /* fibers run since it was last in receive() */
 	atomic_uint lazy;      /* (a) enum worker_lazy, and above it how often it has begun */
 	unsigned int lazy_seen; /* (workers' latch) what the watcher last saw there */

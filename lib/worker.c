@@ -9,6 +9,8 @@
  *     parked     sleeps in futex(2)
  *     blocked    between worker_block_begin() and _end(), in a host call of a fiber
  *
+ * A worker in hooks->poll() is like one in receive() without the seat: worker_poll.h.  It does not count towards max.
+ *
  * A worker between worker_block_lazy_begin() and _end() counts as active.  While there are such calls a
  * timer ticks; at a tick that finds a worker in the same call as the tick before, the worker becomes
  * blocked.  Without any call for LAZY_TICKS_MAX ticks the timer is left alone until the next one.
@@ -73,12 +75,13 @@ static struct {
 	struct list parked; /* workers, last in first out */
 	unsigned int active_count;
 	unsigned int thread_count;
+	unsigned int extra_count; /* workers in hooks->poll() */
 	struct worker *first; /* who called workers_start() */
 	sigset_t mask;        /* (c) its, and so all workers' */
 	struct worker *seat; /* who is in receive(), or is just going there */
 	bool starting;       /* a thread is being created */
 	bool aborting;       /* the receiver was asked to return */
-	bool stopping;
+	bool stopping;       /* (a) as well */
 	bool running;
 	struct list threads; /* struct worker_thread, all but the first worker */
 
@@ -181,10 +184,32 @@ static void worker_push_locked(struct fiber *f) REQUIRES(workers.latch)
 	__atomic_store_n(&workers.ready_count, workers.ready_count + 1, __ATOMIC_RELAXED);
 }
 
+/* Keep f for w, which polls and is this worker. */
+static bool worker_keep_next(struct worker *w, struct fiber *f)
+{
+	struct fiber *none = NULL;
+
+	/* release: whoever takes it, another worker maybe, sees what made it ready */
+	return atomic_compare_exchange_strong_explicit(&w->next, &none, f, memory_order_release,
+						       memory_order_relaxed);
+}
+
+/* w polls no more: what it kept is anybody's. */
+static void worker_flush_locked(struct worker *w) REQUIRES(workers.latch)
+{
+	struct fiber *f = atomic_exchange_explicit(&w->next, NULL, memory_order_acquire);
+
+	if (f)
+		worker_push_locked(f);
+}
+
 void worker_ready(struct fiber *f)
 {
+	struct worker *w = worker_self();
 	struct worker_kick k;
 
+	if (w && atomic_load_explicit(&w->polls, memory_order_relaxed) && worker_keep_next(w, f))
+		return;
 	latch_lock(&workers.latch);
 	worker_push_locked(f);
 	k = workers_need_locked();
@@ -195,9 +220,14 @@ void worker_ready(struct fiber *f)
 /* A yielding fiber: as many are ready as before, since this worker takes the first of them. */
 void worker_requeue(struct fiber *f)
 {
+	struct worker_kick k = { NULL, false };
+
 	latch_lock(&workers.latch);
 	worker_push_locked(f);
+	if (!worker_self()->active)
+		k = workers_need_locked(); /* but for one that polls beside the receiver */
 	latch_unlock(&workers.latch);
+	workers_kick(k);
 }
 
 /* ---- threads ---- */
@@ -211,7 +241,7 @@ static void worker_spawn_locked(void) REQUIRES(workers.latch)
 	pthread_attr_t attr;
 	int err = ENOMEM;
 
-	if (workers.starting || workers.stopping || workers.thread_count >= workers.max)
+	if (workers.starting || workers.stopping || workers.thread_count >= workers.max + workers.extra_count)
 		return;
 	workers.starting = true;
 	workers.thread_count++;
@@ -237,7 +267,7 @@ static void worker_spawn_locked(void) REQUIRES(workers.latch)
 	mem_free(t);
 	workers.thread_count--;
 	workers.active_count--;
-	workers.max = workers.thread_count; /* the host has no more: don't ask again */
+	workers.max = workers.thread_count - MIN(workers.extra_count, workers.thread_count - 1); /* the host has no more */
 }
 
 /* A thread's alternate signal stack, so that a fiber that ran out of stack can be reported. */
@@ -291,11 +321,37 @@ static void worker_receive_locked(struct worker *w) REQUIRES(workers.latch)
 
 	latch_lock(&workers.latch);
 	atomic_store_explicit(&w->polls, false, memory_order_relaxed);
+	worker_flush_locked(w);
 	if (workers.seat == w) {
 		workers.seat = NULL;
 		workers.aborting = false;
 	}
 	worker_set_active_locked(w, true);
+}
+
+/* Poll beside the receiver. */
+static void worker_extra_locked(struct worker *w) REQUIRES(workers.latch)
+{
+	struct worker_kick k;
+	bool stays;
+
+	w->streak = 0;
+	worker_set_active_locked(w, false);
+	atomic_store_explicit(&w->polls, true, memory_order_relaxed);
+	k = workers_need_locked();
+	latch_unlock(&workers.latch);
+	workers_kick(k);
+
+	stays = workers.hooks.poll();
+
+	latch_lock(&workers.latch);
+	atomic_store_explicit(&w->polls, false, memory_order_relaxed);
+	worker_flush_locked(w);
+	worker_set_active_locked(w, true);
+	if (!stays) {
+		w->extra = false;
+		workers.extra_count--;
+	}
 }
 
 static void worker_park_locked(struct worker *w) REQUIRES(workers.latch)
@@ -345,9 +401,11 @@ static void worker_unseat_locked(struct worker *w) REQUIRES(workers.latch)
 	if (!atomic_load_explicit(&w->polls, memory_order_relaxed))
 		return;
 	atomic_store_explicit(&w->polls, false, memory_order_relaxed);
-	ASSERT(workers.seat == w);
-	workers.seat = NULL;
-	workers.aborting = false;
+	worker_flush_locked(w);
+	if (workers.seat == w) {
+		workers.seat = NULL;
+		workers.aborting = false;
+	}
 }
 
 bool worker_poll_end(void)
@@ -360,6 +418,7 @@ bool worker_poll_end(void)
 	seated = atomic_load_explicit(&w->polls, memory_order_relaxed);
 	if (seated) {
 		atomic_store_explicit(&w->polls, false, memory_order_relaxed);
+		worker_flush_locked(w);
 		worker_set_active_locked(w, false);
 		k = workers_need_locked();
 	}
@@ -375,6 +434,49 @@ void worker_poll_run(struct fiber *f)
 	ASSERT(!w->current);
 	if (fiber_post(f))
 		(void)fiber_run_on(w, f);
+}
+
+bool worker_poll_has_next(void)
+{
+	return atomic_load_explicit(&worker_self()->next, memory_order_relaxed) != NULL;
+}
+
+bool worker_poll_run_next(void)
+{
+	struct worker *w = worker_self();
+	/* acquire: it was made ready on another stack of this worker's, but TSan may know no better */
+	struct fiber *f = atomic_exchange_explicit(&w->next, NULL, memory_order_acquire);
+
+	ASSERT(!w->current);
+	if (f)
+		(void)fiber_run_on(w, f);
+	return f != NULL;
+}
+
+bool worker_poll_more(void)
+{
+	struct worker_kick k = { NULL, false };
+
+	latch_lock(&workers.latch);
+	if (workers.running && !workers.stopping && workers.hooks.poll) {
+		if (list_empty(&workers.parked))
+			worker_spawn_locked(); /* it comes to the park: for the next time we are asked */
+		k.wake = worker_unpark_locked(true);
+	}
+	if (k.wake) {
+		k.wake->extra = true;
+		workers.extra_count++;
+		if (list_empty(&workers.parked))
+			worker_spawn_locked(); /* in its place */
+	}
+	latch_unlock(&workers.latch);
+	workers_kick(k);
+	return k.wake != NULL;
+}
+
+bool worker_poll_goes_on(void)
+{
+	return worker_polls() && !__atomic_load_n(&workers.stopping, __ATOMIC_RELAXED);
 }
 
 bool worker_others_receive(void)
@@ -441,12 +543,15 @@ static void worker_loop(struct worker *w)
 			worker_run_next_locked(w);
 		else if (workers.stopping)
 			break;
+		else if (w->extra && (!seat_is_free_locked(w) || !list_empty(&workers.parked)))
+			worker_extra_locked(w);
 		else if (seat_is_free_locked(w))
 			worker_receive_locked(w);
 		else
 			worker_park_locked(w);
 	}
 	worker_set_active_locked(w, false);
+	workers.extra_count -= w->extra;
 	latch_unlock(&workers.latch);
 }
 
@@ -534,7 +639,7 @@ void workers_stop(void)
 		latch_unlock(&workers.latch);
 		return;
 	}
-	workers.stopping = true;
+	__atomic_store_n(&workers.stopping, true, __ATOMIC_RELAXED);
 	k.abort = workers.seat && !workers.aborting;
 	workers.aborting |= k.abort;
 	while ((w = worker_unpark_locked(true))) {

@@ -18,6 +18,7 @@ SRCS += platform/notify/patch_arena.c
 SRCS += platform/notify/patch_view.c
 SRCS += platform/notify/receive.c
 SRCS += platform/notify/poll.c
+SRCS += platform/notify/pollers.c
 SRCS += platform/notify/regs.c
 SRCS += platform/notify/thread.c
 SRCS += platform/notify/window.c

@@ -80,8 +80,11 @@ struct plat_event {
 /* ---- life ------------------------------------------------------------------------------------ */
 
 /* Before the jail's filter is installed: makes the zygote.  name: "notify" or "ptrace". */
-/* May a CPU of its own serve threads that make many calls?  Always: also where it does not pay (tests). */
-enum plat_pollers { PLAT_POLLERS_OFF, PLAT_POLLERS_AUTO, PLAT_POLLERS_ALWAYS };
+/*
+ * May CPUs of their own serve threads that make many calls?  PLAT_POLLERS_ALWAYS + n: also where it does not pay, and
+ * n more than one as soon as there are threads for them (tests).
+ */
+enum plat_pollers { PLAT_POLLERS_OFF, PLAT_POLLERS_AUTO, PLAT_POLLERS_ALWAYS, PLAT_POLLERS_END = PLAT_POLLERS_ALWAYS + 8 };
 
 struct plat_config {
 	const char *name;
@@ -89,7 +92,7 @@ struct plat_config {
 	bool huge_pages;    /* MADV_HUGEPAGE on large anonymous mappings */
 	bool patch;         /* call-site patching */
 	int nice;           /* of stubs; no better than ours */
-	enum plat_pollers pollers;
+	unsigned int pollers; /* enum plat_pollers */
 	uint32_t patch_after; /* traps from a site before it is patched; 0: what pays */
 	/*
 	 * A host process was killed from outside while fibers of its threads were at work (asleep in a

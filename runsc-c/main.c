@@ -56,7 +56,7 @@ static const struct flag global_flags[] = {
 	{ "overlay", FLAG_STRING, &globals.overlay_name, "where writes to the root go: none (the bundle) or memory" },
 	{ "no-patch", FLAG_BOOL, &globals.no_patch, "leave call sites alone: every system call is a signal" },
 	{ "patch-after", FLAG_INT, &globals.patch_after, "patch a call site at its N-th call (0: when it pays)" },
-	{ "pollers", FLAG_STRING, &globals.pollers_name, "a CPU may serve threads that make many calls: auto (default), off, always (tests)" },
+	{ "pollers", FLAG_STRING, &globals.pollers_name, "CPUs may serve threads that make many calls: auto (default), off; always, 2 to 8 (tests)" },
 	{ "strace", FLAG_BOOL, &globals.strace, "log every system call" },
 	{ "systemd-cgroup", FLAG_BOOL, &globals.systemd_cgroup, "cgroupsPath is slice:prefix:name" },
 	{ "cgroup-manager", FLAG_STRING, &globals.cgroup_manager, "cgroupfs, systemd or disabled" },
@@ -176,7 +176,7 @@ static int decode_globals(struct globals *g, struct err *e)
 	static const char *const overlays[] = { "none", "memory", NULL };
 	static const char *const formats[] = { "text", "json", NULL };
 	static const char *const answers[] = { "false", "true", "auto", NULL };
-	static const char *const pollers[] = { "off", "auto", "always", NULL };
+	static const char *const pollers[] = { "off", "auto", "always", "2", "3", "4", "5", "6", "7", "8", NULL };
 	static const char *const managers[] = { "cgroupfs", "systemd", "disabled", NULL };
 	int rootless = choose("rootless", g->rootless_name ? g->rootless_name : "auto", answers, e);
 	int manager = choose("cgroup-manager", g->cgroup_manager ? g->cgroup_manager : "cgroupfs",

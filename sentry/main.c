@@ -98,7 +98,7 @@ static int boot_platform(const struct boot_config *b, enum platform_choice *choi
 		.patch = b->patch,
 		.patch_after = b->patch_after,
 		.nice = b->nice,
-		.pollers = (enum plat_pollers)b->pollers,
+		.pollers = b->pollers,
 		.lost = containers_look_for_lost,
 	};
 	int err, own;

@@ -134,7 +134,9 @@ struct plat_thread {
 	bool ordering;                  /* (l) the stub carries out an order; kicks wait */
 	uint32_t clone_flags;           /* (l) clone granted with these; 0: none */
 	bool cloned;                    /* (l) that clone was let through */
-	bool hot;                       /* (a) its slot is looked at: poll.c */
+	uint8_t poller;                 /* (a) whose owner looks at its slot, from 1: poll_impl.h; 0: none */
+	bool restricted;                /* (a) kept off pollers' CPUs */
+	uint32_t kept;                  /* (a) what pollers.kept was when it was placed */
 	uint64_t cold_until;            /* (a) TSC: it has cloned, and is not to be looked at before */
 	bool placed;                    /* (a) by its application */
 	uint64_t cookie;                /* (c) once started */
@@ -310,7 +312,8 @@ void notify_windows_take(struct plat_thread *pt);
 void notify_windows_reply(struct plat_thread *pt);
 
 /* poll.c */
-void notify_poll_init(enum plat_pollers how);
+/* enum plat_pollers. */
+void notify_poll_init(unsigned int how);
 /* From now on; what polls leaves by itself. */
 void notify_poll_off(void);
 /* How many cycles the stub is to spin for the reply to pt's next request.  REQUIRES pt->latch. */
@@ -330,6 +333,10 @@ bool notify_poll_is_here(const struct plat_thread *pt);
  * there (pt->request); false: suspend, somebody posts.
  */
 bool notify_poll_inline(struct plat_thread *pt);
+/* A worker that was sent to look beside the receiver: hooks->poll(). */
+bool notify_poll_extra(void);
+/* By who has taken a request of pt from its slot, before pt's fiber runs. */
+void notify_poll_taken(struct plat_thread *pt);
 /* This worker goes to the park. */
 void notify_poll_parking(void);
 /* This worker is new, and maybe the poller's creation. */

@@ -301,6 +301,7 @@ bool notify_found(struct plat_thread *pt)
 
 	if (r == TAKEN_NOT || r == TAKEN_DEAD)
 		return false;
+	notify_poll_taken(pt);
 	request_copy(&pt->request, pt->slot);
 	if (pt->request.kind == STUB_SYSCALL)
 		notify_windows_take(pt);
@@ -316,6 +317,7 @@ bool notify_found_inline(struct plat_thread *pt)
 
 	if (request_take(pt, seq, 0) != TAKEN)
 		return false;
+	notify_poll_taken(pt);
 	request_copy(&pt->request, pt->slot);
 	if (pt->request.kind == STUB_SYSCALL)
 		notify_windows_take(pt);
@@ -585,4 +587,5 @@ const struct worker_hooks notify_worker_hooks = {
 	.receive_abort = notify_receive_abort,
 	.parking = notify_poll_parking,
 	.started = notify_poll_started,
+	.poll = notify_poll_extra,
 };

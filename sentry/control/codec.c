@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/mem.h"
+#include "platform/platform.h"
 #include "sentry/control/control.h"
 
 enum kind {
@@ -62,7 +63,7 @@ static const struct field boot_fields[] = {
 	INT(struct boot_config, platform, PLATFORM_NOTIFY, PLATFORM_PTRACE),
 	PLAIN(struct boot_config, platform_forced, K_BOOL),
 	PLAIN(struct boot_config, patch, K_BOOL),
-	INT(struct boot_config, pollers, 0, 2),
+	INT(struct boot_config, pollers, 0, PLAT_POLLERS_END - 1),
 	INT(struct boot_config, patch_after, 0, 1000000000),
 	INT(struct boot_config, network, NETWORK_SANDBOX, NETWORK_NONE),
 	PLAIN(struct boot_config, strace, K_BOOL),

@@ -166,11 +166,19 @@ static void boot(void *arg)
 	task_start(task);
 }
 
+/* POLLERS=N: as --pollers=N. */
+static unsigned int pollers_wanted(void)
+{
+	const char *n = getenv("POLLERS");
+
+	return n ? PLAT_POLLERS_ALWAYS + (unsigned int)atoi(n) - 1 : PLAT_POLLERS_OFF;
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit stack;
 	struct plat_config pc = { .name = getenv("PLATFORM") ? getenv("PLATFORM") : "notify",
-				  .pollers = getenv("POLLERS") ? PLAT_POLLERS_ALWAYS : PLAT_POLLERS_OFF,
+				  .pollers = pollers_wanted(),
 				  .patch = getenv("PATCH") != NULL, .patch_after = 1 };
 	bool strace = argc > 1 && !strcmp(argv[1], "-s");
 	int err;
