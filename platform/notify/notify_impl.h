@@ -335,8 +335,6 @@ bool notify_poll_is_here(const struct plat_thread *pt);
 bool notify_poll_inline(struct plat_thread *pt);
 /* A worker that was sent to look beside the receiver: hooks->poll(). */
 bool notify_poll_extra(void);
-/* By who has taken a request of pt from its slot, before pt's fiber runs. */
-void notify_poll_taken(struct plat_thread *pt);
 /* This worker goes to the park. */
 void notify_poll_parking(void);
 /* This worker is new, and maybe the poller's creation. */

@@ -157,19 +157,11 @@ static enum look others(struct poller *p, const struct plat_thread *own, enum lo
 	return what;
 }
 
-/* Now and then. */
-static bool doorbell_rings(struct poller *p)
-{
-	if (likely(p->last - p->listened <= LISTEN_US * poll_cycles_a_us()))
-		return false;
-	p->listened = p->last;
-	return listener_rings();
-}
 
 /* Time has passed.  False: p has left. */
-static bool clock_goes_on(struct poller *p)
+static bool clock_goes_on(struct poller *p, const uint64_t us)
 {
-	const uint64_t us = poll_cycles_a_us(), now = poll_tsc(), past = now - p->last;
+	const uint64_t now = poll_tsc(), past = now - p->last;
 
 	if (unlikely(past > GAP_US * pollers.patience * us)) {
 		poller_leave(p, past > HELD_US * us ? LEFT_HELD : LEFT_PUSHED);
@@ -179,12 +171,22 @@ static bool clock_goes_on(struct poller *p)
 	p->window_idle += past;
 	p->last = now;
 	__atomic_store_n(&p->seen_at, now, __ATOMIC_RELAXED);
-	if (unlikely(p->credit < 0 || !poller_is_on(p) || !__atomic_load_n(&pollers.enabled, __ATOMIC_RELAXED) ||
-		     !worker_poll_goes_on())) {
+	if (unlikely(p->credit < 0 || !poller_is_on(p) || !__atomic_load_n(&pollers.enabled, __ATOMIC_RELAXED))) {
 		poller_leave(p, LEFT_IDLE);
 		return false;
 	}
-	return poller_window(p, now);
+	return likely(now < p->window_end) || poller_window(p, now);
+}
+
+/* What is looked at only now and then.  False: p has left. */
+static bool hear(struct poller *p, bool *rings)
+{
+	p->listened = p->last;
+	if (!worker_poll_goes_on())
+		poller_leave(p, LEFT_IDLE);
+	else if (!p->extra)
+		*rings = listener_rings();
+	return poller_is_on(p);
 }
 
 /*
@@ -195,7 +197,10 @@ static bool clock_goes_on(struct poller *p)
 static enum look look(struct poller *p, struct plat_thread *own, const struct plat_thread *but,
 		      const atomic_uint *abort, struct plat_thread **out)
 {
+	const uint64_t us = poll_cycles_a_us();
+	const bool next = worker_poll_has_next(); /* only fibers of ours make it so */
 	struct plat_thread *pt;
+	bool rings = false;
 
 	p->last = poll_tsc();
 	for (;;) {
@@ -210,15 +215,17 @@ static enum look look(struct poller *p, struct plat_thread *own, const struct pl
 			return others(p, own, LOOK_WORK);
 		if (!p->extra && atomic_load_explicit(abort, memory_order_relaxed))
 			return others(p, own, LOOK_RING);
-		if (p->turn < TURN_MAX && worker_poll_has_next()) {
+		if (next && p->turn < TURN_MAX) {
 			p->turn += own == NULL;
 			return LOOK_NEXT;
 		}
-		if (unlikely(!clock_goes_on(p)))
+		if (unlikely(!clock_goes_on(p, us)))
 			return LOOK_END;
-		if (!p->extra && doorbell_rings(p))
+		if (unlikely(p->last - p->listened > LISTEN_US * us) && !hear(p, &rings))
+			return LOOK_END;
+		if (rings)
 			return others(p, own, LOOK_RING);
-		if (worker_poll_has_next())
+		if (next)
 			return others(p, own, LOOK_NEXT);
 		p->turn = 0;
 		cpu_relax();
@@ -292,14 +299,6 @@ bool notify_poll_extra(void)
 		return true; /* held up in a host call, maybe */
 	let_go();
 	return false;
-}
-
-void notify_poll_taken(struct plat_thread *pt)
-{
-	if (unlikely(__atomic_load_n(&pt->kept, __ATOMIC_RELAXED) !=
-		     __atomic_load_n(&pollers.kept, __ATOMIC_RELAXED)) &&
-	    poller_of(pt))
-		poller_place_thread(pt);
 }
 
 bool notify_poll_inline(struct plat_thread *pt)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/latch.h"
+#include "lib/util.h"
 #include "lib/x86_64/cpu.h"
 #include "platform/notify/notify_impl.h"
 
@@ -31,7 +32,7 @@ struct poller {
 	uint64_t last, listened; /* (o) */
 	unsigned int turn;      /* (o) requests found since others were thought of */
 	uint32_t found;         /* (o), (a) */
-	uint64_t window_at, window_idle; /* (o) of the current window: its beginning, cycles without a request */
+	uint64_t window_at, window_end, window_idle; /* (o) the current window, its cycles without a request */
 	uint32_t window_found;  /* (o) */
 	uint32_t windows;       /* (o) so far */
 	uint32_t low;           /* (o) … in which one poller less would have done, in a row */
@@ -123,9 +124,18 @@ struct poller *poller_enter_extra(pid_t self);
 void poller_leave(struct poller *p, enum left why);
 /* Its worker has noticed. */
 void poller_let_go(struct poller *p);
-/* By the owner, at the end of a window.  False: p has left. */
+/* By the owner, when p->window_end has come.  False: p has left. */
 bool poller_window(struct poller *p, uint64_t now);
 /* pt is some poller's from now on, if one has room. */
 void poller_assign(struct plat_thread *pt);
 /* By who runs pt's fiber (so not while it clones): put pt where polled threads are to be now. */
 void poller_place_thread(struct plat_thread *pt);
+
+/* By who has taken a request of pt from its slot, before pt's fiber runs. */
+static inline void poll_taken(struct plat_thread *pt)
+{
+	if (unlikely(__atomic_load_n(&pt->kept, __ATOMIC_RELAXED) !=
+		     __atomic_load_n(&pollers.kept, __ATOMIC_RELAXED)) &&
+	    poller_of(pt))
+		poller_place_thread(pt);
+}

@@ -414,6 +414,7 @@ static void poller_start(struct poller *p, pid_t self, int cpu) REQUIRES(pollers
 	__atomic_store_n(&p->cpu, cpu, __ATOMIC_RELAXED);
 	p->node = node_of(aux_here());
 	p->began = p->last = p->listened = p->window_at = now;
+	p->window_end = now + WINDOW_TEST_US * poll_cycles_a_us();
 	p->turn = p->window_found = p->windows = p->low = 0;
 	p->window_idle = 0;
 	p->credit = (int64_t)(CREDIT_MAX_US * pollers.patience * poll_cycles_a_us());
@@ -591,16 +592,13 @@ bool poller_window(struct poller *p, uint64_t now)
 	const uint64_t us = poll_cycles_a_us(), length = now - p->window_at;
 	struct sum s;
 
-	if (length < (pollers.always ? WINDOW_TEST_US : WINDOW_US) * us)
+	p->window_at = now;
+	p->window_end = now + (pollers.always ? WINDOW_TEST_US : WINDOW_US) * us;
+	if (pollers.max == 1)
 		return true;
-	if (pollers.max == 1) {
-		p->window_at = now;
-		return true;
-	}
 	__atomic_store_n(&p->rate, (uint32_t)(p->window_found * 1000ull * us / length), __ATOMIC_RELAXED);
 	__atomic_store_n(&p->busy, (uint32_t)(1000 - MIN(p->window_idle, length) * 1000 / length), __ATOMIC_RELAXED);
 	p->windows++;
-	p->window_at = now;
 	p->window_idle = p->window_found = 0;
 	latch_lock(&pollers.latch);
 	s = sum_up_locked(p);

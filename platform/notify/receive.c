@@ -15,7 +15,7 @@
  *
  * A notification names the thread by its host tid; that can't be forged, the rest can.
  */
-#include "platform/notify/notify_impl.h"
+#include "platform/notify/poll_impl.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -301,7 +301,7 @@ bool notify_found(struct plat_thread *pt)
 
 	if (r == TAKEN_NOT || r == TAKEN_DEAD)
 		return false;
-	notify_poll_taken(pt);
+	poll_taken(pt);
 	request_copy(&pt->request, pt->slot);
 	if (pt->request.kind == STUB_SYSCALL)
 		notify_windows_take(pt);
@@ -317,7 +317,7 @@ bool notify_found_inline(struct plat_thread *pt)
 
 	if (request_take(pt, seq, 0) != TAKEN)
 		return false;
-	notify_poll_taken(pt);
+	poll_taken(pt);
 	request_copy(&pt->request, pt->slot);
 	if (pt->request.kind == STUB_SYSCALL)
 		notify_windows_take(pt);

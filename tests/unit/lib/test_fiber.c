@@ -10,6 +10,7 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "lib/worker_poll.h"
 
 /* Wait, on a fiber, until *n is want. */
 static void until(atomic_uint *n, unsigned int want)
@@ -340,6 +341,8 @@ static struct {
 	bool first_only;
 	pthread_t first; /* who may receive */
 	unsigned int ended;
+	unsigned int polls;   /* workers to be sent to poll() */
+	atomic_uint sent, nexts;
 } plat = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	   .event = PTHREAD_COND_INITIALIZER,
 	   .reply = PTHREAD_COND_INITIALIZER };
@@ -363,6 +366,31 @@ static void plat_receive(void)
 	pthread_mutex_unlock(&plat.lock);
 	if (f)
 		fiber_run(f);
+}
+
+/* Beside the receiver: looks without waiting, and runs what its fibers make ready. */
+static bool plat_poll(void)
+{
+	for (int turns = 0; worker_poll_goes_on(); turns++) {
+		struct fiber *f = NULL;
+
+		if (turns == 3000)
+			return false;
+		pthread_mutex_lock(&plat.lock);
+		for (size_t i = 0; i < PLAT_TASKS && !f; i++)
+			if (plat.pending[i]) {
+				plat.pending[i] = 0;
+				f = plat.tasks[i].fiber;
+			}
+		pthread_mutex_unlock(&plat.lock);
+		if (f)
+			worker_poll_run(f);
+		else if (worker_poll_has_next())
+			plat.nexts += worker_poll_run_next();
+		else
+			sched_yield();
+	}
+	return !worker_polls(); /* it lost its place to a host call: it comes back */
 }
 
 static void plat_receive_abort(void)
@@ -424,6 +452,8 @@ static void plat_kernel(void *arg)
 			worker_block_lazy_end();
 		}
 		waiter_wake(&plat.tasks[(size_t)(t - plat.tasks + 1) % PLAT_TASKS].waiter);
+		if (plat.polls && t->handled % 17 == 0 && atomic_load(&plat.sent) < plat.polls && worker_poll_more())
+			atomic_fetch_add(&plat.sent, 1);
 	}
 	plat_reply(t);
 	pthread_mutex_lock(&plat.lock);
@@ -435,11 +465,15 @@ static void plat_kernel(void *arg)
 	pthread_mutex_unlock(&plat.lock);
 }
 
-static void plat_play(int max, bool first_only)
+static void plat_play(int max, bool first_only, unsigned int polls)
 {
 	const struct worker_hooks hooks = {
-		.receive = plat_receive, .receive_abort = plat_receive_abort, .first_only = first_only
+		.receive = plat_receive, .receive_abort = plat_receive_abort, .first_only = first_only,
+		.poll = plat_poll,
 	};
+
+	plat.polls = polls;
+	atomic_store(&plat.sent, 0);
 
 	plat.first_only = first_only;
 	plat.first = pthread_self();
@@ -471,22 +505,32 @@ static void plat_play(int max, bool first_only)
 static void requests_are_answered_by_one_worker(void **state)
 {
 	(void)state;
-	plat_play(1, false);
+	plat_play(1, false, 0);
 }
 
 static void requests_are_answered_by_several_workers(void **state)
 {
 	(void)state;
-	plat_play(2, false);
-	plat_play(4, false);
+	plat_play(2, false, 0);
+	plat_play(4, false, 0);
+}
+
+static void requests_are_found_by_workers_that_poll_beside_the_receiver(void **state)
+{
+	(void)state;
+	plat_play(2, false, 1);
+	for (int max = 4; max < 7; max++) { /* more than fibers: one is free at some time */
+		plat_play(max, false, 3);
+		assert_int_not_equal(atomic_load(&plat.sent), 0);
+	}
 }
 
 static void requests_are_received_by_the_first_worker_alone(void **state)
 {
 	(void)state;
-	plat_play(1, true);
-	plat_play(2, true);
-	plat_play(4, true);
+	plat_play(1, true, 0);
+	plat_play(2, true, 0);
+	plat_play(4, true, 0);
 }
 
 struct resumed {
@@ -690,6 +734,7 @@ UNIT_MAIN(UNIT(every_started_fiber_runs_once),
 	  UNIT(host_threads_can_sleep_too),
 	  UNIT(requests_are_answered_by_one_worker),
 	  UNIT(requests_are_answered_by_several_workers),
+	  UNIT(requests_are_found_by_workers_that_poll_beside_the_receiver),
 	  UNIT(requests_are_received_by_the_first_worker_alone),
 	  UNIT(resume_before_the_suspension_is_complete_is_not_lost),
 	  UNIT(others_run_while_a_worker_is_blocked),
