@@ -83,13 +83,15 @@ const char *cgroup_dir(const struct cgroup *c, const char *controller)
 
 /* ---- planning ------------------------------------------------------------------------------- */
 
-/* The path of our own cgroup in the hierarchy with these controllers ("" is v2). */
-static int own_path(const char *controllers, char *out, size_t size)
+/* The path of a process's (0: our own) cgroup in the hierarchy with these controllers ("" is v2). */
+static int path_of(pid_t pid, const char *controllers, char *out, size_t size)
 {
-	FILE *f = fopen("/proc/self/cgroup", "re");
 	char line[PATH_MAX + 256];
+	FILE *f;
 	int err = -ENOENT;
 
+	snprintf(line, sizeof(line), "/proc/%d/cgroup", pid);
+	f = fopen(pid ? line : "/proc/self/cgroup", "re");
 	if (f == NULL)
 		return -errno;
 	while (err != 0 && fgets(line, sizeof(line), f) != NULL) {
@@ -152,7 +154,7 @@ static void add_dir(struct cgroup *c, const char *controllers, const char *mount
 
 	if (c->count == CGROUP_MAX_DIRS)
 		return;
-	if (path[0] != '/' && own_path(controllers, own, sizeof(own)) < 0)
+	if (path[0] != '/' && path_of(0, controllers, own, sizeof(own)) < 0)
 		return;
 	snprintf(whole, sizeof(whole), "%s%s/%s", mount, strcmp(own, "/") == 0 ? "" : own,
 		 path[0] == '/' ? path + 1 : path);
@@ -166,7 +168,7 @@ static void add_dir(struct cgroup *c, const char *controllers, const char *mount
 
 /*
  * The controllers of a v1 mount are its super block options, in the order that /proc/self/cgroup
- * shows; own_path() must find them, so take that file's list when one of its names matches.
+ * shows; path_of() must find them, so take that file's list when one of its names matches.
  */
 static void v1_controllers(const char *options, char *out, size_t size)
 {
@@ -234,7 +236,50 @@ int cgroup_plan(const char *cgroups_path, const char *id, bool systemd_style, st
 	if (out->count == 0 && v2_mount[0] != '\0') {
 		out->v2 = true;
 		add_dir(out, "", v2_mount, path);
+	} else if (v2_mount[0] != '\0') {
+		out->unified = mem_strdup(v2_mount);
 	}
+	return 0;
+}
+
+/* As planned, or systemd (in a mode of its own) does not use it. */
+static int follow_unified(struct cgroup *c, const char *real, const char *planned)
+{
+	size_t count = c->count;
+
+	if (strcmp(real, planned) != 0)
+		return 0;
+	add_dir(c, "", c->unified, real);
+	if (c->count == count)
+		return -ENOMEM;
+	c->dirs[count].made = true; /* for us */
+	return 0;
+}
+
+int cgroup_follow(struct cgroup *c, pid_t pid, const char *cgroups_path)
+{
+	char planned[PATH_MAX], real[PATH_MAX], whole[2 * PATH_MAX];
+	struct err ignored = ERR_INIT;
+	size_t n, m, d;
+	char *path;
+
+	if (c->count == 0 || (!c->v2 && c->unified == NULL))
+		return 0;
+	if (relative_path(cgroups_path, "", true, planned, sizeof(planned), &ignored) < 0 || path_of(pid, "", real, sizeof(real)) < 0)
+		return c->v2 ? -ENOENT : 0;
+	if (!c->v2)
+		return follow_unified(c, real, planned);
+	n = strlen(planned);
+	m = strlen(real);
+	d = strlen(c->dirs[0].path);
+	if (m < n || d < n || strcmp(real + m - n, planned) != 0)
+		return -EINVAL;
+	snprintf(whole, sizeof(whole), "%.*s%s", (int)(d - n), c->dirs[0].path, real);
+	path = mem_strdup(whole);
+	if (path == NULL)
+		return -ENOMEM;
+	mem_free(c->dirs[0].path);
+	c->dirs[0].path = path;
 	return 0;
 }
 
@@ -347,7 +392,8 @@ int cgroup_move(const struct cgroup *c, pid_t pid, bool optional, struct err *e)
 int cgroup_join_self(const struct cgroup *c, bool optional, struct err *e)
 {
 	for (size_t i = 0; !c->v2 && i < c->count; i++) {
-		int err = cgroup_write(c->dirs[i].path, "tasks", "0");
+		bool is_v1 = c->dirs[i].controllers[0] != '\0';
+		int err = cgroup_write(c->dirs[i].path, is_v1 ? "tasks" : "cgroup.procs", "0");
 
 		if (err < 0 && (!optional || !may_drop(err)))
 			return err_errno(e, err, "can't join cgroup \"%s\"", c->dirs[i].path);
@@ -542,24 +588,32 @@ void cgroup_fini(struct cgroup *c)
 		mem_free(c->dirs[i].path);
 	}
 	c->count = 0;
+	mem_free(c->unit);
+	mem_free(c->unified);
+	c->unit = c->unified = NULL;
 }
 
 json_t *cgroup_to_json(const struct cgroup *c)
 {
-	json_t *a = json_array();
+	json_t *a = json_array(), *o;
 
 	for (size_t i = 0; i < c->count; i++)
 		json_array_append_new(a, json_pack("{s:s,s:s,s:b}", "controllers",
 						   c->dirs[i].controllers, "path", c->dirs[i].path,
 						   "made", c->dirs[i].made));
-	return json_pack("{s:b,s:o}", "v2", c->v2, "dirs", a);
+	o = json_pack("{s:b,s:o}", "v2", c->v2, "dirs", a);
+	if (c->unit != NULL)
+		json_object_set_new(o, "unit", json_string(c->unit));
+	return o;
 }
 
 int cgroup_from_json(const json_t *o, struct cgroup *out)
 {
 	const json_t *a = json_object_get(o, "dirs");
+	const char *unit = json_string_value(json_object_get(o, "unit"));
 
 	memset(out, 0, sizeof(*out));
+	out->unit = unit ? mem_strdup(unit) : NULL;
 	out->v2 = json_is_true(json_object_get(o, "v2"));
 	for (size_t i = 0; i < json_array_size(a) && out->count < CGROUP_MAX_DIRS; i++) {
 		const json_t *d = json_array_get(a, i);

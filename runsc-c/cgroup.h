@@ -8,6 +8,9 @@
  * (CLONE_INTO_CGROUP).  Both avoid what a write to cgroup.procs costs (milliseconds: the kernel's
  * global thread-group lock).
  *
+ * With --systemd-cgroup the group is a scope that systemd makes (systemd.h) where it can be asked; what it leaves out (v1
+ * controllers that it does not use), and all of it elsewhere, is made by hand at the same paths.
+ *
  * Without permission (rootless) the cgroup is simply absent, with a warning.
  */
 #pragma once
@@ -32,6 +35,8 @@ struct cgroup {
 	bool v2;
 	struct cgroup_dir dirs[CGROUP_MAX_DIRS];
 	size_t count;
+	char *unified; /* v1: where v2 is mounted beside it; only of a plan */
+	char *unit; /* the scope that systemd made for it; NULL: made by hand */
 };
 
 /*
@@ -54,6 +59,13 @@ void cgroup_apply_devices(const struct cgroup *c, const struct device_rule_confi
 /* Set limits; optional as above.  Called at create and update. */
 int cgroup_apply(const struct cgroup *c, const struct oci_resources *r, bool optional,
 		 struct err *e);
+/* The host's limit of tasks: that of config.json with room for our own threads; -1: none, OCI_UNSET. */
+int64_t cgroup_tasks_max(const struct oci_resources *r);
+/*
+ * pid is in the scope that systemd has made: under v2 the plan takes its path, which is below the manager's own group.  Hybrid: the v2
+ * group joins the plan, without controllers, since by it systemd tells whether the scope lives.
+ */
+int cgroup_follow(struct cgroup *c, pid_t pid, const char *cgroups_path);
 /* v1: the calling process, which must be single-threaded, joins.  Nothing to do under v2. */
 int cgroup_join_self(const struct cgroup *c, bool optional, struct err *e);
 /* Move a process, with all its threads. */

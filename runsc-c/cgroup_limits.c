@@ -136,7 +136,7 @@ static void apply_v1_blkio(struct apply *a, const struct oci_resources *r)
 			     json_object_get(r->block_io, rows[i].member), rows[i].value);
 }
 
-static int64_t pids_value(const struct oci_resources *r)
+int64_t cgroup_tasks_max(const struct oci_resources *r)
 {
 	if (r->pids_limit == OCI_UNSET)
 		return OCI_UNSET;
@@ -157,7 +157,7 @@ static void apply_v1(struct apply *a, const struct oci_resources *r)
 		put(a, "cpuset", "cpuset.cpus", r->cpuset_cpus);
 	if (r->cpuset_mems != NULL)
 		put(a, "cpuset", "cpuset.mems", r->cpuset_mems);
-	put_max(a, "pids", "pids.max", pids_value(r));
+	put_max(a, "pids", "pids.max", cgroup_tasks_max(r));
 	apply_v1_blkio(a, r);
 	for (size_t i = 0; i < r->hugepage_count; i++) {
 		char file[64], value[32];
@@ -217,7 +217,7 @@ static void apply_v2(struct apply *a, const struct oci_resources *r)
 		swap = MAX(swap - limit, 0);
 	put_max(a, "memory", "memory.swap.max", swap);
 	put_max(a, "memory", "memory.low", positive(r->memory_reservation));
-	put_max(a, "pids", "pids.max", pids_value(r));
+	put_max(a, "pids", "pids.max", cgroup_tasks_max(r));
 	if (positive(r->blkio_weight) != OCI_UNSET)
 		put_int(a, "io", "io.bfq.weight", r->blkio_weight);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

@@ -36,8 +36,8 @@ static json_t *linux_features(void)
 						 "SCMP_CMP_NE", NULL };
 	static const char *const archs[] = { "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32",
 					     NULL };
-	json_t *cgroup = json_pack("{s:b,s:b,s:b,s:b,s:b}", "v1", 1, "v2", 1, "systemd", 0,
-				   "systemdUser", 0, "rdma", 0);
+	json_t *cgroup = json_pack("{s:b,s:b,s:b,s:b,s:b}", "v1", 1, "v2", 1, "systemd", 1,
+				   "systemdUser", 1, "rdma", 0);
 	json_t *seccomp = json_pack("{s:b,s:o,s:o,s:o}", "enabled", 1, "actions", strings(actions),
 				    "operators", strings(operators), "archs", strings(archs));
 

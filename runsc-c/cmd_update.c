@@ -12,6 +12,7 @@
 #include "runsc-c/oci_spec.h"
 #include "runsc-c/runsc.h"
 #include "runsc-c/state.h"
+#include "runsc-c/systemd.h"
 
 static const char *resources, *cpus, *mems;
 static const char *numbers[12];
@@ -130,6 +131,9 @@ static int apply(struct state *s, const struct oci_resources *r, struct err *e)
 	cgroup_from_json(s->cgroup, &c);
 	if (check_joined(&c, r, e) == 0)
 		cgroup_apply(&c, r, false, e);
+	if (!err_is(e) && c.unit != NULL && systemd_set_limits(c.unit, c.v2, r, &told) < 0)
+		log_warn("update: %s", err_is(&told) ? told.text : "systemd can't be asked");
+	err_clear(&told);
 	cgroup_fini(&c);
 	if (err_is(e) || state_status(s) == CTR_PAUSED)
 		return e->error;

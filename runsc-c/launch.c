@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -26,6 +27,7 @@
 #include "runsc-c/oci_spec_impl.h"
 #include "runsc-c/pod.h"
 #include "runsc-c/spawn.h"
+#include "runsc-c/systemd.h"
 #include "sentry/control/control.h"
 
 #define BOOT_TIMEOUT_MS 60000
@@ -545,17 +547,76 @@ static int run_create_hooks(struct launch *l, struct err *e)
 	return 0;
 }
 
-static int start_all(struct start *s, struct err *e)
+static void reap(pid_t pid)
+{
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* A scope has processes in it: until the monitor is there, one that waits for its end. */
+static pid_t start_holder(struct err *e)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, "runsc-holder");
+		for (;;)
+			pause();
+	}
+	return pid < 0 ? err_errno(e, errno, "fork") : pid;
+}
+
+static void end_holder(pid_t *pid)
+{
+	if (*pid > 0) {
+		kill(*pid, SIGKILL);
+		reap(*pid);
+	}
+	*pid = 0;
+}
+
+/* --systemd-cgroup: where there is no systemd to ask the groups are made by hand, at the same paths. */
+static int make_scope(struct launch *l, pid_t *holder, struct err *e)
+{
+	struct systemd_unit u;
+	int err;
+
+	if (!l->g->systemd_cgroup || l->cgroup.count == 0 || systemd_unit_of(l->spec->cgroups_path, &u) < 0)
+		return 0;
+	*holder = start_holder(e);
+	if (*holder < 0)
+		return e->error;
+	err = systemd_start_scope(&u, *holder, l->cgroup.v2, &l->spec->resources, e);
+	if (err == -ENOENT && !err_is(e)) {
+		log_info("no systemd can be asked for the scope \"%s\": made by hand", u.name);
+		return 0;
+	}
+	if (err_is(e))
+		return e->error;
+	err = cgroup_follow(&l->cgroup, *holder, l->spec->cgroups_path);
+	if (err < 0)
+		return err_errno(e, err, "systemd: the cgroup of \"%s\" is not found", u.name);
+	l->cgroup.unit = mem_strdup(u.name);
+	/* So that it is known, and removed, if we end here. */
+	json_decref(l->state->cgroup);
+	l->state->cgroup = cgroup_to_json(&l->cgroup);
+	return state_save(l->state, e);
+}
+
+static int start_all(struct start *s, pid_t *holder, struct err *e)
 {
 	struct launch *l = s->l;
 
-	if (cgroup_make(&l->cgroup, l->g->rootless, e) < 0 ||
+	if (make_scope(l, holder, e) < 0 || cgroup_make(&l->cgroup, l->g->rootless, e) < 0 ||
 	    cgroup_apply(&l->cgroup, &l->spec->resources, l->g->rootless, e) < 0)
 		return e->error;
 	cgroup_apply_devices(&l->cgroup, l->spec->container->device_rules,
 			     l->spec->container->device_rule_count);
-	if (open_all(s, e) < 0 || start_monitor(s, e) < 0 || wait_ready(l, e) < 0 ||
-	    run_create_hooks(l, e) < 0 || boot_sentry(l, e) < 0 || create_container(s, e) < 0)
+	if (open_all(s, e) < 0 || start_monitor(s, e) < 0 || wait_ready(l, e) < 0)
+		return e->error;
+	end_holder(holder);
+	if (run_create_hooks(l, e) < 0 || boot_sentry(l, e) < 0 || create_container(s, e) < 0)
 		return e->error;
 	/* What was made of the plan that was saved first: rootless, some or all of it may be missing. */
 	json_decref(l->state->cgroup);
@@ -583,11 +644,22 @@ static int check_pod_network(struct launch *l, struct err *e)
 	return 0;
 }
 
+/* As runc's, with our name. */
+static void default_scope(struct oci_spec *spec)
+{
+	char path[1200];
+
+	snprintf(path, sizeof(path), "system.slice:runsc-c:%s", spec->container->id);
+	mem_free(spec->cgroups_path);
+	spec->cgroups_path = mem_strdup(path);
+}
+
 int launch_create(struct launch *l, struct err *e)
 {
 	struct start s = { l, -1, { -1, -1 }, -1, -1, -1, -1 };
 	struct proc_id attached = l->collect ? proc_id_of(getpid()) : (struct proc_id){ 0 };
 	bool systemd = l->g->systemd_cgroup;
+	pid_t holder = 0;
 
 	l->state = l->sandbox = NULL;
 	l->spec->container->host_network = false;
@@ -603,10 +675,13 @@ int launch_create(struct launch *l, struct err *e)
 		l->sandbox = NULL;
 		return e->error;
 	}
+	if (systemd && (l->spec->cgroups_path == NULL || l->spec->cgroups_path[0] == '\0'))
+		default_scope(l->spec);
 	if (strcmp(l->g->cgroup_manager ? l->g->cgroup_manager : "", "disabled") != 0)
 		cgroup_plan(l->spec->cgroups_path, l->spec->container->id, systemd, &l->cgroup, e);
 	if (!err_is(e) && notify_open(&l->notify, l->state, l->spec, e) == 0 && fill_state(l, e) == 0)
-		start_all(&s, e);
+		start_all(&s, &holder, e);
+	end_holder(&holder);
 	notify_close(&l->notify);
 	close_start(&s);
 	state_free(l->sandbox);
@@ -640,12 +715,6 @@ int launch_commit(struct launch *l, struct err *e)
 int launch_attach(struct launch *l, struct err *e)
 {
 	return commit(l, SYNC_ATTACH, e);
-}
-
-static void reap(pid_t pid)
-{
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
 }
 
 void launch_abort(struct launch *l)
@@ -708,6 +777,8 @@ int launch_destroy(const char *root, struct state *s, struct err *e)
 		if (!proc_wait_gone(all[i], KILL_TIMEOUT_MS))
 			err_set(e, EBUSY, "container \"%s\": process %d does not die", s->id, all[i]->pid);
 	network_release(s);
+	if (c.unit != NULL)
+		systemd_stop_scope(c.unit);
 	cgroup_remove(&c, e);
 	cgroup_fini(&c);
 	if (s->status != CTR_CREATING)

@@ -52,6 +52,7 @@ SRCS += runsc-c/rtnl.c
 SRCS += runsc-c/spawn.c
 SRCS += runsc-c/state.c
 SRCS += runsc-c/stubs.c
+SRCS += runsc-c/systemd.c
 SRCS += runsc-c/user_net.c
 SRCS += runsc-c/view.c
 
