@@ -406,7 +406,8 @@ static int send_check(struct tcp *t)
 	return 0;
 }
 
-static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, struct uio *u,
+/* *peer, if not NULL, is locked as well; NULL afterwards: it was in no one's way any more. */
+static ssize_t tcp_send_locked(struct tcp *t, struct tcp **peer, struct txq *q, struct uio *u,
 			       struct ep_msg *m)
 {
 	struct stack *s = tcp_stack(t);
@@ -422,15 +423,18 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, s
 		return -EINVAL;
 	t->more = m->flags & MSG_MORE; /* of this call only: ACKs and timers send what it held back */
 	t->push_now = false;
-	if (peer && !(m->flags & MSG_OOB)) {
-		done = tcp_splice_send(t, peer, u);
+	if (*peer && !(m->flags & MSG_OOB)) {
+		done = tcp_splice_send(t, *peer, u);
 		if (done < 0 || uio_left(u) == 0) {
 			t->more = false;
 			return done;
 		}
 	}
-	if (!peer)
-		tcp_copy_begin(t);
+	if (*peer) {
+		tcp_splice_unlock_peer(*peer);
+		*peer = NULL;
+	}
+	tcp_copy_begin(t);
 	while (uio_left(u)) {
 		uint32_t room = send_room(t);
 
@@ -464,8 +468,7 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, s
 		if (!t->more)
 			t->push_seq = t->write_seq;
 	}
-	if (!peer)
-		tcp_copy_end(q, t);
+	tcp_copy_end(q, t);
 	if (t->state != TCPS_CLOSE) {
 		tcp_push(q, t);
 		tcp_timer_update(t);
@@ -477,7 +480,7 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp *peer, struct txq *q, s
 static NO_TSA ssize_t tcp_send(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 {
 	struct tcp *t = tcp_of(e), *peer = tcp_splice_lock(t);
-	ssize_t n = tcp_send_locked(t, peer, q, u, m);
+	ssize_t n = tcp_send_locked(t, &peer, q, u, m);
 
 	if (peer)
 		tcp_splice_unlock(t, peer);

@@ -540,7 +540,7 @@ static bool backlog_add(struct ep *e, struct pkt *p)
 	if (took) {
 		list_append(&e->backlog, &p->node);
 		e->backlog_bytes += p->truesize;
-		if (e->backlog_bytes > tcp_queue_long(tcp_of(e)) / 2)
+		if (e->backlog_bytes > tcp_queue_long(tcp_of(e)) / 2 && !(p->flags & PKT_LOOPED))
 			atomic_fetch_add_explicit(&e->stack->rx_long, p->len, memory_order_relaxed);
 	}
 	latch_unlock(&e->backlog_latch);
@@ -589,14 +589,14 @@ static void tcp_conn_input(struct txq *q, struct tcp *t, struct pkt *p)
 			return;
 		}
 	}
+	if (backlog_add(&t->ep, p))
+		return;
 	if (p->flags & PKT_LOOPED) { /* the sender flushes: depth must not grow with the conversation */
 		nlock_lock(&t->ep.lock);
 		conn_rcv(q, t, p);
 		nlock_unlock(&t->ep.lock);
 		return;
 	}
-	if (backlog_add(&t->ep, p))
-		return;
 	txq_init(&own, q->stack);
 	nlock_lock(&t->ep.lock);
 	conn_rcv(&own, t, p);

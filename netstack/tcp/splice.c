@@ -50,6 +50,9 @@ NO_TSA struct tcp *tcp_splice_lock(struct tcp *t)
 	nlock_lock(&t->ep.lock);
 	if (t->state != TCPS_ESTABLISHED && t->state != TCPS_CLOSE_WAIT)
 		return NULL;
+	/* On the ordinary way for now: the reader, who may be copying, need not be waited for. */
+	if (t->packets_out || t->unsent_bytes)
+		return NULL;
 	if (!t->peer && !t->peer_sought)
 		splice_find(t);
 	p = t->peer;
@@ -77,6 +80,12 @@ NO_TSA void tcp_splice_unlock(struct tcp *t, struct tcp *p)
 	nlock_unlock(&t->ep.lock);
 	if (p)
 		ep_put(&p->ep);
+}
+
+NO_TSA void tcp_splice_unlock_peer(struct tcp *p)
+{
+	nlock_unlock(&p->ep.lock);
+	ep_put(&p->ep);
 }
 
 static bool splice_ready(struct tcp *t, struct tcp *p)

@@ -476,9 +476,11 @@ int tcp_ofo_cmp(const struct tree_node *a, const struct tree_node *b);
 uint32_t tcp_rcv_space(struct tcp *t);
 
 /* ---- splice.c ---- */
-/* Lock t and, when the other end is here, that too; which is returned with a reference. */
+/* Lock t and, when the other end is here and might be spliced to, that too; which is returned with a reference. */
 struct tcp *tcp_splice_lock(struct tcp *t);
 void tcp_splice_unlock(struct tcp *t, struct tcp *p);
+/* The other end alone: t goes on by itself. */
+void tcp_splice_unlock_peer(struct tcp *p);
 /* Move what can be moved at once; 0: nothing, take the ordinary path. */
 ssize_t tcp_splice_send(struct tcp *t, struct tcp *p, struct uio *u);
 

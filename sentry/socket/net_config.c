@@ -18,7 +18,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/hash.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 #include "netstack/stack.h"
 #include "sentry/control/boot.h"
 #include "sentry/socket/host_socket.h"
@@ -173,16 +175,23 @@ static void config_neighs(struct net_ns *ns, struct stack *s, const struct net_n
 
 static void config_resolver(struct net_ns *ns, struct network_config *n)
 {
-	if (!n->has_resolver || ns->resolver)
+	if (!n->has_resolver || net_ns_has_resolver(ns))
 		return;
 	atomic_store_explicit(&ns->shares_dns, true, memory_order_relaxed);
 	resolver_start(ns, n->resolver_fd); /* consumes it */
 	n->resolver_fd = -1;
 }
 
-bool net_ns_has_resolver(const struct net_ns *ns)
+bool net_ns_has_resolver(struct net_ns *ns)
 {
-	return ns && ns->resolver;
+	bool has;
+
+	if (!ns)
+		return false;
+	mutex_lock(&ns->lock);
+	has = ns->resolver != NULL;
+	mutex_unlock(&ns->lock);
+	return has;
 }
 
 void net_ns_configure(struct net_ns *ns, struct network_config *n)
@@ -240,17 +249,69 @@ static bool has_addr(const struct net_link_config *l, const struct net_addr_conf
 	return false;
 }
 
-static bool has_route(const struct network_config *n, const struct net_route_config *r)
+static bool same_route(const struct net_route_config *a, const struct net_route_config *b)
 {
-	for (size_t i = 0; i < n->route_count; i++) {
-		const struct net_route_config *o = &n->routes[i];
+	return a->family == b->family && a->plen == b->plen && a->type == b->type && a->tos == b->tos &&
+	       a->table == b->table && a->metric == b->metric && a->ifindex == b->ifindex && a->scope == b->scope &&
+	       same_text(a->dst, b->dst) && same_text(a->gateway, b->gateway) && same_text(a->prefsrc, b->prefsrc);
+}
 
-		if (o->family == r->family && o->plen == r->plen && o->type == r->type && o->tos == r->tos &&
-		    o->table == r->table && o->metric == r->metric && o->ifindex == r->ifindex &&
-		    o->scope == r->scope && same_text(o->dst, r->dst) && same_text(o->gateway, r->gateway) &&
-		    same_text(o->prefsrc, r->prefsrc))
-			return true;
+/* All routes of a look, to be found by what they say: there may be thousands. */
+struct route_set {
+	struct hash h;
+	struct route_node {
+		struct hash_node node;
+		const struct net_route_config *route;
+	} *nodes;
+	const struct network_config *n;
+};
+
+static uint64_t route_hash(const struct net_route_config *r)
+{
+	uint64_t h = hash_u64(r->table, (uint64_t)r->metric << 32 | r->plen << 16 | r->ifindex);
+
+	if (r->dst)
+		h = hash_bytes(h, r->dst, strlen(r->dst));
+	return r->gateway ? hash_bytes(h, r->gateway, strlen(r->gateway)) : h;
+}
+
+/* Without memory for it the set is looked through. */
+static void route_set_init(struct route_set *set, const struct network_config *n)
+{
+	*set = (struct route_set){ .n = n };
+	set->nodes = n->route_count ? mem_calloc(n->route_count, sizeof(set->nodes[0])) : NULL;
+	if (set->nodes && hash_init(&set->h, MIN(n->route_count, (size_t)4096)) < 0) {
+		mem_free(set->nodes);
+		set->nodes = NULL;
 	}
+	for (size_t i = 0; set->nodes && i < n->route_count; i++) {
+		set->nodes[i].route = &n->routes[i];
+		hash_insert(&set->h, &set->nodes[i].node, route_hash(&n->routes[i]));
+	}
+}
+
+static void route_set_fini(struct route_set *set)
+{
+	for (size_t i = 0; set->nodes && i < set->n->route_count; i++)
+		hash_remove(&set->h, &set->nodes[i].node);
+	if (set->nodes)
+		hash_fini(&set->h);
+	mem_free(set->nodes);
+}
+
+static bool route_set_has(const struct route_set *set, const struct net_route_config *r)
+{
+	struct hash_node *n;
+
+	if (!set->nodes) {
+		for (size_t i = 0; i < set->n->route_count; i++)
+			if (same_route(&set->n->routes[i], r))
+				return true;
+		return false;
+	}
+	for (n = hash_first(&set->h, route_hash(r)); n; n = hash_next(n))
+		if (same_route(container_of(n, struct route_node, node)->route, r))
+			return true;
 	return false;
 }
 
@@ -303,6 +364,7 @@ static void remove_old(struct net_ns *ns, struct stack *s, const struct network_
 		       const struct network_config *n)
 {
 	bool kept = !old->addrs_taken && !n->addrs_taken;
+	struct route_set now_there;
 	struct route_info r;
 	struct addr_info a;
 
@@ -316,9 +378,11 @@ static void remove_old(struct net_ns *ns, struct stack *s, const struct network_
 			    fill_addr(l->loopback ? LO_INDEX : link_index(ns, l->ifindex), &l->addrs[k], &a) == 0)
 				(void)addr_del(s, &a); /* inside it may be gone already */
 	}
+	route_set_init(&now_there, n);
 	for (size_t i = 0; kept && i < old->route_count; i++)
-		if (!has_route(n, &old->routes[i]) && fill_route(ns, &old->routes[i], &r) == 0)
+		if (!route_set_has(&now_there, &old->routes[i]) && fill_route(ns, &old->routes[i], &r) == 0)
 			(void)route_del(s, &r);
+	route_set_fini(&now_there);
 }
 
 static bool has_ipv6(const struct network_config *n)
@@ -332,6 +396,8 @@ static bool has_ipv6(const struct network_config *n)
 
 static void add_new(struct net_ns *ns, struct stack *s, const struct network_config *old, struct network_config *n)
 {
+	struct route_set before;
+
 	for (size_t i = 0; i < n->link_count; i++) {
 		struct net_link_config *l = &n->links[i];
 		const struct net_link_config *was = find_link(old, l->ifindex);
@@ -347,9 +413,11 @@ static void add_new(struct net_ns *ns, struct stack *s, const struct network_con
 				config_neighs(ns, s, &n->neighs[k]);
 	}
 	config_resolver(ns, n);
+	route_set_init(&before, old);
 	for (size_t i = 0; i < n->route_count; i++)
-		if (!has_route(old, &n->routes[i]))
+		if (!route_set_has(&before, &n->routes[i]))
 			config_routes(ns, s, &n->routes[i], 1);
+	route_set_fini(&before);
 }
 
 void net_ns_update(struct net_ns *ns, struct network_config *n)

@@ -91,7 +91,8 @@ void net_ns_update(struct net_ns *ns, struct network_config *n);
 #define NET_NS_LINKS 32
 /* The host's numbers of its links; a count.  On a fiber. */
 size_t net_ns_links(struct net_ns *ns, uint32_t index[NET_NS_LINKS]);
-bool net_ns_has_resolver(const struct net_ns *ns);
+/* On a fiber.  Accepts NULL. */
+bool net_ns_has_resolver(struct net_ns *ns);
 
 /*
  * Wait until what closed TCP connections still have to send has gone out over the links, but not for

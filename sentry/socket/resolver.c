@@ -142,7 +142,7 @@ void resolver_start(struct net_ns *ns, int fd)
 	struct resolver *r = s ? mem_new(struct resolver) : NULL;
 	struct net_addr a = { .family = AF_INET, .port = RESOLVER_PORT,
 			      .ip = ipa_v4(htonl(RESOLVER_ADDRESS)) };
-	int err = -ENOMEM;
+	int err = -ENOMEM, dialer_fd;
 
 	if (!r)
 		goto close_fd;
@@ -157,8 +157,11 @@ void resolver_start(struct net_ns *ns, int fd)
 	work_init(&r->work, resolver_work, r);
 	wq_entry_init(&r->entry, resolver_woken, POLLIN);
 	wq_add(ep_wq(r->ep), &r->entry);
+	mutex_lock(&ns->lock);
 	ns->resolver = r;
-	err = ns->dialer_fd < 0 ? -ENOTCONN : resolver_tcp_new(s, &a, ns->dialer_fd, &r->work, &r->tcp);
+	dialer_fd = ns->dialer_fd;
+	mutex_unlock(&ns->lock);
+	err = dialer_fd < 0 ? -ENOTCONN : resolver_tcp_new(s, &a, dialer_fd, &r->work, &r->tcp);
 	if (err < 0)
 		log_warn("network: the embedded DNS server is reached by UDP only: %s", strerror(-err));
 	work_queue(&r->work);

@@ -44,6 +44,15 @@ static void forwarding(struct sim_host *h, const char *name, int value)
 	assert_int_equal(net_conf_set(h->stack, (size_t)net_conf_find(name), value), 0);
 }
 
+static void narrow(struct fx *f, uint32_t mtu)
+{
+	struct route_info r = { .family = AF_INET, .plen = 24, .type = ROUTE_UNICAST, .table = RT_TABLE_MAIN,
+				.ifindex = f->r->ifindex, .mtu = mtu, .dst = sim_ip4("10.1.0.0"),
+				.gateway = ipa_any4(), .prefsrc = ipa_any4(), .expires_ns = INT64_MAX };
+
+	assert_int_equal(route_add(f->r->stack, &r, ROUTE_CREATE | ROUTE_REPLACE), 0);
+}
+
 static bool see_ttl(struct sim *s, unsigned int from, struct pkt *p)
 {
 	struct fx *f = s->arg;
@@ -172,13 +181,10 @@ static void what_is_too_big_is_cut_or_refused(void **state)
 {
 	struct fx *f = *state;
 	struct ep *to = bound(f->c, sim_ip4("10.1.0.3"), 9);
-	struct route_info r = { .family = AF_INET, .plen = 24, .type = ROUTE_UNICAST, .table = RT_TABLE_MAIN,
-				.ifindex = f->r->ifindex, .mtu = 600, .dst = sim_ip4("10.1.0.0"),
-				.gateway = ipa_any4(), .prefsrc = ipa_any4(), .expires_ns = INT64_MAX };
 	static char got[3000];
 
 	forwarding(f->r, "ipv4.ip_forward", 1);
-	assert_int_equal(route_add(f->r->stack, &r, ROUTE_CREATE | ROUTE_REPLACE), 0);
+	narrow(f, 600);
 	assert_int_equal(told(f, sim_ip4("10.1.0.3"), IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, 1400), 0);
 	assert_int_equal(sim_recv(to, got, sizeof(got)), 1400);
 	assert_true(stack_stat(f->r->stack, NS_IpFragCreates) >= 3);
@@ -191,15 +197,12 @@ static void a_connection_crosses_a_narrow_link(void **state)
 {
 	struct fx *f = *state;
 	struct ep *l = sim_listen(f->c, ipa_any4(), 80, 4), *c, *s = NULL;
-	struct route_info r = { .family = AF_INET, .plen = 24, .type = ROUTE_UNICAST, .table = RT_TABLE_MAIN,
-				.ifindex = f->r->ifindex, .mtu = 700, .dst = sim_ip4("10.1.0.0"),
-				.gateway = ipa_any4(), .prefsrc = ipa_any4(), .expires_ns = INT64_MAX };
 	static char buf[100000], in[100000];
 	size_t put = 0, got = 0;
 	ssize_t n;
 
 	forwarding(f->r, "ipv4.ip_forward", 1);
-	assert_int_equal(route_add(f->r->stack, &r, ROUTE_CREATE | ROUTE_REPLACE), 0);
+	narrow(f, 700);
 	f->sim.loss = 100;
 	for (size_t i = 0; i < sizeof(buf); i++)
 		buf[i] = (char)(i * 7 + i / 251);
@@ -225,8 +228,8 @@ static void a_connection_crosses_a_narrow_link(void **state)
 	ep_close(l);
 }
 
-/* A frame from a to r. */
-static void frame(struct fx *f, uint16_t type, const void *data, size_t size)
+/* A frame from a to r, as a link with vnet headers gives it when gso_size or flags are not 0. */
+static void offloaded(struct fx *f, uint16_t type, const void *data, size_t size, uint16_t gso_size, uint16_t flags)
 {
 	struct pkt *p = pkt_new(PKT_HEADROOM, size + 14);
 	uint8_t *b = pkt_append(p, size + 14);
@@ -235,7 +238,93 @@ static void frame(struct fx *f, uint16_t type, const void *data, size_t size)
 	b[12] = (uint8_t)(type >> 8);
 	b[13] = (uint8_t)type;
 	memcpy(b + 14, data, size);
+	p->gso_size = gso_size;
+	p->gso_type = gso_size ? GSO_TCP4 : GSO_NONE;
+	p->flags |= flags;
 	nic_input(f->r->stack, f->r->ifindex, p);
+}
+
+static void frame(struct fx *f, uint16_t type, const void *data, size_t size)
+{
+	offloaded(f, type, data, size, 0, 0);
+}
+
+static void fill_ip4(uint8_t *ip, uint8_t proto, size_t size)
+{
+	uint16_t sum;
+
+	memset(ip, 0, 20);
+	ip[0] = 0x45;
+	ip[2] = (uint8_t)(size >> 8);
+	ip[3] = (uint8_t)size;
+	ip[5] = 77;
+	ip[8] = 64;
+	ip[9] = proto;
+	memcpy(ip + 12, (const uint8_t[]){ 10, 0, 0, 1, 10, 1, 0, 3 }, 8);
+	sum = csum_fold(csum_add(0, ip, 20, 0));
+	memcpy(ip + 10, &sum, sizeof(sum));
+}
+
+/* To a closed port: c answers each of the segments, once it is whole and its checksum right. */
+static void a_large_segment_is_cut_and_then_fragmented(void **state)
+{
+	static uint8_t ip[20 + 20 + 2500];
+	struct fx *f = *state;
+	uint16_t sum;
+	uint64_t cut;
+
+	forwarding(f->r, "ipv4.ip_forward", 1);
+	narrow(f, 600);
+	fill_ip4(ip, IPPROTO_TCP, sizeof(ip));
+	memcpy(ip + 20, (const uint8_t[]){ 0, 9, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8, 0x50, 0x10 }, 14);
+	offloaded(f, 0x800, ip, sizeof(ip), 1000, PKT_CSUM_OK);
+	sim_run(&f->sim, NSEC_PER_SEC);
+	assert_int_equal(stack_stat(f->r->stack, NS_IpFragCreates), 4); /* of two; the third fits */
+	assert_int_equal(stack_stat(f->c->stack, NS_TcpOutRsts), 3);
+	ip[6] = 0x40; /* DF */
+	ip[10] = ip[11] = 0;
+	sum = csum_fold(csum_add(0, ip, 20, 0));
+	memcpy(ip + 10, &sum, sizeof(sum));
+	cut = stack_stat(f->r->stack, NS_IpFragFails);
+	offloaded(f, 0x800, ip, sizeof(ip), 1000, PKT_CSUM_OK);
+	sim_run(&f->sim, NSEC_PER_SEC);
+	assert_int_equal(stack_stat(f->c->stack, NS_TcpOutRsts), 3);
+	assert_int_equal(stack_stat(f->r->stack, NS_IpFragFails), cut + 1);
+}
+
+/* Behind extension headers, and before padding. */
+static void checksums_that_a_link_has_left_out_are_made(void **state)
+{
+	struct fx *f = *state;
+	struct ep *to = bound(f->c, sim_ip4("10.1.0.3"), 9), *to6 = bound(f->c, sim_ip6("fd01::3"), 9);
+	uint8_t ip[20 + 8 + 4 + 6], ip6[40 + 8 + 8 + 4] = { 0x60, [5] = 20, [6] = 60, [7] = 64 };
+	static const uint8_t udp[12] = { 0, 9, 0, 9, 0, 12, 0x12, 0x34, 'f', 'o', 'u', 'r' };
+	char got[8];
+
+	forwarding(f->r, "ipv4.ip_forward", 1);
+	forwarding(f->r, "ipv6.conf.all.forwarding", 1);
+	fill_ip4(ip, IPPROTO_UDP, sizeof(ip));
+	memcpy(ip + 20, udp, sizeof(udp));
+	memset(ip + 32, 0xa5, 6);
+	offloaded(f, 0x800, ip, sizeof(ip), 0, PKT_CSUM_OK);
+	sim_run(&f->sim, NSEC_PER_SEC);
+	assert_int_equal(sim_recv(to, got, 8), 4);
+	assert_memory_equal(got, "four", 4);
+	assert_int_equal(inet_pton(AF_INET6, "fd00::1", ip6 + 8), 1);
+	assert_int_equal(inet_pton(AF_INET6, "fd01::3", ip6 + 24), 1);
+	memcpy(ip6 + 40, (const uint8_t[]){ IPPROTO_UDP, 0, 1, 4 }, 4); /* destination options: PadN */
+	memcpy(ip6 + 48, udp, sizeof(udp));
+	offloaded(f, 0x86dd, ip6, sizeof(ip6), 0, PKT_CSUM_OK);
+	sim_run(&f->sim, NSEC_PER_SEC);
+	assert_int_equal(sim_recv(to6, got, 8), 4);
+	/* A chain that does not end. */
+	ip6[40] = 60;
+	ip6[41] = 200;
+	offloaded(f, 0x86dd, ip6, sizeof(ip6), 0, PKT_CSUM_OK);
+	sim_run(&f->sim, NSEC_PER_SEC);
+	assert_int_equal(sim_recv(to6, got, 8), -EAGAIN);
+	ep_close(to);
+	ep_close(to6);
 }
 
 static void addresses_of_one_link_do_not_cross(void **state)
@@ -280,4 +369,4 @@ static void a_header_alone_crosses(void **state)
 #define T(test) UNIT_FIXTURE(test, setup, teardown)
 UNIT_MAIN(T(nothing_is_forwarded_unless_asked), T(the_sender_is_told_why_not), T(what_is_too_big_is_cut_or_refused),
 	  T(a_connection_crosses_a_narrow_link), T(addresses_of_one_link_do_not_cross),
-	  T(a_header_alone_crosses))
+	  T(a_large_segment_is_cut_and_then_fragmented), T(checksums_that_a_link_has_left_out_are_made), T(a_header_alone_crosses))
