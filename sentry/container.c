@@ -322,42 +322,6 @@ static void control_create(void *kernel, struct control_request *req, struct con
 	job_start(j);
 }
 
-static void dialer_close(int fd, int doors)
-{
-	host_close(fd);
-	if (doors >= 0)
-		host_close(doors);
-}
-
-NO_TSA static void job_dialer(struct job *j)
-{
-	struct container *k = container_lock(j);
-	struct net_ns *ns = k ? net_ns_get(k->ns->net) : NULL;
-
-	if (!k) {
-		dialer_close(j->fd, j->doors);
-		return;
-	}
-	mutex_unlock(&containers.lock);
-	net_ns_set_dialer(ns, j->fd, j->doors);
-	net_ns_put(ns);
-	control_reply_ok(j->req);
-}
-
-static void control_dialer(void *kernel, struct control_request *req, const char *id, int fd, int doors)
-{
-	struct job *j = job_new(job_dialer, req, id);
-
-	(void)kernel;
-	if (!j) {
-		dialer_close(fd, doors);
-		return;
-	}
-	j->fd = fd;
-	j->doors = doors;
-	job_start(j);
-}
-
 NO_TSA static void job_start_container(struct job *j)
 {
 	struct container *k = container_lock(j);
@@ -394,15 +358,8 @@ NO_TSA static void job_start_container(struct job *j)
 static void control_start(void *kernel, struct control_request *req, const char *id,
 			  struct network_config *n)
 {
-	struct job *j = job_new(job_start_container, req, id);
-
 	(void)kernel;
-	if (!j) {
-		network_config_free(n);
-		return;
-	}
-	j->network = n;
-	job_start(j);
+	container_network_job(job_start_container, req, id, n);
 }
 
 NO_TSA static void job_exec(struct job *j)

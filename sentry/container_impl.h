@@ -56,6 +56,9 @@ void control_wait(void *kernel, struct control_request *req, const char *id, int
 
 /* container_network.c */
 void control_network(void *kernel, struct control_request *req, const char *id, struct network_config *n);
+void control_dialer(void *kernel, struct control_request *req, const char *id, int fd, int doors);
+/* A job with a network, which is consumed. */
+void container_network_job(void (*fn)(struct job *), struct control_request *req, const char *id, struct network_config *n);
 /* Started (err 0), or it never will be: who waits for it is answered.  No lock is held. */
 void container_network_ready(struct container *k, int err);
 

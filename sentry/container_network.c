@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * container_network.c: the CLI's "network": the container's network namespace on the host has changed.
+ * container_network.c: the CLI's "network": the container's network namespace on the host has changed; "dialer": what its
+ * monitor does for it there.
  *
  * Its monitor asks first without a network, and is answered when `start` has given the container the one that was
  * there then: what it reads from now on is newer.  A pod's members have none of their own.
@@ -12,6 +13,7 @@
 
 #include <errno.h>
 
+#include "platform/host.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/task/task_impl.h"
 
@@ -104,15 +106,58 @@ NO_TSA static void job_network(struct job *j)
 	net_ns_put(ns);
 }
 
-void control_network(void *kernel, struct control_request *req, const char *id, struct network_config *n)
+void container_network_job(void (*fn)(struct job *), struct control_request *req, const char *id, struct network_config *n)
 {
-	struct job *j = job_new(job_network, req, id);
+	struct job *j = job_new(fn, req, id);
 
-	(void)kernel;
 	if (!j) {
 		network_config_free(n);
 		return;
 	}
 	j->network = n;
+	job_start(j);
+}
+
+void control_network(void *kernel, struct control_request *req, const char *id, struct network_config *n)
+{
+	(void)kernel;
+	container_network_job(job_network, req, id, n);
+}
+
+/* ---- what the monitor offers ------------------------------------------------------------------- */
+
+static void dialer_close(int fd, int doors)
+{
+	host_close(fd);
+	if (doors >= 0)
+		host_close(doors);
+}
+
+NO_TSA static void job_dialer(struct job *j)
+{
+	struct container *k = container_lock(j);
+	struct net_ns *ns = k ? net_ns_get(k->ns->net) : NULL;
+
+	if (!k) {
+		dialer_close(j->fd, j->doors);
+		return;
+	}
+	mutex_unlock(&containers.lock);
+	net_ns_set_dialer(ns, j->fd, j->doors);
+	net_ns_put(ns);
+	control_reply_ok(j->req);
+}
+
+void control_dialer(void *kernel, struct control_request *req, const char *id, int fd, int doors)
+{
+	struct job *j = job_new(job_dialer, req, id);
+
+	(void)kernel;
+	if (!j) {
+		dialer_close(fd, doors);
+		return;
+	}
+	j->fd = fd;
+	j->doors = doors;
 	job_start(j);
 }

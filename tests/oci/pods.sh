@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 RUNSC=${RUNSC:-$here/build/runsc-c}
 T=$(mktemp -d /tmp/runsc-c-pods.XXXXXX)
 R="$RUNSC --root $T/root"
-trap 'for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done; rm -rf --one-file-system "$T"' EXIT
+trap 'for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done; rmdir /sys/fs/cgroup/*/pods-$$ /sys/fs/cgroup/pods-$$ 2>/dev/null; rm -rf --one-file-system "$T"' EXIT
 pass=0 fail=0
 # same WHAT GOT WANTED
 same() { if [ "$2" = "$3" ]; then pass=$((pass + 1)); else echo "FAIL: $1: got \"$2\", not \"$3\""; fail=$((fail + 1)); fi; }
