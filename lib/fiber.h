@@ -126,6 +126,7 @@ struct worker_hooks {
 	void (*started)(void); /* a new worker's first act: it has its creator's affinity; may be NULL */
 	/* A worker that polls beside the receiver (lib/worker_poll.h); may be NULL.  False: no more. */
 	bool (*poll)(void);
+	void (*tarry)(bool begins); /* worker_tarry_begin(), _end(); may be NULL */
 };
 
 void workers_start(const struct worker_hooks *hooks, int max);
@@ -150,6 +151,12 @@ void worker_block_end(void);
  */
 void worker_block_lazy_begin(void);
 void worker_block_lazy_end(void);
+/*
+ * In it, around what another process is asked to do and answers at once (10 to 100 us): hooks->tarry() is told, so that who
+ * waits for this fiber's work may know.
+ */
+void worker_tarry_begin(void);
+void worker_tarry_end(void);
 
 /*
  * Run fn(arg) soon on a service fiber; for timers and readiness callbacks that need to sleep.  Queued

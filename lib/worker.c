@@ -794,6 +794,18 @@ void worker_block_lazy_end(void)
 	latch_unlock(&workers.latch);
 }
 
+void worker_tarry_begin(void)
+{
+	if (workers.hooks.tarry && worker_self())
+		workers.hooks.tarry(true);
+}
+
+void worker_tarry_end(void)
+{
+	if (workers.hooks.tarry && worker_self())
+		workers.hooks.tarry(false);
+}
+
 /* ---- work ---- */
 
 /* Somebody must look at the list: an idle service fiber, or a new one. */

@@ -316,6 +316,8 @@ void notify_windows_reply(struct plat_thread *pt);
 void notify_poll_init(unsigned int how);
 /* From now on; what polls leaves by itself. */
 void notify_poll_off(void);
+/* Around a request to the Gofer, which its caller's stub waits for: struct worker_hooks' tarry(). */
+void notify_poll_tarry(bool begins);
 /* How many cycles the stub is to spin for the reply to pt's next request.  REQUIRES pt->latch. */
 uint32_t notify_poll_spin(const struct plat_thread *pt);
 /* By the receiver: pt has rung with a new request. */

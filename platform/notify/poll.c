@@ -3,7 +3,7 @@
  * poll.c: a kernel CPU: while few threads make many calls, the receiver does not sleep in the doorbell but looks
  * at their slots, from a CPU that they are kept off; a stub that is looked at spins for its reply.
  *
- *     receiver in the doorbell ──64 doorbells in a short time──▶ poller, on a CPU of its own
+ *     receiver in the doorbell ──doorbells that follow quickly──▶ poller, on a CPU of its own
  *           ▲                                                       │
  *           └──credit used up, or the CPU is wanted by others───────┘
  *
@@ -12,7 +12,8 @@
  * left, or was preempted, costs each thread one spin.
  *
  * Credit is time: a call that was found earns what its doorbell would have cost, looking costs what it takes.
- * So looking never takes more than the doorbells would have, and CREDIT_MAX.  A gap in the poller's own clock
+ * So looking never takes more than the doorbells would have, and CREDIT_MAX.  A call that waits for the Gofer has its stub
+ * spin for longer, which is paid from the same credit: else the stub would fall asleep and be woken on an idle CPU.  A gap in the poller's own clock
  * means that somebody else ran here, or that a quota is used up: it leaves.  Who leaves early stays away
  * for longer each time.
  *
@@ -238,7 +239,7 @@ static void earn(struct poller *p)
 
 	__atomic_store_n(&p->found, p->found + 1, __ATOMIC_RELAXED);
 	p->window_found++;
-	p->credit = MIN(p->credit + DOORBELL_US * us, CREDIT_MAX_US * pollers.patience * us);
+	p->credit = MIN(p->credit + EARN_US * us, CREDIT_MAX_US * pollers.patience * us);
 }
 
 /* Look and serve until something else is due, or p is not ours any more. */
@@ -312,6 +313,41 @@ bool notify_poll_inline(struct plat_thread *pt)
 		return false;
 	earn(p);
 	return true;
+}
+
+/* The thread whose fiber runs here, if this worker polls it. */
+static struct plat_thread *view_own(void)
+{
+	const struct fiber *self = fiber_self();
+
+	for (unsigned int i = 0; i < view.count; i++) {
+		if (view.pt[i]->fiber == self)
+			return view.pt[i];
+	}
+	return NULL;
+}
+
+/* Nothing blocks in between but the host call itself, so both run on one worker. */
+void notify_poll_tarry(bool begins)
+{
+	static _Thread_local uint64_t from;
+	struct plat_thread *pt;
+
+	if (!begins) {
+		if (here)
+			here->credit -= (int64_t)(poll_tsc() - from);
+		else
+			poller_waited(poll_tsc() - from);
+		return;
+	}
+	from = poll_tsc();
+	pt = here ? view_own() : NULL;
+	if (!pt)
+		return;
+	latch_lock(&pt->latch);
+	if (pt->polled)
+		pt->slot->spin = pt->spin = (uint32_t)(TARRY_US * poll_cycles_a_us());
+	latch_unlock(&pt->latch);
 }
 
 bool notify_poll_is_here(const struct plat_thread *pt)

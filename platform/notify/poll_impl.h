@@ -19,9 +19,11 @@
 enum {
 	POLLERS_MAX = 8,
 	HOT_MAX = 64,           /* threads of one poller */
-	DOORBELL_US = 6,        /* what a call earns, and how long a stub spins */
-	CREDIT_MAX_US = 100,
+	DOORBELL_US = 6,        /* how long a stub spins */
+	EARN_US = 8,            /* what a call earns: a doorbell's two switches, and what they do to caches */
+	CREDIT_MAX_US = 300,
 	GAP_US = 60,
+	TARRY_US = 80,          /* a stub spins while its call waits for the Gofer */
 };
 
 /* (c) constant, (l) pollers.latch, (o) the owner's, (a) atomic */
@@ -70,8 +72,7 @@ struct pollers {
 	uint32_t versions;      /* (l) */
 	uint64_t away_until, away_us; /* (a) no first one before */
 	uint64_t grow_after, grow_us; /* (l), (a) nor a further one */
-	unsigned int rings;     /* (a) */
-	uint64_t rings_at;      /* (a) */
+	int64_t due;            /* (a) cycles that a first poller would have saved of late: what doorbells cost, without its looking */
 	struct poller at[POLLERS_MAX];
 };
 extern struct pollers pollers;
@@ -116,6 +117,8 @@ static inline struct poller *poller_of(const struct plat_thread *pt)
 
 /* By the receiver: pt has rung with a new request.  True: it is time for a first poller. */
 bool poller_rang(struct plat_thread *pt);
+/* By the receiver: it has waited for so many cycles, in which a poller would have looked. */
+void poller_waited(uint64_t cycles);
 /* The receiver, self, is to be a poller too.  Its place, which it holds; NULL: not now. */
 struct poller *poller_enter(pid_t self);
 /* The same for a worker that was sent to hooks->poll(). */

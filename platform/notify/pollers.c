@@ -35,10 +35,10 @@
 #include "platform/host.h"
 
 enum {
-	RINGS = 64,             /* so many doorbells … */
-	RING_US = 10,           /* … that came this often each */
+	RING_US = 10,           /* what a doorbell costs, the receiver's waiting for it included */
+	DUE_US = 256,           /* so much saved is worth a first poller */
 	AWAY_MIN_US = 20000,
-	AWAY_MAX_US = 2000000,
+	AWAY_MAX_US = 200000,
 	AWAY_SHORT_US = 1000,
 	AWAY_PUSHED_US = 4000,
 	CPU_TRIES = 8,
@@ -417,7 +417,8 @@ static void poller_start(struct poller *p, pid_t self, int cpu) REQUIRES(pollers
 	p->window_end = now + WINDOW_TEST_US * poll_cycles_a_us();
 	p->turn = p->window_found = p->windows = p->low = 0;
 	p->window_idle = 0;
-	p->credit = (int64_t)(CREDIT_MAX_US * pollers.patience * poll_cycles_a_us());
+	/* Twice: coming here and placing the threads takes its time. */
+	p->credit = (int64_t)(2 * CREDIT_MAX_US * pollers.patience * poll_cycles_a_us());
 	__atomic_store_n(&p->rate, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->busy, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->found, 0, __ATOMIC_RELAXED);
@@ -615,20 +616,29 @@ static bool is_worth_it(const struct plat_thread *pt)
 	       poll_tsc() > __atomic_load_n(&pt->cold_until, __ATOMIC_RELAXED);
 }
 
-/* 64 doorbells came fast enough, and nothing speaks against it. */
+/*
+ * The account that a poller keeps (poll.c), kept while there is none: each doorbell costs, and the receiver's waiting is what
+ * a poller would have looked, the time of requests to the Gofer too (stubs spin then).  What the Sentry works for a call counts in neither.
+ */
+void poller_waited(uint64_t cycles)
+{
+	int64_t due = __atomic_load_n(&pollers.due, __ATOMIC_RELAXED) - (int64_t)MIN(cycles, (uint64_t)INT64_MAX / 2);
+
+	__atomic_store_n(&pollers.due, MAX(due, (int64_t)0), __ATOMIC_RELAXED);
+}
+
+/* Enough would have been saved, and nothing speaks against it. */
 static bool is_time(void)
 {
-	uint64_t now, before;
+	const uint64_t now = poll_tsc();
+	const int64_t us = calibrate(now) ? (int64_t)poll_cycles_a_us() : 0;
+	const int64_t due = __atomic_load_n(&pollers.due, __ATOMIC_RELAXED) + RING_US * us;
+	const bool enough = us > 0 && (pollers.always || due >= DUE_US * us);
 
-	if (__atomic_add_fetch(&pollers.rings, 1, __ATOMIC_RELAXED) % RINGS != 0 ||
-	    !__atomic_load_n(&pollers.enabled, __ATOMIC_RELAXED))
+	__atomic_store_n(&pollers.due, enough ? 0 : due, __ATOMIC_RELAXED);
+	if (!enough || !__atomic_load_n(&pollers.enabled, __ATOMIC_RELAXED))
 		return false;
-	now = poll_tsc();
-	before = __atomic_exchange_n(&pollers.rings_at, now, __ATOMIC_RELAXED);
-	if (!calibrate(now))
-		return false;
-	return pollers.always || (now - before < RINGS * RING_US * poll_cycles_a_us() &&
-				  now > __atomic_load_n(&pollers.away_until, __ATOMIC_RELAXED));
+	return pollers.always || now > __atomic_load_n(&pollers.away_until, __ATOMIC_RELAXED);
 }
 
 /* The owner of p has not looked for long. */

@@ -549,6 +549,7 @@ static void notify_receive(void)
 		struct seccomp_notif n;
 		uint8_t room[512];
 	} buf;
+	uint64_t from;
 	long err;
 
 	/* On the worker's own stack, so its thread-local storage is safe to use. */
@@ -562,6 +563,7 @@ static void notify_receive(void)
 	do {
 		farewells_look();
 		memset(&buf, 0, sizeof(buf));
+		from = poll_tsc();
 		err = host_call_abortable(&notify_abort_wanted, SYS_ioctl, notify.listener,
 					  (long)SECCOMP_IOCTL_NOTIF_RECV, (long)&buf, 0);
 		if (err == -EINTR &&
@@ -569,6 +571,7 @@ static void notify_receive(void)
 			return;
 		ASSERT(err >= 0 || err == -EINTR || err == -ENOENT); /* ENOENT: whoever rang is dead */
 	} while (err < 0);
+	poller_waited(poll_tsc() - from);
 	dispatch(&buf.n);
 }
 
@@ -587,5 +590,6 @@ const struct worker_hooks notify_worker_hooks = {
 	.receive_abort = notify_receive_abort,
 	.parking = notify_poll_parking,
 	.started = notify_poll_started,
+	.tarry = notify_poll_tarry,
 	.poll = notify_poll_extra,
 };

@@ -113,15 +113,14 @@ static void regs_load(struct stub_thread *t, struct stub_ucontext *uc, volatile 
 
 /*
  * Somebody looks at our slot (platform/notify/poll.c).  Spin until the request is answered, or will be later
- * (*ring: no need to ring), for as long as the last reply said.
+ * (*ring: no need to ring), for as long as the last reply said, or longer if we are told so meanwhile.
  */
 static bool spin_for_reply(volatile struct stub_slot *s, uint32_t seq, bool *ring)
 {
 	uint32_t *word = (uint32_t *)(uintptr_t)&s->reply_seq, *parked = (uint32_t *)(uintptr_t)&s->parked_seq;
-	uint32_t cycles = s->spin;
 	uint64_t start;
 
-	if (cycles == 0)
+	if (s->spin == 0)
 		return false;
 	start = __builtin_ia32_rdtsc();
 	do {
@@ -132,7 +131,7 @@ static bool spin_for_reply(volatile struct stub_slot *s, uint32_t seq, bool *rin
 			return false;
 		}
 		__builtin_ia32_pause();
-	} while (__builtin_ia32_rdtsc() - start < cycles);
+	} while (__builtin_ia32_rdtsc() - start < s->spin);
 	return false;
 }
 

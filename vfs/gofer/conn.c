@@ -378,10 +378,12 @@ static int ring_call(struct gconn *g, struct gconn_call *c, uint32_t slot)
 	put_piece(&to, c->rest[0], c->rest_size[0]);
 	put_piece(&to, c->rest[1], c->rest_size[1]);
 	worker_block_lazy_begin();
+	worker_tarry_begin();
 	do
 		ret = host_call(GOFER_BELL, slot, h.tag, 0);
 	while (ret == -EINTR || /* the freezer, a kick for somebody else: it knows what it has done */
 	       (ret == 0 && slot_has_fd(g, slot))); /* or the Gofer was interrupted as it gave it to us */
+	worker_tarry_end();
 	worker_block_lazy_end();
 	if (ret < 0) {
 		log_once(LOG_WARN, "gofer: nobody hears the bell (%ld); its files are lost", ret);
