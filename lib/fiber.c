@@ -331,6 +331,13 @@ void waiter_clear_interrupt(struct waiter *w)
 	atomic_store_explicit(&w->interrupted, false, memory_order_release);
 }
 
+bool waiter_is_asleep(const struct waiter *w)
+{
+	unsigned int state = atomic_load_explicit(&w->state, memory_order_relaxed);
+
+	return state == WAITER_ASLEEP || state == WAITER_ASLEEP_INTR;
+}
+
 /* On the event worker: the deadline of a fiber's sleep. */
 static void fiber_timeout(struct timer *t)
 {

@@ -374,6 +374,11 @@ void plat_rseq(const struct plat_thread *pt, struct plat_rseq *out)
 	};
 }
 
+bool plat_waits(const struct plat_thread *pt)
+{
+	return __atomic_load_n(&plat.ops->own(pt)->waits, __ATOMIC_RELAXED);
+}
+
 void plat_kick(struct plat_thread *pt)
 {
 	plat.ops->kick(pt);

@@ -41,10 +41,10 @@ enum plat_event_kind {
 	PLAT_FAULT,   /* a synchronous host signal; registers are those of the faulting instruction */
 	/*
 	 * plat_kick() reached it.  In application code orig_rax is -1.  In a native futex wait it is
-	 * SYS_futex (or SYS_futex_waitv), and rax is -ERESTARTSYS (no timeout), -ERESTART_RESTARTBLOCK, or
+	 * SYS_futex, SYS_futex_waitv or futex_wait(2), and rax is -ERESTARTSYS (no timeout), -ERESTART_RESTARTBLOCK, or
 	 * -ERESTARTNOINTR (PI): to be treated as an
 	 * interrupted system call with that result.  Running on with registers untouched, or set to make
-	 * the call again (rip - 2, rax SYS_futex or SYS_restart_syscall), resumes the wait, to the same
+	 * the call again (rip - 2, rax that number or SYS_restart_syscall), resumes the wait, to the same
 	 * moment.
 	 */
 	PLAT_KICKED,
@@ -204,6 +204,9 @@ struct plat_rseq {
 	uint32_t size, sig;
 };
 void plat_rseq(const struct plat_thread *pt, struct plat_rseq *out);
+
+/* Whether pt is in a native futex wait, or about to begin or end one.  A hint, hostile like a register. */
+bool plat_waits(const struct plat_thread *pt);
 
 /* Let the application run until the next event.  Always fills ev. */
 void plat_run(struct plat_thread *pt, struct plat_event *ev);

@@ -20,6 +20,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "platform/host.h"
+#include "platform/stub/native_rules.h"
 
 #define KICK_SIGNAL SIGURG
 
@@ -273,6 +274,14 @@ static void event_dead(struct plat_thread *pt, struct plat_event *ev)
 	latch_unlock(&pt->mm->latch);
 }
 
+/* The application's call that an interrupted native wait belongs to. */
+static uint64_t wait_nr(const struct plat_thread *pt)
+{
+	uint64_t nr = pt->request.regs.orig_rax;
+
+	return nr == NATIVE_NR_futex_waitv || nr == NATIVE_NR_futex_wait ? nr : SYS_futex;
+}
+
 static void event_decode(struct plat_thread *pt, struct plat_event *ev)
 {
 	const struct notify_request *q = &pt->request;
@@ -302,7 +311,7 @@ static void event_decode(struct plat_thread *pt, struct plat_event *ev)
 		return;
 	case STUB_KICKED_FUTEX:
 		ev->kind = PLAT_KICKED;
-		pt->registers.orig_rax = SYS_futex;
+		pt->registers.orig_rax = wait_nr(pt);
 		return;
 	case STUB_NATIVE_DONE:
 		ev->kind = PLAT_NATIVE_DONE;
@@ -325,7 +334,7 @@ static bool futex_goes_on(const struct plat_thread *pt)
 		return false;
 	memcpy(&now, &pt->registers, sizeof(now));
 	if (now.rip != pt->request.regs.rip - 2 ||
-	    (now.rax != SYS_futex && now.rax != SYS_restart_syscall))
+	    (now.rax != wait_nr(pt) && now.rax != SYS_restart_syscall))
 		return false;
 	now.rip = pt->request.regs.rip;
 	now.rax = pt->request.regs.rax;

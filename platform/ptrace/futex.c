@@ -182,6 +182,7 @@ static bool start(struct plat_thread *pt, const struct call *c, long *result)
 void traced_pi_begin(struct plat_thread *pt)
 {
 	pt->pi = true;
+	pt->native_asked = SYS_futex;
 	pt->pi_step = STEP_START;
 }
 

@@ -70,6 +70,18 @@ static void begin(struct plat_thread *pt, enum traced_mode mode, const struct na
 	traced_inject(pt, mode, &regs);
 }
 
+static enum native_verdict decide_requeue(struct plat_thread *pt)
+{
+	struct native_call *c = &pt->native;
+	struct native_waitv w[2];
+
+	if ((uint32_t)c->args[1] || !c->args[0])
+		return native_error(c, EINVAL);
+	if (plat_mm_read(pt->mm, c->args[0], w, sizeof(w), false) != sizeof(w))
+		return native_error(c, EFAULT);
+	return native_futex_requeue(c, w);
+}
+
 static enum native_verdict decide(struct plat_thread *pt, uint64_t nr)
 {
 	const plat_regs_t *r = &pt->registers;
@@ -77,8 +89,11 @@ static enum native_verdict decide(struct plat_thread *pt, uint64_t nr)
 	pt->native = (struct native_call){
 		nr, { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 }, -ENOSYS, false,
 	};
+	pt->native_asked = nr;
 	if (nr == SYS_futex_waitv)
 		return NATIVE_WAIT;
+	if (nr == NATIVE_NR_futex_requeue)
+		return decide_requeue(pt);
 	return native_decide(&tracer.consts, &pt->native);
 }
 
@@ -230,7 +245,7 @@ bool traced_native_done(struct plat_thread *pt)
 	}
 	set_result(pt, result);
 	if (pt->native_report) {
-		pt->registers.orig_rax = pt->native.nr;
+		pt->registers.orig_rax = pt->native_asked;
 		pt->event = (struct plat_event){ .kind = PLAT_NATIVE_DONE };
 		return traced_report(pt);
 	}
@@ -250,10 +265,10 @@ void traced_wait_kicked(struct plat_thread *pt)
 
 	if (pt->pi)
 		code = ERESTARTNOINTR_;
-	else if (pt->native.nr == SYS_futex && pt->native.args[3] != 0)
+	else if (pt->native_asked == SYS_futex && pt->native.args[3] != 0)
 		code = ERESTART_RESTARTBLOCK_;
 	traced_read_regs(pt);
-	pt->registers.orig_rax = pt->native.nr;
+	pt->registers.orig_rax = pt->native_asked;
 	pt->registers.rax = (unsigned long long)-code;
 	pt->in_wait = true;
 	pt->wait_seen = pt->registers;
@@ -279,7 +294,7 @@ bool traced_wait_goes_on(struct plat_thread *pt)
 	}
 	/* What the fiber saw stays what the application will have. */
 	pt->registers = pt->wait_seen;
-	pt->mode = TRACED_WAITS;
+	traced_mode_set(pt, TRACED_WAITS);
 	/* As they were, restart included: the thread may have carried out orders since. */
 	(void)tracer_call(PTRACE_SETREGS, pt->tid, 0, &pt->wait_regs);
 	traced_resume(pt, 0);

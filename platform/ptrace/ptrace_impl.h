@@ -109,6 +109,7 @@ struct plat_thread {
 	bool native_ordered;           /* (f) the next run makes call native_nr */
 	bool native_ordered_report;    /* (f) */
 	uint64_t native_nr;            /* (f) */
+	uint64_t native_asked;         /* as native: the application's call, which native may do by another */
 	bool pi;                       /* as event: a PI futex call is at work … */
 	bool pi_turn;                  /* … and it is the fiber's turn */
 	bool pi_waits;                 /* (f) the next run waits, as `native` says */
@@ -118,6 +119,13 @@ struct plat_thread {
 	plat_regs_t order_regs;        /* (f) where the order starts */
 	bool order_fault;              /* as order_regs: it faulted */
 };
+
+/* Who looks at it from elsewhere sees from own.waits that it sleeps. */
+static inline void traced_mode_set(struct plat_thread *pt, enum traced_mode mode)
+{
+	pt->mode = mode;
+	__atomic_store_n(&pt->own.waits, mode == TRACED_WAITS, __ATOMIC_RELAXED);
+}
 
 struct tracer {
 	pid_t self;                   /* (c) the Sentry's pid */

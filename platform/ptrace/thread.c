@@ -149,7 +149,7 @@ void traced_inject(struct plat_thread *pt, enum traced_mode mode, const plat_reg
 	regs.eflags = EFLAGS_PLAIN;
 	regs.fs_base = pt->now.fs_base;
 	regs.gs_base = pt->now.gs_base;
-	pt->mode = mode;
+	traced_mode_set(pt, mode);
 	write_regs(pt, &regs);
 	traced_resume(pt, 0);
 }
@@ -277,7 +277,7 @@ void traced_go_on(struct plat_thread *pt)
 		fpstate_reset(pt);
 	registers_make_loadable(pt, &regs);
 	write_regs(pt, &regs);
-	pt->mode = TRACED_RUNS;
+	traced_mode_set(pt, TRACED_RUNS);
 	traced_resume(pt, 0);
 }
 

@@ -223,6 +223,7 @@ struct stub_own {
 	uint64_t clear_tid;   /* the word that the thread's end clears; 0: none */
 	uint64_t rseq;        /* the area that the host has of this thread (rseq(2)); 0: none */
 	uint32_t rseq_size, rseq_sig;
+	uint32_t waits;       /* in a native futex wait: tells who looks at it that it sleeps */
 	/*
 	 * rt_sigaction(2) without the Sentry: signals that have the default action and nothing else (the Sentry's
 	 * word), and those of them that the application has given it once more, with these flags and restorer.

@@ -47,6 +47,17 @@ struct futex_pi {
 	bool handled;   /* other registers were loaded: there is no result */
 };
 
+long stub_wait(struct stub_thread *t, uint64_t word, long op, long value, const void *timeout, long value3)
+{
+	volatile struct stub_own *own = &stub_slot(t->index)->own;
+	long r;
+
+	own->waits = 1;
+	r = stub_futex_wait(t, word, op, value, timeout, value3);
+	own->waits = 0;
+	return r;
+}
+
 /* A kick has ended a wait.  True: go on waiting; else the call ends, p->handled. */
 static bool futex_kicked(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long code,
 			 bool *handled)
@@ -66,8 +77,8 @@ static bool futex_kicked(struct stub_thread *t, struct stub_ucontext *uc, uint64
 static long pi_wait(struct futex_pi *p, uint64_t addr, uint32_t value)
 {
 	for (;;) {
-		long r = stub_futex_wait(p->t, addr, (long)(NATIVE_FUTEX_WAIT_BITSET | p->flags),
-					 (long)value, p->when, 0xffffffff);
+		long r = stub_wait(p->t, addr, (long)(NATIVE_FUTEX_WAIT_BITSET | p->flags), (long)value,
+				   p->when, 0xffffffff);
 
 		if (r != -EINTR_)
 			return r;
@@ -191,10 +202,14 @@ static long futex_pi(struct futex_pi *p, uint64_t cmd)
 
 static long futex_waitv(struct stub_thread *t, struct stub_ucontext *uc, bool *handled)
 {
-	for (;;) {
-		long r = stub_futex_waitv(t, uc->rdi, (long)uc->rsi, (long)uc->rdx, uc->r10,
-					  (long)uc->r8);
+	volatile struct stub_own *own = &stub_slot(t->index)->own;
 
+	for (;;) {
+		long r;
+
+		own->waits = 1;
+		r = stub_futex_waitv(t, uc->rdi, (long)uc->rsi, (long)uc->rdx, uc->r10, (long)uc->r8);
+		own->waits = 0;
 		if (r != -EINTR_)
 			return r;
 		if (!futex_kicked(t, uc, NR_futex_waitv, ERESTARTSYS_, handled))

@@ -36,18 +36,18 @@ static bool make_absolute(struct timespec_ *t)
  * A wait.  A kick ends it with EINTR; the Sentry then looks whether there is a signal to deliver
  * (and loads other registers), else we wait on, until the same moment.
  */
-static long do_futex_wait(struct stub_thread *t, struct stub_ucontext *uc, bool *handled)
+static long do_futex_wait(struct stub_thread *t, struct stub_ucontext *uc, const struct native_call *c, bool *handled)
 {
-	uint64_t op = uc->rsi & (NATIVE_FUTEX_OP | NATIVE_FUTEX_PRIVATE | NATIVE_FUTEX_CLOCK_REALTIME);
-	uint64_t value3 = uc->r9;
+	uint64_t op = c->args[1] & (NATIVE_FUTEX_OP | NATIVE_FUTEX_PRIVATE | NATIVE_FUTEX_CLOCK_REALTIME);
+	uint64_t value3 = c->args[5];
 	struct timespec_ when;
 	uint64_t saved_rax = uc->rax;
-	bool timed = uc->r10 != 0;
+	bool timed = c->args[3] != 0;
 	long r;
 
 	*handled = false;
 	if (timed) {
-		if (stub_copy(&when, (const void *)uc->r10, sizeof(when)))
+		if (stub_copy(&when, (const void *)c->args[3], sizeof(when)))
 			return -EFAULT_;
 		if (when.sec < 0 || when.nsec < 0 || when.nsec >= 1000000000)
 			return -EINVAL_;
@@ -59,13 +59,12 @@ static long do_futex_wait(struct stub_thread *t, struct stub_ucontext *uc, bool 
 		op += NATIVE_FUTEX_WAIT_BITSET - NATIVE_FUTEX_WAIT;
 	}
 	for (;;) {
-		r = stub_futex_wait(t, uc->rdi, (long)op, (long)uc->rdx, timed ? &when : NULL,
-				    (long)value3);
+		r = stub_wait(t, c->args[0], (long)op, (long)c->args[2], timed ? &when : NULL, (long)value3);
 		if (r != -EINTR_)
 			return r;
 		t->kick = 0;
 		/* As inside Linux: not yet a result, but what becomes of it if a signal is delivered. */
-		uc->rax = (uint64_t)(timed ? -ERESTART_RESTARTBLOCK_ : -ERESTARTSYS_);
+		uc->rax = (uint64_t)(timed && saved_rax == NR_futex ? -ERESTART_RESTARTBLOCK_ : -ERESTARTSYS_);
 		stub_regs_save(t, uc, saved_rax);
 		if (stub_ask(t, uc, STUB_KICKED_FUTEX) == STUB_GO_ON) {
 			*handled = true;
@@ -181,12 +180,48 @@ static volatile struct stub_zygote *told(void)
 	return (volatile struct stub_zygote *)(STUB_CHANNEL + STUB_ZYGOTE);
 }
 
-static long make(const struct native_call *c)
+/* Whether the host can't write this thread's rseq area any more after this call. */
+static bool loses_rseq(const volatile struct stub_own *own, uint64_t nr, const uint64_t *a)
 {
-	long r = stub_call6((long)c->nr, (long)c->args[0], (long)c->args[1], (long)c->args[2],
-			    (long)c->args[3], (long)c->args[4], (long)c->args[5]);
+	switch (own->rseq ? nr : 0) {
+	case NR_mprotect:
+		if (a[2] & 2 /* PROT_WRITE */)
+			return false;
+		break;
+	case NR_munmap:
+	case NR_mremap:
+		break;
+	default:
+		return false;
+	}
+	return native_meets(a[0], a[1], own->rseq, own->rseq + own->rseq_size);
+}
 
-	r = keep_out(c->nr, c->args, r);
+/*
+ * A host call in the application's name.  Whoever takes the memory of its own registered rseq area away is killed by
+ * Linux at its next preemption, if it lives to see one: before that come its execve(2) or exit.  With us its next
+ * call is a preemption; so the host is told to forget the area, and nothing happens.
+ */
+static long make_call(volatile struct stub_slot *s, uint64_t nr, const uint64_t *a)
+{
+	volatile struct stub_own *own = &s->own;
+	uint64_t rseq = own->rseq;
+	bool loses = loses_rseq(own, nr, a);
+	long r;
+
+	if (loses)
+		stub_rseq_end(s);
+	r = stub_call6((long)nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+	if (loses && !own->rseq && (uint64_t)r >= (uint64_t)-4095 &&
+	    stub_call6(NR_rseq, (long)rseq, own->rseq_size, 0, own->rseq_sig, 0, 0) == 0)
+		own->rseq = rseq;
+	return keep_out(nr, a, r);
+}
+
+static long make(struct stub_thread *t, const struct native_call *c)
+{
+	long r = make_call(stub_slot(t->index), c->nr, c->args);
+
 	/* Whoever measures the room that there is must find the same a moment later. */
 	if (r == -NATIVE_ENOMEM && c->nr == NATIVE_NR_mmap && c->args[2] == 0)
 		told()->crowded = 1;
@@ -344,6 +379,19 @@ bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, l
 	return true;
 }
 
+static enum native_verdict decide(struct native_call *c)
+{
+	struct native_waitv w[2];
+
+	if (c->nr != NR_futex_requeue)
+		return native_decide(stub_const(), c);
+	if ((uint32_t)c->args[1] || !c->args[0])
+		return native_error(c, NATIVE_EINVAL);
+	if (stub_copy(w, (const void *)c->args[0], sizeof(w)))
+		return native_error(c, NATIVE_EFAULT);
+	return native_futex_requeue(c, w);
+}
+
 bool stub_native_call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, long *result,
 		      bool *handled)
 {
@@ -365,17 +413,17 @@ bool stub_native_call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t 
 		*result = rseq(t, uc);
 		return true;
 	}
-	switch (native_decide(stub_const(), &c)) {
+	switch (decide(&c)) {
 	case NATIVE_RESULT:
 		*result = c.result;
 		return true;
 	case NATIVE_CALL:
-		*result = make(&c);
+		*result = make(t, &c);
 		return true;
 	case NATIVE_WAIT:
-		if (uc->r10 && !stub_const()->vdso_clock_gettime)
+		if (c.args[3] && !stub_const()->vdso_clock_gettime)
 			return false;
-		*result = do_futex_wait(t, uc, handled);
+		*result = do_futex_wait(t, uc, &c, handled);
 		return true;
 	default:
 		return false;
@@ -395,13 +443,10 @@ long stub_make_calls(volatile struct stub_slot *s, uint32_t count)
 		volatile struct stub_call *c = &s->calls[i];
 
 		uint64_t nr = c->nr, a[6];
-		long r;
 
 		for (unsigned int j = 0; j < 6; j++)
 			a[j] = c->args[j];
-		r = stub_call6((long)nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4],
-			       (long)a[5]);
-		c->result = keep_out(nr, a, r);
+		c->result = make_call(s, nr, a);
 		if ((uint64_t)c->result >= (uint64_t)-4095)
 			break;
 		done++;

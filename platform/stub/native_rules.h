@@ -36,6 +36,10 @@ enum {
 	NATIVE_NR_madvise = 28,
 	NATIVE_NR_futex = 202,
 	NATIVE_NR_membarrier = 324,
+	NATIVE_NR_futex_waitv = 449,
+	NATIVE_NR_futex_wake = 454,
+	NATIVE_NR_futex_wait = 455,
+	NATIVE_NR_futex_requeue = 456,
 
 	NATIVE_EFAULT = 14,
 	NATIVE_EEXIST = 17,
@@ -63,10 +67,14 @@ enum {
 	NATIVE_MEMBARRIER_SENTRY = 1 | 2 | 4,
 
 	NATIVE_FUTEX_WAIT = 0,
+	NATIVE_FUTEX_REQUEUE = 3,
+	NATIVE_FUTEX_CMP_REQUEUE = 4,
 	NATIVE_FUTEX_WAIT_BITSET = 9,
+	NATIVE_FUTEX_WAKE_BITSET = 10,
 	NATIVE_FUTEX_PRIVATE = 128,
 	NATIVE_FUTEX_CLOCK_REALTIME = 256,
 	NATIVE_FUTEX_OP = 127,
+	NATIVE_FUTEX2_U32 = 2, /* beside NATIVE_FUTEX_PRIVATE: no other size, no nodes */
 };
 
 /* Whether [addr, addr+size) meets [min, max). */
@@ -171,6 +179,79 @@ static inline enum native_verdict native_futex(struct native_call *call)
 	return cmd == NATIVE_FUTEX_WAIT || cmd == NATIVE_FUTEX_WAIT_BITSET ? NATIVE_WAIT : NATIVE_CALL;
 }
 
+/* struct futex_waitv */
+struct native_waitv {
+	uint64_t val, uaddr;
+	uint32_t flags, reserved;
+};
+
+static inline bool native_futex2_ok(uint64_t flags, uint64_t value)
+{
+	return ((uint32_t)flags & ~(uint32_t)NATIVE_FUTEX_PRIVATE) == NATIVE_FUTEX2_U32 && value <= UINT32_MAX;
+}
+
+static inline void native_be_futex(struct native_call *call, uint64_t addr, uint64_t op, uint64_t value,
+				   uint64_t timeout, uint64_t addr2, uint64_t value3)
+{
+	call->nr = NATIVE_NR_futex;
+	call->args[0] = addr;
+	call->args[1] = op;
+	call->args[2] = value;
+	call->args[3] = timeout;
+	call->args[4] = addr2;
+	call->args[5] = value3;
+}
+
+/* futex_wake(2): of futex(2) FUTEX_WAKE_BITSET, but that to wake none wakes none. */
+static inline enum native_verdict native_futex_wake(struct native_call *call)
+{
+	const uint64_t *a = call->args, private = a[3] & NATIVE_FUTEX_PRIVATE;
+
+	if (!native_futex2_ok(a[3], a[1]) || a[1] == 0)
+		return native_error(call, NATIVE_EINVAL);
+	if ((int32_t)a[2] == 0) /* what is wrong with the address is said all the same */
+		native_be_futex(call, a[0], NATIVE_FUTEX_REQUEUE | private, 0, 0, a[0], 0);
+	else
+		native_be_futex(call, a[0], NATIVE_FUTEX_WAKE_BITSET | private, (uint32_t)a[2], 0, 0, a[1]);
+	return NATIVE_CALL;
+}
+
+/* futex_wait(2): FUTEX_WAIT_BITSET, but for who is interrupted: that is always restarted as it was. */
+static inline enum native_verdict native_futex_wait(struct native_call *call)
+{
+	const uint64_t *a = call->args;
+	uint32_t clock = (uint32_t)a[5];
+	uint64_t op = NATIVE_FUTEX_WAIT_BITSET | (a[3] & NATIVE_FUTEX_PRIVATE);
+
+	if (!native_futex2_ok(a[3], a[1]) || a[2] > UINT32_MAX || (a[4] && clock > 1))
+		return native_error(call, NATIVE_EINVAL);
+	if (a[4] && clock == 0)
+		op |= NATIVE_FUTEX_CLOCK_REALTIME;
+	native_be_futex(call, a[0], op, a[1], a[4], 0, a[2]);
+	return NATIVE_WAIT;
+}
+
+/*
+ * futex_requeue(2), whose first argument points to w: FUTEX_CMP_REQUEUE.  Between a private and a shared futex that
+ * can't requeue: all are woken, as any waiter must expect to be.
+ */
+static inline enum native_verdict native_futex_requeue(struct native_call *call, const struct native_waitv w[2])
+{
+	uint64_t private = w[0].flags & NATIVE_FUTEX_PRIVATE;
+	int64_t wake = (int32_t)call->args[2], requeue = (int32_t)call->args[3];
+
+	if (!native_futex2_ok(w[0].flags, w[0].val) || !native_futex2_ok(w[1].flags, w[1].val) ||
+	    w[0].reserved || w[1].reserved || wake < 0 || requeue < 0)
+		return native_error(call, NATIVE_EINVAL);
+	if (w[0].flags != w[1].flags) {
+		wake = wake + requeue > INT32_MAX ? INT32_MAX : wake + requeue;
+		requeue = 0;
+	}
+	native_be_futex(call, w[0].uaddr, NATIVE_FUTEX_CMP_REQUEUE | private, (uint64_t)wake, (uint64_t)requeue,
+			w[0].flags == w[1].flags ? w[1].uaddr : w[0].uaddr, w[0].val);
+	return NATIVE_CALL;
+}
+
 /* Only what concerns the caller's own process: the others are for all of the machine. */
 static inline enum native_verdict native_membarrier(struct native_call *call)
 {
@@ -191,7 +272,7 @@ static inline enum native_verdict native_membarrier(struct native_call *call)
 	return NATIVE_CALL;
 }
 
-/* call: number and arguments, changed as needed. */
+/* call: number and arguments, changed as needed.  futex_requeue(2) is native_futex_requeue()'s. */
 static inline enum native_verdict native_decide(const struct stub_const *c, struct native_call *call)
 {
 	const uint64_t *a = call->args;
@@ -217,6 +298,10 @@ static inline enum native_verdict native_decide(const struct stub_const *c, stru
 		return native_is_ours(c, a[0], a[1]) ? native_error(call, NATIVE_ENOMEM) : NATIVE_CALL;
 	case NATIVE_NR_membarrier:
 		return native_membarrier(call);
+	case NATIVE_NR_futex_wake:
+		return native_futex_wake(call);
+	case NATIVE_NR_futex_wait:
+		return native_futex_wait(call);
 	case NATIVE_NR_sched_yield:
 		return NATIVE_CALL;
 	default:

@@ -65,6 +65,8 @@ long stub_futex_wait(struct stub_thread *t, uint64_t word, long op, long value, 
 		     long value3);
 long stub_futex_waitv(struct stub_thread *t, uint64_t waiters, long count, long flags,
 		      uint64_t timeout, long clock);
+/* The same, and who looks at the thread sees that it sleeps. */
+long stub_wait(struct stub_thread *t, uint64_t word, long op, long value, const void *timeout, long value3);
 long stub_clone_thread(long flags, uint64_t stack, long zero, void *ctid);
 
 /* Copies between the application's memory and ours.  -EFAULT or 0 unless said otherwise. */
@@ -168,6 +170,8 @@ enum {
 	NR_membarrier = 324,
 	NR_rseq = 334,
 	NR_futex_waitv = 449,
+	NR_futex_wait = 455,
+	NR_futex_requeue = 456,
 	NR_set_robust_list = 273,
 };
 

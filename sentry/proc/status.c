@@ -119,8 +119,10 @@ char proc_task_state(const struct pfs_req *r, struct task *t)
 
 	if (s != 'R' || t == r->reader)
 		return s;
+	if (waiter_is_asleep(&t->waiter))
+		return 'S';
 	task_usage(t, &u);
-	return u.state == 'R' || u.state == 'D' ? u.state : 'S';
+	return u.state == 'D' ? 'D' : u.state != 'R' && task_waits_natively(t) ? 'S' : 'R';
 }
 
 void proc_put_comm(struct task *t, struct buf *b, const char *special)

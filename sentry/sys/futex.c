@@ -38,6 +38,26 @@ long sys_futex_waitv(struct task *t, uaddr_t waiters, unsigned int count, unsign
 	return -ENATIVE;
 }
 
+/* Made by the stub as operations of futex(2): platform/stub/native_rules.h. */
+long sys_futex_wake(struct task *t, uaddr_t addr, unsigned long mask, int nr, unsigned int flags)
+{
+	(void)t, (void)addr, (void)mask, (void)nr, (void)flags;
+	return -ENATIVE;
+}
+
+long sys_futex_wait(struct task *t, uaddr_t addr, unsigned long val, unsigned long mask, unsigned int flags,
+		    uaddr_t timeout, int clock)
+{
+	(void)t, (void)addr, (void)val, (void)mask, (void)flags, (void)timeout, (void)clock;
+	return -ENATIVE;
+}
+
+long sys_futex_requeue(struct task *t, uaddr_t waiters, unsigned int flags, int nr_wake, int nr_requeue)
+{
+	(void)t, (void)waiters, (void)flags, (void)nr_wake, (void)nr_requeue;
+	return -ENATIVE;
+}
+
 /*
  * The host's too, made by the stub (platform/stub/native.c), where the host's numbers of CPUs are those that the
  * application is shown: it will use them as indexes.  Else the C library does without.

@@ -630,6 +630,18 @@ void task_usage(struct task *t, struct plat_usage *out)
 		*out = t->last;
 }
 
+bool task_waits_natively(struct task *t)
+{
+	struct plat_thread *pt = task_pt_pin(t);
+	bool waits;
+
+	if (!pt)
+		return false;
+	waits = plat_waits(pt);
+	task_pt_unpin(t);
+	return waits;
+}
+
 void task_cpu_time(struct task *t, int64_t *utime_ns, int64_t *stime_ns)
 {
 	struct plat_usage u;

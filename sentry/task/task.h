@@ -481,6 +481,8 @@ bool task_memory_limited(const struct task *t);
 uint64_t task_robust_list(struct task *t);
 /* What t's host thread has used, or had at its end. */
 void task_usage(struct task *t, struct plat_usage *out);
+/* A native futex wait has its thread asleep, as far as one can tell. */
+bool task_waits_natively(struct task *t);
 /* A read or write call of t's has ended with n.  Own fiber. */
 static inline void task_count_io(uint64_t *bytes, uint64_t *calls, long n)
 {

@@ -64,6 +64,18 @@ static void *waitv_waiter(void *arg)
 	return NULL;
 }
 
+/* After handlers have run. */
+static void *waitv_late_waker(void *arg)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	AWAIT(t_signals >= 3);
+	return waitv_waiter(arg);
+}
+
 static void pi(void)
 {
 	unsigned int tid = (unsigned int)syscall(SYS_gettid);
@@ -139,9 +151,179 @@ static void waitv(void)
 	pthread_create(&th, NULL, waitv_waiter, NULL);
 	EQUAL(syscall(SYS_futex_waitv, w, 2, 0, NULL, 0), 1);
 	pthread_join(th, NULL);
+	t_handle(SIGALRM, SA_RESTART);
+	t_alarm_ms(5);
+	t_signals = 0;
+	pthread_create(&th, NULL, waitv_late_waker, NULL);
+	EQUAL(syscall(SYS_futex_waitv, w, 2, 0, NULL, 0), 1);
+	t_alarm_ms(0);
+	pthread_join(th, NULL);
 	t_handle(SIGALRM, 0);
 	INTERRUPTED(syscall(SYS_futex_waitv, w, 2, 0, NULL, 0));
 	CHECK(t_signals >= 1);
+}
+
+/* Linux 6.7's calls of their own. */
+#ifndef SYS_futex_wake
+#define SYS_futex_wake    454
+#define SYS_futex_wait    455
+#define SYS_futex_requeue 456
+#endif
+#define F2_U32     2
+#define F2_PRIVATE 128
+
+static long wake2(void *addr, unsigned long mask, int nr, unsigned int flags)
+{
+	return syscall(SYS_futex_wake, addr, mask, nr, flags);
+}
+
+static long wait2(void *addr, unsigned long val, unsigned long mask, unsigned int flags, const void *ts, int clock)
+{
+	return syscall(SYS_futex_wait, addr, val, mask, flags, ts, clock);
+}
+
+static void *wait2_thread(void *arg)
+{
+	return (void *)wait2(&word, 7, (unsigned long)(uintptr_t)arg, F2_U32 | F2_PRIVATE, NULL, 0);
+}
+
+static void *wake2_thread(void *arg)
+{
+	sigset_t set;
+
+	(void)arg;
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	AWAIT(t_signals >= 3);
+	while (wake2(&word, ~0u, 1, F2_U32 | F2_PRIVATE) == 0)
+		t_sleep_ms(1);
+	return NULL;
+}
+
+static struct timespec in_20_ms(int clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	ts.tv_nsec += 20000000;
+	if (ts.tv_nsec >= 1000000000)
+		ts.tv_sec++, ts.tv_nsec -= 1000000000;
+	return ts;
+}
+
+static void futex2_waits(void)
+{
+	struct timespec ts = in_20_ms(CLOCK_MONOTONIC);
+	pthread_t th[3];
+	void *ret;
+	int n;
+
+	word = 7;
+	FAILS(ETIMEDOUT, wait2(&word, 7, ~0u, F2_U32, &ts, CLOCK_MONOTONIC));
+	ts = in_20_ms(CLOCK_REALTIME);
+	FAILS(ETIMEDOUT, wait2(&word, 7, 1, F2_U32 | F2_PRIVATE, &ts, CLOCK_REALTIME));
+	FAILS(EINVAL, wait2(&word, 7, ~0u, F2_U32, &ts, CLOCK_BOOTTIME));
+	FAILS(EFAULT, wait2(&word, 7, ~0u, F2_U32, BAD_PTR, CLOCK_REALTIME));
+	ts.tv_nsec = -1;
+	FAILS(EINVAL, wait2(&word, 7, ~0u, F2_U32, &ts, CLOCK_REALTIME));
+	FAILS(EAGAIN, wait2(&word, 8, ~0u, F2_U32, NULL, 0));
+	FAILS(EAGAIN, wait2(&word, 8, ~0u, F2_U32, NULL, 99)); /* the clock counts with a timeout only */
+	FAILS(EINVAL, wait2(&word, 7, 0, F2_U32, NULL, 0));
+	FAILS(EINVAL, wait2(&word, 1ul << 32, ~0u, F2_U32, NULL, 0));
+	FAILS(EINVAL, wait2(&word, 7, 1ul << 32, F2_U32, NULL, 0));
+	FAILS(EINVAL, wait2(&word, 7, ~0u, 0, NULL, 0));
+	FAILS(EINVAL, wait2(&word, 7, ~0u, F2_U32 | 0x100, NULL, 0));
+	FAILS(EINVAL, wait2((char *)&word + 1, 7, ~0u, F2_U32, NULL, 0));
+	FAILS(EFAULT, wait2(BAD_PTR, 7, ~0u, F2_U32, NULL, 0));
+
+	EQUAL(wake2(&word, ~0u, 1, F2_U32), 0);
+	FAILS(EINVAL, wake2(&word, 0, 1, F2_U32));
+	FAILS(EINVAL, wake2(&word, 1ul << 32, 1, F2_U32));
+	FAILS(EINVAL, wake2(&word, ~0u, 1, 1));
+	FAILS(EINVAL, wake2((char *)&word + 2, ~0u, 0, F2_U32));
+	FAILS(EFAULT, wake2(BAD_PTR, ~0u, 0, F2_U32));
+
+	/* The mask chooses; to wake none wakes none. */
+	pthread_create(&th[0], NULL, wait2_thread, (void *)2);
+	do {
+		EQUAL(wake2(&word, 1, 9, F2_U32 | F2_PRIVATE), 0);
+		EQUAL(wake2(&word, 2, 0, F2_U32 | F2_PRIVATE), 0);
+		t_sleep_ms(1);
+	} while ((n = (int)wake2(&word, 6, 9, F2_U32 | F2_PRIVATE)) == 0);
+	EQUAL(n, 1);
+	pthread_join(th[0], &ret);
+	EQUAL((long)ret, 0);
+
+	/* The two kinds of calls share their futexes, interrupted or not. */
+	t_handle(SIGALRM, SA_RESTART);
+	pthread_create(&th[0], NULL, wait2_thread, (void *)1);
+	while (futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0) == 0)
+		t_sleep_ms(1);
+	pthread_join(th[0], &ret);
+	EQUAL((long)ret, 0);
+	t_handle(SIGALRM, 0);
+	INTERRUPTED(wait2(&word, 7, ~0u, F2_U32, NULL, 0));
+	ts = in_20_ms(CLOCK_MONOTONIC);
+	ts.tv_sec += 1000;
+	INTERRUPTED(wait2(&word, 7, ~0u, F2_U32 | F2_PRIVATE, &ts, CLOCK_MONOTONIC));
+	t_handle(SIGALRM, SA_RESTART);
+	t_alarm_ms(5);
+	t_signals = 0;
+	pthread_create(&th[0], NULL, wake2_thread, NULL);
+	EQUAL(wait2(&word, 7, ~0u, F2_U32 | F2_PRIVATE, &ts, CLOCK_MONOTONIC), 0);
+	t_alarm_ms(0);
+	pthread_join(th[0], NULL);
+}
+
+static void futex2_requeue(void)
+{
+	struct waitv w[2] = { { 7, (uintptr_t)&word, F2_U32 | F2_PRIVATE, 0 },
+			      { 0, (uintptr_t)&word2, F2_U32 | F2_PRIVATE, 0 } };
+	pthread_t th[3];
+	void *ret;
+	int n = 0;
+
+	word = 7;
+	EQUAL(syscall(SYS_futex_requeue, w, 0, 1, 1), 0);
+	FAILS(EINVAL, syscall(SYS_futex_requeue, w, 1, 1, 1));
+	FAILS(EINVAL, syscall(SYS_futex_requeue, NULL, 0, 1, 1));
+	FAILS(EFAULT, syscall(SYS_futex_requeue, BAD_PTR, 0, 1, 1));
+	FAILS(EINVAL, syscall(SYS_futex_requeue, w, 0, -1, 1));
+	FAILS(EINVAL, syscall(SYS_futex_requeue, w, 0, 1, -1));
+	w[0].val = 8;
+	FAILS(EAGAIN, syscall(SYS_futex_requeue, w, 0, 1, 1));
+	w[0].val = 1ull << 32;
+	FAILS(EINVAL, syscall(SYS_futex_requeue, w, 0, 1, 1));
+	w[0].val = 7;
+	w[1].reserved = 1;
+	FAILS(EINVAL, syscall(SYS_futex_requeue, w, 0, 1, 1));
+	w[1].reserved = 0;
+	w[1].flags = F2_PRIVATE;
+	FAILS(EINVAL, syscall(SYS_futex_requeue, w, 0, 1, 1));
+	w[1].flags = F2_U32 | F2_PRIVATE;
+
+	for (int i = 0; i < 3; i++)
+		pthread_create(&th[i], NULL, wait2_thread, (void *)1);
+	while (n < 3) { /* none woken, all moved */
+		n += (int)syscall(SYS_futex_requeue, w, 0, 0, 3);
+		t_sleep_ms(1);
+	}
+	EQUAL(n, 3);
+	EQUAL(wake2(&word, ~0u, 9, F2_U32 | F2_PRIVATE), 0);
+	EQUAL(wake2(&word2, ~0u, 9, F2_U32 | F2_PRIVATE), 3);
+	for (int i = 0; i < 3; i++) {
+		pthread_join(th[i], &ret);
+		EQUAL((long)ret, 0);
+	}
+}
+
+static void futex2(void)
+{
+	if (wake2(&word, ~0u, 1, F2_U32) < 0 && errno == ENOSYS)
+		return; /* a host before 6.7 */
+	futex2_waits();
+	futex2_requeue();
 }
 
 /* Robust mutexes in shared memory, and how their owner ends. */
@@ -243,6 +425,7 @@ T_MAIN
 		return;
 	pi();
 	waitv();
+	futex2();
 	robust(PTHREAD_PRIO_NONE);
 	robust(PTHREAD_PRIO_INHERIT);
 }
