@@ -62,6 +62,7 @@ SRCS += sentry/loader/x86_64/regs.c
 SRCS += sentry/mm/mm.c
 SRCS += sentry/mm/names.c
 SRCS += sentry/mm/range.c
+SRCS += sentry/signal/actions.c
 SRCS += sentry/signal/altstack.c
 SRCS += sentry/signal/coredump.c
 SRCS += sentry/signal/deliver.c

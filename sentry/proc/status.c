@@ -19,6 +19,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
 #include "sentry/seccomp/seccomp.h"
+#include "sentry/signal/signal_impl.h"
 
 #define NS_PER_TICK (NSEC_PER_SEC / 100)
 
@@ -98,7 +99,7 @@ static void signals_gather(struct task *t, struct proc_signals *s)
 	s->blocked = task_blocked(t);
 	s->queued = p->queued_count;
 	for (int sig = 1; sig <= SIG_COUNT; sig++) {
-		uint64_t h = p->actions[sig - 1].handler;
+		uint64_t h = sig_action_locked(p, sig).handler;
 
 		if (h == 1)
 			s->ignored |= SIG_BIT(sig);
@@ -109,8 +110,8 @@ static void signals_gather(struct task *t, struct proc_signals *s)
 }
 
 /*
- * The kernel's half is ours: stopped, dead, and running when the task itself is asking.  Otherwise
- * the host thread tells: it runs application code, or it waits, for the Sentry or natively.
+ * The kernel's half is ours: stopped, dead, and asleep when its fiber is.  Otherwise the host thread tells: when
+ * that sleeps but in a native futex wait, it waits for the Sentry, which is at work for it or soon will be.
  */
 char proc_task_state(const struct pfs_req *r, struct task *t)
 {

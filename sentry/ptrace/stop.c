@@ -80,7 +80,7 @@ static void tell_tracer(struct task *t)
 	mutex_lock(&tasklist.lock);
 	tracer = t->ptrace.tracer;
 	if (tracer) {
-		const struct sig_action *a = &tracer->process->actions[SIGCHLD - 1];
+		const struct sig_action a = sig_action_of(tracer->process, SIGCHLD);
 
 		memset(&info, 0, sizeof(info));
 		info.si_signo = SIGCHLD;
@@ -88,7 +88,7 @@ static void tell_tracer(struct task *t)
 		info.si_pid = task_tid_in(t, tracer->process->pid_ns);
 		info.si_uid = t->cred->uid;
 		info.si_status = (int)(t->ptrace.code & 0x7f);
-		if (a->handler != SIG_HANDLER_IGN && !(a->flags & SA_NOCLDSTOP))
+		if (a.handler != SIG_HANDLER_IGN && !(a.flags & SA_NOCLDSTOP))
 			(void)sig_send_process(tracer->process, SIGCHLD, &info);
 		wq_wake(&tracer->process->child_wq, 0);
 	}

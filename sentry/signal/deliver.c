@@ -86,75 +86,11 @@ int sig_dequeue(struct task *t, sig_set_t set, siginfo_t *info)
 	return sig;
 }
 
-void sig_actions_clear(struct process *p)
-{
-	latch_lock(&p->siglock);
-	for (int i = 0; i < SIG_COUNT; i++) {
-		uint64_t h = p->actions[i].handler == SIG_HANDLER_IGN ? SIG_HANDLER_IGN
-								       : SIG_HANDLER_DFL;
-
-		memset(&p->actions[i], 0, sizeof(p->actions[i]));
-		p->actions[i].handler = h;
-	}
-	latch_unlock(&p->siglock);
-}
-
-static bool action_is_plain(const struct sig_action *a)
-{
-	return a->handler == SIG_HANDLER_DFL && !a->flags && !a->restorer && !a->mask;
-}
-
-static sig_set_t sig_plain_locked(const struct process *p)
-{
-	sig_set_t set = 0;
-
-	for (int i = 0; i < SIG_COUNT; i++) {
-		if (action_is_plain(&p->actions[i]))
-			set |= SIG_BIT(i + 1);
-	}
-	return set;
-}
-
-void sig_actions_collect(struct task *t)
-{
-	struct process *p = t->process;
-	struct plat_sigreset r;
-
-	plat_sigplain_withdraw(t->pt, &r);
-	if (!r.set)
-		return;
-	latch_lock(&p->siglock);
-	r.set &= sig_plain_locked(p) & ~SIG_UNBLOCKABLE; /* what it says of others is a lie */
-	for (int i = 0; i < SIG_COUNT; i++) {
-		if (r.set & SIG_BIT(i + 1)) {
-			p->actions[i].flags = r.flags;
-			p->actions[i].restorer = r.restorer;
-		}
-	}
-	latch_unlock(&p->siglock);
-}
-
-void sig_actions_offer(struct task *t)
-{
-	struct process *p = t->process;
-	sig_set_t plain = 0;
-
-	latch_lock(&p->siglock);
-	if (p->task_count == 1)
-		plain = sig_plain_locked(p);
-	latch_unlock(&p->siglock);
-	plat_sigplain_offer(t->pt, plain);
-}
-
-void sig_actions_offer_child(struct process *p, struct plat_thread *pt)
-{
-	plat_sigplain_offer(pt, sig_plain_locked(p));
-}
-
 void sig_exec(struct task *t)
 {
 	plat_sigplain_offer(t->pt, 0);
-	sig_actions_clear(t->process);
+	if (sig_actions_exec(t->process))
+		process_group_exit(t->process, SIGKILL); /* past the point of no return */
 	memset(&t->altstack, 0, sizeof(t->altstack));
 	t->altstack.flags = SS_DISABLE;
 }
@@ -412,10 +348,8 @@ static int sig_next(struct task *t, struct sig_action *a, siginfo_t *info, struc
 			continue;
 
 		latch_lock(&p->siglock);
-		*a = p->actions[sig - 1];
+		*a = sig_action_take_locked(p, sig);
 		if (a->handler != SIG_HANDLER_DFL && a->handler != SIG_HANDLER_IGN) {
-			if (a->flags & SA_RESETHAND)
-				p->actions[sig - 1].handler = SIG_HANDLER_DFL;
 			sig_recalc_locked(t); /* others may be due right after */
 			latch_unlock(&p->siglock);
 			return sig;

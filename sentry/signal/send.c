@@ -39,7 +39,7 @@ static void sig_watch_locked(struct task *t)
 
 static bool sig_ignored(const struct process *p, const struct task *t, int sig, bool forced)
 {
-	uint64_t h = p->actions[sig - 1].handler;
+	uint64_t h = sig_action_locked(p, sig).handler;
 
 	if ((task_blocked(t) | t->real_blocked) & SIG_BIT(sig))
 		return false; /* may be unblocked with a handler later */
@@ -275,14 +275,16 @@ void sig_force(struct task *t, const siginfo_t *info)
 {
 	struct process *p = t->process;
 	int sig = info->si_signo;
-	struct sig_action *a = &p->actions[sig - 1];
+	struct sig_action a;
 
 	latch_lock(&p->siglock);
-	if ((task_blocked(t) & SIG_BIT(sig)) || a->handler == SIG_HANDLER_IGN) {
-		a->handler = SIG_HANDLER_DFL;
+	a = sig_action_locked(p, sig);
+	if ((task_blocked(t) & SIG_BIT(sig)) || a.handler == SIG_HANDLER_IGN) {
+		a.handler = SIG_HANDLER_DFL;
+		sig_action_set_locked(p, sig, &a);
 		task_set_blocked_locked(t, task_blocked(t) & ~SIG_BIT(sig));
 	}
-	if (a->handler == SIG_HANDLER_DFL && !t->ptrace.tracer)
+	if (a.handler == SIG_HANDLER_DFL && !t->ptrace.tracer)
 		p->flags &= ~(uint32_t)PROCESS_SIG_UNKILLABLE;
 	latch_unlock(&p->siglock);
 	sig_send(p, t, NULL, sig, info, true);

@@ -7,6 +7,12 @@
 #define SIG_HANDLER_DFL 0ull
 #define SIG_HANDLER_IGN 1ull
 
+struct sig_table {
+	struct ref ref;
+	struct latch latch;
+	struct sig_action action[SIG_COUNT]; /* (latch) */
+};
+
 /* Default actions, by set (signal(7)). */
 #define SIG_SET_STOP (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
 #define SIG_SET_IGNORE (SIG_BIT(SIGCONT) | SIG_BIT(SIGCHLD) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGURG))
@@ -18,6 +24,23 @@
 	(SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) |             \
 	 SIG_BIT(SIGFPE) | SIG_BIT(SIGSYS))
 
+/* actions.c */
+/* New, with one reference; NULL: no memory. */
+struct sig_table *sig_table_new(void) must_check;
+void sig_table_put(struct sig_table *s);
+/* clone: p, which nobody knows yet, gets from's actions, or shares them (CLONE_SIGHAND, CLONE_CLEAR_SIGHAND). */
+void sig_actions_inherit(struct process *p, struct process *from, uint64_t flags);
+/* Whether another process uses p's table. */
+bool sig_actions_shared(struct process *p);
+/* execve: a table of its own, with every caught signal at its default.  -ENOMEM. */
+int sig_actions_exec(struct process *p) must_check;
+/* p's siglock held. */
+struct sig_action sig_action_locked(const struct process *p, int sig);
+void sig_action_set_locked(struct process *p, int sig, const struct sig_action *a);
+/* The same for who is about to call the handler: SA_RESETHAND takes effect. */
+struct sig_action sig_action_take_locked(struct process *p, int sig);
+/* Takes the siglock. */
+struct sig_action sig_action_of(struct process *p, int sig);
 /*
  * The stub of a process's only thread may keep what rt_sigaction(2) did to signals that have the default action
  * (plat_sigplain_offer()).  Own fiber: take it into the process's actions, before these are looked at or copied
@@ -27,8 +50,6 @@ void sig_actions_collect(struct task *t);
 void sig_actions_offer(struct task *t);
 /* The same for a child that is not there yet, and has the process p to itself. */
 void sig_actions_offer_child(struct process *p, struct plat_thread *pt);
-/* CLONE_CLEAR_SIGHAND, execve: every caught signal to its default. */
-void sig_actions_clear(struct process *p);
 /* Drop all entries of a pending set; siglock held, or nobody else knows it. */
 void sig_pending_flush(struct process *p, struct sig_pending *q, sig_set_t which);
 /* Signals of `which` that are pending for the process, and that t no longer takes, find another task.  siglock held. */

@@ -7,6 +7,7 @@
 
 #include "lib/mem.h"
 #include "sentry/mm/mm.h"
+#include "sentry/signal/signal_impl.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 
@@ -149,7 +150,7 @@ static long compare_tasks(struct task *t, struct task *a, struct task *b, int ty
 	case KCMP_FS:
 		return compare(a->fs, b->fs);
 	case KCMP_SIGHAND:
-		return compare(a->process, b->process);
+		return compare(a->process->actions, b->process->actions);
 	case KCMP_IO: /* nobody has an I/O context */
 		return 0;
 	case KCMP_SYSVSEM: /* the lists of SEM_UNDO; none is like none */

@@ -37,11 +37,11 @@ long sys_rt_sigaction(struct task *t, int sig, uaddr_t act, uaddr_t oact, size_t
 
 	sig_actions_collect(t);
 	latch_lock(&p->siglock);
-	old = p->actions[sig - 1];
+	old = sig_action_locked(p, sig);
 	if (act.addr) {
 		struct task *o;
 
-		p->actions[sig - 1] = new;
+		sig_action_set_locked(p, sig, &new);
 		/* POSIX: setting it to be ignored discards what is pending. */
 		if (new.handler == SIG_HANDLER_IGN ||
 		    (new.handler == SIG_HANDLER_DFL && (SIG_BIT(sig) & SIG_SET_IGNORE))) {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/sched.h>
 
+#include "sentry/signal/signal_impl.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 
@@ -32,7 +33,7 @@ static int unshare_check(struct task *t, unsigned long flags)
 	if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWUSER)) &&
 	    t->process->task_count > 1)
 		return -EINVAL;
-	return 0;
+	return (flags & (CLONE_SIGHAND | CLONE_VM)) && sig_actions_shared(t->process) ? -EINVAL : 0;
 }
 
 static int unshare_prepare(struct task *t, unsigned long flags, struct unshare *u)

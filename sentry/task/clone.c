@@ -183,11 +183,7 @@ static struct process *clone_process(struct task *parent, uint64_t flags)
 	p->host_shared = flags & CLONE_VM;
 	p->oom_score_adj = from->oom_score_adj;
 	p->thp_disabled = from->thp_disabled;
-	latch_lock(&from->siglock);
-	memcpy(p->actions, from->actions, sizeof(p->actions));
-	latch_unlock(&from->siglock);
-	if (flags & CLONE_CLEAR_SIGHAND)
-		sig_actions_clear(p);
+	sig_actions_inherit(p, from, flags);
 	latch_lock(&from->rlimit_latch);
 	memcpy(p->rlimits, from->rlimits, sizeof(p->rlimits));
 	latch_unlock(&from->rlimit_latch);

@@ -88,10 +88,10 @@ static struct process *process_new_parent_locked(struct process *p)
 
 static bool process_wants_zombies(struct process *parent)
 {
-	const struct sig_action *a = &parent->actions[SIGCHLD - 1];
+	const struct sig_action a = sig_action_of(parent, SIGCHLD);
 
-	return !(parent->flags & PROCESS_AUTOREAP) && a->handler != (uint64_t)(uintptr_t)SIG_IGN &&
-	       !(a->flags & SA_NOCLDWAIT);
+	return !(parent->flags & PROCESS_AUTOREAP) && a.handler != (uint64_t)(uintptr_t)SIG_IGN &&
+	       !(a.flags & SA_NOCLDWAIT);
 }
 
 static void process_reparent_children_locked(struct process *p)
@@ -159,10 +159,11 @@ void process_notify_parent_locked(struct process *p, int code, int status)
 		if (p->exit_signal)
 			sig_send_process(parent, p->exit_signal, &info);
 	} else {
+		const struct sig_action a = sig_action_of(parent, SIGCHLD);
+
 		info.si_code = code;
 		info.si_status = status;
-		if (parent->actions[SIGCHLD - 1].handler != (uint64_t)(uintptr_t)SIG_IGN &&
-		    !(parent->actions[SIGCHLD - 1].flags & SA_NOCLDSTOP))
+		if (a.handler != (uint64_t)(uintptr_t)SIG_IGN && !(a.flags & SA_NOCLDSTOP))
 			sig_send_process(parent, SIGCHLD, &info);
 	}
 	wq_wake(&parent->child_wq, 0);

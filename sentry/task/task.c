@@ -17,7 +17,7 @@
 #include "lib/mem.h"
 #include "sentry/container.h"
 #include "sentry/seccomp/seccomp.h"
-#include "sentry/signal/signal.h"
+#include "sentry/signal/signal_impl.h"
 #include "sentry/sys/dispatch.h"
 #include "sentry/task/cgrp.h"
 #include "sentry/task/pid.h"
@@ -92,6 +92,7 @@ void process_put(struct process *p)
 		struct process *parent = p->parent;
 
 		process_timers_free(p->timers);
+		sig_table_put(p->actions);
 		pid_put(p->creator);
 		pid_put(p->pid);
 		pid_ns_put(p->pid_ns);
@@ -194,6 +195,11 @@ struct process *process_alloc(void)
 
 	if (!p)
 		return NULL;
+	p->actions = sig_table_new();
+	if (!p->actions) {
+		mem_free(p);
+		return NULL;
+	}
 	ref_init(&p->ref);
 	latch_init(&p->siglock);
 	latch_init(&p->rlimit_latch);

@@ -226,7 +226,7 @@ struct process {
 	uint32_t flags;              /* (s) PROCESS_* */
 	int group_exit_code;         /* (s) wait status when GROUP_EXIT */
 	struct task *exec_task;      /* (s) in de_thread: all others leave; woken by the last */
-	struct sig_action actions[SIG_COUNT]; /* (s) */
+	struct sig_table *actions;   /* (s) counted: sentry/signal/actions.c */
 	struct sig_pending pending;  /* (s) process-directed */
 	unsigned int stop_signal;    /* (s) */
 	unsigned int stop_count;     /* (s) tasks that still have to stop */

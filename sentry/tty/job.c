@@ -123,7 +123,7 @@ static bool task_ignores(struct task *t, int sig)
 	bool ignores;
 
 	latch_lock(&p->siglock);
-	ignores = (task_blocked(t) & SIG_BIT(sig)) || p->actions[sig - 1].handler == SIG_HANDLER_IGN;
+	ignores = (task_blocked(t) & SIG_BIT(sig)) || sig_action_locked(p, sig).handler == SIG_HANDLER_IGN;
 	latch_unlock(&p->siglock);
 	return ignores;
 }
