@@ -397,27 +397,7 @@ long sys_madvise(struct task *t, uaddr_t addr, size_t size, int advice)
 	return hostcall(t, SYS_madvise, addr.addr, size, MADV_DONTNEED, 0, 0);
 }
 
-/* The leader of the process that a pidfd stands for, referenced. */
-static int pidfd_target(struct task *t, int fd, struct task **out)
-{
-	struct file *f = fdt_file_nopath(t->fdt, fd);
-	struct pid *pid = f ? pidfd_pid(f) : NULL;
-
-	*out = NULL;
-	if (pid) {
-		mutex_lock(&tasklist.lock);
-		if (pid->process && pid->process->leader)
-			*out = task_get(pid->process->leader);
-		mutex_unlock(&tasklist.lock);
-	}
-	file_put(f);
-	if (!pid)
-		return -EBADF;
-	pid_put(pid);
-	return *out ? 0 : -ESRCH;
-}
-
-/* Hints that change nothing that can be seen: given on for the caller's own memory. */
+/* Of others' memory: hints that change nothing that can be seen. */
 long sys_process_madvise(struct task *t, int pidfd, uaddr_t iov, size_t iovcnt, int advice,
 			 unsigned int flags)
 {
@@ -431,29 +411,28 @@ long sys_process_madvise(struct task *t, int pidfd, uaddr_t iov, size_t iovcnt, 
 	err = uaccess_iov_init(t, &v, iov, iovcnt);
 	if (err)
 		return err;
-	err = pidfd_target(t, pidfd, &target);
+	err = pidfd_leader(t, pidfd, &target);
 	if (err)
 		goto fini;
-	err = -EINVAL;
-	if (advice != MADV_COLD && advice != MADV_PAGEOUT && advice != MADV_WILLNEED && advice != 25)
-		goto put_task;
 	mm = task_mm_get(target);
 	err = !mm ? -ESRCH : !task_may_access(t, target, PTRACE_READ | PTRACE_FSCREDS) ? -EPERM : 0;
-	if (!err && !task_capable(t, CAP_SYS_NICE_))
+	if (!err && mm != t->mm && !task_capable(t, CAP_SYS_NICE_))
 		err = -EPERM;
+	if (!err && mm != t->mm && advice != MADV_COLD && advice != MADV_PAGEOUT && advice != MADV_WILLNEED &&
+	    advice != 25)
+		err = -EINVAL;
 	for (size_t i = 0; i < iovcnt && !err; i++) {
 		uint64_t start = v.segs[i].addr, end;
 
 		err = advice_range(start, v.segs[i].size, &end);
 		if (!err && mm == t->mm)
-			err = hostcall(t, SYS_madvise, start, v.segs[i].size, (uint64_t)advice, 0, 0);
+			err = sys_madvise(t, (uaddr_t){ start }, v.segs[i].size, advice);
 		else if (!err)
 			err = mm_for_range(mm, start, end, NULL, NULL);
 		err = MIN(err, 0);
 		if (!err)
 			done += (long)v.segs[i].size;
 	}
-put_task:
 	mm_put(mm);
 	task_put(target);
 fini:

@@ -204,13 +204,28 @@ static int signal_process(struct task *t, struct process *p, int sig, const sigi
 	return sig_send_process(p, sig, &info);
 }
 
-static long signal_pgrp(struct task *t, int32_t pgid, int sig, const siginfo_t *info)
+static long signal_pgrp_locked(struct task *t, struct pgrp *g, int sig, const siginfo_t *info)
 {
 	struct process *p;
-	struct pgrp *g;
-	struct pid *pid;
 	long err = -ESRCH;
 	bool sent = false;
+
+	if (!g)
+		return -ESRCH;
+	list_for_each_entry(p, &g->members, pgrp_node) {
+		int e = signal_process(t, p, sig, info);
+
+		sent = sent || !e;
+		err = e;
+	}
+	return sent ? 0 : err;
+}
+
+static long signal_pgrp(struct task *t, int32_t pgid, int sig, const siginfo_t *info)
+{
+	struct pgrp *g;
+	struct pid *pid;
+	long err;
 
 	mutex_lock(&tasklist.lock);
 	if (pgid) {
@@ -219,15 +234,9 @@ static long signal_pgrp(struct task *t, int32_t pgid, int sig, const siginfo_t *
 	} else {
 		g = t->process->pgrp;
 	}
-	if (g)
-		list_for_each_entry(p, &g->members, pgrp_node) {
-			int e = signal_process(t, p, sig, info);
-
-			sent = sent || !e;
-			err = e;
-		}
+	err = signal_pgrp_locked(t, g, sig, info);
 	mutex_unlock(&tasklist.lock);
-	return sent ? 0 : err;
+	return err;
 }
 
 /* kill(-1): everybody that may be signalled but the caller and init. */
@@ -287,6 +296,13 @@ long sys_kill(struct task *t, int pid, int sig)
 	return signal_pgrp(t, -pid, sig, &info);
 }
 
+static long signal_task_locked(struct task *t, struct task *o, int sig, const siginfo_t *info)
+{
+	if (!sig_may_send(t->cred, o->process, sig) || sig_scoped(t, o->process))
+		return -EPERM;
+	return o->state == 'Z' ? 0 : sig_send_task(o, sig, info);
+}
+
 static long signal_thread(struct task *t, int tgid, int tid, int sig, const siginfo_t *info)
 {
 	struct task *o;
@@ -298,12 +314,8 @@ static long signal_thread(struct task *t, int tgid, int tid, int sig, const sigi
 
 		o = pid && pid->task ? task_get(pid->task) : NULL;
 	}
-	if (o && (!tgid || process_nr_in(o->process, task_pid_ns(t)) == tgid)) {
-		err = sig_may_send(t->cred, o->process, sig) && !sig_scoped(t, o->process) ?
-			      0 : -EPERM;
-		if (!err && o->state != 'Z')
-			err = sig_send_task(o, sig, info);
-	}
+	if (o && (!tgid || process_nr_in(o->process, task_pid_ns(t)) == tgid))
+		err = signal_task_locked(t, o, sig, info);
 	mutex_unlock(&tasklist.lock);
 	task_put(o);
 	return err;
@@ -364,41 +376,64 @@ long sys_rt_tgsigqueueinfo(struct task *t, int tgid, int tid, int sig, uaddr_t u
 	return err ? err : signal_thread(t, tgid, tid, sig, &info);
 }
 
-long sys_pidfd_send_signal(struct task *t, int pidfd, int sig, uaddr_t uinfo, unsigned int flags)
+/* linux/pidfd.h: to whom, if not to what the pidfd stands for. */
+enum { PIDFD_SIGNAL_THREAD_ = 1, PIDFD_SIGNAL_THREAD_GROUP_ = 2, PIDFD_SIGNAL_PROCESS_GROUP_ = 4 };
+
+static long signal_pid(struct task *t, struct pid *pid, unsigned int scope, int sig, const siginfo_t *info)
 {
-	struct file *f;
-	struct pid *pid;
-	siginfo_t info;
+	struct process *p;
 	long err;
 
-	if (flags || sig < 0 || sig > SIG_COUNT)
+	mutex_lock(&tasklist.lock);
+	switch (scope) {
+	case PIDFD_SIGNAL_THREAD_:
+		err = pid->task ? signal_task_locked(t, pid->task, sig, info) : pid->process ? 0 : -ESRCH;
+		break;
+	case PIDFD_SIGNAL_PROCESS_GROUP_:
+		err = signal_pgrp_locked(t, pid->pgrp, sig, info);
+		break;
+	default:
+		p = pid->process;
+		if (!p && pid->task)
+			p = pid->task->process;
+		err = p ? signal_process(t, p, sig, info) : -ESRCH;
+		break;
+	}
+	mutex_unlock(&tasklist.lock);
+	return err;
+}
+
+long sys_pidfd_send_signal(struct task *t, int pidfd, int sig, uaddr_t uinfo, unsigned int flags)
+{
+	struct pid *pid;
+	siginfo_t info;
+	bool thread;
+	long err;
+
+	if (flags > PIDFD_SIGNAL_PROCESS_GROUP_ || (flags & (flags - 1)) || sig < 0 || sig > SIG_COUNT)
 		return -EINVAL;
-	f = fdt_file(t->fdt, pidfd);
-	if (!f)
-		return -EBADF;
-	pid = pidfd_pid(f);
-	if (!pid)
-		pid = proc_file_pid(f); /* /proc/PID does as well (tgid_pidfd_to_pid) */
-	file_put(f);
-	if (!pid)
-		return -EBADF;
-	if (uinfo.addr) {
+	err = pidfd_lookup(t, pidfd, true, &pid, &thread);
+	if (err)
+		return err;
+	if (!flags)
+		flags = thread ? PIDFD_SIGNAL_THREAD_ : PIDFD_SIGNAL_THREAD_GROUP_;
+	if (!pid_nr_in(pid, task_pid_ns(t))) {
+		err = -EINVAL;
+	} else if (uinfo.addr) {
 		int signo;
 
 		err = uaccess_get(t, &signo, uinfo, sizeof(signo));
 		if (!err && signo != sig)
 			err = -EINVAL;
 		if (!err)
-			err = siginfo_get(t, &info, uinfo, sig, pid == t->process->pid);
+			err = siginfo_get(t, &info, uinfo, sig,
+					  pid == t->pid && flags != PIDFD_SIGNAL_PROCESS_GROUP_);
 	} else {
-		siginfo_from_user(t, &info, sig, SI_USER);
+		siginfo_from_user(t, &info, sig, flags == PIDFD_SIGNAL_THREAD_ ? SI_TKILL : SI_USER);
 		err = 0;
 	}
-	if (!err) {
-		mutex_lock(&tasklist.lock);
-		err = pid->process ? signal_process(t, pid->process, sig, &info) : -ESRCH;
-		mutex_unlock(&tasklist.lock);
-	}
+	if (!err)
+		err = signal_pid(t, pid, flags, sig, &info);
 	pid_put(pid);
 	return err;
 }
@@ -409,29 +444,25 @@ long sys_pidfd_send_signal(struct task *t, int pidfd, int sig, uaddr_t uinfo, un
  */
 long sys_process_mrelease(struct task *t, int pidfd, unsigned int flags)
 {
+	struct task *leader;
 	struct process *p;
-	struct file *f;
-	struct pid *pid;
-	long err = -ESRCH;
+	long err;
 
 	if (flags)
 		return -EINVAL;
-	f = fdt_file(t->fdt, pidfd);
-	if (!f)
-		return -EBADF;
-	pid = pidfd_pid(f);
-	file_put(f);
-	if (!pid)
-		return -EBADF;
+	err = pidfd_leader(t, pidfd, &leader);
+	if (err)
+		return err;
+	p = leader->process;
 	mutex_lock(&tasklist.lock);
-	p = pid->process;
-	if (p && p->state == PROCESS_ALIVE) {
+	err = -ESRCH;
+	if (p->state == PROCESS_ALIVE) {
 		latch_lock(&p->siglock);
 		err = p->flags & PROCESS_GROUP_EXIT ? 0 : -EINVAL;
 		latch_unlock(&p->siglock);
 	}
 	mutex_unlock(&tasklist.lock);
-	pid_put(pid);
+	task_put(leader);
 	return err;
 }
 

@@ -424,7 +424,7 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 	}
 	nr = pid_nr_in(pid, task_pid_ns(parent));
 	if (a->flags & CLONE_PIDFD) {
-		err = pidfd_new(pid, 0, parent->cred, &pidfd_file);
+		err = pidfd_new(pid, a->flags & CLONE_THREAD ? PIDFD_THREAD_ : 0, parent->cred, &pidfd_file);
 		if (!err)
 			err = fdt_reserve(parent->fdt, 1, &pidfd, task_rlimit(parent, RLIMIT_NOFILE));
 		if (!err)

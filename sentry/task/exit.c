@@ -201,6 +201,7 @@ static void task_release_locked(struct task *t)
 	latch_unlock(&p->siglock);
 	t->state = 'X';
 	t->pid->task = NULL;
+	wq_wake(&t->pid->wq, 0); /* pidfds of this thread */
 	pid_ns_wake_zap_locked(p->pid_ns); /* init itself may be the process that this thread leaves late */
 	pid_release_locked(t->pid);
 	tasklist.task_count--;
@@ -246,6 +247,7 @@ void process_reap_locked(struct process *p)
 	pid->process = NULL;
 	pid->reaped = true;
 	pid->reaped_status = p->wait_status;
+	wq_wake(&pid->wq, 0);
 	if (p->pid_ns->init == p)
 		p->pid_ns->init = NULL;
 	pid_ns_wake_zap_locked(p->pid_ns);

@@ -8,9 +8,14 @@
 #include <sys/ioctl.h>
 
 #include "lib/buf.h"
+#include "sentry/proc/proc.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
 #include "vfs/user_ns.h"
+
+/* Numbers of no file that stand for the caller (linux/pidfd.h). */
+#define PIDFD_SELF_THREAD_       (-10000)
+#define PIDFD_SELF_THREAD_GROUP_ (-10001)
 
 static uint32_t pidfd_poll(struct file *f, struct poller *p)
 {
@@ -19,8 +24,12 @@ static uint32_t pidfd_poll(struct file *f, struct poller *p)
 
 	poller_add(p, &pid->wq);
 	mutex_lock(&tasklist.lock);
-	if (!pid->process || pid->process->state != PROCESS_ALIVE)
-		events = POLLIN | POLLRDNORM;
+	if (pid->process)
+		events = pid->process->state != PROCESS_ALIVE ? POLLIN | POLLRDNORM : 0;
+	else if (pid->task)
+		events = pid->task->state == 'Z' ? POLLIN | POLLRDNORM : 0;
+	else
+		events = POLLIN | POLLRDNORM | POLLHUP;
 	mutex_unlock(&tasklist.lock);
 	return events;
 }
@@ -145,14 +154,58 @@ int pidfd_new(struct pid *pid, int flags, const struct cred *cred, struct file *
 {
 	int err = file_new_anon("pidfd", &pidfd_ops, pid, O_RDWR | flags, FILE_STREAM, cred, out);
 
-	if (!err)
-		pid_get(pid);
-	return err;
+	if (err)
+		return err;
+	pid_get(pid);
+	atomic_fetch_or_explicit(&(*out)->flags, (unsigned int)(flags & PIDFD_THREAD_), memory_order_relaxed); /* open(2) drops it */
+	return 0;
 }
 
 struct pid *pidfd_pid(const struct file *f)
 {
 	return f->ops == &pidfd_ops ? pid_get(file_priv(f)) : NULL;
+}
+
+int pidfd_lookup(struct task *t, int fd, bool proc, struct pid **out, bool *thread)
+{
+	struct pid *pid;
+	struct file *f;
+
+	*thread = fd == PIDFD_SELF_THREAD_;
+	if (*thread || fd == PIDFD_SELF_THREAD_GROUP_) {
+		*out = pid_get(*thread ? t->pid : t->process->pid);
+		return 0;
+	}
+	f = fdt_file_nopath(t->fdt, fd);
+	if (!f)
+		return -EBADF;
+	pid = pidfd_pid(f);
+	if (pid)
+		*thread = atomic_load_explicit(&f->flags, memory_order_relaxed) & PIDFD_THREAD_;
+	else if (proc)
+		pid = proc_file_pid(f);
+	file_put(f);
+	if (!pid)
+		return -EBADF;
+	*out = pid;
+	return 0;
+}
+
+int pidfd_leader(struct task *t, int fd, struct task **out)
+{
+	struct pid *pid;
+	bool thread;
+	int err = pidfd_lookup(t, fd, false, &pid, &thread);
+
+	*out = NULL;
+	if (err)
+		return err;
+	mutex_lock(&tasklist.lock);
+	if (pid->process && pid->process->leader)
+		*out = task_get(pid->process->leader);
+	mutex_unlock(&tasklist.lock);
+	pid_put(pid);
+	return *out ? 0 : -ESRCH;
 }
 
 long sys_pidfd_open(struct task *t, int nr, unsigned int flags)
@@ -161,12 +214,12 @@ long sys_pidfd_open(struct task *t, int nr, unsigned int flags)
 	struct pid *pid;
 	int err;
 
-	if ((flags & ~(unsigned int)O_NONBLOCK) || nr <= 0)
+	if ((flags & ~(unsigned int)(O_NONBLOCK | PIDFD_THREAD_)) || nr <= 0)
 		return -EINVAL;
 	pid = pid_lookup(task_pid_ns(t), nr);
 	if (!pid)
 		return -ESRCH;
-	err = pid->process ? pidfd_new(pid, (int)flags, t->cred, &f) : -ENOENT;
+	err = pid->process || (flags & PIDFD_THREAD_) ? pidfd_new(pid, (int)flags, t->cred, &f) : -ENOENT;
 	pid_put(pid);
 	return err ? err : fdt_add(t->fdt, f, O_CLOEXEC, task_rlimit(t, RLIMIT_NOFILE));
 }
@@ -177,20 +230,19 @@ long sys_pidfd_getfd(struct task *t, int pidfd, int fd, unsigned int flags)
 	struct fdtable *fdt;
 	struct file *f;
 	struct pid *pid;
+	bool thread;
 	long err;
 
 	if (flags)
 		return -EINVAL;
-	f = fdt_file(t->fdt, pidfd);
-	if (!f)
+	if (pidfd < 0)
 		return -EBADF;
-	pid = pidfd_pid(f);
-	file_put(f);
-	if (!pid)
-		return -EBADF;
+	err = pidfd_lookup(t, pidfd, false, &pid, &thread);
+	if (err)
+		return err;
 	mutex_lock(&tasklist.lock);
-	if (pid->process && pid->process->leader)
-		target = task_get(pid->process->leader);
+	if (pid->task || (pid->process && pid->process->leader))
+		target = task_get(pid->task ? pid->task : pid->process->leader);
 	mutex_unlock(&tasklist.lock);
 	pid_put(pid);
 	if (!target)
