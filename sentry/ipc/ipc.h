@@ -132,6 +132,12 @@ long shm_get(struct task *t, int key, size_t size, int flags);
 /* The address, or -errno. */
 int64_t shm_attach(struct task *t, int id, uint64_t addr, int flags);
 long shm_detach(struct task *t, uint64_t addr);
+/*
+ * remap_file_pages(2) of m, which lies in [start, start+size): Linux unmaps the range before it maps it anew.  True: that
+ * was the last attachment of a segment marked for removal, which is no more; the range is unmapped.
+ */
+struct plat_map;
+bool shm_ends_with(struct task *t, const struct plat_map *m, uint64_t start, uint64_t size);
 /* IPC_STAT, SHM_STAT, SHM_STAT_ANY: by id or index.  The result of the call. */
 long shm_stat(struct task *t, int id, int cmd, struct shmid_ds *out);
 long shm_info(struct task *t, struct shm_info *out);

@@ -567,6 +567,25 @@ long shm_detach(struct task *t, uint64_t addr)
 	return err;
 }
 
+bool shm_ends_with(struct task *t, const struct plat_map *m, uint64_t start, uint64_t size)
+{
+	struct detach d = { .mm = t->mm };
+	struct shm *s = list_empty(&t->mm->shm) ? NULL :
+		detach_shm_of(&d, makedev(m->dev_major, m->dev_minor), m->ino);
+	bool ends = false;
+
+	if (!s)
+		return false;
+	if (s->obj.mode & SHM_DEST) { /* the mode's bits only ever get more of it */
+		(void)!mm_unmap(t, start, size);
+		ends = shm_attach_count(s) == 0;
+		if (ends)
+			shm_detached(s, t->process->pid);
+	}
+	ipc_obj_put(&s->obj);
+	return ends;
+}
+
 /* ---- control ---------------------------------------------------------------------------------- */
 
 long shm_stat(struct task *t, int id, int cmd, struct shmid_ds *out)

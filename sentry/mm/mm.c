@@ -8,6 +8,7 @@
 #include "sentry/mm/mm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 #include "sentry/aio/aio.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/task/task.h"
+#include "vfs/file.h"
+#include "vfs/tmpfs/tmpfs.h"
 
 int mm_new(struct mm **out)
 {
@@ -183,6 +186,31 @@ static int mm_check_file(struct file *f, int prot, int flags)
 	return 0;
 }
 
+/*
+ * A shared mapping of /dev/zero by who may not write it: memory of the host's own could be made writable, so it is a
+ * file without a name, as Linux has it for each such mapping.
+ */
+static int64_t map_zeroes(struct task *t, uint64_t addr, uint64_t size, int prot, int flags)
+{
+	struct vfs_ctx c = *task_vfs(t);
+	struct file *whole, *f;
+	int64_t r;
+
+	c.fsize_limit = UINT64_MAX;
+	r = tmpfs_new_unlinked(&c, "dev/zero", 0666, 0, &whole);
+	if (r)
+		return r;
+	r = file_truncate(&c, whole, (int64_t)size);
+	if (!r)
+		r = file_new(&whole->path, whole->ops, O_RDONLY, t->cred, &f);
+	if (!r) {
+		r = mm_map_file(t, f, addr, size, prot, flags, 0);
+		file_put(f);
+	}
+	file_put(whole);
+	return r;
+}
+
 int64_t mm_map_file(struct task *t, struct file *f, uint64_t addr, uint64_t size, int prot, int flags,
 		    uint64_t offset)
 {
@@ -206,6 +234,8 @@ int64_t mm_map_file(struct task *t, struct file *f, uint64_t addr, uint64_t size
 	err = file_mmap(task_vfs(t), f, &r);
 	if (err)
 		return err;
+	if (r.anonymous && (flags & MAP_TYPE) != MAP_PRIVATE && !(f->kind & FILE_WRITE))
+		return map_zeroes(t, addr, size, prot, flags);
 	if (r.anonymous)
 		return mm_map_anon(t, addr, size, prot, flags);
 	c = (struct plat_hostcall){

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "lib/mem.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/mm/mm.h"
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task_impl.h"
@@ -524,6 +525,11 @@ long sys_remap_file_pages(struct task *t, uaddr_t addr, unsigned long size, unsi
 	r = open_mapped(t, m, as & PROT_WRITE ? O_RDWR : O_RDONLY, &f);
 	if (r) {
 		r = -EINVAL;
+		goto out;
+	}
+	if (shm_ends_with(t, m, start, size)) {
+		file_put(f);
+		r = -EIDRM;
 		goto out;
 	}
 	r = mm_map_file(t, f, start, size, as,

@@ -171,4 +171,17 @@ T_MAIN
 			break;
 	}
 	EQUAL(i, 300);
+
+	/* remap_file_pages(2) unmaps first: of what is only attached there and marked for removal nothing is left. */
+	i = shmget(IPC_PRIVATE, 4096, 0600);
+	p = shmat(i, NULL, 0);
+	CHECK(p != (void *)-1);
+	p[0] = 'z';
+	EQUAL(syscall(SYS_remap_file_pages, p, 4096, 0, 0, 0), 0);
+	EQUAL(p[0], 'z');
+	EQUAL(shmctl(i, IPC_RMID, NULL), 0);
+	errno = 0;
+	CHECK(syscall(SYS_remap_file_pages, p, 4096, 0, 0, 0) == -1 && (errno == EIDRM || errno == EINVAL));
+	FAILS(EINVAL, shmdt(p));
+	FAILS(EINVAL, shmctl(i, IPC_STAT, &d));
 }
