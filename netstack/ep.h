@@ -174,6 +174,11 @@ struct ep_info {
 	bool v6only;
 	uint32_t rcvbuf, sndbuf, rcv_mem, snd_mem;
 	char cong[16];  /* "": none */
+	struct {
+		bool running, auxdata, origdev;
+		int version; /* enum tpacket_versions */
+		uint32_t reserve;
+	} packet; /* AF_PACKET; interface and ethertype are in local */
 	size_t tcp_info_size; /* 0: none */
 	uint64_t tcp_info[40]; /* struct tcp_info */
 };

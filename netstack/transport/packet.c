@@ -93,6 +93,19 @@ static int packet_getname(struct ep *e, struct net_addr *out)
 	return 0;
 }
 
+static void packet_info(struct ep *e, struct ep_info *i)
+{
+	struct dgram *d = dgram_of(e);
+
+	dgram_info(e, i);
+	(void)packet_getname(e, &i->local);
+	i->packet.running = list_linked(&d->tap);
+	i->packet.auxdata = d->auxdata;
+	i->packet.origdev = d->origdev;
+	i->packet.version = d->tp_version;
+	i->packet.reserve = d->tp_reserve;
+}
+
 static int packet_out(struct ep *e, struct txq *q, struct pkt *p, const struct ep_msg *m)
 {
 	struct dgram *d = dgram_of(e);
@@ -319,6 +332,6 @@ const struct ep_ops packet_ops = {
 	.setopt = packet_setopt,
 	.getopt = packet_getopt,
 	.query = dgram_query,
-	.info = dgram_info,
+	.info = packet_info,
 	.getpeer = packet_getname,
 };

@@ -83,6 +83,7 @@ struct nl_request {
 /* Each answers one request: 0 or a negative errno, which becomes NLMSG_ERROR. */
 int rtnetlink_request(struct nl_request *q);
 int sock_diag_request(struct nl_request *q);
+int packet_diag_request(struct nl_request *q); /* of AF_PACKET, likewise */
 int unix_diag_request(struct nl_request *q); /* of AF_UNIX, checked as far as struct sock_diag_req */
 /* What changes (NEW, DEL), apart: the caller may administer the namespace. */
 int rtnetlink_change(struct nl_request *q);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sock_diag.c: sock_diag(7) for AF_INET and AF_INET6: what `ss` and its kin ask.  AF_UNIX: unix_diag.c.
+ * sock_diag.c: sock_diag(7) for AF_INET and AF_INET6: what `ss` and its kin ask.  AF_UNIX: unix_diag.c, AF_PACKET: packet_diag.c.
  *
  * Filters in byte code (INET_DIAG_REQ_BYTECODE) are not run: those who send them check again.  Other
  * families are refused with ENOENT, which makes ss read /proc/net instead.
@@ -146,10 +146,12 @@ int sock_diag_request(struct nl_request *q)
 	memcpy(&d.req, nl_body(q->h), MIN(sizeof(d.req), q->h->nlmsg_len - NLMSG_HDRLEN));
 	if (d.req.sdiag_family == AF_UNIX)
 		return unix_diag_request(q);
-	if (d.req.sdiag_family != AF_INET && d.req.sdiag_family != AF_INET6)
+	if (d.req.sdiag_family != AF_INET && d.req.sdiag_family != AF_INET6 && d.req.sdiag_family != AF_PACKET)
 		return -ENOENT;
 	if (q->net && q->net->host)
 		return -ENOENT; /* as without inet_diag: ss looks at /proc/net then, which is the host's */
+	if (d.req.sdiag_family == AF_PACKET)
+		return packet_diag_request(q);
 	if (q->h->nlmsg_len < NLMSG_LENGTH(sizeof(d.req)))
 		return -EINVAL;
 	protocol = d.req.sdiag_protocol;

@@ -4,13 +4,17 @@
 
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
+#include <linux/packet_diag.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -258,6 +262,73 @@ static void test_diag_tcp(void)
 	close(fd);
 }
 
+/* Packet sockets, by sock_diag and in /proc. */
+static void test_diag_packet(void)
+{
+	struct {
+		struct nlmsghdr h;
+		struct packet_diag_req q;
+	} r = { { sizeof(r), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0 },
+		{ .sdiag_family = AF_PACKET, .pdiag_show = PACKET_SHOW_INFO | PACKET_SHOW_MEMINFO } };
+	struct sockaddr_ll a = { .sll_family = AF_PACKET, .sll_protocol = htons(0x88b5), .sll_ifindex = 1 };
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG), p = socket(AF_PACKET, SOCK_DGRAM, 0);
+	const struct packet_diag_info *info = NULL;
+	char line[256], proto[8] = "", iface[8] = "", inode[24] = "";
+	bool found = false, more = true;
+	struct stat st;
+	FILE *f;
+
+	if (p < 0) {
+		EQUAL(errno, EPERM); /* no capability */
+		close(fd);
+		return;
+	}
+	EQUAL(bind(p, (struct sockaddr *)&a, sizeof(a)), 0);
+	EQUAL(fstat(p, &st), 0);
+	EQUAL(send(fd, &r, sizeof(r), 0), (ssize_t)sizeof(r));
+	while (more) {
+		ssize_t n = recv(fd, reply, sizeof(reply), 0);
+
+		CHECK(n > 0);
+		more = n > 0;
+		for (const struct nlmsghdr *h = (const void *)reply; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
+			const struct packet_diag_msg *m = NLMSG_DATA(h);
+			const struct rtattr *at;
+
+			more &= h->nlmsg_type == SOCK_DIAG_BY_FAMILY;
+			if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY || m->pdiag_ino != st.st_ino)
+				continue;
+			found = true;
+			EQUAL(m->pdiag_family, AF_PACKET);
+			EQUAL(m->pdiag_type, SOCK_DGRAM);
+			EQUAL(m->pdiag_num, 0x88b5);
+			at = attr_of(h, sizeof(*m), PACKET_DIAG_INFO);
+			CHECK(at != NULL);
+			info = at ? RTA_DATA(at) : NULL;
+			EQUAL(info ? info->pdi_index : 0, 1);
+			EQUAL(info ? info->pdi_flags : 0, PDI_RUNNING);
+			CHECK(attr_of(h, sizeof(*m), PACKET_DIAG_MEMINFO) != NULL);
+		}
+	}
+	CHECK(found);
+	r.h.nlmsg_flags = NLM_F_REQUEST;
+	EQUAL(send(fd, &r, sizeof(r), 0), (ssize_t)sizeof(r));
+	CHECK(recv(fd, reply, sizeof(reply), 0) > 0);
+	EQUAL(error_of((ssize_t)((const struct nlmsghdr *)(const void *)reply)->nlmsg_len), EOPNOTSUPP);
+	found = false;
+	f = fopen("/proc/net/packet", "r");
+	CHECK(f != NULL);
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %*s %*s %7s %7s %*s %*s %*s %23s", proto, iface, inode) == 3 &&
+		    strtoul(inode, NULL, 10) == st.st_ino)
+			found = strcmp(proto, "88b5") == 0 && strcmp(iface, "1") == 0;
+	CHECK(found);
+	if (f)
+		fclose(f);
+	close(p);
+	close(fd);
+}
+
 T_MAIN
 {
 	test_names();
@@ -267,4 +338,5 @@ T_MAIN
 	test_ioctls();
 	test_diag_unix();
 	test_diag_tcp();
+	test_diag_packet();
 }
