@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -27,6 +28,7 @@ int umount2(const char *target, int flags);
 #define MS_REC_   16384UL
 #define MS_SLAVE_ (1UL << 19)
 #define DETACH_   2
+#define PROC_     0xe /* MS_NOSUID | MS_NODEV | MS_NOEXEC */
 
 static int move_to(int tree, int dir, const char *path)
 {
@@ -119,6 +121,27 @@ static void bind_all(const struct container_config *c, const struct attach *a)
 	}
 }
 
+/*
+ * Of the pid namespace that the monitor is init of: who looks for the container's processes there (podman top) finds them,
+ * under the host's numbers and beside our own.  While the host's /proc is in sight, else a user namespace may not.
+ */
+static void mount_proc(const struct container_config *c, int root)
+{
+	char path[32];
+	int target;
+
+	for (size_t i = 0; i < c->mount_count; i++) {
+		if (strcmp(c->mounts[i].destination, "/proc") != 0 || c->mounts[i].attach >= 0 || getpid() != 1)
+			continue;
+		target = open_target(root, "/proc");
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
+		if (target >= 0 && mount("proc", path, "proc", PROC_, NULL) < 0)
+			log_info("no /proc for the container's pid: %s", err_reason(errno));
+		if (target >= 0)
+			close(target);
+	}
+}
+
 static int build(const struct oci_spec *spec, const char *at, const struct attach *a)
 {
 	int err = move_to(a[0].fd, AT_FDCWD, at);
@@ -126,6 +149,7 @@ static int build(const struct oci_spec *spec, const char *at, const struct attac
 	if (err < 0)
 		return err;
 	bind_all(spec->container, a);
+	mount_proc(spec->container, a[0].fd);
 	if (fchdir(a[0].fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", DETACH_) < 0 ||
 	    chdir("/") < 0)
 		return -errno;

@@ -4,7 +4,8 @@
  * /proc/PID/root of the container's pid (podman cp, nsenter, agents that look into volumes).
  *
  * It is the container's root with its bind mounts, on the host, and nothing else of the host: what the
- * Sentry keeps to itself (tmpfs, proc, sys, dev) is empty there.  Nothing of ours looks into it.
+ * Sentry keeps to itself (tmpfs, sys, dev) is empty there; /proc is that of the monitor's pid namespace, where the container has
+ * one.  Nothing of ours looks into it.
  */
 #pragma once
 
