@@ -53,6 +53,7 @@ struct doors {
 	unsigned int door_count, relay_count;
 	uint32_t seq;
 	bool gone;         /* the monitor has ended, and so will all this */
+	bool quiet;        /* nothing queues the work any more */
 	atomic_bool look, stop, stopped;
 };
 
@@ -75,7 +76,8 @@ static void door_free(struct door *d)
 	list_remove(&d->node);
 	d->all->door_count--;
 	if (d->open) {
-		hostfd_fini(&d->host);
+		if (!d->all->quiet)
+			hostfd_fini(&d->host);
 		host_close(d->host.fd);
 	}
 	mem_free(d);
@@ -234,13 +236,27 @@ static bool doors_move(struct doors *all)
 
 /* ---- all of them ------------------------------------------------------------------------------- */
 
+/* It ends in the run that nothing has been queued behind. */
 static void doors_end(struct doors *all)
 {
+	struct tcp_relay *r;
+	struct door *d;
+
+	if (!all->quiet) {
+		hostfd_fini(&all->monitor);
+		list_for_each_entry(d, &all->doors, node)
+			if (d->open)
+				hostfd_fini(&d->host);
+		list_for_each_entry(r, &all->relays, node)
+			tcp_relay_quiet(r);
+		all->quiet = true;
+	}
+	if (atomic_load(&all->work.queued))
+		return;
 	while (!list_empty(&all->relays))
 		tcp_relay_free(list_first(&all->relays, struct tcp_relay, node));
 	while (!list_empty(&all->doors))
 		door_free(list_first(&all->doors, struct door, node));
-	hostfd_fini(&all->monitor);
 	host_close(all->monitor.fd);
 	atomic_store(&all->stopped, true); /* all may be freed from now on */
 }
@@ -269,8 +285,7 @@ static void doors_work(void *arg)
 	bool more = true;
 
 	if (atomic_load(&all->stop)) {
-		if (!atomic_load(&all->stopped))
-			doors_end(all);
+		doors_end(all);
 		return;
 	}
 	if (!s)

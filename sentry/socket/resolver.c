@@ -46,6 +46,8 @@ struct resolver {
 	struct hostfd host;
 	struct work work;
 	struct resolver_tcp *tcp; /* NULL: connections are refused */
+	atomic_bool stop, stopped;
+	bool quiet; /* nothing queues the work any more */
 	unsigned int next;
 	struct query queries[SLOTS];
 	char message[MESSAGE_MAX];
@@ -121,11 +123,28 @@ static bool resolver_answer(struct resolver *r)
 	return true;
 }
 
+/* It ends in the run that nothing has been queued behind. */
+static void resolver_end(struct resolver *r)
+{
+	if (!r->quiet) {
+		hostfd_fini(&r->host);
+		wq_remove(&r->entry);
+		resolver_tcp_quiet(r->tcp);
+		r->quiet = true;
+	}
+	if (!atomic_load(&r->work.queued))
+		atomic_store(&r->stopped, true); /* r may be freed from now on */
+}
+
 static void resolver_work(void *arg)
 {
 	struct resolver *r = arg;
 	bool more = true;
 
+	if (atomic_load(&r->stop)) {
+		resolver_end(r);
+		return;
+	}
 	for (unsigned int i = 0; i < BATCH && more; i++) {
 		more = resolver_ask(r);
 		more |= resolver_answer(r);
@@ -183,10 +202,9 @@ void resolver_stop(struct resolver *r)
 	if (!r)
 		return;
 	fd = r->host.fd;
-	hostfd_fini(&r->host);
-	wq_remove(&r->entry);
-	resolver_tcp_quiet(r->tcp);
-	while (atomic_load(&r->work.queued))
+	atomic_store(&r->stop, true);
+	work_queue(&r->work);
+	while (!atomic_load(&r->stopped))
 		fiber_yield();
 	resolver_tcp_free(r->tcp);
 	ep_close(r->ep);
