@@ -301,6 +301,7 @@ bool notify_found(struct plat_thread *pt)
 
 	if (r == TAKEN_NOT || r == TAKEN_DEAD)
 		return false;
+	ref_get(&pt->refs); /* its fiber may end it, and have us look at a newer list meanwhile */
 	poll_taken(pt);
 	request_copy(&pt->request, pt->slot);
 	if (pt->request.kind == STUB_SYSCALL)
@@ -308,6 +309,7 @@ bool notify_found(struct plat_thread *pt)
 	if (r == TAKEN || request_hand_over(pt))
 		worker_poll_run(pt->fiber);
 	park_polled(pt);
+	notify_thread_put(pt);
 	return true;
 }
 

@@ -753,7 +753,7 @@ static int exec_commit(struct exec *x)
 		t->pdeath_signal = 0;
 	exec_set_comm(t, x->filename);
 	latch_lock(&t->process->siglock);
-	t->process->flags |= PROCESS_EXECED;
+	process_flags_change(t->process, PROCESS_EXECED, 0);
 	latch_unlock(&t->process->siglock);
 	err = exec_map(x);
 	for (size_t i = 0; i < ARRAY_SIZE(t->cpu_mask) && !err; i++) {

@@ -132,8 +132,7 @@ static bool sig_stop_counts_locked(struct task *t)
 
 	t->stop_counted = false;
 	if (done) {
-		p->flags |= PROCESS_STOPPED | PROCESS_STOP_REPORT;
-		p->flags &= ~(uint32_t)PROCESS_CONTINUED;
+		process_flags_change(p, PROCESS_STOPPED | PROCESS_STOP_REPORT, PROCESS_CONTINUED);
 	}
 	return done;
 }
@@ -326,7 +325,7 @@ static int sig_next(struct task *t, struct sig_action *a, siginfo_t *info, struc
 
 		latch_lock(&p->siglock);
 		if (p->flags & PROCESS_TELL_CONTINUED) {
-			p->flags &= ~(uint32_t)PROCESS_TELL_CONTINUED;
+			process_flags_change(p, 0, PROCESS_TELL_CONTINUED);
 			latch_unlock(&p->siglock);
 			sig_tell_parent(p, CLD_CONTINUED, SIGCONT);
 			continue;

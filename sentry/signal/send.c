@@ -91,8 +91,8 @@ static void sig_prepare_locked(struct process *p, int sig)
 	}
 	if (p->flags & PROCESS_STOPPED || p->stop_count) {
 		if (p->flags & PROCESS_STOPPED)
-			p->flags |= PROCESS_CONTINUED | PROCESS_TELL_CONTINUED;
-		p->flags &= ~(uint32_t)(PROCESS_STOPPED | PROCESS_STOP_REPORT);
+			process_flags_change(p, PROCESS_CONTINUED | PROCESS_TELL_CONTINUED, 0);
+		process_flags_change(p, 0, PROCESS_STOPPED | PROCESS_STOP_REPORT);
 		p->stop_count = 0;
 		wq_wake(&p->stop_wq, 0);
 		ptrace_continued_locked(p);
@@ -285,7 +285,7 @@ void sig_force(struct task *t, const siginfo_t *info)
 		task_set_blocked_locked(t, task_blocked(t) & ~SIG_BIT(sig));
 	}
 	if (a.handler == SIG_HANDLER_DFL && !t->ptrace.tracer)
-		p->flags &= ~(uint32_t)PROCESS_SIG_UNKILLABLE;
+		process_flags_change(p, 0, PROCESS_SIG_UNKILLABLE);
 	latch_unlock(&p->siglock);
 	sig_send(p, t, NULL, sig, info, true);
 }

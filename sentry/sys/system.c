@@ -413,9 +413,9 @@ static long prctl_subreaper(struct task *t, bool on)
 {
 	latch_lock(&t->process->siglock);
 	if (on)
-		t->process->flags |= PROCESS_SUBREAPER;
+		process_flags_change(t->process, PROCESS_SUBREAPER, 0);
 	else
-		t->process->flags &= ~(uint32_t)PROCESS_SUBREAPER;
+		process_flags_change(t->process, 0, PROCESS_SUBREAPER);
 	latch_unlock(&t->process->siglock);
 	return 0;
 }

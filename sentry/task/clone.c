@@ -286,7 +286,7 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 		seccomp_inherit_locked(parent, t);
 		list_append(&p->tasks, &t->process_node);
 		p->task_count++;
-		p->flags |= PROCESS_THREADED;
+		process_flags_change(p, PROCESS_THREADED, 0);
 		sig_recalc_locked(t);
 		if (p->flags & PROCESS_GROUP_EXIT || (p->exec_task && p->exec_task != t))
 			atomic_fetch_or_explicit(&t->flags, TASK_EXIT, memory_order_relaxed);
@@ -316,7 +316,7 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 	p->no_tty = parent->process->no_tty;
 	if (!p->pid_ns->init) {
 		p->pid_ns->init = p;
-		p->flags |= PROCESS_SIG_UNKILLABLE;
+		process_flags_change(p, PROCESS_SIG_UNKILLABLE, 0);
 	}
 	latch_lock(&parent->process->siglock); /* its own filters change under this one */
 	seccomp_inherit_locked(parent, t);
@@ -528,7 +528,7 @@ static int init_link_locked(struct task *t, struct process *p, struct pid_ns *ns
 	tasklist.task_count++;
 	if (!ns->init) {
 		ns->init = p;
-		p->flags |= PROCESS_SIG_UNKILLABLE;
+		process_flags_change(p, PROCESS_SIG_UNKILLABLE, 0);
 	}
 	list_append(&p->tasks, &t->process_node);
 	p->task_count = 1;

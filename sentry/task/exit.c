@@ -294,7 +294,7 @@ static void task_record_usage(struct task *t, bool ends)
 {
 	struct plat_usage own = { .state = 'S' }, charge = { .state = 'S' };
 	struct process *p = t->process;
-	bool threaded = __atomic_load_n(&p->flags, __ATOMIC_RELAXED) & PROCESS_THREADED || p->host_shared;
+	bool threaded = process_flags(p) & PROCESS_THREADED || p->host_shared;
 	struct plat_mem_usage m;
 
 	if (t == p->leader) { /* a zombie that /proc shows */
@@ -382,14 +382,14 @@ static bool process_walks_lists(struct task *t)
 	struct process *p = t->process;
 	bool use;
 
-	if (!(__atomic_load_n(&p->flags, __ATOMIC_RELAXED) & PROCESS_LISTS_SEEN)) {
+	if (!(process_flags(p) & PROCESS_LISTS_SEEN)) {
 		use = process_lists_in_use(t);
 		latch_lock(&p->siglock);
 		if (!(p->flags & PROCESS_LISTS_SEEN))
-			p->flags |= PROCESS_LISTS_SEEN | (use ? (uint32_t)PROCESS_LISTS_WALK : 0);
+			process_flags_change(p, PROCESS_LISTS_SEEN | (use ? (uint32_t)PROCESS_LISTS_WALK : 0), 0);
 		latch_unlock(&p->siglock);
 	}
-	return __atomic_load_n(&p->flags, __ATOMIC_RELAXED) & PROCESS_LISTS_WALK;
+	return process_flags(p) & PROCESS_LISTS_WALK;
 }
 
 /* Give the address space up; the host thread is gone afterwards. */
@@ -538,7 +538,7 @@ void task_leave(struct task *t)
 		ptrace_exit_event(t, p->flags & PROCESS_GROUP_EXIT ? p->group_exit_code
 								   : t->exit_status);
 
-	if ((__atomic_load_n(&p->flags, __ATOMIC_RELAXED) & PROCESS_GROUP_EXIT) && t->mm &&
+	if ((process_flags(p) & PROCESS_GROUP_EXIT) && t->mm &&
 	    process_walks_lists(t) && robust_list_in_use(t->mm, plat_robust_list(t->pt))) {
 		process_kill_timer_arm(p); /* the stub is the application's: it need not answer */
 		plat_thread_walk_robust(t->pt, task_tid(t));

@@ -776,10 +776,10 @@ void process_group_exit_locked(struct process *p, int status)
 	struct task *t;
 
 	if (!(p->flags & PROCESS_GROUP_EXIT)) {
-		p->flags |= PROCESS_GROUP_EXIT;
+		process_flags_change(p, PROCESS_GROUP_EXIT, 0);
 		p->group_exit_code = status;
 	}
-	p->flags &= ~(uint32_t)(PROCESS_STOPPED | PROCESS_STOP_REPORT);
+	process_flags_change(p, 0, PROCESS_STOPPED | PROCESS_STOP_REPORT);
 	list_for_each_entry(t, &p->tasks, process_node) {
 		atomic_fetch_or_explicit(&t->flags, TASK_EXIT, memory_order_release);
 		task_poke(t);

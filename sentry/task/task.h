@@ -223,7 +223,7 @@ struct process {
 	bool thp_disabled;           /* (a) PR_SET_THP_DISABLE: kept and inherited, the host decides */
 
 	struct latch siglock;
-	uint32_t flags;              /* (s) PROCESS_* */
+	uint32_t flags;              /* (s) to change, (a) to look: PROCESS_* */
 	int group_exit_code;         /* (s) wait status when GROUP_EXIT */
 	struct task *exec_task;      /* (s) in de_thread: all others leave; woken by the last */
 	struct sig_table *actions;   /* (s) counted: sentry/signal/actions.c */
@@ -259,6 +259,18 @@ struct process {
 };
 
 /* ---- tasks ----------------------------------------------------------------------------------------- */
+
+/* A look without siglock. */
+static inline uint32_t process_flags(const struct process *p)
+{
+	return __atomic_load_n(&p->flags, __ATOMIC_RELAXED);
+}
+
+/* REQUIRES p->siglock, or that nobody else knows p yet. */
+static inline void process_flags_change(struct process *p, uint32_t set, uint32_t clear)
+{
+	__atomic_store_n(&p->flags, (p->flags | set) & ~clear, __ATOMIC_RELAXED);
+}
 
 enum task_flags { /* atomics: looked at on the way back to the application */
 	TASK_SIGPENDING = 1 << 0, /* something for sig_deliver() */
