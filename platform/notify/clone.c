@@ -88,7 +88,8 @@ static int child_prepare(struct plat_thread *parent, struct plat_thread *child, 
 		(void)host_getrandom(&child->cookie, sizeof(child->cookie), 0);
 	} while (child->cookie == 0);
 	child->slot = notify_slot_at(child->mm, child->index);
-	child->slot->request_seq = 1;
+	/* Atomically: a poller may still look there for a thread that has died. */
+	__atomic_store_n(&child->slot->request_seq, 1, __ATOMIC_RELAXED);
 	child->slot->reply_seq = child->slot->parked_seq = child->slot->spin = 0;
 	child->slot->live = 1;
 	if (!thread) { /* as the host does it: fork keeps the registration */
