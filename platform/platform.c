@@ -333,6 +333,21 @@ void plat_sigplain_offer(struct plat_thread *pt, uint64_t plain)
 	own->sig_plain = plain;
 }
 
+void plat_sigreturn_offer(struct plat_thread *pt, uint64_t stack, uint64_t size, uint32_t flags)
+{
+	volatile struct stub_own *own = plat.ops->own(pt);
+
+	own->return_stack = stack;
+	own->return_stack_size = size;
+	own->return_stack_flags = flags;
+	own->return_on = 1;
+}
+
+void plat_sigreturn_withdraw(struct plat_thread *pt)
+{
+	plat.ops->own(pt)->return_on = 0;
+}
+
 void plat_sigplain_withdraw(struct plat_thread *pt, struct plat_sigreset *out)
 {
 	volatile struct stub_own *own = plat.ops->own(pt);

@@ -183,6 +183,12 @@ struct plat_sigreset {
 	uint64_t set, flags, restorer;
 };
 void plat_sigplain_offer(struct plat_thread *pt, uint64_t plain);
+/*
+ * A signal's frame has been set up, with the alternate stack in it that pt has: rt_sigreturn(2) from it may be the stub's,
+ * until pt's alternate stack changes.
+ */
+void plat_sigreturn_offer(struct plat_thread *pt, uint64_t stack, uint64_t size, uint32_t flags);
+void plat_sigreturn_withdraw(struct plat_thread *pt);
 void plat_sigplain_withdraw(struct plat_thread *pt, struct plat_sigreset *out);
 /*
  * What pt's end does in the application's memory (addresses, 0: none): the head of its robust futexes

@@ -179,6 +179,18 @@ int notify_fpu_settle(struct plat_thread *pt)
 	return n == size ? 0 : n < 0 ? (int)n : -EFAULT;
 }
 
+/* A signal's frame is being set up, and the registers are those that it is to return to. */
+static void return_offer(struct plat_thread *pt)
+{
+	volatile struct stub_own *own = &pt->slot->own;
+	uint64_t ip = notify_regs_here(pt)->rip;
+	uint32_t seq = __atomic_load_n(&pt->mm->process->watch_seq, __ATOMIC_ACQUIRE);
+
+	own->return_ip = ip;
+	own->return_to = notify_patch_target(pt->mm, ip);
+	own->return_seq = seq;
+}
+
 int notify_fpstate_save_at(struct plat_thread *pt, uint64_t addr)
 {
 	ssize_t n, size = (ssize_t)notify.fpstate.size;
@@ -188,6 +200,7 @@ int notify_fpstate_save_at(struct plat_thread *pt, uint64_t addr)
 	if (!pt->fpu_init && !pt->fpu_from) {
 		pt->fpu_save = addr;
 		pt->fpu_init = pt->regs_set = true;
+		return_offer(pt);
 		return 0;
 	}
 	/* It is not (or not yet) in the stub's hands: another signal came before the thread has run. */

@@ -640,5 +640,6 @@ int notify_mm_reset(struct plat_thread *pt)
 	pt->registers.orig_rax = (unsigned long)-1;
 	pt->fpu_save = pt->fpu_from = 0;
 	pt->regs_set = pt->fpu_init = true;
+	pt->slot->own.return_on = 0;
 	return 0;
 }

@@ -229,6 +229,14 @@ struct stub_own {
 	 * word), and those of them that the application has given it once more, with these flags and restorer.
 	 */
 	uint64_t sig_plain, sig_reset, reset_flags, reset_restorer;
+	/*
+	 * rt_sigreturn(2) without the Sentry: the last frame that was set up goes back to return_ip, which is return_to
+	 * while the process page's watch_seq is return_seq; and to this alternate stack, which is the present one.
+	 */
+	uint64_t return_ip, return_to, return_stack, return_stack_size;
+	uint32_t return_stack_flags, return_seq;
+	uint32_t return_on; /* 0: the Sentry has to see it */
+	uint32_t unused;
 };
 
 #define STUB_SA_RESTORER 0x04000000u

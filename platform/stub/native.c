@@ -249,6 +249,19 @@ static bool touches_patches(const struct stub_ucontext *uc, uint64_t nr)
 
 #define SIG_UNBLOCKABLE (1ull << 8 | 1ull << 18) /* SIGKILL, SIGSTOP */
 
+/* The mask is new.  False: nothing has changed, as the Sentry has to see it (one of the signals concerned is pending). */
+static bool mask_set(volatile struct stub_slot *s, uint64_t mask)
+{
+	uint64_t old = s->own.sig_blocked;
+
+	/* Pairs with plat_sigmask_watch(): a sender sees our word, or we see its. */
+	__atomic_store_n(&s->own.sig_blocked, mask & ~SIG_UNBLOCKABLE, __ATOMIC_SEQ_CST);
+	if (!(__atomic_load_n(&s->own.sig_watched, __ATOMIC_SEQ_CST) & (old ^ (mask & ~SIG_UNBLOCKABLE))))
+		return true;
+	s->own.sig_blocked = old;
+	return false;
+}
+
 /* rt_sigprocmask(2), unless the Sentry has to see it: one of the signals concerned is pending. */
 static bool sigprocmask(struct stub_thread *t, const struct stub_ucontext *uc, long *result)
 {
@@ -276,16 +289,59 @@ static bool sigprocmask(struct stub_thread *t, const struct stub_ucontext *uc, l
 			*result = -EINVAL_;
 			return true;
 		}
-		mask &= ~SIG_UNBLOCKABLE;
-		/* Pairs with plat_sigmask_watch(): a sender sees our word, or we see its. */
-		__atomic_store_n(&s->own.sig_blocked, mask, __ATOMIC_SEQ_CST);
-		if (__atomic_load_n(&s->own.sig_watched, __ATOMIC_SEQ_CST) & (old ^ mask)) {
-			s->own.sig_blocked = old;
+		if (!mask_set(s, mask))
 			return false;
-		}
 	}
 	if (uc->rdx && stub_copy((void *)uc->rdx, &old, sizeof(old)))
 		*result = -EFAULT_;
+	return true;
+}
+
+#define EFLAGS_TF   0x100u
+#define EFLAGS_USER 0x50dd5u /* those that a frame may change: sentry/signal/x86_64/frame.c */
+
+/*
+ * rt_sigreturn(2) from the frame that the Sentry set up last, unless it is not what it was: another way back, another
+ * alternate stack.  The way back may be in a patched window: where that is now, the Sentry has said.
+ */
+bool stub_sigreturn(struct stub_thread *t, struct stub_ucontext *uc)
+{
+	volatile struct stub_slot *s = stub_slot(t->index);
+	volatile struct stub_own *own = &s->own;
+	struct stub_ucontext frame;
+	uint64_t old = own->sig_blocked;
+
+	if (!own->return_on || !stub_process()->native ||
+	    stub_copy(&frame, (const void *)uc->rsp, sizeof(frame)) || frame.rip != own->return_ip ||
+	    frame.stack_base != own->return_stack || frame.stack_size != own->return_stack_size ||
+	    (uint32_t)frame.stack_flags != own->return_stack_flags || !frame.fpstate ||
+	    ((frame.eflags | uc->eflags) & EFLAGS_TF) || (own->return_seq & 1) ||
+	    __atomic_load_n((uint32_t *)(uintptr_t)&stub_process()->watch_seq, __ATOMIC_ACQUIRE) != own->return_seq)
+		return false;
+	if (!mask_set(s, frame.sigmask))
+		return false;
+	if (!stub_fpu_load(uc, frame.fpstate)) {
+		own->sig_blocked = old; /* who has seen the other has kicked us, so the Sentry looks again */
+		return false;
+	}
+	uc->r8 = frame.r8;
+	uc->r9 = frame.r9;
+	uc->r10 = frame.r10;
+	uc->r11 = frame.r11;
+	uc->r12 = frame.r12;
+	uc->r13 = frame.r13;
+	uc->r14 = frame.r14;
+	uc->r15 = frame.r15;
+	uc->rdi = frame.rdi;
+	uc->rsi = frame.rsi;
+	uc->rbp = frame.rbp;
+	uc->rbx = frame.rbx;
+	uc->rdx = frame.rdx;
+	uc->rax = frame.rax;
+	uc->rcx = frame.rcx;
+	uc->rsp = frame.rsp;
+	uc->rip = own->return_to;
+	uc->eflags = (uc->eflags & ~(uint64_t)EFLAGS_USER) | (frame.eflags & EFLAGS_USER);
 	return true;
 }
 
@@ -318,6 +374,8 @@ void stub_rseq_end(volatile struct stub_slot *s)
 				      s->own.rseq_sig, 0, 0) == 0)
 		s->own.rseq = 0;
 }
+
+#define ARCH_SET_FS_ 0x1002
 
 struct sigaction_ {
 	uint64_t handler, flags, restorer, mask;
@@ -367,6 +425,20 @@ bool stub_native(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, l
 		return sigaction(t, uc, result);
 	if (nr == NR_set_robust_list && uc->rsi == 24) {
 		stub_slot(t->index)->own.robust_list = uc->rdi;
+		*result = 0;
+		return true;
+	}
+	if (nr == NR_set_tid_address) {
+		*result = t->index < STUB_TIDS_MAX ? stub_process()->tids[t->index] : 0;
+		if (*result)
+			stub_slot(t->index)->own.clear_tid = uc->rdi;
+		return *result != 0;
+	}
+	if (nr == NR_arch_prctl) {
+		/* The Sentry reads it from our registers whenever it wants it. */
+		if ((uint32_t)uc->rdi != ARCH_SET_FS_ || uc->rsi >= STUB_BASE || !stub_const()->fsgsbase)
+			return false;
+		__asm__ volatile("wrfsbase %0" : : "r"(uc->rsi));
 		*result = 0;
 		return true;
 	}

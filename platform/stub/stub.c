@@ -528,6 +528,10 @@ static void call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, b
 	volatile struct stub_slot *s;
 	long r;
 
+	if (nr == NR_rt_sigreturn && !compat && is_patched(uc) && stub_sigreturn(t, uc)) {
+		t->loaded = 1;
+		return;
+	}
 	if (!compat && stub_native(t, uc, nr, &r)) {
 		uc->rax = (uint64_t)r;
 		if (uc->fpstate && stub_const()->patch && ++t->alone >= stub_const()->patch)

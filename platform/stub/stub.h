@@ -173,6 +173,7 @@ enum {
 	NR_futex_wait = 455,
 	NR_futex_requeue = 456,
 	NR_set_robust_list = 273,
+	NR_set_tid_address = 218,
 };
 
 #define EPERM_   1
@@ -214,6 +215,8 @@ long stub_make_calls(volatile struct stub_slot *s, uint32_t count);
  */
 bool stub_fpu_save(struct stub_ucontext *uc, uint64_t addr);
 bool stub_fpu_load(struct stub_ucontext *uc, uint64_t addr);
+/* rt_sigreturn(2) in a patched call, without the Sentry: all registers are in uc.  False: it has to see it. */
+bool stub_sigreturn(struct stub_thread *t, struct stub_ucontext *uc);
 void stub_fpu_init(struct stub_ucontext *uc);
 
 /* marshal.c: the call's small memory arguments into the slot; what came back out of it. */

@@ -122,6 +122,7 @@ long sys_sigaltstack(struct task *t, uaddr_t ss, uaddr_t old)
 		err = uaccess_get(t, &new, ss, sizeof(new));
 		if (!err)
 			err = sig_altstack_set(t, &new, sp);
+		plat_sigreturn_withdraw(t->pt);
 		if (err)
 			return err;
 	}

@@ -129,7 +129,11 @@ int sig_frame_setup(struct task *t, int sig, const struct sig_action *a, const s
 	if ((uint32_t)t->altstack.flags & 0x80000000u) { /* SS_AUTODISARM */
 		memset(&t->altstack, 0, sizeof(t->altstack));
 		t->altstack.flags = SS_DISABLE;
+		plat_sigreturn_withdraw(t->pt);
+	} else {
+		plat_sigreturn_offer(t->pt, altstack.sp, altstack.size, (uint32_t)altstack.flags);
 	}
+	t->restart.fn = NULL; /* sigreturn's work, which the Sentry may not see */
 	if (!frame_is_pending(t))
 		t->frame_undo = (struct frame_undo){
 			.sig = sig, .mask = saved_mask, .altstack = altstack, .registers = *r,
