@@ -312,6 +312,7 @@ struct stub_zygote {
 	uint32_t state;
 	uint32_t crowded; /* a PROT_NONE mmap found no room: no new arenas for trampolines */
 	uint32_t rseq;    /* the Sentry has let rseq(2) through: the other threads need not ask */
+	uint32_t alone;   /* signals that the stub answered alone since the last STUB_SITE, of all threads */
 	uint32_t sync_core; /* the application has registered for that membarrier(2); the host has, for patching */
 };
 
@@ -367,7 +368,7 @@ struct stub_thread {
 	uint32_t index;
 	uint32_t seq;
 	uint32_t zygote; /* the next SIGSYS is the zygote's first */
-	uint32_t alone;  /* signals that the stub answered alone since the last STUB_SITE */
+	uint32_t alone;  /* stub_zygote.alone as it was, for a forked child */
 	uint32_t start;  /* a new thread: goes on at once, by the copy of its creator's frame */
 	uint64_t cookie; /* of the clone that made us */
 	uint64_t fs_base, gs_base; /* without FSGSBASE: what was set last */

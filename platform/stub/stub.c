@@ -217,6 +217,11 @@ _Static_assert((CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD
 _Static_assert((CLONE_PARENT | CLONE_CHILD_CLEARTID | SIGCHLD_) == STUB_CLONE_FORK_FLAGS,
 	       "what the filter lets through");
 
+static uint32_t *alone_count(void)
+{
+	return &((struct stub_zygote *)(STUB_CHANNEL + STUB_ZYGOTE))->alone;
+}
+
 /* uc is a patched call's, which has no signal frame: it lies on the private stack. */
 static bool is_patched(const struct stub_ucontext *uc)
 {
@@ -330,6 +335,7 @@ static long clone_process(struct stub_thread *t, volatile struct stub_slot *s)
 		t->cookie = cookie;
 		t->kick = 0; /* our parent's; from hello() on there are kicks for us */
 		hello(cookie, true);
+		*alone_count() = t->alone;
 		t->seq = 1;
 	}
 	return r;
@@ -482,10 +488,21 @@ int stub_child(struct stub_thread *t, struct stub_ucontext *uc)
 
 /* ---- traps ------------------------------------------------------------------------------------ */
 
+/* Of all threads, as each may live for a few calls only.  (A count that is lost between two is none.) */
+static bool site_is_due(struct stub_thread *t)
+{
+	uint32_t n = __atomic_load_n(alone_count(), __ATOMIC_RELAXED) + 1;
+
+	t->alone = n;
+	__atomic_store_n(alone_count(), n, __ATOMIC_RELAXED);
+	return n >= stub_const()->patch;
+}
+
 /* Nobody but us sees these calls, and a patched site would make them cheap. */
 static void report_site(struct stub_thread *t, struct stub_ucontext *uc)
 {
 	t->alone = 0;
+	__atomic_store_n(alone_count(), 0, __ATOMIC_RELAXED);
 	stub_regs_save(t, uc, (uint64_t)-1);
 	(void)stub_ask(t, uc, STUB_SITE);
 }
@@ -534,7 +551,7 @@ static void call(struct stub_thread *t, struct stub_ucontext *uc, uint64_t nr, b
 	}
 	if (!compat && stub_native(t, uc, nr, &r)) {
 		uc->rax = (uint64_t)r;
-		if (uc->fpstate && stub_const()->patch && ++t->alone >= stub_const()->patch)
+		if (uc->fpstate && stub_const()->patch && site_is_due(t))
 			report_site(t, uc);
 		return;
 	}

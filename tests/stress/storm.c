@@ -622,6 +622,16 @@ static void epoch(uint64_t seed)
 	exit(0);
 }
 
+/* The first kind of thing that has not happened once, or -1.  (In a trampoline is luck.) */
+static int missing(void)
+{
+	for (int i = 0; i < DID_COUNT; i++) {
+		if (shared->did[i] == 0 && i != DID_IN_SITE)
+			return i;
+	}
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
 	int seconds = argc > 1 ? atoi(argv[1]) : 5;
@@ -633,7 +643,9 @@ int main(int argc, char **argv)
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	umask(022);
 	choose(list);
-	while (now_ns() < end && shared->failures == 0) {
+	/* On a machine that has no time for us each kind takes longer to come. */
+	while ((now_ns() < end || (!list && seconds >= 5 && missing() >= 0 && now_ns() < end + 300000000000ll)) &&
+	       shared->failures == 0) {
 		int64_t began = now_ns();
 		pid_t pid = fork(), r = 0;
 		int st = 0;
@@ -656,8 +668,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < DID_COUNT; i++)
 		printf(" %lu %s", shared->did[i], names[i]);
 	printf("\n");
-	for (int i = 0; i < DID_COUNT && seconds >= 5 && !list; i++)
-		if (shared->did[i] == 0 && i != DID_IN_SITE)
-			FAIL("no %s", names[i]);
+	if (seconds >= 5 && !list && missing() >= 0)
+		FAIL("no %s", names[missing()]);
 	return shared->failures ? 1 : 0;
 }
