@@ -44,6 +44,7 @@ SRCS += sentry/sys/process_vm.c
 SRCS += sentry/sys/seccomp.c
 SRCS += sentry/aio/aio.c
 SRCS += sentry/aio/uring.c
+SRCS += sentry/aio/uring_buf.c
 SRCS += sentry/aio/uring_ops.c
 SRCS += sentry/sys/io_uring.c
 SRCS += sentry/task/helper.c

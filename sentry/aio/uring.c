@@ -16,13 +16,16 @@
  *        └─────▶ helper (chain) ──op──▶ complete ──next op──▶ …
  *                   └ LINK_TIMEOUT: a second helper that cancels the first when it is late
  *
- * Not here: IORING_SETUP_SQPOLL and IOPOLL, provided buffers, multishot, direct descriptors,
- * personalities (EINVAL).
+ * Multishot requests (POLL_ADD, ACCEPT, RECV) are loops on a helper; each turn's completion says that there will be more,
+ * the last one does not.  They end when the completion queue is full (the application makes them anew, as it must on
+ * Linux), as nothing else bounds what they would have us keep.
+ *
+ * Not here: IORING_SETUP_SQPOLL and IOPOLL, multishot RECVMSG, direct descriptors, personalities (EINVAL).
  *
  * References: a chain holds its ring; the file holds the ring.  Locks: u->lock (LOCK_PIPE), then
  * helper.c's.  u->submit_lock (LOCK_EPOLL) serialises taking entries off the queue, without sleeping.
  */
-#include "sentry/aio/uring.h"
+#include "sentry/aio/uring_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +48,7 @@
 
 #define SQE_FLAGS                                                                         \
 	(IOSQE_FIXED_FILE | IOSQE_IO_DRAIN | IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_ASYNC | \
-	 IOSQE_CQE_SKIP_SUCCESS)
+	 IOSQE_CQE_SKIP_SUCCESS | IOSQE_BUFFER_SELECT)
 #define OVERFLOW_MAX  65536
 #define CHAIN_MAX     4096
 #define INLINE_WRITE  4096 /* a pipe that is writable takes so much */
@@ -94,6 +97,7 @@ struct uring {
 	unsigned int file_count;
 	struct iovec *buffers;   /* (u) owned; application addresses */
 	unsigned int buffer_count;
+	struct uring_bufs bufs;
 };
 
 struct uring_chain {
@@ -102,6 +106,7 @@ struct uring_chain {
 	struct uring *u;         /* counted */
 	unsigned int count, at;  /* entries; the one under way */
 	bool drain;              /* (c) */
+	uint32_t cqe_flags;      /* of the entry under way: which buffer it took */
 	bool waits_late;         /* (c) this is the timeout of another chain … */
 	struct uring_chain *late; /* (u) … and this the timeout that watches the entry under way */
 	struct uring_chain *watched; /* (u) */
@@ -139,6 +144,7 @@ static void uring_put(struct uring *u)
 	host_close(u->fd);
 	file_put(u->eventfd);
 	fdt_put(NULL, u->files);
+	uring_bufs_fini(&u->bufs);
 	mem_free(u->buffers);
 	mem_free(u);
 }
@@ -189,16 +195,21 @@ static void cq_overflow_locked(struct uring *u, const struct io_uring_cqe *cqe)
 	atomic_fetch_or(&u->head->sq_flags, IORING_SQ_CQ_OVERFLOW);
 }
 
-static void uring_complete(struct uring *u, const struct io_uring_sqe *e, long res)
+/* False: there was no room, and it is one of several that a request makes (IORING_CQE_F_MORE). */
+static bool uring_post(struct uring *u, const struct io_uring_sqe *e, long res, uint32_t flags)
 {
-	struct io_uring_cqe cqe = { .user_data = e->user_data, .res = (int32_t)res };
+	struct io_uring_cqe cqe = { .user_data = e->user_data, .res = (int32_t)res, .flags = flags };
 	struct file *eventfd;
+	bool put;
 
-	if ((e->flags & IOSQE_CQE_SKIP_SUCCESS) && res >= 0)
-		return;
 	mutex_lock(&u->lock);
+	put = list_empty(&u->overflow) && cq_put_locked(u, &cqe);
+	if (!put && (flags & IORING_CQE_F_MORE)) {
+		mutex_unlock(&u->lock);
+		return false;
+	}
 	u->completed++;
-	if (!list_empty(&u->overflow) || !cq_put_locked(u, &cqe))
+	if (!put)
 		cq_overflow_locked(u, &cqe);
 	eventfd = u->eventfd ? file_get(u->eventfd) : NULL;
 	mutex_unlock(&u->lock);
@@ -207,6 +218,13 @@ static void uring_complete(struct uring *u, const struct io_uring_sqe *e, long r
 		file_put(eventfd);
 	}
 	wq_wake(&u->cq_wq, POLLIN | POLLRDNORM);
+	return true;
+}
+
+static void uring_complete(struct uring *u, const struct io_uring_sqe *e, long res)
+{
+	if (!(e->flags & IOSQE_CQE_SKIP_SUCCESS) || res < 0)
+		(void)uring_post(u, e, res, 0);
 }
 
 int uring_wait(struct task *t, struct uring *u, unsigned int min, int64_t deadline_ns)
@@ -437,13 +455,153 @@ static long op_cancel(struct uring *u, const struct uring_chain *self, const str
 
 /* ---- running ---------------------------------------------------------------------------------- */
 
+static int wait_readable(struct task *t, struct file *f)
+{
+	struct poll_slot s = { .file = f, .events = POLLIN | POLL_ALWAYS };
+	int n = poll_wait(task_vfs(t), &s, 1, INT64_MAX);
+
+	return MIN(n, 0);
+}
+
+/*
+ * READ and RECV into a buffer of e's group, which they take when there is something to read.  A multishot RECV goes on
+ * until that fails, is at its end, or there are no buffers.
+ */
+static long run_selected(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e)
+{
+	bool recv = e->opcode == IORING_OP_RECV, multi = recv && (e->ioprio & IORING_RECV_MULTISHOT);
+	bool waits = !recv || !(e->msg_flags & MSG_DONTWAIT);
+	struct uring *u = c->u;
+	struct uring_buf b;
+	struct io_uring_sqe one = *e;
+	struct file *f = fdt_file_nopath(t->fdt, e->fd);
+	long r;
+
+	if (!f)
+		return -EBADF;
+	one.ioprio = 0;
+	waits = waits && (f->kind & FILE_STREAM) && !(atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NONBLOCK);
+	for (;;) {
+		r = waits ? wait_readable(t, f) : 0;
+		if (r < 0)
+			break;
+		r = uring_buf_take(t, &u->bufs, e->buf_group, &b);
+		if (r < 0)
+			break;
+		one.addr = b.addr;
+		one.len = e->len ? MIN(e->len, b.len) : b.len;
+		r = uring_op(e->opcode)->fn(t, &one, true);
+		if (r <= 0)
+			uring_buf_give_back(&u->bufs, e->buf_group, &b);
+		if (r == -EAGAIN && waits)
+			continue; /* somebody else was faster */
+		if (r <= 0)
+			break;
+		c->cqe_flags = IORING_CQE_F_BUFFER | (uint32_t)b.bid << IORING_CQE_BUFFER_SHIFT;
+		if (!multi || !uring_post(u, e, r, c->cqe_flags | IORING_CQE_F_MORE))
+			break;
+		c->cqe_flags = 0;
+	}
+	file_put(f);
+	return r;
+}
+
+static long accept_multishot(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e)
+{
+	struct io_uring_sqe one = *e;
+	long r;
+
+	one.ioprio = 0;
+	do
+		r = uring_op(e->opcode)->fn(t, &one, false);
+	while (r >= 0 && uring_post(c->u, e, r, IORING_CQE_F_MORE));
+	return r;
+}
+
+/* Each change of the file, as epoll's EPOLLET; with IORING_POLL_ADD_LEVEL each state that is not taken away. */
+static long poll_multishot(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e)
+{
+	uint32_t events = (e->poll32_events & 0xffff) | POLL_ALWAYS, now;
+	struct file *f = fdt_file_nopath(t->fdt, e->fd);
+	struct poll_table table;
+	struct poller *p = &table.poller;
+	long r;
+
+	if (!f)
+		return -EBADF;
+	poll_table_init(&table, &t->waiter);
+	p->events = events | POLLER_EDGES;
+	for (;;) {
+		waiter_prepare(&t->waiter);
+		now = file_poll(f, p) & events;
+		p = NULL;
+		r = now;
+		if (!now)
+			r = table.error;
+		if (r < 0 || (now && !uring_post(c->u, e, r, IORING_CQE_F_MORE))) {
+			waiter_cancel(&t->waiter);
+			break;
+		}
+		r = waiter_sleep(&t->waiter, WAITER_INTERRUPTIBLE, INT64_MAX);
+		if (r < 0)
+			break;
+	}
+	poll_table_fini(&table);
+	file_put(f);
+	return r;
+}
+
+static bool is_multishot(const struct io_uring_sqe *e)
+{
+	switch (e->opcode) {
+	case IORING_OP_POLL_ADD:
+		return e->len & IORING_POLL_ADD_MULTI;
+	case IORING_OP_ACCEPT:
+		return e->ioprio & IORING_ACCEPT_MULTISHOT;
+	case IORING_OP_RECV:
+		return e->ioprio & IORING_RECV_MULTISHOT;
+	default:
+		return false;
+	}
+}
+
+/* What the operation does not know.  0 or -errno. */
+static int check_several(const struct io_uring_sqe *e)
+{
+	bool select = e->flags & IOSQE_BUFFER_SELECT;
+
+	if (select && e->opcode != IORING_OP_READ && e->opcode != IORING_OP_RECV)
+		return -EOPNOTSUPP;
+	switch (e->opcode) {
+	case IORING_OP_POLL_ADD:
+		return e->len & ~(uint32_t)IORING_POLL_ADD_MULTI ? -EINVAL : 0;
+	case IORING_OP_ACCEPT:
+		return e->ioprio & ~IORING_ACCEPT_MULTISHOT ? -EINVAL : 0;
+	case IORING_OP_RECV:
+		if (!(e->ioprio & IORING_RECV_MULTISHOT))
+			return 0;
+		return !select || e->len || (e->msg_flags & MSG_WAITALL) ? -EINVAL : 0;
+	case IORING_OP_RECVMSG:
+		return e->ioprio & IORING_RECV_MULTISHOT ? -EINVAL : 0;
+	default:
+		return 0;
+	}
+}
+
 static long sqe_run(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e, bool nowait)
 {
 	const struct uring_op *op = uring_op(e->opcode);
 	int err = check_fixed_buffer(c->u, e);
 
+	if (!err)
+		err = check_several(e);
 	if (err)
 		return err;
+	c->cqe_flags = 0;
+	if (e->flags & IOSQE_BUFFER_SELECT)
+		return run_selected(c, t, e);
+	if (is_multishot(e))
+		return e->opcode == IORING_OP_POLL_ADD ? poll_multishot(c, t, e) : accept_multishot(c, t, e);
 	switch (e->opcode) {
 	case IORING_OP_TIMEOUT:
 		return op_timeout(t, c->u, e);
@@ -453,6 +611,10 @@ static long sqe_run(struct uring_chain *c, struct task *t, const struct io_uring
 		return op_cancel(c->u, c, e);
 	case IORING_OP_LINK_TIMEOUT:
 		return -EINVAL; /* linked to nothing */
+	case IORING_OP_PROVIDE_BUFFERS:
+		return uring_bufs_provide(&c->u->bufs, e);
+	case IORING_OP_REMOVE_BUFFERS:
+		return uring_bufs_remove(&c->u->bufs, e);
 	default:
 		return op->fn ? op->fn(t, e, nowait) : -EINVAL;
 	}
@@ -501,7 +663,11 @@ static void chain_run(struct uring_chain *c, struct task *t, bool on_helper)
 		}
 		if (sqe_failed(e, r) && !(e->flags & IOSQE_IO_HARDLINK))
 			broken = true;
-		uring_complete(c->u, e, r);
+		if (c->cqe_flags)
+			(void)uring_post(c->u, e, r, c->cqe_flags);
+		else
+			uring_complete(c->u, e, r);
+		c->cqe_flags = 0;
 		if (timed)
 			c->at++; /* it completes by itself */
 		if (timed && !(next->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)))
@@ -535,7 +701,9 @@ static bool sqe_is_inline(struct task *t, const struct io_uring_sqe *e)
 	struct file *f;
 	bool yes = true;
 
-	if (e->flags & (IOSQE_ASYNC | IOSQE_FIXED_FILE | IOSQE_IO_DRAIN))
+	if (e->flags & (IOSQE_ASYNC | IOSQE_FIXED_FILE | IOSQE_IO_DRAIN | IOSQE_BUFFER_SELECT))
+		return false;
+	if (is_multishot(e))
 		return false;
 	if (op->kind == URING_WAITS || e->opcode == IORING_OP_TIMEOUT)
 		return false;
@@ -620,7 +788,7 @@ static int sqe_check(const struct io_uring_sqe *e)
 	if (uring_op(e->opcode)->kind == URING_ABSENT)
 		return -EINVAL;
 	if (e->flags & ~SQE_FLAGS)
-		return e->flags & IOSQE_BUFFER_SELECT ? -EOPNOTSUPP : -EINVAL;
+		return -EINVAL;
 	return e->personality ? -EINVAL : 0;
 }
 
@@ -838,6 +1006,7 @@ int uring_new(struct task *t, unsigned int entries, struct io_uring_params *p, s
 	mutex_init(&u->submit_lock, LOCK_EPOLL);
 	list_init(&u->overflow);
 	list_init(&u->chains);
+	uring_bufs_init(&u->bufs);
 	wq_init(&u->cq_wq);
 	u->submit_all = p->flags & IORING_SETUP_SUBMIT_ALL;
 	atomic_init(&u->disabled, p->flags & IORING_SETUP_R_DISABLED);
@@ -1014,6 +1183,16 @@ int uring_register_eventfd(struct task *t, struct uring *u, int fd)
 	mutex_unlock(&u->lock);
 	file_put(f);
 	return err;
+}
+
+int uring_register_buf_ring(struct task *t, struct uring *u, uaddr_t arg)
+{
+	return uring_bufs_register_ring(t, &u->bufs, arg);
+}
+
+int uring_unregister_buf_ring(struct task *t, struct uring *u, uaddr_t arg)
+{
+	return uring_bufs_unregister_ring(t, &u->bufs, arg);
 }
 
 int uring_unregister_eventfd(struct uring *u)

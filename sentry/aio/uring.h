@@ -35,6 +35,8 @@ int uring_unregister_files(struct uring *u);
 int uring_update_files(struct task *t, struct uring *u, unsigned int at, uaddr_t fds, unsigned int count);
 int uring_register_eventfd(struct task *t, struct uring *u, int fd);
 int uring_unregister_eventfd(struct uring *u);
+int uring_register_buf_ring(struct task *t, struct uring *u, uaddr_t arg);
+int uring_unregister_buf_ring(struct task *t, struct uring *u, uaddr_t arg);
 
 /* ---- operations (uring_ops.c) ------------------------------------------------------------------- */
 

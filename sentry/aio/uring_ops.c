@@ -232,7 +232,7 @@ static long op_recv(struct task *t, sqe_t_ *e, bool nowait)
 static long op_accept(struct task *t, sqe_t_ *e, bool nowait)
 {
 	(void)nowait;
-	if (e->file_index || e->ioprio)
+	if (e->file_index)
 		return -EINVAL;
 	return sys_accept4(t, e->fd, addr_of(e->addr), addr_of(e->addr2), (int)e->accept_flags);
 }
@@ -263,8 +263,6 @@ static long op_poll(struct task *t, sqe_t_ *e, bool nowait)
 	long n;
 
 	(void)nowait;
-	if (e->len)
-		return -EINVAL; /* IORING_POLL_ADD_MULTI and kin */
 	s.file = fdt_file_nopath(t->fdt, e->fd);
 	if (!s.file)
 		return -EBADF;
@@ -302,6 +300,8 @@ static const struct uring_op ops[] = {
 	OP(IORING_OP_MADVISE, URING_INLINE, op_madvise),
 	OP(IORING_OP_SEND, URING_OUT, op_send),
 	OP(IORING_OP_RECV, URING_IN, op_recv),
+	OP(IORING_OP_PROVIDE_BUFFERS, URING_RING, NULL),
+	OP(IORING_OP_REMOVE_BUFFERS, URING_RING, NULL),
 	OP(IORING_OP_OPENAT2, URING_INLINE, op_openat2),
 	OP(IORING_OP_EPOLL_CTL, URING_INLINE, op_epoll_ctl),
 	OP(IORING_OP_SPLICE, URING_WAITS, op_splice),

@@ -183,6 +183,10 @@ static long do_register(struct task *t, struct uring *u, unsigned int op, uaddr_
 		return register_eventfd(t, u, arg, count);
 	case IORING_UNREGISTER_EVENTFD:
 		return arg.addr || count ? -EINVAL : uring_unregister_eventfd(u);
+	case 22: /* IORING_REGISTER_PBUF_RING */
+		return count != 1 ? -EINVAL : uring_register_buf_ring(t, u, arg);
+	case 23: /* IORING_UNREGISTER_PBUF_RING */
+		return count != 1 ? -EINVAL : uring_unregister_buf_ring(t, u, arg);
 	case IORING_REGISTER_PROBE:
 		return !arg.addr || count > 256 ? -EINVAL : probe(t, arg, count);
 	case IORING_REGISTER_ENABLE_RINGS:

@@ -75,6 +75,8 @@ static long enter(unsigned int min)
 	return syscall(SYS_io_uring_enter, r.fd, n, min, min ? IORING_ENTER_GETEVENTS : 0, NULL, 8);
 }
 
+static unsigned int flags_seen; /* of the completion that result() found last */
+
 /* The result of the completion with that data; the queue is searched and emptied up to count. */
 static int result(uint64_t data)
 {
@@ -84,10 +86,12 @@ static int result(uint64_t data)
 	for (int tries = 0; tries < 200; tries++) {
 		for (int i = 0; i < n; i++) {
 			if (seen[i].user_data == data) {
-				int res = seen[i].res;
+				struct io_uring_cqe found = seen[i];
 
-				seen[i] = seen[--n];
-				return res;
+				for (n--; i < n; i++) /* in their order: a request may have several */
+					seen[i] = seen[i + 1];
+				flags_seen = found.flags;
+				return found.res;
 			}
 		}
 		if (*r.cq_head == *r.cq_tail)
@@ -98,6 +102,200 @@ static int result(uint64_t data)
 		}
 	}
 	return -9999;
+}
+
+#define BUFFER_OF(flags) ((flags) >> IORING_CQE_BUFFER_SHIFT)
+#define MULTI_RECV (1u << 1) /* IORING_RECV_MULTISHOT */
+#define MULTI_ACCEPT 1u
+#define MULTI_POLL 1u
+
+static struct io_uring_sqe *take(int op, int fd, unsigned short group, unsigned int len, uint64_t data)
+{
+	struct io_uring_sqe *e = sqe(op, fd, NULL, len, op == IORING_OP_READ ? (uint64_t)-1 : 0, data);
+
+	e->flags = IOSQE_BUFFER_SELECT;
+	e->buf_group = group;
+	return e;
+}
+
+/* IORING_OP_PROVIDE_BUFFERS: requests choose a buffer when their data is there. */
+static void provided_buffers(void)
+{
+	static char mem[4][16];
+	struct io_uring_sqe *e;
+	int sv[2];
+
+	EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	take(IORING_OP_RECV, sv[1], 3, 0, 1);
+	EQUAL(write(sv[0], "ab", 2), 2);
+	EQUAL(enter(1), 1);
+	EQUAL(result(1), -ENOBUFS);
+	sqe(IORING_OP_PROVIDE_BUFFERS, 2, mem, 16, 7, 2)->buf_group = 3;
+	EQUAL(enter(1), 1);
+	EQUAL(result(2), 0);
+	take(IORING_OP_RECV, sv[1], 3, 0, 3);
+	EQUAL(enter(1), 1);
+	EQUAL(result(3), 2);
+	CHECK(flags_seen & IORING_CQE_F_BUFFER);
+	EQUAL(BUFFER_OF(flags_seen), 7);
+	CHECK(!memcmp(mem[0], "ab", 2));
+	take(IORING_OP_READ, sv[1], 3, 3, 4); /* less than the buffer has */
+	EQUAL(enter(0), 1);
+	EQUAL(write(sv[0], "cdefg", 5), 5);
+	EQUAL(result(4), 3);
+	EQUAL(BUFFER_OF(flags_seen), 8);
+	CHECK(!memcmp(mem[1], "cde", 4)); /* and a zero */
+	take(IORING_OP_RECV, sv[1], 3, 0, 5);
+	EQUAL(enter(1), 1);
+	EQUAL(result(5), -ENOBUFS);
+	EQUAL(flags_seen, 0);
+
+	sqe(IORING_OP_PROVIDE_BUFFERS, 4, mem, 16, 0, 6)->buf_group = 3;
+	EQUAL(enter(1), 1);
+	EQUAL(result(6), 0);
+	sqe(IORING_OP_REMOVE_BUFFERS, 3, NULL, 0, 0, 7)->buf_group = 3;
+	EQUAL(enter(1), 1);
+	EQUAL(result(7), 3);
+	sqe(IORING_OP_REMOVE_BUFFERS, 3, NULL, 0, 0, 8)->buf_group = 3;
+	EQUAL(enter(1), 1);
+	EQUAL(result(8), 1);
+	sqe(IORING_OP_REMOVE_BUFFERS, 1, NULL, 0, 0, 9)->buf_group = 99;
+	EQUAL(enter(1), 1);
+	EQUAL(result(9), -ENOENT);
+	sqe(IORING_OP_PROVIDE_BUFFERS, 0, mem, 16, 0, 10)->buf_group = 3;
+	EQUAL(enter(1), 1);
+	EQUAL(result(10), -E2BIG);
+	sqe(IORING_OP_PROVIDE_BUFFERS, 2, mem, 16, 65535, 11)->buf_group = 3;
+	EQUAL(enter(1), 1);
+	EQUAL(result(11), -EINVAL);
+	e = take(IORING_OP_NOP, -1, 3, 0, 12);
+	e->off = 0;
+	EQUAL(enter(1), 1);
+	EQUAL(result(12), -EOPNOTSUPP);
+	close(sv[0]);
+	close(sv[1]);
+}
+
+/* IORING_REGISTER_PBUF_RING, and a RECV that goes on. */
+static void buffer_ring(void)
+{
+	struct io_uring_buf_ring *ring = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct io_uring_buf *bufs = (struct io_uring_buf *)ring;
+	struct io_uring_buf_reg reg = { .ring_addr = (uintptr_t)ring, .ring_entries = 4, .bgid = 5 };
+	static char mem[4][8];
+	int sv[2];
+
+	reg.ring_entries = 3;
+	FAILS(EINVAL, syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_PBUF_RING, &reg, 1));
+	reg.ring_entries = 4;
+	reg.ring_addr += 8;
+	FAILS(EINVAL, syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_PBUF_RING, &reg, 1));
+	reg.ring_addr -= 8;
+	EQUAL(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_PBUF_RING, &reg, 1), 0);
+	FAILS(EEXIST, syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_PBUF_RING, &reg, 1));
+	EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		bufs[i].addr = (uintptr_t)mem[i];
+		bufs[i].len = 8;
+		bufs[i].bid = (unsigned short)(40 + i);
+	}
+	__atomic_store_n(&ring->tail, 3, __ATOMIC_RELEASE);
+	take(IORING_OP_RECV, sv[1], 5, 0, 20)->ioprio = MULTI_RECV;
+	EQUAL(enter(0), 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		EQUAL(write(sv[0], i ? "two" : "one", 3), 3);
+		EQUAL(result(20), 3);
+		EQUAL(flags_seen, IORING_CQE_F_BUFFER | IORING_CQE_F_MORE | (40 + i) << IORING_CQE_BUFFER_SHIFT);
+		CHECK(!memcmp(mem[i], i ? "two" : "one", 3));
+	}
+	EQUAL(write(sv[0], "and a lot more", 14), 14); /* than the last one holds */
+	EQUAL(result(20), 8);
+	EQUAL(BUFFER_OF(flags_seen), 42);
+	EQUAL(result(20), -ENOBUFS);
+	EQUAL(flags_seen & IORING_CQE_F_MORE, 0);
+	bufs[3].addr = (uintptr_t)mem[3];
+	bufs[3].len = 8;
+	bufs[3].bid = 1;
+	__atomic_store_n(&ring->tail, 4, __ATOMIC_RELEASE);
+	take(IORING_OP_RECV, sv[1], 5, 0, 21)->ioprio = MULTI_RECV;
+	EQUAL(enter(0), 1);
+	EQUAL(result(21), 6);
+	EQUAL(flags_seen & 0xffff, IORING_CQE_F_BUFFER | IORING_CQE_F_MORE);
+	EQUAL(BUFFER_OF(flags_seen), 1);
+	__atomic_store_n(&ring->tail, 5, __ATOMIC_RELEASE); /* the first again */
+	close(sv[0]);
+	EQUAL(result(21), 0);
+	EQUAL(flags_seen & IORING_CQE_F_MORE, 0);
+	close(sv[1]);
+
+	/* One that waits is cancelled. */
+	EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	take(IORING_OP_RECV, sv[1], 5, 0, 22)->ioprio = MULTI_RECV;
+	EQUAL(enter(0), 1);
+	sqe(IORING_OP_ASYNC_CANCEL, -1, (void *)22, 0, 0, 23);
+	EQUAL(enter(1), 1);
+	EQUAL(result(23), 0);
+	EQUAL(result(22), -ECANCELED);
+	EQUAL(flags_seen, 0);
+	close(sv[0]);
+	close(sv[1]);
+	EQUAL(syscall(SYS_io_uring_register, r.fd, IORING_UNREGISTER_PBUF_RING, &reg, 1), 0);
+	FAILS(ENOENT, syscall(SYS_io_uring_register, r.fd, IORING_UNREGISTER_PBUF_RING, &reg, 1));
+}
+
+/* One ACCEPT for many connections, one POLL_ADD for many events. */
+static void multishot(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(sa_family_t);
+	int l = socket(AF_UNIX, SOCK_STREAM, 0), c[3], p[2], got;
+	char ch;
+
+	EQUAL(bind(l, (struct sockaddr *)&sun, len), 0); /* a name of the kernel's choice */
+	len = sizeof(sun);
+	EQUAL(getsockname(l, (struct sockaddr *)&sun, &len), 0);
+	EQUAL(listen(l, 5), 0);
+	sqe(IORING_OP_ACCEPT, l, NULL, 0, 0, 30)->ioprio = MULTI_ACCEPT;
+	EQUAL(enter(0), 1);
+	for (int i = 0; i < 3; i++) {
+		c[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+		EQUAL(connect(c[i], (struct sockaddr *)&sun, len), 0);
+		got = result(30);
+		CHECK(got >= 0);
+		EQUAL(flags_seen, IORING_CQE_F_MORE);
+		EQUAL(write(c[i], "x", 1), 1);
+		EQUAL(read(got, &ch, 1), 1);
+		close(got);
+		close(c[i]);
+	}
+	sqe(IORING_OP_ASYNC_CANCEL, -1, (void *)30, 0, 0, 31);
+	EQUAL(enter(1), 1);
+	EQUAL(result(31), 0);
+	EQUAL(result(30), -ECANCELED);
+	EQUAL(flags_seen, 0);
+	close(l);
+
+	EQUAL(pipe(p), 0);
+	sqe(IORING_OP_POLL_ADD, p[0], NULL, MULTI_POLL, 0, 32)->poll32_events = POLLIN;
+	EQUAL(enter(0), 1);
+	for (int i = 0; i < 3; i++) {
+		EQUAL(write(p[1], "x", 1), 1);
+		EQUAL(result(32), POLLIN);
+		EQUAL(flags_seen, IORING_CQE_F_MORE);
+		EQUAL(read(p[0], &ch, 1), 1);
+	}
+	close(p[1]);
+	got = result(32); /* a look may come between the two */
+	CHECK(got & POLLHUP);
+	sqe(IORING_OP_POLL_REMOVE, -1, (void *)32, 0, 0, 33);
+	EQUAL(enter(1), 1);
+	EQUAL(result(33), 0);
+	do
+		got = result(32);
+	while (got > 0);
+	EQUAL(got, -ECANCELED);
+	EQUAL(flags_seen, 0);
+	close(p[0]);
 }
 
 static int dies_with_requests(void)
@@ -314,6 +512,11 @@ T_MAIN
 	for (int i = 0; i < 20; i++)
 		EQUAL(result(100 + (uint64_t)i), 0);
 
+	close(r.fd);
+	ring_open(8, 0);
+	provided_buffers();
+	buffer_ring();
+	multishot();
 	close(r.fd);
 	EQUAL(t_wait(t_fork(dies_with_requests)), 0);
 }
