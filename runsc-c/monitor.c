@@ -509,7 +509,7 @@ _Noreturn static void watch(struct watch *w)
 			{ .fd = w->m->door, .events = POLLIN },
 		};
 		int ms = net_watch_poll(net, &p[6]);
-		struct timespec silence = { 0, ms * NSEC_PER_MSEC };
+		struct timespec silence = { ms / 1000, ms % 1000 * NSEC_PER_MSEC };
 
 		n = host_ppoll(p, ARRAY_SIZE(p), ms >= 0 ? &silence : dropped ? NULL : &settled);
 		if (n == 0 && ms < 0) {

@@ -291,7 +291,7 @@ bool notify_poll_extra(void)
 
 	if (here && !poller_is_owner(here, self))
 		let_go();
-	else if (!here)
+	if (!here) /* a place may be wanted by who has woken us, whatever we had before */
 		here = poller_enter_extra(self);
 	if (!here)
 		return false;

@@ -258,7 +258,7 @@ static void doors_end(struct doors *all)
 	while (!list_empty(&all->doors))
 		door_free(list_first(&all->doors, struct door, node));
 	host_close(all->monitor.fd);
-	atomic_store(&all->stopped, true); /* all may be freed from now on */
+	atomic_store(&all->stopped, true);
 }
 
 /* The monitor's answers, and what it is to be asked for. */
@@ -282,7 +282,7 @@ static void doors_work(void *arg)
 	struct doors *all = arg;
 	struct stack *s = net_ns_stack_peek(all->ns);
 	struct door *d;
-	bool more = true;
+	bool more = true, full;
 
 	if (atomic_load(&all->stop)) {
 		doors_end(all);
@@ -294,9 +294,10 @@ static void doors_work(void *arg)
 	list_for_each_entry(d, &all->doors, node)
 		if (d->open)
 			door_accept(all, s, d);
+	full = all->relay_count == RELAYS_MAX; /* then nobody watches the doors */
 	for (int i = 0; i < STEPS && more; i++)
 		more = doors_move(all);
-	if (more)
+	if (more || (full && all->relay_count < RELAYS_MAX))
 		work_queue(&all->work);
 }
 

@@ -171,13 +171,19 @@ static void inet_file_made(struct socket *s)
 	ep_set_owner(inet_ep(s), s->uid, s->file->inode->ino);
 }
 
+/* s, if it ever listened, may do so no more. */
+static void inet_listens(struct socket *s)
+{
+	if (atomic_load_explicit(&container_of(s, struct inet_sock, s)->listened, memory_order_relaxed))
+		net_ns_listening(s->net);
+}
+
 static void inet_release(struct socket *s)
 {
 	struct inet_sock *i = container_of(s, struct inet_sock, s);
 
 	ep_close(i->ep);
-	if (atomic_load_explicit(&i->listened, memory_order_relaxed))
-		net_ns_listening(s->net);
+	inet_listens(s);
 	packet_rings_fini(&i->rings);
 	socket_fini(s);
 	mem_free(i);
@@ -275,6 +281,8 @@ static int inet_connect(struct vfs_ctx *c, struct socket *s, const struct sock_a
 	if (err < 0)
 		return err;
 	err = ep_connect(inet_ep(s), &to);
+	if (err == 0 && to.family == AF_UNSPEC)
+		inet_listens(s);
 	return inet_connect_wait(c, s, &to, deadline_ns, err);
 }
 
@@ -334,12 +342,10 @@ static int inet_getname(struct vfs_ctx *c, struct socket *s, struct sock_addr *o
 
 static int inet_shutdown(struct vfs_ctx *c, struct socket *s, int how)
 {
-	struct inet_sock *i = container_of(s, struct inet_sock, s);
-	int err = ep_shutdown(i->ep, how);
+	int err = ep_shutdown(inet_ep(s), how);
 
 	(void)c;
-	if (atomic_load_explicit(&i->listened, memory_order_relaxed))
-		net_ns_listening(s->net);
+	inet_listens(s);
 	return err;
 }
 

@@ -111,6 +111,15 @@ becomes "six at once" "links | wc -w" 8
 for i in $(seq 30 35); do ip link del "out$i"; done
 becomes "and gone at once" links "eth10 lo"
 
+# More interfaces than can be taken over, for longer than the first tries: when they are gone again, things go on.
+for i in $(seq 17); do ns ip link add "many$i" type veth peer name "more$i"; done
+sleep 3
+for i in $(seq 17); do ns ip link del "many$i"; done
+connect 36
+becomes "after too many" links "eth10 eth36 lo"
+ip link del out36
+becomes "and gone" links "eth10 lo"
+
 # As a router (net.ipv4.ip_forward above): whole segments from one host to another, both ways.
 unshare -n sleep 1000 & Q=$!
 becomes "another network" 'readlink /proc/$Q/ns/net | grep -cv "$(readlink /proc/self/ns/net | tr -d "[]")"' 1
