@@ -55,6 +55,7 @@ struct doors {
 	bool gone;         /* the monitor has ended, and so will all this */
 	bool quiet;        /* nothing queues the work any more */
 	atomic_bool look, stop, stopped;
+	atomic_bool asked; /* doors_stop() has queued the work, which some other run may have come before */
 };
 
 static void doors_monitor_ready(struct hostfd *h, uint32_t events)
@@ -251,6 +252,8 @@ static void doors_end(struct doors *all)
 			tcp_relay_quiet(r);
 		all->quiet = true;
 	}
+	if (!atomic_load(&all->asked)) /* doors_stop() is about to queue it, which is to be seen below */
+		work_queue(&all->work);
 	if (atomic_load(&all->work.queued))
 		return;
 	while (!list_empty(&all->relays))
@@ -332,6 +335,7 @@ void doors_stop(struct doors *all)
 		return;
 	atomic_store(&all->stop, true);
 	work_queue(&all->work);
+	atomic_store(&all->asked, true);
 	while (!atomic_load(&all->stopped))
 		fiber_yield();
 	mem_free(all);

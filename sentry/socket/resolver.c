@@ -47,6 +47,7 @@ struct resolver {
 	struct work work;
 	struct resolver_tcp *tcp; /* NULL: connections are refused */
 	atomic_bool stop, stopped;
+	atomic_bool asked; /* resolver_stop() has queued the work, which some other run may have come before */
 	bool quiet; /* nothing queues the work any more */
 	unsigned int next;
 	struct query queries[SLOTS];
@@ -132,6 +133,8 @@ static void resolver_end(struct resolver *r)
 		resolver_tcp_quiet(r->tcp);
 		r->quiet = true;
 	}
+	if (!atomic_load(&r->asked)) /* resolver_stop() is about to queue it, which is to be seen below */
+		work_queue(&r->work);
 	if (!atomic_load(&r->work.queued))
 		atomic_store(&r->stopped, true); /* r may be freed from now on */
 }
@@ -204,6 +207,7 @@ void resolver_stop(struct resolver *r)
 	fd = r->host.fd;
 	atomic_store(&r->stop, true);
 	work_queue(&r->work);
+	atomic_store(&r->asked, true);
 	while (!atomic_load(&r->stopped))
 		fiber_yield();
 	resolver_tcp_free(r->tcp);
