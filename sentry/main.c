@@ -31,12 +31,13 @@
 #include "sentry/kernel.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/socket/socket.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/trace/trace.h"
 #include "vfs/tmpfs/tmpfs.h"
 
-#define WORKERS_MAX 16
+#define WORKERS_MAX (16 + NET_NS_LINKS) /* each link keeps one in a host call */
 
 /* One line to the CLI and the log, and the exit status. */
 static int boot_fail(const char *what, int err)
