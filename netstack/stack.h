@@ -56,6 +56,9 @@ int64_t stack_next_deadline(struct stack *s);
 /* Run what is due.  On a fiber; sends packets. */
 void stack_run_timers(struct stack *s);
 
+/* Assigned to an interface of the stack's, or loopback's.  From any thread. */
+bool stack_is_own_address(struct stack *s, struct ipa addr);
+
 /* ---- interfaces ---- */
 
 enum link_features {

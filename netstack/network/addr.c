@@ -363,6 +363,11 @@ bool addr_is_ours(struct stack *s, struct nic *n, struct ipa addr)
 	return state >= 0 && !(state & (ADDR_TENTATIVE | ADDR_DADFAILED));
 }
 
+bool stack_is_own_address(struct stack *s, struct ipa addr)
+{
+	return ipa_is_loopback(addr) || addr_is_ours(s, NULL, addr);
+}
+
 void ndp_dad_failed(struct stack *s, struct nic *n, struct ipa addr)
 {
 	struct nic_addr *a;

@@ -5,7 +5,8 @@
  * One work item does everything, so nothing here needs a lock: it compares the stack's listening endpoints with the
  * doors, asks the monitor for those that lack, takes its answers, accepts, and moves the relays on.  A door is open when
  * the monitor has given its listening socket; one that it could not open (the address is taken out there) stays as it is,
- * so that it is not asked for again and again.
+ * so that it is not asked for again and again: only when a door at its port has gone.  One that has been asked for
+ * stays until it is answered: its socket may hold the address already, and the next one would not get that.
  *
  * What comes through a door is as trustworthy as what comes over a link: bytes.  Who connects is a program of the
  * host, in this network namespace; to programs inside it comes from loopback.
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "lib/clock.h"
 #include "lib/fiber.h"
 #include "lib/list.h"
 #include "lib/mem.h"
@@ -34,6 +36,7 @@
 #define DOORS_MAX  64
 #define RELAYS_MAX 256
 #define STEPS      16 /* of all relays, before others may run */
+#define RETRY_NS   (100 * NSEC_PER_MSEC)
 
 struct door {
 	struct list node;
@@ -41,7 +44,7 @@ struct door {
 	struct net_addr at;
 	bool v6only;
 	uint32_t seq;
-	bool asked, open, wanted;
+	bool asked, answered, open, wanted;
 	struct hostfd host; /* while open */
 };
 
@@ -50,6 +53,7 @@ struct doors {
 	struct hostfd monitor;
 	struct work work;
 	struct list doors, relays;
+	struct timer retry; /* there were no descriptors */
 	unsigned int door_count, relay_count;
 	uint32_t seq;
 	bool gone;         /* the monitor has ended, and so will all this */
@@ -70,12 +74,24 @@ static void door_ready(struct hostfd *h, uint32_t events)
 	work_queue(&container_of(h, struct door, host)->all->work);
 }
 
+static void doors_retry(struct timer *t)
+{
+	work_queue(&container_of(t, struct doors, retry)->work);
+}
+
 /* ---- doors ------------------------------------------------------------------------------------- */
 
 static void door_free(struct door *d)
 {
+	struct door *o;
+
 	list_remove(&d->node);
 	d->all->door_count--;
+	/* Those that it was in the way of, and those that there was no room for. */
+	list_for_each_entry(o, &d->all->doors, node)
+		if (o->at.port == d->at.port && o->answered && !o->open)
+			o->asked = o->answered = false;
+	atomic_store(&d->all->look, true);
 	if (d->open) {
 		if (!d->all->quiet)
 			hostfd_fini(&d->host);
@@ -125,7 +141,7 @@ static void doors_compare(struct doors *all, struct stack *s)
 	if (ep_for_each(s, IPPROTO_TCP, doors_find, all) < 0)
 		return;
 	list_for_each_entry_safe(d, next, &all->doors, node)
-		if (!d->wanted)
+		if (!d->wanted && (!d->asked || d->answered))
 			door_free(d);
 }
 
@@ -156,8 +172,13 @@ static bool doors_answer(struct doors *all)
 		return false;
 	all->gone |= n != sizeof(r);
 	list_for_each_entry(d, &all->doors, node) {
-		if (all->gone || count != 1 || d->seq != r.seq || d->open)
+		if (all->gone || d->seq != r.seq || d->answered)
 			continue;
+		d->answered = true;
+		if (!d->wanted)
+			atomic_store(&all->look, true);
+		if (count != 1)
+			break;
 		d->open = hostfd_init(&d->host, fd, door_ready) == 0;
 		if (d->open)
 			return true;
@@ -204,17 +225,35 @@ static void doors_enter(struct doors *all, struct stack *s, const struct door *d
 	all->relay_count++;
 }
 
+/*
+ * Who comes from outside this network namespace comes over a link, and is to be seen as what it is: a door would show it as
+ * loopback.  The host's stack may answer such a peer for a moment, on an interface that is new there.
+ */
+static bool may_enter(const struct door *d, struct stack *s, const struct sockaddr_storage *a, socklen_t size)
+{
+	struct net_addr from;
+
+	return net_addr_from_sockaddr(d->at.family, a, MIN((size_t)size, sizeof(*a)), &from) == 0 &&
+	       stack_is_own_address(s, from.ip);
+}
+
 static void door_accept(struct doors *all, struct stack *s, struct door *d)
 {
-	int fd;
+	struct sockaddr_storage a;
+	socklen_t size;
+	int fd = 0;
 
-	while (all->relay_count < RELAYS_MAX) {
-		fd = host_accept4(d->host.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0)
-			break;
-		doors_enter(all, s, d, fd);
+	while (all->relay_count < RELAYS_MAX && fd >= 0) {
+		size = sizeof(a);
+		fd = host_accept4(d->host.fd, &a, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0 && may_enter(d, s, &a, size))
+			doors_enter(all, s, d, fd);
+		else if (fd >= 0)
+			host_close(fd);
 	}
-	if (all->relay_count < RELAYS_MAX)
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM)
+		timer_arm(&all->retry, clock_mono_ns() + RETRY_NS); /* who waits there would wake us at once */
+	else if (fd < 0)
 		hostfd_watch(&d->host, EPOLLIN);
 }
 
@@ -244,6 +283,7 @@ static void doors_end(struct doors *all)
 	struct door *d;
 
 	if (!all->quiet) {
+		(void)timer_cancel_sync(&all->retry);
 		hostfd_fini(&all->monitor);
 		list_for_each_entry(d, &all->doors, node)
 			if (d->open)
@@ -269,10 +309,11 @@ static void doors_keep(struct doors *all, struct stack *s)
 {
 	struct door *d;
 
-	if (atomic_exchange(&all->look, false))
-		doors_compare(all, s);
 	while (!all->gone && doors_answer(all))
 		;
+	/* Again where one has gone. */
+	for (int i = 0; i < 2 && atomic_exchange(&all->look, false); i++)
+		doors_compare(all, s);
 	list_for_each_entry(d, &all->doors, node)
 		if (!all->gone && !d->asked && !door_ask(all, d))
 			break;
@@ -317,6 +358,7 @@ struct doors *doors_new(struct net_ns *ns, int fd)
 	list_init(&all->doors);
 	list_init(&all->relays);
 	work_init(&all->work, doors_work, all);
+	timer_init(&all->retry, doors_retry);
 	doors_look(all); /* who listens already */
 	return all;
 }

@@ -154,7 +154,9 @@ void tcp_relay_watch(struct tcp_relay *r)
 	uint32_t events = (r->up.size > 0 ? EPOLLOUT : 0u) |
 			  (r->down.size == 0 && !r->down.eof && !r->connecting ? EPOLLIN : 0u);
 
-	hostfd_watch(&r->host, events);
+	/* Of a connection that was reset epoll(7) tells also who asks for nothing, again and again. */
+	if (events)
+		hostfd_watch(&r->host, events);
 }
 
 void tcp_relay_quiet(struct tcp_relay *r)

@@ -57,6 +57,11 @@ x sh -c 'nc -l -p 90 -e sh -c "cat > /etc/got; echo end" &'
 becomes "a listener" doors "*:90"
 is "half-closed" "$(echo sent | nsenter -t "$P" -n "$BUSYBOX" nc 127.0.0.1 90)" end
 is "what was sent" "$(cat "$T/b/rootfs/etc/got")" sent
+# Listeners that come and go faster than doors: the last one's is there.
+x sh -c 'for i in $(seq 20); do httpd -p 127.0.0.1:94 -h /etc; killall httpd; done; httpd -p 94 -h /etc'
+becomes "the last of many" doors "*:94"
+x killall httpd
+becomes "nobody listens again" doors ""
 # A namespace made inside is nobody's outside.
 x sh -c 'unshare -n httpd -p 91 -h /etc'
 sleep 0.3
