@@ -50,7 +50,7 @@ NO_TSA struct tcp *tcp_splice_lock(struct tcp *t)
 	nlock_lock(&t->ep.lock);
 	if (t->state != TCPS_ESTABLISHED && t->state != TCPS_CLOSE_WAIT)
 		return NULL;
-	/* On the ordinary way for now: the reader, who may be copying, need not be waited for. */
+	/* What goes the ordinary way stays in order before what would be spliced; the reader, who may be copying, is not waited for. */
 	if (t->packets_out || t->unsent_bytes)
 		return NULL;
 	if (!t->peer && !t->peer_sought)
