@@ -99,6 +99,28 @@ int gofer_req_getattr(struct gofer_request *r)
 	return n ? answer_attr(r, n->fd) : -EBADF;
 }
 
+int gofer_req_getattrs(struct gofer_request *r)
+{
+	const struct gofer_getattrs *q = (const void *)r->body;
+	uint32_t fid;
+
+	if (q->count == 0 || q->count > GOFER_GETATTRS_MAX || r->left != q->count * sizeof(fid))
+		return GOFER_MALFORMED;
+	for (uint32_t i = 0; i < q->count; i++) {
+		struct gofer_attr *a = gofer_put(r, sizeof(*a));
+		const struct gofer_node *n;
+		struct statx sx;
+
+		memcpy(&fid, gofer_take(r, sizeof(fid)), sizeof(fid));
+		n = gofer_node_peek(r->s, fid);
+		if (n && gofer_stat(n->fd, &sx) == 0)
+			gofer_attr_fill(a, &sx);
+		else
+			*a = (struct gofer_attr){ .mode = 0 };
+	}
+	return 0;
+}
+
 static bool bad_setattr(const struct gofer_setattr *q)
 {
 	if (q->mask & ~(uint32_t)GOFER_SET_ALL || q->mode & ~07777u)

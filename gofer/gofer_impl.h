@@ -189,6 +189,7 @@ int gofer_req_link(struct gofer_request *r);
 int gofer_req_unlink(struct gofer_request *r);
 int gofer_req_rename(struct gofer_request *r);
 int gofer_req_getattr(struct gofer_request *r);
+int gofer_req_getattrs(struct gofer_request *r);
 int gofer_req_setattr(struct gofer_request *r);
 int gofer_req_getxattr(struct gofer_request *r);
 int gofer_req_setxattr(struct gofer_request *r);

@@ -35,6 +35,7 @@
 #define GOFER_XATTR_MAX  65536u       /* a value, or a list of names */
 #define GOFER_WALK_MAX   64u          /* names in one walk */
 #define GOFER_CLUNK_MAX  1024u        /* fids in one clunk */
+#define GOFER_GETATTRS_MAX 64u        /* fids in one request for attributes */
 #define GOFER_FID_MAX    (1u << 20)   /* fids are below this */
 #define GOFER_NOFID      UINT32_MAX
 
@@ -69,6 +70,7 @@ enum gofer_type {
 	GOFER_REQ_MOUNT,       /* gofer_mount → nothing */
 	GOFER_REQ_UNMOUNT,     /* gofer_fid, of MOUNT → nothing; the fid is clunked */
 	GOFER_REQ_OPENAT,      /* gofer_openat, name → gofer_attr_reply, the descriptor */
+	GOFER_REQ_GETATTRS,    /* gofer_getattrs, fids → a gofer_attr each, mode 0: it could not be had */
 	GOFER_REQ_RING,        /* gofer_ring_setup, brings a descriptor → nothing; gofer/ring.h */
 	GOFER_TYPE_COUNT,
 };
@@ -317,6 +319,12 @@ struct gofer_mount {
 	uint32_t source, target;
 	uint32_t fid;
 	uint32_t recursive; /* 0 or 1 */
+};
+
+/* count: 1 to GOFER_GETATTRS_MAX. */
+struct gofer_getattrs {
+	uint32_t count;
+	uint32_t reserved;
 };
 
 /* Unknown fids are passed over. */

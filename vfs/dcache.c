@@ -315,6 +315,25 @@ struct dentry *dcache_lookup(struct dentry *parent, const char *name, size_t len
 	return d;
 }
 
+void dentry_set_complete(struct dentry *d)
+{
+	atomic_fetch_or_explicit(&d->flags, DENTRY_COMPLETE, memory_order_relaxed);
+}
+
+/* Who has missed a name in its shard sees that it was evicted there: the latch is between the two. */
+bool dentry_is_complete(const struct dentry *d)
+{
+	return atomic_load_explicit(&d->flags, memory_order_relaxed) & DENTRY_COMPLETE;
+}
+
+/* d leaves the cache, though it may exist. */
+static void shard_forgets(const struct dentry *d)
+{
+	if (d->parent && dentry_is_complete(d->parent))
+		atomic_fetch_and_explicit(&d->parent->flags, ~(unsigned int)DENTRY_COMPLETE,
+					  memory_order_relaxed);
+}
+
 static void shard_remove(struct dcache_shard *s, struct dentry *d)
 {
 	hash_remove(&s->names, &d->hash);
@@ -335,6 +354,7 @@ static unsigned int shard_evict(struct dcache_shard *s, struct dentry **victims)
 		unsigned int flags = atomic_load_explicit(&d->flags, memory_order_relaxed);
 
 		if (ref_count(&d->ref) == 1 && !(flags & DENTRY_REFERENCED)) {
+			shard_forgets(d);
 			shard_remove(s, d);
 			victims[n++] = d;
 			continue;
@@ -426,7 +446,7 @@ struct dentry *dcache_add_since(struct dentry *parent, const char *name, struct 
 	return dcache_add_checked(parent, name, i, &snapshot);
 }
 
-void dentry_unhash(struct dentry *d)
+static void unhash(struct dentry *d, bool forget)
 {
 	struct dcache_shard *s;
 	bool was;
@@ -436,11 +456,18 @@ void dentry_unhash(struct dentry *d)
 	s = shard_of(d->hash.hash);
 	latch_lock(&s->latch);
 	was = dentry_hashed(d);
+	if (was && forget)
+		shard_forgets(d);
 	if (was)
 		shard_remove(s, d);
 	latch_unlock(&s->latch);
 	if (was)
 		dentry_put(d); /* the cache's */
+}
+
+void dentry_unhash(struct dentry *d)
+{
+	unhash(d, false);
 }
 
 void dentry_kill(struct dentry *d)
@@ -462,6 +489,7 @@ static unsigned int shard_take_unused(struct dcache_shard *s, struct super *sb,
 			break;
 		if (d->sb != sb || ref_count(&d->ref) != 1)
 			continue;
+		shard_forgets(d);
 		shard_remove(s, d);
 		victims[n++] = d;
 	}
@@ -531,7 +559,7 @@ void dentry_drop(struct dentry *d)
 		victim = list_entry(n, struct dentry, drop_node);
 		mutex_unlock(&dcache.drop_lock);
 		if (atomic_load_explicit(&victim->mounted, memory_order_relaxed) == 0)
-			dentry_unhash(victim);
+			unhash(victim, true);
 		dentry_put(victim); /* may free it, and sleep */
 		mutex_lock(&dcache.drop_lock);
 	}

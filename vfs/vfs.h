@@ -381,6 +381,12 @@ struct dentry *dcache_add_since(struct dentry *parent, const char *name, struct 
  * many.  For file systems whose inodes hold something scarce.  Call it without latches.
  */
 unsigned int dcache_shrink(struct super *sb, unsigned int count);
+/*
+ * d, a directory without names, has just been made by us: as long as nothing that is in it falls out of
+ * the cache, what the cache hasn't got doesn't exist (but for what comes another way: the file system's business).
+ */
+void dentry_set_complete(struct dentry *d);
+bool dentry_is_complete(const struct dentry *d);
 /* The cached child with a new reference, or NULL.  Never calls the file system. */
 struct dentry *dcache_lookup(struct dentry *parent, const char *name, size_t len);
 /* Forget it and all below (invalid, or removed behind our back). */

@@ -17,6 +17,7 @@ enum dentry_flags {
 	DENTRY_HASHED = 1 << 0,     /* (shard latch) in the cache, which holds a reference */
 	DENTRY_DEAD = 1 << 1,       /* its name is gone for good */
 	DENTRY_REFERENCED = 1 << 2, /* looked up since the eviction hand last came by */
+	DENTRY_COMPLETE = 1 << 3,   /* a directory: the cache has all of its names; dentry_set_complete() */
 };
 
 /* (c) constant, (a) atomic, (s) its shard's latch, (l) own latch, (p) parent's latch */

@@ -18,7 +18,9 @@
  * directory whose cached names are used are looked at again, at most every NAMES_NS: one request for
  * all its names.  When they have changed and not through us, names_gen goes up, and each cached name
  * of an older generation is looked up again before it counts.  A file's size is looked at when it is
- * opened.  Not noticed: attributes of an unopened file that are changed in place.
+ * opened.  Not noticed: attributes of an unopened file that are changed in place.  Directories that are used and whose
+ * turn comes soon are looked at in the same request (names_batch).  A directory that we have made is complete for COMPLETE_NS
+ * (unless names fall out of the cache): what the cache has not got doesn't exist, so a tree that is unpacked into it is not looked for name by name.
  *
  * Identity.  Host (dev, ino) names an inode; the super's table maps it to the struct, so hard links
  * share one.  A bound fid keeps the host's inode alive, hence its number unused; the birth time tells
@@ -50,6 +52,8 @@ enum {
 	GFS_DEVS_MAX = 32,
 	GFS_FRESH_NS = 100000,
 	GFS_NAMES_NS = 100000000,
+	GFS_NAMES_BATCH = 16,
+	GFS_COMPLETE_NS = 1000000000,
 	GFS_TICK_NS = 20000000,
 	GFS_SWEEP_MS = 500, /* at first; then twice as long each time, up to 16 times */
 	GFS_SAME_TICK_NS = 1000000, /* the host stamps files with a clock of 1 to 10 ms */
@@ -72,6 +76,7 @@ struct gfs_super {
 	unsigned int dev_count;      /* (l) */
 	struct list idle;      /* (l) struct gfs_inode with descriptors and not open; oldest first */
 	unsigned int idle_count; /* (l) */
+	struct list named;     /* (l) exclusive: struct gfs_inode, directories, looked at longest ago first */
 };
 
 enum gfs_xattr_none {
@@ -100,6 +105,10 @@ struct gfs_inode {
 	_Atomic uint32_t names_gen; /* (a) directories, exclusive: generation of its cached names */
 	_Atomic int64_t names_ns;  /* (a) when they were last known to be true */
 	atomic_bool names_ours;    /* (a) we have changed them since */
+	atomic_bool names_used;    /* (a) they have been used since */
+	struct list named;         /* (l) */
+	_Atomic int64_t complete_ns; /* (a) until then dentry_is_complete() counts, if */
+	uint32_t complete_gen;     /* (c) once published: … names_gen is still this */
 	struct timespec names_mtime, names_ctime; /* (f) the directory's times then */
 	bool names_recent;         /* (f) they were so young that they may not tell the next change */
 	_Atomic int64_t seen_ns;   /* (a) directories: when readdir last put its entries into the cache */
@@ -145,6 +154,13 @@ struct inode *gfs_inode_commit(struct gfs_inode *gi, const struct gofer_attr *at
 uint64_t gfs_dev(struct gfs_inode *gi);
 /* Its last name is gone: a new inode of the same number is another one. */
 void gfs_inode_unhash(struct gfs_inode *gi);
+/*
+ * References to up to max directories, dir the first, whose names are to be looked at with dir's: they have been used
+ * since they were last.  How many.
+ */
+unsigned int gfs_names_batch(struct gfs_inode *dir, struct gfs_inode **out, unsigned int max);
+/* gi's names have just been looked at. */
+void gfs_names_seen(struct gfs_inode *gi);
 /* It was closed for the last time and has descriptors: keep them for a while. */
 void gfs_idle_add(struct gfs_inode *gi);
 void gfs_idle_remove(struct gfs_inode *gi);

@@ -288,6 +288,28 @@ int grpc_getattr(struct gconn *g, uint32_t fid, struct gofer_attr *attr)
 	return call_attr(g, &c, attr, NULL);
 }
 
+int grpc_getattrs(struct gconn *g, const uint32_t *fid, uint32_t count, struct gofer_attr *attr)
+{
+	struct gofer_getattrs q = { .count = count };
+	struct gconn_call c = CALL(GOFER_REQ_GETATTRS, q);
+	int err;
+
+	add_rest(&c, 0, fid, count * sizeof(*fid));
+	err = gconn_call(g, &c);
+	if (err < 0)
+		return err;
+	if (c.reply_size != count * sizeof(*attr)) {
+		err = gconn_broken(g, "attributes");
+	} else {
+		memcpy(attr, c.reply, count * sizeof(*attr));
+		for (uint32_t i = 0; i < count && err == 0; i++)
+			if (attr[i].mode != 0 && !grpc_attr_ok(&attr[i]))
+				err = gconn_broken(g, "attributes");
+	}
+	gconn_reply_put(g, &c);
+	return err;
+}
+
 int grpc_setattr(struct gconn *g, const struct gofer_setattr *q, struct gofer_attr *attr)
 {
 	struct gconn_call c = CALL(GOFER_REQ_SETATTR, *q);

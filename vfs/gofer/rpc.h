@@ -53,6 +53,8 @@ int grpc_unlink(struct gconn *g, uint32_t dir, const char *name, uint32_t flags,
 int grpc_rename(struct gconn *g, uint32_t old_dir, const char *old_name, uint32_t new_dir,
 		const char *new_name, uint32_t flags, uint32_t victim);
 int grpc_getattr(struct gconn *g, uint32_t fid, struct gofer_attr *attr);
+/* Of count fids, 1 to GOFER_GETATTRS_MAX; mode 0: that fid's could not be had. */
+int grpc_getattrs(struct gconn *g, const uint32_t *fid, uint32_t count, struct gofer_attr *attr);
 int grpc_setattr(struct gconn *g, const struct gofer_setattr *q, struct gofer_attr *attr);
 /* *text: a new string. */
 int grpc_readlink(struct gconn *g, uint32_t fid, char **text);

@@ -86,6 +86,7 @@ static void inode_set_up(struct gfs_inode *gi, const struct gofer_attr *a, uint3
 	atomic_init(&gi->ro_fd, -1);
 	atomic_init(&gi->rw_fd, -1);
 	list_init(&gi->idle);
+	list_init(&gi->named);
 	gfs_attr_apply(gi, a);
 	gfs_attr_fresh(gi);
 	gi->names_mtime = gi->vi.mtime;
@@ -221,6 +222,50 @@ void gfs_inode_unhash(struct gfs_inode *gi)
 	latch_unlock(&gs->latch);
 }
 
+/* ---- whose names are looked at ------------------------------------------------------------- */
+
+static void names_forget(struct gfs_inode *gi)
+{
+	latch_lock(&gi->gs->latch);
+	if (list_linked(&gi->named))
+		list_remove(&gi->named);
+	latch_unlock(&gi->gs->latch);
+}
+
+void gfs_names_seen(struct gfs_inode *gi)
+{
+	struct gfs_super *gs = gi->gs;
+
+	atomic_store_explicit(&gi->names_ns, clock_mono_ns(), memory_order_relaxed);
+	latch_lock(&gs->latch);
+	if (list_linked(&gi->named))
+		list_remove(&gi->named);
+	list_append(&gs->named, &gi->named);
+	latch_unlock(&gs->latch);
+}
+
+unsigned int gfs_names_batch(struct gfs_inode *dir, struct gfs_inode **out, unsigned int max)
+{
+	const int64_t due = clock_mono_ns() - GFS_NAMES_NS / 2;
+	struct gfs_super *gs = dir->gs;
+	struct gfs_inode *gi, *tmp;
+	unsigned int n = 0;
+
+	inode_get(&dir->vi);
+	out[n++] = dir;
+	latch_lock(&gs->latch);
+	list_for_each_entry_safe(gi, tmp, &gs->named, named) {
+		if (n == max || atomic_load_explicit(&gi->names_ns, memory_order_relaxed) > due)
+			break;
+		list_remove(&gi->named); /* those that were not used have to ask for themselves */
+		if (gi != dir && atomic_exchange_explicit(&gi->names_used, false, memory_order_relaxed) &&
+		    ref_try_get(&gi->vi.ref))
+			out[n++] = gi;
+	}
+	latch_unlock(&gs->latch);
+	return n;
+}
+
 static void gfs_inode_free(struct inode *i)
 {
 	struct gfs_inode *gi = gfs_inode(i);
@@ -230,6 +275,7 @@ static void gfs_inode_free(struct inode *i)
 
 	gfs_inode_unhash(gi);
 	gfs_idle_remove(gi);
+	names_forget(gi);
 	fd = atomic_load_explicit(&gi->ro_fd, memory_order_relaxed);
 	host_close_fd(&fd);
 	fd = atomic_load_explicit(&gi->rw_fd, memory_order_relaxed);
@@ -432,6 +478,7 @@ static struct gfs_super *gfs_super_new(const struct gofer_mount_args *args)
 	latch_init(&gs->latch);
 	list_init(&gs->idle);
 	gs->exclusive = args->flags & GOFER_FS_EXCLUSIVE;
+	list_init(&gs->named);
 	gs->follows = args->flags & GOFER_FS_FOLLOWS;
 	gs->conn = gconn_get(args->conn);
 	return gs;

@@ -29,6 +29,12 @@ static void dir_changed(struct inode *dir)
 	atomic_store_explicit(&gfs_inode(dir)->names_ours, true, memory_order_relaxed);
 }
 
+/* There is a name in dir that we know nothing of. */
+static void dir_has_others(struct inode *dir)
+{
+	atomic_store_explicit(&gfs_inode(dir)->complete_ns, 0, memory_order_relaxed);
+}
+
 static bool time_equal(const struct timespec *t, int64_t sec, uint32_t nsec)
 {
 	return t->tv_sec == sec && t->tv_nsec == (long)nsec;
@@ -60,26 +66,58 @@ void gfs_names_check(struct gfs_inode *gi, const struct gofer_attr *a)
 	gi->names_recent = !ours && time_is_recent(a->ctime_sec, a->ctime_nsec);
 	gi->names_mtime = (struct timespec){ a->mtime_sec, a->mtime_nsec };
 	gi->names_ctime = (struct timespec){ a->ctime_sec, a->ctime_nsec };
-	atomic_store_explicit(&gi->names_ns, clock_mono_ns(), memory_order_relaxed);
+	gfs_names_seen(gi);
 	mutex_unlock(&gi->fd_lock);
+}
+
+/* Ask the host about dir, and in the same request about others that will be asked for soon. */
+static int names_look(struct gfs_inode *dir)
+{
+	struct gfs_inode *batch[GFS_NAMES_BATCH];
+	struct gofer_attr attr[GFS_NAMES_BATCH];
+	uint32_t fid[GFS_NAMES_BATCH];
+	unsigned int n;
+	int err = gfs_fid(dir, &fid[0]);
+
+	if (err < 0)
+		return err;
+	n = gfs_names_batch(dir, batch, GFS_NAMES_BATCH); /* references */
+	for (unsigned int k = 1; k < n; k++)
+		fid[k] = atomic_load_explicit(&batch[k]->fid, memory_order_acquire); /* fid_set_locked */
+	err = grpc_getattrs(dir->gs->conn, fid, n, attr);
+	for (unsigned int k = 0; k < n; k++) {
+		if (err == 0 && attr[k].mode)
+			gfs_names_check(batch[k], &attr[k]);
+		inode_put(&batch[k]->vi);
+	}
+	return err == 0 && !attr[0].mode ? -ESTALE : err;
 }
 
 /* The names of dir were true not long ago, or the host is asked now. */
 static int names_validate(struct gfs_inode *dir)
 {
 	int64_t then = atomic_load_explicit(&dir->names_ns, memory_order_relaxed);
-	struct gofer_attr attr;
-	uint32_t fid;
+
+	if (clock_mono_ns() - then >= GFS_NAMES_NS)
+		return names_look(dir);
+	if (!atomic_load_explicit(&dir->names_used, memory_order_relaxed))
+		atomic_store_explicit(&dir->names_used, true, memory_order_relaxed);
+	return 0;
+}
+
+/* What the cache has not got of d, a directory of this file system, doesn't exist.  Or an error. */
+static int is_complete(struct dentry *d)
+{
+	struct gfs_inode *gi = gfs_inode(dentry_inode(d));
 	int err;
 
-	if (clock_mono_ns() - then < GFS_NAMES_NS)
+	if (!gi->gs->exclusive || !dentry_is_complete(d) ||
+	    clock_mono_ns() > atomic_load_explicit(&gi->complete_ns, memory_order_relaxed))
 		return 0;
-	err = gfs_fid(dir, &fid);
-	if (err == 0)
-		err = grpc_getattr(dir->gs->conn, fid, &attr);
-	if (err == 0)
-		gfs_names_check(dir, &attr);
-	return err;
+	err = names_validate(gi);
+	if (err < 0)
+		return err;
+	return gi->complete_gen == atomic_load_explicit(&gi->names_gen, memory_order_relaxed);
 }
 
 /*
@@ -143,13 +181,18 @@ int gfs_walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_
 static int gfs_lookup(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
 {
 	struct gfs_super *gs = gfs_super(dir->sb);
+	struct dentry *parent = dentry_parent(d);
 	struct grpc_walk w;
 	uint32_t dir_fid, fid;
 	struct inode *i;
 	int err;
 
 	(void)c;
+	err = is_complete(parent);
+	dentry_put(parent);
 	gfs_dentry_fresh(gfs_inode(dir), d);
+	if (err != 0)
+		return err < 0 ? err : 0;
 	err = gfs_fid(gfs_inode(dir), &dir_fid);
 	if (err < 0)
 		return err;
@@ -240,7 +283,7 @@ static void gfs_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *re
 	uint64_t snapshot;
 
 	(void)c;
-	if (count < 2 || gfs_fid(gi, &fid) < 0)
+	if (count < 2 || is_complete(dir) != 0 || gfs_fid(gi, &fid) < 0)
 		return;
 	for (got = 0; got < count; got++)
 		if (gconn_fid_alloc(gs->conn, &names[got].fid) < 0)
@@ -343,6 +386,8 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 		if (err < 0)
 			gconn_fid_free(gs->conn, m->fid);
 	} while (err < 0 && gfs_relieve(gs, err));
+	if (err == -EEXIST)
+		dir_has_others(dir);
 	if (err < 0)
 		goto discard;
 
@@ -403,13 +448,19 @@ static int gfs_mkdir(struct vfs_ctx *c, struct inode *dir, struct dentry *d,
 		     const struct inode_attr_new *a)
 {
 	struct gofer_make m = make_of(a);
+	struct gfs_inode *gi;
 	int err;
 
 	(void)c;
 	err = make(dir, GOFER_REQ_MKDIR, &m, d, NULL, NULL);
-	if (err == 0)
-		dir->nlink++;
-	return err;
+	if (err < 0)
+		return err;
+	dir->nlink++;
+	gi = gfs_inode(dentry_inode(d));
+	gi->complete_gen = atomic_load_explicit(&gi->names_gen, memory_order_relaxed);
+	atomic_store_explicit(&gi->complete_ns, clock_mono_ns() + GFS_COMPLETE_NS, memory_order_relaxed);
+	dentry_set_complete(d);
+	return 0;
 }
 
 static int gfs_mknod(struct vfs_ctx *c, struct inode *dir, struct dentry *d,
@@ -449,6 +500,8 @@ static int gfs_link(struct vfs_ctx *c, struct inode *dir, struct dentry *d, stru
 		err = gfs_fid(gfs_inode(dir), &dir_fid);
 	if (err == 0)
 		err = grpc_link(gi->gs->conn, fid, dir_fid, dentry_name(d), &attr);
+	if (err == -EEXIST)
+		dir_has_others(dir);
 	if (err < 0)
 		return err;
 	gfs_attr_apply(gi, &attr);
@@ -545,6 +598,8 @@ static int gfs_rename(struct vfs_ctx *c, struct inode *old_dir, struct dentry *o
 	if (err == 0)
 		err = grpc_rename(gs->conn, old_fid, dentry_name(old_d), new_fid, dentry_name(new_d),
 				  flags, victim);
+	if (err == -EEXIST || err == -ENOTEMPTY)
+		dir_has_others(new_dir);
 	if (err < 0)
 		return err;
 	atomic_store_explicit(&gfs_inode(moved)->stale, true, memory_order_relaxed);

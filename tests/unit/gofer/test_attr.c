@@ -45,6 +45,26 @@ static void setattr_changes_what_the_mask_says(void **state)
 	assert_true(reply_attr(fx)->mtime_sec > 1000000000);
 }
 
+static void several_fids_are_asked_for_at_once(void **state)
+{
+	struct fixture *fx = *state;
+	struct gofer_getattrs q = { .count = 3 };
+	const uint32_t fid[] = { 1, 77, 0 };
+	const struct gofer_attr *a = (const void *)fx->reply;
+
+	host_file(fx, "f", "abc");
+	assert_int_equal(do_walk(fx, 0, "f", 1), 0);
+	msg_start(fx, GOFER_REQ_GETATTRS, &q, sizeof(q));
+	msg_add(fx, fid, sizeof(fid));
+	msg_send(fx);
+	assert_int_equal(msg_reply(fx), 0);
+	assert_int_equal(fx->size, 3 * sizeof(*a));
+	assert_int_equal(a[0].ino, host_stat(fx, "f").st_ino);
+	assert_int_equal(a[0].size, 3);
+	assert_int_equal(a[1].mode, 0);
+	assert_int_equal(a[2].mode & S_IFMT, S_IFDIR);
+}
+
 static void setattr_of_symlinks_does_not_touch_their_targets(void **state)
 {
 	struct fixture *fx = *state;
@@ -186,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		GOFER_TEST(setattr_changes_what_the_mask_says),
+		GOFER_TEST(several_fids_are_asked_for_at_once),
 		GOFER_TEST(setattr_of_symlinks_does_not_touch_their_targets),
 		GOFER_TEST(fids_outlive_their_names),
 		GOFER_TEST(xattrs_of_files_and_directories_work),

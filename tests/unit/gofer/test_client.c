@@ -449,6 +449,42 @@ static void making_a_name_asks_once(void **state)
 	assert_int_equal(v_open(cl, "d/there2", O_RDWR | O_CREAT, 0600, &f), -EISDIR);
 }
 
+/* What an unpacked archive or a checkout asks before it makes each file. */
+static void a_new_directory_is_known_without_asking(void **state)
+{
+	struct client *cl = *state;
+	struct timespec wait = { .tv_nsec = 20 * NSEC_PER_MSEC };
+	int64_t start = clock_mono_ns();
+	uint32_t before, asked;
+	struct attr a;
+	char name[8];
+
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d", 0755), 0);
+	before = gconn_call_count(cl->conn);
+	for (int i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "d/%d", i);
+		assert_int_equal(v_stat(cl, name, &a), -ENOENT);
+	}
+	assert_int_equal(v_stat(cl, "d/no/where", &a), -ENOENT);
+	asked = gconn_call_count(cl->conn) - before;
+	if (clock_mono_ns() - start < 80 * NSEC_PER_MSEC) /* else a busy machine: it was asked for again */
+		assert_int_equal(asked, 0);
+	/* A name that the cache has lost is one to be asked for. */
+	v_create(cl, "d/lost", "1");
+	while (dcache_shrink(cl->sb, 1) > 0)
+		;
+	assert_int_equal(v_stat(cl, "d/lost", &a), 0);
+	/* And so is everything after a while, though names of ours come and go all the time. */
+	host_file(&cl->fx, "d/theirs", "22");
+	for (int tries = 0; v_stat(cl, "d/theirs", &a) != 0; tries++) {
+		assert_in_range(tries, 0, 3000);
+		v_create(cl, "d/f", "");
+		assert_int_equal(vfs_unlink(&cl->c, NULL, "d/f"), 0);
+		nanosleep(&wait, NULL);
+	}
+	assert_int_equal(a.size, 2);
+}
+
 static void shared_names_are_asked_for_again(void **state)
 {
 	struct client *cl = *state;
@@ -623,6 +659,7 @@ int main(void)
 		EXCLUSIVE(xattrs_reach_the_host),
 		EXCLUSIVE(exclusive_names_are_cached),
 		EXCLUSIVE(making_a_name_asks_once),
+		EXCLUSIVE(a_new_directory_is_known_without_asking),
 		EXCLUSIVE(what_the_host_changes_shows_before_long),
 		SHARED(shared_names_are_asked_for_again),
 		cmocka_unit_test_setup_teardown(read_only_attachments_are_read_only, read_only,

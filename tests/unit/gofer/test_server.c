@@ -63,6 +63,7 @@ static void wrong_fields_end_the_connection(void **state)
 	struct gofer_open o = { 0, O_RDWR | O_CREAT };
 	struct gofer_setattr sa = { .fid = 0, .mask = 1 << 20 };
 	struct gofer_clunk cl = { GOFER_CLUNK_MAX + 1, 0 };
+	struct gofer_getattrs ga = { 1, 0 };
 	struct gofer_readdir rd = { .fid = 0, .max_size = GOFER_MSG_MAX + 1 };
 	struct gofer_walk w = { 0, 0 };
 	struct gofer_version v = { GOFER_MAGIC, GOFER_VERSION, GOFER_MSG_MAX, 0 };
@@ -89,6 +90,9 @@ static void wrong_fields_end_the_connection(void **state)
 	set_size(fx, fx->msg_size);
 	expect_end(fx);
 	msg_start(fx, GOFER_REQ_CLUNK, &cl, sizeof(cl));
+	set_size(fx, fx->msg_size);
+	expect_end(fx);
+	msg_start(fx, GOFER_REQ_GETATTRS, &ga, sizeof(ga)); /* fewer fids than it says */
 	set_size(fx, fx->msg_size);
 	expect_end(fx);
 	msg_start(fx, GOFER_REQ_READDIR, &rd, sizeof(rd));
