@@ -765,22 +765,21 @@ static void chain_start(struct task *t, struct uring_chain *c)
 
 /* ---- submission ------------------------------------------------------------------------------- */
 
-/* Entry number n of the queue; false: there is none, or its index is none. */
+/* The queue's next entry; false: there is none, or its index is none (that one is dropped). */
 static bool sqe_fetch_locked(struct uring *u, struct io_uring_sqe *out)
 {
 	uint32_t tail = atomic_load_explicit(&u->head->sq_tail, memory_order_acquire), index;
 
-	while (u->sq_head != tail) {
-		index = atomic_load_explicit(&u->array[u->sq_head & (u->sq_entries - 1)],
-					     memory_order_relaxed);
-		u->sq_head++;
-		if (index < u->sq_entries) {
-			memcpy(out, &u->sqes[index], sizeof(*out));
-			return true;
-		}
+	if (u->sq_head == tail)
+		return false;
+	index = atomic_load_explicit(&u->array[u->sq_head & (u->sq_entries - 1)], memory_order_relaxed);
+	__atomic_store_n(&u->sq_head, u->sq_head + 1, __ATOMIC_RELAXED); /* uring_poll() looks */
+	if (index >= u->sq_entries) {
 		atomic_fetch_add(&u->head->sq_dropped, 1);
+		return false;
 	}
-	return false;
+	memcpy(out, &u->sqes[index], sizeof(*out));
+	return true;
 }
 
 static int sqe_check(const struct io_uring_sqe *e)
@@ -813,9 +812,12 @@ static unsigned int chain_fetch(struct uring *u, struct io_uring_sqe *sqes, unsi
 
 unsigned int uring_submit(struct task *t, struct uring *u, unsigned int count)
 {
-	unsigned int done = 0, max = MIN(MIN(count, u->sq_entries), (unsigned int)CHAIN_MAX);
-	struct io_uring_sqe *sqes = mem_calloc(MAX(max, 1u), sizeof(*sqes));
+	unsigned int done = 0, max;
+	struct io_uring_sqe *sqes;
 
+	count = MIN(count, u->sq_entries); /* no more can be there, whatever the tail says */
+	max = MIN(count, (unsigned int)CHAIN_MAX);
+	sqes = mem_calloc(MAX(max, 1u), sizeof(*sqes));
 	if (!sqes)
 		return 0;
 	while (done < count) {

@@ -38,6 +38,7 @@
 
 #define BOUNCE_SIZE (64u * 1024)
 #define IOV_BATCH   16
+#define FALLOCATE_STEP (32 << 20)
 
 static int host_proc_fd = -1;
 /*
@@ -439,7 +440,24 @@ static int64_t reg_llseek(struct vfs_ctx *c, struct file *f, int64_t off, int wh
 	return pos;
 }
 
-static int fallocate_locked(struct tmpfs_inode *t, int mode, int64_t off, int64_t len)
+/* In steps: who asks for more than there is must be killable while the host looks for it (shmem_fallocate()). */
+static int fallocate_host(struct vfs_ctx *c, int fd, int mode, int64_t off, int64_t len)
+{
+	int64_t step;
+	int err = 0;
+
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		return host_fallocate(fd, mode, off, len);
+	for (; len > 0 && err >= 0; off += step, len -= step) {
+		if (c->waiter && atomic_load_explicit(&c->waiter->interrupted, memory_order_relaxed))
+			return -EINTR;
+		step = MIN(len, (int64_t)FALLOCATE_STEP);
+		err = host_fallocate(fd, mode, off, step);
+	}
+	return err;
+}
+
+static int fallocate_locked(struct vfs_ctx *c, struct tmpfs_inode *t, int mode, int64_t off, int64_t len)
 {
 	uint64_t end = (uint64_t)off + (uint64_t)len;
 	int err;
@@ -450,16 +468,23 @@ static int fallocate_locked(struct tmpfs_inode *t, int mode, int64_t off, int64_
 	} else {
 		if (end > t->i.size && (t->reg.seals & F_SEAL_GROW))
 			return -EPERM;
+		/* KEEP_SIZE too, unlike file systems on disks (inode_newsize_ok()). */
+		if (end > c->fsize_limit && end > t->i.size) {
+			vfs_raise(c, SIGXFSZ);
+			return -EFBIG;
+		}
 		if (reg_fits(t, (uint64_t)off, (size_t)len) < (size_t)len)
 			return -ENOSPC;
 	}
 	err = reg_need_memfd(t);
 	if (err < 0)
 		return err;
-	err = host_fallocate(reg_fd(t), mode, off, len);
-	if (err < 0)
-		return err;
+	err = fallocate_host(c, reg_fd(t), mode, off, len);
 	t->reg.sparse = true; /* holes, or pages behind the end */
+	if (err < 0) {
+		reg_settle(t); /* of what has come */
+		return err;
+	}
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > t->i.size)
 		t->i.size = end;
 	reg_settle(t);
@@ -472,11 +497,10 @@ static int reg_fallocate(struct vfs_ctx *c, struct file *f, int mode, int64_t of
 	struct tmpfs_inode *t = tmpfs_i(f->inode);
 	int err;
 
-	(void)c;
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
 		return -EOPNOTSUPP;
 	mutex_lock(&t->i.lock);
-	err = fallocate_locked(t, mode, off, len);
+	err = fallocate_locked(c, t, mode, off, len);
 	mutex_unlock(&t->i.lock);
 	return err;
 }
