@@ -297,6 +297,8 @@ static bool sigprocmask(struct stub_thread *t, const struct stub_ucontext *uc, l
 	return true;
 }
 
+#define USER_CS     0x33
+#define USER_DS     0x2b
 #define EFLAGS_TF   0x100u
 #define EFLAGS_USER 0x50dd5u /* those that a frame may change: sentry/signal/x86_64/frame.c */
 
@@ -315,6 +317,7 @@ bool stub_sigreturn(struct stub_thread *t, struct stub_ucontext *uc)
 	    stub_copy(&frame, (const void *)uc->rsp, sizeof(frame)) || frame.rip != own->return_ip ||
 	    frame.stack_base != own->return_stack || frame.stack_size != own->return_stack_size ||
 	    (uint32_t)frame.stack_flags != own->return_stack_flags || !frame.fpstate ||
+	    frame.cs != USER_CS || frame.ss != USER_DS ||
 	    ((frame.eflags | uc->eflags) & EFLAGS_TF) || (own->return_seq & 1) ||
 	    __atomic_load_n((uint32_t *)(uintptr_t)&stub_process()->watch_seq, __ATOMIC_ACQUIRE) != own->return_seq)
 		return false;

@@ -5,7 +5,9 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ucontext.h>
@@ -234,6 +236,64 @@ static void a_fault_is_tried_again(void)
 	}
 }
 
+/* CS and SS of the frame, in one word with GS and FS. */
+static uint64_t selectors_and, selectors_or, frame_flags;
+static int set_selectors(ucontext_t *uc)
+{
+	uint64_t *at = (uint64_t *)&uc->uc_mcontext.gregs[REG_CSGSFS];
+
+	*at = (*at & selectors_and) | selectors_or;
+	uc->uc_flags &= frame_flags;
+	uc->uc_mcontext.gregs[REG_R15] = 77;
+	return 0;
+}
+
+static sigjmp_buf out;
+static volatile uint64_t bad_code, bad_r15;
+static void bad_selector(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	CHECK(sig == SIGSEGV && info->si_addr == NULL);
+	bad_code = (uint64_t)info->si_code;
+	bad_r15 = (uint64_t)uc->uc_mcontext.gregs[REG_R15];
+	siglongjmp(out, 1);
+}
+
+static bool goes_back(uint64_t and, uint64_t or, uint64_t flags)
+{
+	struct sigaction a = { .sa_sigaction = bad_selector, .sa_flags = SA_SIGINFO };
+
+	selectors_and = and;
+	selectors_or = or;
+	frame_flags = flags;
+	change = set_selectors;
+	CHECK(sigaction(SIGSEGV, &a, NULL) == 0);
+	bad_code = bad_r15 = 0;
+	if (sigsetjmp(out, 1))
+		return false;
+	__asm__ volatile("syscall" : : "a"(62L), "D"((long)getpid()), "S"((long)SIGUSR1) : "rcx", "r11", "r15", "memory");
+	return true;
+}
+
+static void selectors_are_looked_at(void)
+{
+	const uint64_t all = ~0ull;
+
+	for (int i = 0; i < OFTEN; i++) {
+		CHECK(goes_back(all, 0, all));
+		CHECK(goes_back(~(3ull | 3ull << 48), 0, all));             /* the lowest bits are forced */
+		CHECK(!goes_back(~0xffffull, 0, all));                      /* no CS */
+		CHECK(bad_code == SI_KERNEL && bad_r15 == 77);              /* in the registers that were to be */
+		CHECK(!goes_back(~0xffffull, 0x2b, all));                   /* data as CS */
+		CHECK(!goes_back(~(0xffffull << 48), 0, all));              /* no SS */
+		CHECK(bad_code == SI_KERNEL && bad_r15 == 77);
+		CHECK(goes_back(~(0xffffull << 48), 0, ~4ull));             /* … replaced, without UC_STRICT_RESTORE_SS */
+		CHECK(!goes_back(~(0xffffull << 48), 0x33ull << 48, all));  /* code as SS */
+	}
+	change = NULL;
+}
+
 T_MAIN
 {
 	install(SIGUSR1, 0);
@@ -244,4 +304,5 @@ T_MAIN
 	frames_nest();
 	the_alternate_stack_is_the_frames();
 	a_fault_is_tried_again();
+	selectors_are_looked_at();
 }

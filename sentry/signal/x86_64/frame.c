@@ -23,6 +23,10 @@
 #define UC_SIGCONTEXT_SS     2u
 #define UC_STRICT_RESTORE_SS 4u
 
+#define USER_CS 0x33
+#define USER_DS 0x2b
+#define TRAP_GP 13
+
 #define FLAG_CF 0x00000001u
 #define FLAG_TF 0x00000100u
 #define FLAG_DF 0x00000400u
@@ -89,7 +93,7 @@ static void frame_fill_context(struct task *t, struct ucontext_x86 *uc, const pl
 	m->di = r->rdi, m->si = r->rsi, m->bp = r->rbp, m->bx = r->rbx;
 	m->dx = r->rdx, m->ax = r->rax, m->cx = r->rcx, m->sp = r->rsp;
 	m->ip = r->rip, m->flags = r->eflags;
-	m->cs = 0x33, m->ss = 0x2b;
+	m->cs = USER_CS, m->ss = USER_DS;
 	m->err = t->fault_error, m->trapno = t->fault_trapno, m->cr2 = t->fault_addr;
 	m->oldmask = saved_mask;
 	m->fpstate = fpstate;
@@ -177,6 +181,24 @@ static int frame_restore_fpstate(struct task *t, uint64_t at)
 	return at ? plat_fpstate_load_at(t->pt, at) : plat_fpstate_set(t->pt, NULL, 0);
 }
 
+/*
+ * The frame's selectors, whose lowest bits are forced (restore_sigcontext()), are those of 64-bit code, or the way out of
+ * the host's kernel faults: with the registers of the frame already in place.  A frame that doesn't say
+ * UC_STRICT_RESTORE_SS has any ss that is no good replaced.  (32-bit code, cs 0x23, is refused like a bad one.)
+ */
+static void frame_check_selectors(struct task *t, const struct ucontext_x86 *uc)
+{
+	uint16_t cs = uc->mc.cs | 3, ss = uc->mc.ss | 3;
+	siginfo_t info = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
+
+	if (cs == USER_CS && (ss == USER_DS || !(uc->flags & UC_STRICT_RESTORE_SS)))
+		return;
+	t->fault_error = (cs != USER_CS ? cs : ss) & ~3u;
+	t->fault_trapno = TRAP_GP;
+	t->fault_addr = 0;
+	sig_force(t, &info);
+}
+
 long sig_frame_restore(struct task *t)
 {
 	uint64_t sp = plat_regs(t->pt)->rsp - 8; /* the handler's `ret` popped pretcode */
@@ -204,5 +226,6 @@ long sig_frame_restore(struct task *t)
 
 	sig_mask_set(t, f.uc.mask);
 	(void)!sig_altstack_set(t, &f.uc.stack, w->rsp); /* errors are ignored, as on Linux */
+	frame_check_selectors(t, &f.uc);
 	return (long)w->rax;
 }
