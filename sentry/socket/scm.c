@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "sentry/aio/uring.h"
 #include "sentry/socket/socket.h"
 #include "sentry/task/task.h"
 #include "vfs/user_ns.h"
@@ -136,6 +137,10 @@ static int scm_parse_rights(struct vfs_ctx *c, struct scm *scm, const void *data
 		file = t ? fdt_file(t->fdt, fd) : NULL;
 		if (!file)
 			return -EBADF;
+		if (file_uring(file)) { /* its registered files could hold the socket that holds it (__scm_send) */
+			file_put(file);
+			return -EINVAL;
+		}
 		f->file[f->count++] = file;
 	}
 	return 0;

@@ -298,6 +298,40 @@ static void multishot(void)
 	close(p[0]);
 }
 
+/* A tail far away, and an index that is none: no more is done than the queue has entries. */
+static void a_queue_that_lies(void)
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		sqe(IORING_OP_NOP, -1, NULL, 0, 0, 200 + i);
+		r.array[i] = i;
+	}
+	r.queued = 0;
+	atomic_store(r.sq_tail, *r.sq_head + 2000000000u);
+	EQUAL(syscall(SYS_io_uring_enter, r.fd, 2000000000u, 0, 0, NULL, 8), 8);
+	for (unsigned int i = 0; i < 8; i++)
+		r.array[i] = 1000;
+	EQUAL(syscall(SYS_io_uring_enter, r.fd, 8, 0, 0, NULL, 8), 0);
+	EQUAL(*r.sq_head, 9);
+}
+
+static void goes_through_no_socket(void)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "", x = 'x';
+	struct iovec v = { &x, 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	int sv[2];
+
+	EQUAL(socketpair(AF_UNIX, SOCK_DGRAM, 0, sv), 0);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &r.fd, sizeof(r.fd));
+	FAILS(EINVAL, sendmsg(sv[0], &m, 0)); /* Linux 6.8 */
+	close(sv[0]);
+	close(sv[1]);
+}
+
 static int dies_with_requests(void)
 {
 	int p[2];
@@ -517,6 +551,10 @@ T_MAIN
 	provided_buffers();
 	buffer_ring();
 	multishot();
+	goes_through_no_socket();
+	close(r.fd);
+	ring_open(8, 0);
+	a_queue_that_lies();
 	close(r.fd);
 	EQUAL(t_wait(t_fork(dies_with_requests)), 0);
 }

@@ -450,7 +450,7 @@ static int fallocate_host(struct vfs_ctx *c, int fd, int mode, int64_t off, int6
 		return host_fallocate(fd, mode, off, len);
 	for (; len > 0 && err >= 0; off += step, len -= step) {
 		if (c->waiter && atomic_load_explicit(&c->waiter->interrupted, memory_order_relaxed))
-			return -EINTR;
+			return -ERESTARTSYS;
 		step = MIN(len, (int64_t)FALLOCATE_STEP);
 		err = host_fallocate(fd, mode, off, step);
 	}
