@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd_internal.c: `runsc-c sentry` and `runsc-c gofer`: what our executable does when it finds itself
- * started by spawn_jailed().  They may write to descriptor 2 only, which is the debug log.
+ * cmd_internal.c: what processes started by spawn_jailed() do: `runsc-c sentry`, our executable again, and the Gofer, a
+ * copy of its monitor.  They may write to descriptor 2 only, which is the debug log.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,14 +50,13 @@ static int parse_attachments(const char *list, struct gofer_attachment **out, ui
 	return 0;
 }
 
-int cmd_gofer(const struct globals *g, int argc, char **argv, struct err *e)
+int run_gofer(int argc, const char *const *argv)
 {
 	struct gofer_config c = { .conn_fd = GOFER_FD_CONN, .log_fd = GOFER_FD_LOG };
 	struct gofer_attachment *a;
 	int ret;
 
-	(void)g;
-	(void)e;
+	prctl(PR_SET_NAME, "runsc-gofer");
 	if (argc != 2 || fcntl(GOFER_FD_CONN, F_GETFD) < 0)
 		return 126;
 	log_open(GOFER_FD_LOG, "gofer", LOG_INFO, LOG_TEXT);

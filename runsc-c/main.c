@@ -24,7 +24,6 @@ const struct command runsc_commands[] = {
 	{ "events", cmd_events, "[FLAGS] ID", "show a container's use of resources", 1, false },
 	{ "exec", cmd_exec, "[FLAGS] ID CMD [ARG…]", "run a further process in a container", 255, false },
 	{ "features", cmd_features, "", "show what this runtime supports, as JSON", 1, false },
-	{ "gofer", cmd_gofer, "", "(internal)", 1, true },
 	{ "install", cmd_install, "[FLAGS] [-- FLAGS OF THE RUNTIME]", "tell Docker, containerd and podman of this runtime", 1, false },
 	{ "kill", cmd_kill, "[--all] ID [SIGNAL]", "send a signal to a container's init", 1, false },
 	{ "list", cmd_list, "[FLAGS]", "list containers", 1, false },
@@ -261,9 +260,10 @@ int main(int argc, char **argv)
 	bool help = false;
 	int first, status;
 
-	/* Our own children: the descriptors are theirs. */
-	if (argc > 1 && (strcmp(argv[1], "gofer") == 0 || strcmp(argv[1], "sentry") == 0))
+	/* Our own child: the descriptors are its. */
+	if (argc > 1 && strcmp(argv[1], "sentry") == 0)
 		return find_command(argv[1])->run(&globals, argc - 1, argv + 1, &e);
+	spawn_main_args(argc, argv);
 
 	spawn_sanitize(preserved(argc, argv));
 	first = flags_parse(global_flags, argc, argv, &help, &e);

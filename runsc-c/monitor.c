@@ -202,7 +202,7 @@ static pid_t start_gofer(struct monitor *m, int null, int *pidfd, struct err *e)
 	size_t count, n = 0;
 	char *flags, *p;
 	const char *argv[4] = { "runsc-c", "gofer", NULL, NULL };
-	struct spawn s = { .staging = m->state_path, .argv = argv, .exe_fd = m->exe };
+	struct spawn s = { .staging = m->state_path, .argv = argv, .run = run_gofer };
 	enum spawn_tree *kinds;
 	int *fds, *trees;
 

@@ -58,7 +58,8 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e);
 int cmd_events(const struct globals *g, int argc, char **argv, struct err *e);
 int cmd_exec(const struct globals *g, int argc, char **argv, struct err *e);
 int cmd_features(const struct globals *g, int argc, char **argv, struct err *e);
-int cmd_gofer(const struct globals *g, int argc, char **argv, struct err *e);
+/* A Gofer's process (spawn.h): its exit status. */
+int run_gofer(int argc, const char *const *argv);
 int cmd_install(const struct globals *g, int argc, char **argv, struct err *e);
 int cmd_kill(const struct globals *g, int argc, char **argv, struct err *e);
 int cmd_list(const struct globals *g, int argc, char **argv, struct err *e);

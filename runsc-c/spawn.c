@@ -68,6 +68,29 @@ void spawn_sanitize(int keep)
 	host_close_range(3 + (unsigned int)keep, ~0u, 0);
 }
 
+static struct {
+	char *begin, *end; /* of main()'s argv[] texts, which are side by side */
+} title;
+
+void spawn_main_args(int argc, char **argv)
+{
+	title.begin = argv[0];
+	title.end = argc > 0 ? argv[argc - 1] + strlen(argv[argc - 1]) : NULL;
+}
+
+void spawn_set_title(const char *const *argv)
+{
+	size_t room = (size_t)(title.end - title.begin), at = 0;
+
+	memset(title.begin, 0, room);
+	for (size_t i = 0; argv[i] && at < room; i++) {
+		size_t n = MIN(strlen(argv[i]), room - at);
+
+		memcpy(title.begin + at, argv[i], n);
+		at += n + 1;
+	}
+}
+
 pid_t spawn_fork(int cgroup_fd, unsigned long flags, int *pidfd)
 {
 	struct clone_args args = { .flags = flags, .exit_signal = SIGCHLD,
@@ -265,6 +288,15 @@ static void go_before_others(void)
 	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - NICE_STEP); /* the kernel takes -20 for less */
 }
 
+static int argc_of(const char *const *argv)
+{
+	int argc = 0;
+
+	while (argv[argc])
+		argc++;
+	return argc;
+}
+
 _Noreturn static void jailed_child(const struct spawn *s, int report)
 {
 	const char *who = s->argv[1], *step = "procfs";
@@ -296,6 +328,11 @@ _Noreturn static void jailed_child(const struct spawn *s, int report)
 	if (err == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
 			 prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
 		err = -errno;
+	if (err == 0 && s->run) {
+		host_close_range((unsigned int)s->fd_count, ~0u, 0);
+		spawn_set_title(s->argv);
+		_exit(s->run(argc_of(s->argv) - 1, s->argv + 1));
+	}
 	if (err == 0) {
 		step = "exec";
 		err = (int)host_call6(SYS_execveat, exe, (long)"", (long)s->argv, (long)env,
