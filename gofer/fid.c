@@ -69,7 +69,7 @@ static int grow(struct gofer_server *s, uint32_t fid)
 	if (!nodes)
 		return -ENOMEM;
 	for (uint32_t i = s->node_count; i < count; i++)
-		nodes[i] = (struct gofer_node){ .fd = -1, .dir_fd = -1 };
+		nodes[i] = (struct gofer_node){ .fd = -1, .dir_fd = -1, .sock_fd = -1 };
 	s->nodes = nodes;
 	s->node_count = count;
 	return 0;
@@ -97,6 +97,7 @@ void gofer_node_bind(struct gofer_server *s, uint32_t fid, int fd, uint32_t atta
 	s->nodes[fid] = (struct gofer_node){
 		.fd = fd,
 		.dir_fd = -1,
+		.sock_fd = -1,
 		.dev = makedev(sx->stx_dev_major, sx->stx_dev_minor),
 		.ino = sx->stx_ino,
 		.type = sx->stx_mode & S_IFMT,
@@ -111,6 +112,7 @@ void gofer_node_clunk(struct gofer_server *s, uint32_t fid)
 	if (!n)
 		return;
 	host_close_fd(&n->dir_fd);
+	host_close_fd(&n->sock_fd);
 	host_close_fd(&n->fd);
 }
 

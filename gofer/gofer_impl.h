@@ -35,6 +35,8 @@ struct gofer_node {
 	uint32_t type;       /* mode & S_IFMT: never changes */
 	uint32_t attachment;
 	bool mounted;        /* the root of a mount that MOUNT made: UNMOUNT may take it */
+	int sock_fd;         /* -1, or what BIND made, until LISTEN gives it away; owned */
+	uint32_t sock_type;  /* of sock_fd */
 };
 
 /* gofer/ring.h, once the Sentry has sent both parts: mem is mapped, bell not -1. */
@@ -203,6 +205,7 @@ int gofer_req_readdir(struct gofer_request *r);
 int gofer_req_fsync(struct gofer_request *r);
 int gofer_req_connect(struct gofer_request *r);
 int gofer_req_bind(struct gofer_request *r);
+int gofer_req_listen(struct gofer_request *r);
 int gofer_req_mount(struct gofer_request *r);
 int gofer_req_unmount(struct gofer_request *r);
 

@@ -64,13 +64,14 @@ enum gofer_type {
 	GOFER_REQ_STATFS,      /* gofer_fid → gofer_statfs */
 	GOFER_REQ_FSYNC,       /* gofer_fsync → nothing */
 	GOFER_REQ_CONNECT,     /* gofer_connect → nothing, the connected socket */
-	GOFER_REQ_BIND,        /* gofer_make, name → gofer_attr_reply, the bound socket */
+	GOFER_REQ_BIND,        /* gofer_make, name → gofer_attr_reply; the socket stays with the fid */
 	GOFER_REQ_CLUNK,       /* gofer_clunk, fids; one-way */
 	GOFER_REQ_END,         /* gofer_end; one-way, the last */
 	GOFER_REQ_MOUNT,       /* gofer_mount → nothing */
 	GOFER_REQ_UNMOUNT,     /* gofer_fid, of MOUNT → nothing; the fid is clunked */
 	GOFER_REQ_OPENAT,      /* gofer_openat, name → gofer_attr_reply, the descriptor */
 	GOFER_REQ_GETATTRS,    /* gofer_getattrs, fids → a gofer_attr each, mode 0: it could not be had */
+	GOFER_REQ_LISTEN,      /* gofer_fid, of BIND → nothing, the socket: listening, if it is no datagram one; once */
 	GOFER_REQ_RING,        /* gofer_ring_setup, brings a descriptor → nothing; gofer/ring.h */
 	GOFER_TYPE_COUNT,
 };

@@ -237,6 +237,8 @@ static const struct row rows[GOFER_TYPE_COUNT] = {
 				sizeof(struct gofer_connect), 0, { 0 }, 0, false },
 	[GOFER_REQ_BIND] = { "bind", gofer_req_bind, GOFER_READY, sizeof(struct gofer_make), NAME1,
 			     { AT(gofer_make, name_size) }, AT(gofer_make, text_size), false },
+	[GOFER_REQ_LISTEN] = { "listen", gofer_req_listen, GOFER_READY, sizeof(struct gofer_fid), 0,
+			       { 0 }, AT(gofer_fid, reserved), false },
 	[GOFER_REQ_MOUNT] = { "mount", gofer_req_mount, GOFER_READY, sizeof(struct gofer_mount), 0,
 			      { 0 }, 0, false },
 	[GOFER_REQ_UNMOUNT] = { "unmount", gofer_req_unmount, GOFER_READY, sizeof(struct gofer_fid), 0,

@@ -173,3 +173,8 @@ struct work {
 void work_init(struct work *w, fiber_fn *fn, void *arg);
 /* Queue it unless it is queued already.  From any thread, under latches too. */
 void work_queue(struct work *w);
+/*
+ * Until it neither waits nor runs; if nobody queues it any more it may be freed then.  On another fiber than its own,
+ * holding no lock that it takes.
+ */
+void work_wait(struct work *w);

@@ -945,3 +945,23 @@ void work_queue(struct work *w)
 	latch_unlock(&workers.latch);
 	workers_kick(k);
 }
+
+static bool work_is_idle(const struct work *w)
+{
+	struct service *s;
+	bool idle;
+
+	latch_lock(&workers.latch);
+	/* acquire: pairs with the release in service_run_locked(), before which the service is in the list */
+	idle = !atomic_load_explicit(&w->queued, memory_order_acquire);
+	list_for_each_entry(s, &workers.services_busy, node)
+		idle &= s->runs != w;
+	latch_unlock(&workers.latch);
+	return idle;
+}
+
+void work_wait(struct work *w)
+{
+	while (!work_is_idle(w))
+		fiber_yield();
+}

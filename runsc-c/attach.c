@@ -329,13 +329,24 @@ free_array:
 	return e->error;
 }
 
-int attach_open(const struct oci_spec *spec, enum overlay_choice overlay, struct attach **out,
-		size_t *count, struct err *e)
+/* The root has none that are made inside: they are this container's own business. */
+static void limit_sockets(struct attach *a, size_t count, enum host_uds uds)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!(uds & HOST_UDS_OPEN))
+			a[i].flags &= ~(uint32_t)GOFER_ATTACH_CONNECT;
+		if (i == 0 || !(uds & HOST_UDS_CREATE))
+			a[i].flags &= ~(uint32_t)GOFER_ATTACH_BIND;
+	}
+}
+
+int attach_open(const struct oci_spec *spec, enum overlay_choice overlay, enum host_uds uds,
+		struct attach **out, size_t *count, struct err *e)
 {
 	int own = enter_mount_namespace(spec, e);
 
-	if (!err_is(e))
-		open_all(spec, overlay, out, count, e);
+	if (!err_is(e) && open_all(spec, overlay, out, count, e) == 0)
+		limit_sockets(*out, *count, uds);
 	leave_mount_namespace(own, e);
 	return e->error;
 }

@@ -16,6 +16,9 @@
 #include "runsc-c/oci_spec.h"
 #include "runsc-c/spawn.h"
 
+/* --host-uds, as bits: what of AF_UNIX sockets is the host's, below binds. */
+enum host_uds { HOST_UDS_NONE, HOST_UDS_OPEN = 1, HOST_UDS_CREATE = 2, HOST_UDS_ALL = 3 };
+
 struct attach {
 	int fd;
 	uint32_t flags; /* enum gofer_attach_flags */
@@ -28,5 +31,5 @@ int attach_describe(struct oci_spec *spec, struct err *e);
  * Open all of them, in the calling process's mount namespace (which must be its own, in a user
  * namespace of its own, when it is not root).  *out has *count entries.
  */
-int attach_open(const struct oci_spec *spec, enum overlay_choice overlay, struct attach **out,
-		size_t *count, struct err *e);
+int attach_open(const struct oci_spec *spec, enum overlay_choice overlay, enum host_uds uds,
+		struct attach **out, size_t *count, struct err *e);

@@ -15,6 +15,7 @@
 #include "lib/mem.h"
 #include "runsc-c/runsc.h"
 #include "runsc-c/spawn.h"
+#include "commit.h"
 
 const struct command runsc_commands[] = {
 	{ "create", cmd_create, "[FLAGS] ID", "make a container of a bundle, without running it", 1, false },
@@ -53,6 +54,7 @@ static const struct flag global_flags[] = {
 	{ "network", FLAG_STRING, &globals.network_name, "sandbox: a stack of its own; host: sockets of the host; none: loopback; default: sandbox, or host for "
 	  "containers in the network namespace of the caller" },
 	{ "overlay", FLAG_STRING, &globals.overlay_name, "where writes to the root go: none (the bundle) or memory" },
+	{ "host-uds", FLAG_STRING, &globals.host_uds_name, "AF_UNIX sockets in bind mounts: none, open (connect to the host's), create (the host connects to those made inside), all (default)" },
 	{ "no-patch", FLAG_BOOL, &globals.no_patch, "leave call sites alone: every system call is a signal" },
 	{ "patch-after", FLAG_INT, &globals.patch_after, "patch a call site at its N-th call (0: when it pays)" },
 	{ "pollers", FLAG_STRING, &globals.pollers_name, "CPUs may serve threads that make many calls: auto (default), off; always, 2 to 8 (tests)" },
@@ -68,12 +70,7 @@ static const struct flag global_flags[] = {
 static void print_version(void)
 {
 	printf("runsc-c version %s\ncommit: %s\nspec: %s\n", RUNSC_VERSION,
-#ifdef RUNSC_COMMIT
-	       RUNSC_COMMIT,
-#else
-	       "unknown",
-#endif
-	       RUNSC_SPEC);
+	       RUNSC_COMMIT, RUNSC_SPEC);
 	/* crun's way to say so: sd_notify(3), seccomp filters. */
 	printf("+SYSTEMD +SECCOMP\n");
 }
@@ -173,6 +170,7 @@ static int decode_globals(struct globals *g, struct err *e)
 	static const char *const platforms[] = { "notify", "ptrace", NULL };
 	static const char *const networks[] = { "sandbox", "host", "none", NULL };
 	static const char *const overlays[] = { "none", "memory", NULL };
+	static const char *const uds[] = { "none", "open", "create", "all", NULL };
 	static const char *const formats[] = { "text", "json", NULL };
 	static const char *const answers[] = { "false", "true", "auto", NULL };
 	static const char *const pollers[] = { "off", "auto", "always", "2", "3", "4", "5", "6", "7", "8", NULL };
@@ -183,6 +181,7 @@ static int decode_globals(struct globals *g, struct err *e)
 	int platform = choose("platform", g->platform_name ? g->platform_name : "notify", platforms, e);
 	int network = choose("network", g->network_name ? g->network_name : "sandbox", networks, e);
 	int overlay = choose("overlay", g->overlay_name ? g->overlay_name : "none", overlays, e);
+	int host_uds = choose("host-uds", g->host_uds_name ? g->host_uds_name : "all", uds, e);
 	int poll = choose("pollers", g->pollers_name ? g->pollers_name : "auto", pollers, e);
 	int format = choose("log-format", g->log_format ? g->log_format : "text", formats, e);
 
@@ -195,6 +194,7 @@ static int decode_globals(struct globals *g, struct err *e)
 	g->network = (enum network_choice)network;
 	g->network_given = g->network_name != NULL;
 	g->overlay = (enum overlay_choice)overlay;
+	g->host_uds = (enum host_uds)host_uds;
 	g->rootless = rootless == 1 || (rootless == 2 && (geteuid() != 0 || in_user_namespace()));
 	g->systemd_cgroup = g->systemd_cgroup || manager == 1;
 	return default_root(g, e);

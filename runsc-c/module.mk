@@ -2,6 +2,15 @@
 
 MAIN_SRCS += runsc-c/main.c
 
+# What `--version` says: the commit of a git tree ("-dirty": with changes), else what COMMIT says.
+GEN_HDRS += $(GEN)/commit.h
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2> /dev/null && { git diff --quiet HEAD 2> /dev/null || echo -dirty; })
+.PHONY: commit
+$(GEN)/commit.h: commit
+	@mkdir -p $(GEN)
+	@echo '#define RUNSC_COMMIT "$(or $(subst $() ,,$(COMMIT)),unknown)"' > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
 SRCS += runsc-c/attach.c
 SRCS += runsc-c/cgroup.c
 SRCS += runsc-c/cgroup_limits.c

@@ -207,7 +207,7 @@ static pid_t start_gofer(struct monitor *m, int null, int *pidfd, struct err *e)
 	int *fds, *trees;
 
 	if (m->attached == NULL &&
-	    attach_open(m->spec, m->g->overlay, &m->attached, &m->attached_count, e) < 0)
+	    attach_open(m->spec, m->g->overlay, m->g->host_uds, &m->attached, &m->attached_count, e) < 0)
 		return e->error;
 	a = m->attached;
 	count = m->attached_count;
@@ -658,7 +658,7 @@ _Noreturn void monitor_main(struct monitor *m)
 		err_errno(&e, err, "control socket");
 	/* With root's rights, before they end at a user namespace: what is bound may be out of its reach. */
 	if (!err_is(&e) && geteuid() == 0 && m->spec->namespaces[OCI_NS_USER].present)
-		attach_open(m->spec, m->g->overlay, &m->attached, &m->attached_count, &e);
+		attach_open(m->spec, m->g->overlay, m->g->host_uds, &m->attached, &m->attached_count, &e);
 	if (err_is(&e) || cgroup_join_self(m->cgroup, m->g->rootless, &e) < 0 ||
 	    enter_namespaces(m, &e) < 0 || set_net_sysctls(m, &e) < 0)
 		fail(m, &e);

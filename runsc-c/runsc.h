@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "runsc-c/attach.h"
 #include "runsc-c/err.h"
 #include "runsc-c/flags.h"
 #include "sentry/control/boot.h"
@@ -14,7 +15,7 @@
 struct globals {
 	const char *root; /* state directory */
 	const char *log, *log_format, *debug_log;
-	const char *platform_name, *network_name, *overlay_name, *rootless_name;
+	const char *platform_name, *network_name, *overlay_name, *rootless_name, *host_uds_name;
 	const char *cgroup_manager; /* crun's spelling: "cgroupfs", "systemd", "disabled" */
 	bool debug, strace, systemd_cgroup, no_patch;
 	const char *pollers_name;
@@ -26,6 +27,7 @@ struct globals {
 	enum network_choice network;
 	bool network_given; /* --network was: do not go by config.json */
 	enum overlay_choice overlay;
+	enum host_uds host_uds;
 	bool rootless; /* not the host's root, or --rootless=true: cgroups are optional */
 };
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -392,10 +393,14 @@ static int connect_to(struct bus *b, const char *path)
 	if (strlen(path) >= sizeof(a.sun_path))
 		return -ENAMETOOLONG;
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	b->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	b->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (b->fd < 0)
 		return -errno;
-	err = connect(b->fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : authenticate(b);
+	/* EAGAIN: whoever listens there is behind, perhaps for good. */
+	while ((err = connect(b->fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0) == -EAGAIN &&
+	       clock_mono_ns() < b->deadline_ns)
+		nanosleep(&(struct timespec){ 0, 5 * NSEC_PER_MSEC }, NULL);
+	err = err == -EAGAIN ? -ETIMEDOUT : err < 0 ? err : authenticate(b);
 	if (err < 0)
 		close(b->fd);
 	return err;
@@ -409,12 +414,30 @@ static int hello(struct bus *b)
 	return bus_call(b, &c, NULL, &ignored);
 }
 
-/* systemd's own socket needs no bus; the user's manager has one too. */
+/*
+ * Whether the manager to ask is a user's.  Root is an ordinary user where that is what its user namespace makes of one (rootless
+ * podman), whose directory is then its own; with somebody else's (sudo -E) it is the host's root.
+ */
+static bool is_user(const char *run)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return true;
+	return run != NULL && strncmp(run, "/run/user/", 10) == 0 && strcmp(run, "/run/user/0") != 0 &&
+	       stat(run, &st) == 0 && st.st_uid == geteuid();
+}
+
+/*
+ * systemd's own socket needs no bus; the user's manager has one too.  -ENOENT: neither is there; -ETIMEDOUT: who listens there
+ * does not answer, which is not the same as nobody: the groups are not to be made behind its back.
+ */
 static int bus_open(struct bus *b)
 {
 	const char *run = getenv("XDG_RUNTIME_DIR"), *session = getenv("DBUS_SESSION_BUS_ADDRESS");
 	char own[256], bus[256];
-	bool user = geteuid() != 0 || (run != NULL && strncmp(run, "/run/user/", 10) == 0 && strcmp(run, "/run/user/0") != 0);
+	bool user = is_user(run);
+	int err;
 
 	*b = (struct bus){ .fd = -1, .deadline_ns = clock_mono_ns() + PATIENCE_NS };
 	snprintf(own, sizeof(own), "%s/systemd/private", user && run ? run : "/run");
@@ -423,14 +446,22 @@ static int bus_open(struct bus *b)
 		snprintf(bus, sizeof(bus), "%.*s", (int)strcspn(session + 10, ",;"), session + 10);
 	if (user && run == NULL && session == NULL)
 		return -ENOENT;
-	if (connect_to(b, own) == 0)
-		return 0;
-	if (connect_to(b, bus) < 0)
-		return -ENOENT;
-	if (hello(b) == 0)
+	err = connect_to(b, own);
+	if (err == 0 || err == -ETIMEDOUT)
+		return err;
+	err = connect_to(b, bus);
+	if (err < 0)
+		return err == -ETIMEDOUT ? err : -ENOENT;
+	err = hello(b);
+	if (err == 0)
 		return 0;
 	close(b->fd);
-	return -ENOENT;
+	return err == -ETIMEDOUT ? err : -ENOENT;
+}
+
+static int no_bus(int err, struct err *e)
+{
+	return err == -ETIMEDOUT ? err_set(e, ETIMEDOUT, "systemd: it does not answer") : -ENOENT;
 }
 
 static int manager_call(struct bus *b, const char *member, const char *signature, const struct wire *body, struct err *e)
@@ -511,9 +542,11 @@ int systemd_start_scope(const struct systemd_unit *u, pid_t pid, bool v2, const 
 {
 	struct wire body = { .size = 0 };
 	struct bus b;
+	int err;
 
-	if (bus_open(&b) < 0)
-		return -ENOENT;
+	err = bus_open(&b);
+	if (err < 0)
+		return no_bus(err, e);
 	put_scope(&body, u, pid, v2, r);
 	if (start_unit(&b, u, &body, e) == 0)
 		wait_moved(&b, u, pid, e);
@@ -540,9 +573,11 @@ int systemd_set_limits(const char *unit, bool v2, const struct oci_resources *r,
 	struct wire body = { .size = 0 };
 	size_t at, start;
 	struct bus b;
+	int err;
 
-	if (bus_open(&b) < 0)
-		return -ENOENT;
+	err = bus_open(&b);
+	if (err < 0)
+		return no_bus(err, e);
 	put_string(&body, unit);
 	put_u32(&body, true); /* until the unit ends */
 	at = put_array(&body, 8, &start);

@@ -167,7 +167,7 @@ void view_enter(const struct oci_spec *spec, const char *at)
 		log_info("no mount namespace for the container's pid: %s", err_reason(errno));
 		return;
 	}
-	if (attach_open(spec, OVERLAY_NONE, &a, &count, &e) < 0) {
+	if (attach_open(spec, OVERLAY_NONE, HOST_UDS_NONE, &a, &count, &e) < 0) {
 		log_info("no mount namespace for the container's pid: %s", e.text);
 		return;
 	}

@@ -336,6 +336,7 @@ NO_TSA static void job_start_container(struct job *j)
 		err = -EALREADY;
 	else {
 		k->status = CONTROL_RUNNING;
+		k->settles_ns = clock_mono_ns() + CONTAINER_SETTLES_NS;
 		init = k->init;
 		k->init = NULL;
 	}

@@ -58,6 +58,7 @@ struct container {
 	struct task *init;       /* (k) before start: owned */
 	struct list owned;       /* (k) struct owned_process; the first made is init */
 	struct owned_process *init_owned; /* (k) */
+	int64_t settles_ns;      /* (k) until then init may be about to set up its handlers (container_signal.c) */
 	bool net_ready;          /* (k) start has given it its network */
 	bool net_busy;           /* (k) a change of it is under way */
 	struct control_request *net_waiting; /* (k) "network", until then */

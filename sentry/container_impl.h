@@ -6,6 +6,8 @@
 #include "lib/fiber.h"
 #include "sentry/container.h"
 
+#define CONTAINER_SETTLES_NS (5 * (int64_t)NSEC_PER_SEC) /* settles_ns, from the start on */
+
 struct containers {
 	struct mutex lock; /* LOCK_CONTROL */
 	struct list list;  /* (lock) */

@@ -7,9 +7,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
+#include "sentry/signal/signal_impl.h"
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
+
+#define LOOK_NS (5 * NSEC_PER_MSEC)
+#define LOOKS   20u
 
 static int process_signal_outside(struct process *p, int sig)
 {
@@ -105,17 +110,82 @@ static int container_signal_group(struct container *k, int pid, int sig)
 	return err;
 }
 
-static int container_signal_one(struct container *k, int pid, int sig)
+/*
+ * Whether sig would be lost at p, which is init of its container: what has the default action does nothing to that
+ * (pid_namespaces(7)).
+ */
+static bool init_loses(struct process *p, int sig)
+{
+	bool lost;
+
+	latch_lock(&p->siglock);
+	lost = (p->flags & PROCESS_SIG_UNKILLABLE) && sig_action_locked(p, sig).handler == SIG_HANDLER_DFL &&
+	       p->leader && !(task_blocked(p->leader) & SIG_BIT(sig));
+	latch_unlock(&p->siglock);
+	return lost;
+}
+
+static bool init_sleeps(struct process *p)
+{
+	struct task *t;
+	bool asleep;
+
+	mutex_lock(&tasklist.lock);
+	t = p->leader ? task_get(p->leader) : NULL;
+	mutex_unlock(&tasklist.lock);
+	asleep = t && waiter_is_asleep(&t->waiter);
+	task_put(t);
+	return asleep;
+}
+
+static void take_a_moment(void)
+{
+	struct waiter w;
+
+	waiter_init(&w, fiber_self());
+	waiter_prepare(&w);
+	(void)waiter_sleep(&w, WAITER_UNINTERRUPTIBLE, clock_mono_ns() + LOOK_NS);
+}
+
+/*
+ * A client that starts a container and at once sends it a signal means a program that is ready for it: runc's `start`
+ * and `kill` take longer than most programs to set up their handlers.  Ours don't, so a signal that would do nothing waits until
+ * init has gone to sleep (seen several times in a row: a request to the Gofer is a sleep, too), or has a handler; only in the first
+ * CONTAINER_SETTLES_NS.  No lock is held: the container may be deleted meanwhile.
+ */
+static void container_await_init(const char *id, struct process *p, int sig, int64_t settles_ns)
+{
+	struct container *k;
+	unsigned int asleep = 0;
+
+	while (asleep < LOOKS && p->state == PROCESS_ALIVE && clock_mono_ns() < settles_ns && init_loses(p, sig)) {
+		asleep = init_sleeps(p) ? asleep + 1 : 0;
+		take_a_moment();
+	}
+	if (asleep < LOOKS)
+		return;
+	mutex_lock(&containers.lock);
+	k = container_peek_locked(id);
+	if (k)
+		k->settles_ns = 0;
+	mutex_unlock(&containers.lock);
+}
+
+static int container_signal_one(struct container *k, const char *id, int pid, int sig)
 {
 	struct process *p = NULL;
+	int64_t settles_ns;
 	int err = -ESRCH;
 
 	mutex_lock(&containers.lock);
 	if (!pid && k->init_owned)
 		p = process_get(k->init_owned->process);
+	settles_ns = k->settles_ns;
 	mutex_unlock(&containers.lock);
 	if (pid)
 		p = process_lookup(k->pid_ns, pid);
+	if (p && !pid && !(SIG_BIT(sig) & (SIG_UNBLOCKABLE | SIG_SET_IGNORE)))
+		container_await_init(id, p, sig, settles_ns);
 	if (p && p->state == PROCESS_ALIVE)
 		err = process_signal_outside(p, sig);
 	process_put(p);
@@ -153,7 +223,7 @@ NO_TSA static void job_signal(struct job *j)
 	else if (j->group)
 		err = container_signal_group(k, j->pid, j->sig);
 	else
-		err = container_signal_one(k, j->pid, j->sig);
+		err = container_signal_one(k, j->id, j->pid, j->sig);
 	if (!err && j->sig == SIGKILL && (!j->pid || j->all))
 		container_let_die(k);
 	if (err)

@@ -126,6 +126,7 @@ SRCS += sentry/socket/unix.c
 SRCS += sentry/socket/unix_dgram.c
 SRCS += sentry/socket/unix_gc.c
 SRCS += sentry/socket/unix_host.c
+SRCS += sentry/socket/unix_outside.c
 SRCS += sentry/socket/packet_diag.c
 SRCS += sentry/socket/unix_diag.c
 SRCS += sentry/socket/unix_msg.c

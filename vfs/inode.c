@@ -204,6 +204,7 @@ void inode_new_attr(struct vfs_ctx *c, const struct inode *dir, uint32_t mode,
 	a->uid = c->cred->fsuid;
 	a->gid = c->cred->fsgid;
 	a->rdev = 0;
+	a->sock_type = 0;
 	if (dir->mode & S_ISGID) {
 		a->gid = dir->gid;
 		if (S_ISDIR(mode))

@@ -180,7 +180,8 @@ int vfs_mkdir(struct vfs_ctx *c, const struct path *at, const char *name, uint32
 	return creation_end(c, &cr, err);
 }
 
-static int mknod_locked(struct vfs_ctx *c, struct creation *cr, uint32_t mode, uint64_t rdev)
+static int mknod_locked(struct vfs_ctx *c, struct creation *cr, uint32_t mode, uint64_t rdev,
+			int sock_type)
 {
 	const struct inode_ops *ops = cr->di->ops;
 	struct inode_attr_new a;
@@ -193,6 +194,7 @@ static int mknod_locked(struct vfs_ctx *c, struct creation *cr, uint32_t mode, u
 			err = ops->create(c, cr->di, cr->d, &a);
 	} else {
 		a.rdev = S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0;
+		a.sock_type = sock_type;
 		if (ops->mknod)
 			err = ops->mknod(c, cr->di, cr->d, &a);
 	}
@@ -233,11 +235,11 @@ int vfs_mknod(struct vfs_ctx *c, const struct path *at, const char *name, uint32
 		 vfs_device_allowed(c, mode, rdev, 0) < 0)
 		err = -EPERM;
 	else
-		err = mknod_locked(c, &cr, mode, rdev);
+		err = mknod_locked(c, &cr, mode, rdev, 0);
 	return creation_end(c, &cr, err);
 }
 
-int vfs_bind_socket(struct vfs_ctx *c, const char *name, uint32_t mode, void *bound,
+int vfs_bind_socket(struct vfs_ctx *c, const char *name, uint32_t mode, int type, void *bound,
 		    void (*bound_put)(void *), struct path *out)
 {
 	struct creation cr;
@@ -247,7 +249,7 @@ int vfs_bind_socket(struct vfs_ctx *c, const char *name, uint32_t mode, void *bo
 	err = creation_begin(&cr, c, NULL, name, S_IFSOCK);
 	if (err < 0)
 		return err == -EEXIST ? -EADDRINUSE : err;
-	err = mknod_locked(c, &cr, S_IFSOCK | (mode & 07777), 0);
+	err = mknod_locked(c, &cr, S_IFSOCK | (mode & 07777), 0, type);
 	if (err == 0) {
 		i = dentry_inode(cr.d);
 		mutex_lock(&i->lock);

@@ -240,6 +240,7 @@ void super_discard(struct super *sb);
 struct inode_attr_new {
 	uint32_t mode, uid, gid;
 	uint64_t rdev;
+	int sock_type; /* bind(2) makes it: SOCK_STREAM, …; else 0 */
 };
 
 struct inode_ops {
@@ -568,8 +569,8 @@ int vfs_open_exec_path(struct vfs_ctx *c, const struct path *p, struct file **ou
 
 int vfs_mkdir(struct vfs_ctx *c, const struct path *at, const char *name, uint32_t mode);
 int vfs_mknod(struct vfs_ctx *c, const struct path *at, const char *name, uint32_t mode, uint64_t rdev);
-/* As vfs_mknod for a bound AF_UNIX socket: bound is stored in the new inode. */
-int vfs_bind_socket(struct vfs_ctx *c, const char *name, uint32_t mode, void *bound,
+/* As vfs_mknod for a bound AF_UNIX socket of that type: bound is stored in the new inode. */
+int vfs_bind_socket(struct vfs_ctx *c, const char *name, uint32_t mode, int type, void *bound,
 		    void (*bound_put)(void *), struct path *out);
 int vfs_symlink(struct vfs_ctx *c, const char *target, const struct path *at, const char *name);
 int vfs_link(struct vfs_ctx *c, const struct path *old_at, const char *old_name,

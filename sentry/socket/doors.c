@@ -45,6 +45,7 @@ struct door {
 	bool v6only;
 	uint32_t seq;
 	bool asked, answered, open, wanted;
+	atomic_bool ready;  /* somebody may wait there, and nobody watches it */
 	struct hostfd host; /* while open */
 };
 
@@ -58,8 +59,7 @@ struct doors {
 	uint32_t seq;
 	bool gone;         /* the monitor has ended, and so will all this */
 	bool quiet;        /* nothing queues the work any more */
-	atomic_bool look, stop, stopped;
-	atomic_bool asked; /* doors_stop() has queued the work, which some other run may have come before */
+	atomic_bool look, stop;
 };
 
 static void doors_monitor_ready(struct hostfd *h, uint32_t events)
@@ -70,8 +70,11 @@ static void doors_monitor_ready(struct hostfd *h, uint32_t events)
 
 static void door_ready(struct hostfd *h, uint32_t events)
 {
+	struct door *d = container_of(h, struct door, host);
+
 	(void)events;
-	work_queue(&container_of(h, struct door, host)->all->work);
+	atomic_store(&d->ready, true);
+	work_queue(&d->all->work);
 }
 
 static void doors_retry(struct timer *t)
@@ -180,6 +183,7 @@ static bool doors_answer(struct doors *all)
 		if (count != 1)
 			break;
 		d->open = hostfd_init(&d->host, fd, door_ready) == 0;
+		atomic_store(&d->ready, true);
 		if (d->open)
 			return true;
 		break;
@@ -253,8 +257,10 @@ static void door_accept(struct doors *all, struct stack *s, struct door *d)
 	}
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM)
 		timer_arm(&all->retry, clock_mono_ns() + RETRY_NS); /* who waits there would wake us at once */
-	else if (fd < 0)
+	else if (fd < 0) {
+		atomic_store(&d->ready, false);
 		hostfd_watch(&d->host, EPOLLIN);
+	}
 }
 
 static bool doors_move(struct doors *all)
@@ -276,32 +282,19 @@ static bool doors_move(struct doors *all)
 
 /* ---- all of them ------------------------------------------------------------------------------- */
 
-/* It ends in the run that nothing has been queued behind. */
-static void doors_end(struct doors *all)
+static void doors_quiet(struct doors *all)
 {
 	struct tcp_relay *r;
 	struct door *d;
 
-	if (!all->quiet) {
-		(void)timer_cancel_sync(&all->retry);
-		hostfd_fini(&all->monitor);
-		list_for_each_entry(d, &all->doors, node)
-			if (d->open)
-				hostfd_fini(&d->host);
-		list_for_each_entry(r, &all->relays, node)
-			tcp_relay_quiet(r);
-		all->quiet = true;
-	}
-	if (!atomic_load(&all->asked)) /* doors_stop() is about to queue it, which is to be seen below */
-		work_queue(&all->work);
-	if (atomic_load(&all->work.queued))
-		return;
-	while (!list_empty(&all->relays))
-		tcp_relay_free(list_first(&all->relays, struct tcp_relay, node));
-	while (!list_empty(&all->doors))
-		door_free(list_first(&all->doors, struct door, node));
-	host_close(all->monitor.fd);
-	atomic_store(&all->stopped, true);
+	(void)timer_cancel_sync(&all->retry);
+	hostfd_fini(&all->monitor);
+	list_for_each_entry(d, &all->doors, node)
+		if (d->open)
+			hostfd_fini(&d->host);
+	list_for_each_entry(r, &all->relays, node)
+		tcp_relay_quiet(r);
+	all->quiet = true;
 }
 
 /* The monitor's answers, and what it is to be asked for. */
@@ -328,15 +321,11 @@ static void doors_work(void *arg)
 	struct door *d;
 	bool more = true, full;
 
-	if (atomic_load(&all->stop)) {
-		doors_end(all);
-		return;
-	}
-	if (!s)
+	if (!s || atomic_load(&all->stop))
 		return;
 	doors_keep(all, s);
 	list_for_each_entry(d, &all->doors, node)
-		if (d->open)
+		if (d->open && atomic_load(&d->ready))
 			door_accept(all, s, d);
 	full = all->relay_count == RELAYS_MAX; /* then nobody watches the doors */
 	for (int i = 0; i < STEPS && more; i++)
@@ -376,9 +365,13 @@ void doors_stop(struct doors *all)
 	if (!all)
 		return;
 	atomic_store(&all->stop, true);
-	work_queue(&all->work);
-	atomic_store(&all->asked, true);
-	while (!atomic_load(&all->stopped))
-		fiber_yield();
+	work_wait(&all->work); /* nobody watches anything anew from here on */
+	doors_quiet(all);
+	work_wait(&all->work);
+	while (!list_empty(&all->relays))
+		tcp_relay_free(list_first(&all->relays, struct tcp_relay, node));
+	while (!list_empty(&all->doors))
+		door_free(list_first(&all->doors, struct door, node));
+	host_close(all->monitor.fd);
 	mem_free(all);
 }

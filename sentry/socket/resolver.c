@@ -46,9 +46,7 @@ struct resolver {
 	struct hostfd host;
 	struct work work;
 	struct resolver_tcp *tcp; /* NULL: connections are refused */
-	atomic_bool stop, stopped;
-	atomic_bool asked; /* resolver_stop() has queued the work, which some other run may have come before */
-	bool quiet; /* nothing queues the work any more */
+	atomic_bool stop;
 	unsigned int next;
 	struct query queries[SLOTS];
 	char message[MESSAGE_MAX];
@@ -124,30 +122,13 @@ static bool resolver_answer(struct resolver *r)
 	return true;
 }
 
-/* It ends in the run that nothing has been queued behind. */
-static void resolver_end(struct resolver *r)
-{
-	if (!r->quiet) {
-		hostfd_fini(&r->host);
-		wq_remove(&r->entry);
-		resolver_tcp_quiet(r->tcp);
-		r->quiet = true;
-	}
-	if (!atomic_load(&r->asked)) /* resolver_stop() is about to queue it, which is to be seen below */
-		work_queue(&r->work);
-	if (!atomic_load(&r->work.queued))
-		atomic_store(&r->stopped, true); /* r may be freed from now on */
-}
-
 static void resolver_work(void *arg)
 {
 	struct resolver *r = arg;
 	bool more = true;
 
-	if (atomic_load(&r->stop)) {
-		resolver_end(r);
+	if (atomic_load(&r->stop))
 		return;
-	}
 	for (unsigned int i = 0; i < BATCH && more; i++) {
 		more = resolver_ask(r);
 		more |= resolver_answer(r);
@@ -206,10 +187,11 @@ void resolver_stop(struct resolver *r)
 		return;
 	fd = r->host.fd;
 	atomic_store(&r->stop, true);
-	work_queue(&r->work);
-	atomic_store(&r->asked, true);
-	while (!atomic_load(&r->stopped))
-		fiber_yield();
+	work_wait(&r->work); /* nobody watches anything anew from here on */
+	hostfd_fini(&r->host);
+	wq_remove(&r->entry);
+	resolver_tcp_quiet(r->tcp);
+	work_wait(&r->work);
 	resolver_tcp_free(r->tcp);
 	ep_close(r->ep);
 	host_close(fd);

@@ -277,10 +277,12 @@ static int unix_listen(struct vfs_ctx *c, struct socket *s, int backlog)
 	latch_unlock(&u->latch);
 	peer_id_put(&id);
 	wq_wake(&u->room, 0); /* the backlog may have grown */
+	if (err == 0)
+		unix_outside_open(u);
 	return err;
 }
 
-static bool unix_backlog_full(const struct unix_sock *l)
+bool unix_backlog_full(const struct unix_sock *l)
 {
 	return unix_load(&l->embryo_count) > unix_load(&l->backlog);
 }
@@ -309,10 +311,10 @@ static int unix_connect_check_locked(struct unix_sock *u, struct unix_sock *l)
 	}
 }
 
-/* Join u and l by embryo e, which is consumed on success. */
-static int unix_join(struct vfs_ctx *c, struct unix_sock *u, struct unix_sock *l, struct unix_sock *e)
+/* Join u, which is self's (consumed), and l by embryo e, which is consumed on success. */
+static int unix_join(struct peer_id self, struct unix_sock *u, struct unix_sock *l, struct unix_sock *e)
 {
-	struct peer_id self = peer_id_self(c), theirs = { 0 };
+	struct peer_id theirs = { 0 };
 	int err;
 
 	unix_latch_pair(u, l);
@@ -334,24 +336,33 @@ static int unix_join(struct vfs_ctx *c, struct unix_sock *u, struct unix_sock *l
 	return err;
 }
 
+/* What l will accept; NULL: no memory. */
+static struct unix_sock *unix_embryo_new(struct unix_sock *l)
+{
+	struct unix_sock *e = mem_new(struct unix_sock);
+
+	if (!e)
+		return NULL;
+	unix_setup(e);
+	socket_init_child(&e->s, &l->s);
+	if (unix_name_inherit(e, l) < 0) {
+		unix_put(e);
+		return NULL;
+	}
+	unix_name_register(e);
+	return e;
+}
+
 /* One try at the listener that is bound to a now. */
 static int unix_connect_to(struct vfs_ctx *c, struct unix_sock *u, struct unix_sock *l,
 			   int64_t deadline_ns)
 {
-	struct unix_sock *e = mem_new(struct unix_sock);
+	struct unix_sock *e = unix_embryo_new(l);
 	int err;
 
 	if (!e)
 		return -ENOMEM;
-	unix_setup(e);
-	socket_init_child(&e->s, &l->s);
-	err = unix_name_inherit(e, l);
-	if (err < 0) {
-		unix_put(e);
-		return err;
-	}
-	unix_name_register(e);
-	while ((err = unix_join(c, u, l, e)) == -EAGAIN) {
+	while ((err = unix_join(peer_id_self(c), u, l, e)) == -EAGAIN) {
 		err = socket_wait(c, &l->room, 0, true, unix_listener_ready, l, deadline_ns);
 		if (err < 0)
 			break;
@@ -363,17 +374,36 @@ static int unix_connect_to(struct vfs_ctx *c, struct unix_sock *u, struct unix_s
 	return err;
 }
 
+int unix_connect_outside(struct unix_sock *l, struct unix_sock **out)
+{
+	struct unix_sock *u = unix_new_peer(l, NULL), *e = u ? unix_embryo_new(l) : NULL;
+	int err = e ? unix_join((struct peer_id){ 0 }, u, l, e) : -ENOMEM;
+
+	if (err < 0) {
+		if (e)
+			unix_close(e, false);
+		if (u)
+			unix_close(u, false);
+		return err;
+	}
+	wq_wake_count(&l->s.wq, POLLIN | POLLRDNORM, 1);
+	*out = u;
+	return 0;
+}
+
 struct unix_sock *unix_new_peer(struct unix_sock *u, const struct sock_addr *a)
 {
-	struct unix_addr *name = mem_new(struct unix_addr);
-	struct unix_sock *e = name ? mem_new(struct unix_sock) : NULL;
+	struct unix_addr *name = a ? mem_new(struct unix_addr) : NULL;
+	struct unix_sock *e = name || !a ? mem_new(struct unix_sock) : NULL;
 
 	if (!e) {
 		mem_free(name);
 		return NULL;
 	}
-	name->size = a->size;
-	memcpy(&name->un, &a->un, MIN(a->size, (uint32_t)sizeof(name->un)));
+	if (a) {
+		name->size = a->size;
+		memcpy(&name->un, &a->un, MIN(a->size, (uint32_t)sizeof(name->un)));
+	}
 	unix_setup(e);
 	socket_init_child(&e->s, &u->s);
 	atomic_store_explicit(&e->addr, name, memory_order_release);

@@ -34,7 +34,7 @@ struct relay {
 	struct unix_sock *e;
 	struct hostfd host;
 	struct wq_entry entry;  /* at e->s.wq */
-	struct unix_sock *u;    /* the program's; counted */
+	struct unix_sock *u;    /* the program's; counted; NULL where it was accepted */
 	struct wq_entry u_entry; /* at u->s.wq, for datagrams: it is closed without a word to e */
 	struct waiter waiter;
 	bool want_in, want_out; /* what the descriptor had no data, no room for */
@@ -44,6 +44,19 @@ struct relay {
 };
 
 static atomic_uint relays;
+
+static int relay_count(void)
+{
+	if (atomic_fetch_add_explicit(&relays, 1, memory_order_relaxed) < RELAYS_MAX)
+		return 0;
+	atomic_fetch_sub_explicit(&relays, 1, memory_order_relaxed);
+	return -EAGAIN;
+}
+
+static void relay_uncount(void)
+{
+	atomic_fetch_sub_explicit(&relays, 1, memory_order_relaxed);
+}
 
 static void woken(struct wq_entry *w, uint32_t events)
 {
@@ -235,7 +248,7 @@ static void relay_main(void *arg)
 	unix_abandon(r->e); /* consumes e */
 	unix_put(r->u);
 	mem_free(r);
-	atomic_fetch_sub_explicit(&relays, 1, memory_order_relaxed);
+	relay_uncount();
 }
 
 /* ---- connecting --------------------------------------------------------------------------------- */
@@ -259,38 +272,76 @@ static int join(struct unix_sock *u, struct unix_sock *e, struct unix_sock **old
 	return err;
 }
 
-/* e and fd become a relay's; on failure they stay the caller's. */
-static int relay_start(struct unix_sock *u, struct unix_sock *e, int fd, struct unix_sock **old)
+/* Not running yet.  e and fd stay the caller's until relay_run(). */
+static struct relay *relay_new(struct unix_sock *e, int fd, int *err)
 {
 	struct relay *r = mem_alloc(sizeof(*r));
 	struct fiber *f = r ? fiber_new(relay_main, r) : NULL;
-	int err = f ? 0 : -ENOMEM;
 
-	if (err == 0) {
+	*err = f ? 0 : -ENOMEM;
+	if (*err == 0) {
 		memset(r, 0, offsetof(struct relay, piece));
 		r->e = e;
-		err = hostfd_init(&r->host, fd, host_ready);
+		waiter_init(&r->waiter, f);
+		*err = hostfd_init(&r->host, fd, host_ready);
 	}
-	if (err == 0) {
-		err = join(u, e, old);
-		if (err < 0)
-			hostfd_fini(&r->host);
-	}
-	if (err < 0) {
-		if (f)
-			fiber_free(f);
-		mem_free(r);
-		return err;
-	}
-	waiter_init(&r->waiter, f);
+	if (*err == 0)
+		return r;
+	if (f)
+		fiber_free(f);
+	mem_free(r);
+	return NULL;
+}
+
+static void relay_discard(struct relay *r)
+{
+	hostfd_fini(&r->host);
+	fiber_free(r->waiter.fiber);
+	mem_free(r);
+}
+
+/* u: the program's socket, if it is connected here. */
+static void relay_run(struct relay *r, struct unix_sock *u)
+{
 	wq_entry_init(&r->entry, woken, 0);
-	wq_add(&e->s.wq, &r->entry);
-	r->u = unix_get(u);
+	wq_add(&r->e->s.wq, &r->entry);
 	wq_entry_init(&r->u_entry, u_woken, 0);
-	if (!unix_connection_based(u))
+	if (u)
+		r->u = unix_get(u);
+	if (u && !unix_connection_based(u))
 		wq_add(&u->s.wq, &r->u_entry);
-	fiber_start(f);
-	return 0;
+	fiber_start(r->waiter.fiber);
+}
+
+int unix_relay_start(struct unix_sock *e, int fd)
+{
+	int err = relay_count();
+	struct relay *r;
+
+	if (err < 0)
+		return err;
+	r = relay_new(e, fd, &err);
+	if (r)
+		relay_run(r, NULL);
+	else
+		relay_uncount();
+	return err;
+}
+
+/* The same for u, which is connected to e by it. */
+static int relay_join(struct unix_sock *u, struct unix_sock *e, int fd, struct unix_sock **old)
+{
+	int err;
+	struct relay *r = relay_new(e, fd, &err);
+
+	if (!r)
+		return err;
+	err = join(u, e, old);
+	if (err == 0)
+		relay_run(r, u);
+	else
+		relay_discard(r);
+	return err;
 }
 
 static bool never(void *arg)
@@ -335,12 +386,15 @@ int unix_host_connect(struct vfs_ctx *c, struct unix_sock *u, const struct sock_
 	err = find_patiently(c, a, u->s.type, deadline_ns, &fd);
 	if (err < 0)
 		return err;
-	err = atomic_fetch_add_explicit(&relays, 1, memory_order_relaxed) < RELAYS_MAX ? 0 : -EAGAIN;
-	e = err == 0 ? unix_new_peer(u, a) : NULL;
-	if (err == 0)
-		err = e ? relay_start(u, e, fd, &old) : -ENOMEM;
+	err = relay_count();
 	if (err < 0) {
-		atomic_fetch_sub_explicit(&relays, 1, memory_order_relaxed);
+		host_close(fd);
+		return err;
+	}
+	e = unix_new_peer(u, a);
+	err = e ? relay_join(u, e, fd, &old) : -ENOMEM;
+	if (err < 0) {
+		relay_uncount();
 		if (e)
 			unix_abandon(e); /* consumes e */
 		host_close(fd);

@@ -9,6 +9,7 @@
  *     unix_dgram.c   SOCK_DGRAM's and SOCK_SEQPACKET's
  *     unix_gc.c      sockets that are only in flight to each other
  *     unix_host.c    connections to sockets of the host
+ *     unix_outside.c connections of the host's programs to ours
  *
  * A message is put straight into the receiving socket's queue; what it takes up is charged to the
  * sender's send buffer until it was read.
@@ -137,11 +138,19 @@ void unix_unlatch_pair(struct unix_sock *a, struct unix_sock *b) NO_TSA;
 /* Pending error (negative), which is then forgotten. */
 int unix_take_error(struct unix_sock *u);
 
-/* A new socket without a file, of u's kind and with name a; NULL: no memory.  Its end: unix_abandon(). */
+/* A new socket without a file, of u's kind and with name a (or none); NULL: no memory.  Its end: unix_abandon(). */
 struct unix_sock *unix_new_peer(struct unix_sock *u, const struct sock_addr *a) must_check;
 void unix_abandon(struct unix_sock *e); /* consumes e */
 
-/* ---- the host's sockets (unix_host.c) ------------------------------------------------------------ */
+/* More wait to be accepted than may. */
+bool unix_backlog_full(const struct unix_sock *l);
+/*
+ * Connect somebody who is no program of ours to listener l: *out is the client's end, its end
+ * unix_abandon().  -EAGAIN: unix_backlog_full(); -ECONNREFUSED.
+ */
+int unix_connect_outside(struct unix_sock *l, struct unix_sock **out) must_check;
+
+/* ---- the host's sockets (unix_host.c, unix_outside.c) ------------------------------------------------------------ */
 
 /* Connect u to what the host listens at at a (a path), or send it m's data. */
 int unix_host_connect(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a,
@@ -149,6 +158,14 @@ int unix_host_connect(struct vfs_ctx *c, struct unix_sock *u, const struct sock_
 struct unix_msg;
 int unix_host_send(struct vfs_ctx *c, struct unix_sock *u, const struct sock_addr *a,
 		   const struct unix_msg *m) must_check;
+
+/* e, connected, and descriptor fd become a relay's: what comes by one goes by the other.  On failure they stay the caller's. */
+int unix_relay_start(struct unix_sock *e, int fd) must_check;
+/*
+ * u has a path, and listens or is a datagram socket: let the host's programs reach it if there is a socket of
+ * the host's by that name.  Sleeps.
+ */
+void unix_outside_open(struct unix_sock *u);
 
 /* ---- names ------------------------------------------------------------------------------------- */
 

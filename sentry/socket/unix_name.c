@@ -236,7 +236,7 @@ static int bind_path(struct vfs_ctx *c, struct unix_sock *u, const struct sock_a
 		a->size = sizeof(a->un);
 	memcpy(a->un.sun_path, path, a->size - UNIX_PATH_OFFSET);
 	unix_get(u); /* for the inode */
-	err = vfs_bind_socket(c, path, S_IFSOCK | 0777, u, unix_bound_put, &u->path);
+	err = vfs_bind_socket(c, path, S_IFSOCK | 0777, u->s.type, u, unix_bound_put, &u->path);
 	if (err < 0) {
 		unix_put(u);
 		mem_free(a);
@@ -277,6 +277,8 @@ int unix_bind(struct vfs_ctx *c, struct socket *s, const struct sock_addr *a)
 		return err;
 	err = a->un.sun_path[0] ? bind_path(c, u, a) : bind_abstract(u, a);
 	bind_end(u);
+	if (err == 0 && !unix_connection_based(u))
+		unix_outside_open(u);
 	return err;
 }
 

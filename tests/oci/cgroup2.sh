@@ -14,7 +14,7 @@ trap 'for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done; rmd
 pass=0 fail=0
 is() { if [ "$2" = "$3" ]; then pass=$((pass + 1)); else echo "FAIL: $1: got \"$2\", not \"$3\""; fail=$((fail + 1)); fi; }
 until_true() { local end=$((SECONDS + 120)); while [ $SECONDS -lt $end ]; do "$@" && return 0; sleep 0.05; done; return 1; }
-status() { $R state c 2>/dev/null | sed -n 's/.*"status": "\(.*\)".*/\1/p'; }
+status() { $R state $C 2>/dev/null | sed -n 's/.*"status": "\(.*\)".*/\1/p'; }
 stopped() { [ "$(status)" = stopped ]; }
 has() { grep -qw "$1" /sys/fs/cgroup/cgroup.controllers; }
 # config RESOURCES
@@ -26,7 +26,7 @@ config() {
 	 "namespaces":[{"type":"pid"},{"type":"mount"},{"type":"network"}]}}
 	E
 }
-run() { $R run -d -b "$T" --pid-file "$T/pid" c < /dev/null > "$T/out" 2>&1; }
+run() { $R run -d -b "$T" --pid-file "$T/pid" $C < /dev/null > "$T/out" 2>&1; }
 mkdir -p "$T"/rootfs/{bin,dev,proc}
 cp "$BUSYBOX" "$T/rootfs/bin/busybox"
 for n in sh sleep cat; do ln -s busybox "$T/rootfs/bin/$n"; done
@@ -35,22 +35,22 @@ config '"pids":{"limit":30}'
 run; is "run" "$?" 0
 is "the pid's group" "$(grep -o "^0::.*" "/proc/$(cat "$T/pid")/cgroup")" "0::${G#/sys/fs/cgroup}/c"
 is "no other hierarchy is touched" "$(grep -v '^0::' "/proc/$(cat "$T/pid")/cgroup" | grep -c "runsc-c-cgroup2")" 0
-is "inside it is the root" "$($R exec c cat /proc/self/cgroup)" "0::/"
-$R pause c; is "paused" "$(status) $(cat "$G/c/cgroup.freeze")" "paused 1"
-$R resume c; is "resumed" "$(status) $(cat "$G/c/cgroup.freeze")" "running 0"
-is "statistics" "$($R events --stats c | python3 -c 'import json, sys; print(json.load(sys.stdin)["data"]["cpu"]["usage"]["total"] > 0)')" True
-is "the limit of tasks is the Sentry's too" "$($R exec c sh -c 'for i in $(seq 1 60); do sleep 5 & done' 2>&1 | grep -c "can't fork")" 1
-$R update --memory 200000000 c > "$T/said" 2>&1
-if has memory; then is "update" "$(cat "$G/c/memory.max")" 200000000
+is "inside it is the root" "$($R exec $C cat /proc/self/cgroup)" "0::/"
+$R pause $C; is "paused" "$(status) $(cat "$G/$C/cgroup.freeze")" "paused 1"
+$R resume $C; is "resumed" "$(status) $(cat "$G/$C/cgroup.freeze")" "running 0"
+is "statistics" "$($R events --stats $C | python3 -c 'import json, sys; print(json.load(sys.stdin)["data"]["cpu"]["usage"]["total"] > 0)')" True
+is "the limit of tasks is the Sentry's too" "$($R exec $C sh -c 'for i in $(seq 1 60); do sleep 5 & done' 2>&1 | grep -c "can't fork")" 1
+$R update --memory 200000000 $C > "$T/said" 2>&1
+if has memory; then is "update" "$(cat "$G/$C/memory.max")" 200000000
 else is "update: no controller, no lie" "$(grep -c "no memory.max" "$T/said")" 1; fi
-$R kill c KILL; until_true stopped
-$R delete c; is "deleted" "$? $(ls -d "$G/c" 2> /dev/null)" "0 "
+$R kill $C KILL; until_true stopped
+$R delete $C; is "deleted" "$? $(ls -d "$G/$C" 2> /dev/null)" "0 "
 for limit in 'memory.max "memory":{"limit":200000000}' 'cpu.max "cpu":{"quota":50000,"period":100000}'; do
 	config "${limit#* }"; run; got=$?
 	if has "${limit%%.*}"; then is "${limit%% *}" "$got" 0; else
 		is "${limit%% *}: refused" "$got $(grep -c "no ${limit%% *}" "$T/out")" "1 1"; fi
-	$R delete --force c
-	is "nothing left" "$(ls -A "$T/root")$(ls -d "$G/c" 2> /dev/null)" ""
+	$R delete --force $C
+	is "nothing left" "$(ls -A "$T/root")$(ls -d "$G/$C" 2> /dev/null)" ""
 done
 echo "cgroup2: $pass passed, $fail failed"
 [ $fail = 0 ]

@@ -18,9 +18,9 @@ for s in "bounding", "effective", "permitted":
     c["process"]["capabilities"][s] += ["CAP_SYS_ADMIN"]
 json.dump(c, open(sys.argv[1], "w"))
 P
-$R create -b "$T/b" --pid-file "$T/pid" c < /dev/null > "$T/out" 2>&1 && $R start c
+$R create -b "$T/b" --pid-file "$T/pid" $C < /dev/null > "$T/out" 2>&1 && $R start $C
 P=$(cat "$T/pid") || exit 1
-x() { $R exec c "$@" < /dev/null; }
+x() { $R exec $C "$@" < /dev/null; }
 get() { nsenter -t "$P" -n curl -g -s -m 20 "http://$1"; }
 doors() { echo $(nsenter -t "$P" -n ss -Hltn | awk '{print $4}' | sort); }
 
@@ -38,16 +38,27 @@ is "20 MB" "$(get 127.0.0.1/big | md5sum)" "$sum"
 is "20 at once" "$(for i in $(seq 20); do get 127.0.0.1/big | md5sum & done | sort | uniq -c | sed 's/^ *//'; wait)" "20 $sum"
 is "300 one after the other" "$(for i in $(seq 300); do get 127.0.0.1/page; done | sort | uniq -c | sed 's/^ *//')" "300 content"
 # More than there is room for (RELAYS_MAX): who waits is let in when one of the others ends.
-crowd() {
-	for n in $(seq 256); do exec {last}<> /dev/tcp/127.0.0.1/80 || echo failed; done
-	exec {late}<> /dev/tcp/127.0.0.1/80
-	printf 'GET /page HTTP/1.0\r\n\r\n' >&$late
-	sleep 1
-	exec {last}>&-
-	timeout 200 tail -n 1 <&$late # a guard: httpd's own backlog is 9, what it drops comes again after up to a minute
-}
-export -f crowd
-is "the 257th" "$(nsenter -t "$P" -n bash -c crowd)" content
+if cc -static -O1 -o "$T/b/rootfs/bin/crowd" "$(dirname "$0")/crowd.c"; then
+	x sh -c 'crowd 89 > /dev/null &'
+	becomes "the crowd's door" 'doors | grep -c ":89"' 1
+	mkfifo "$T/full" "$T/go"
+	crowd() {
+		for n in $(seq 256); do exec {last}<> /dev/tcp/127.0.0.1/89 || echo failed; done
+		echo > "$T/full"; read -r < "$T/go" # all of them are inside
+		exec {late}<> /dev/tcp/127.0.0.1/89
+		echo hello >&$late
+		read -r -t 1 <&$late && echo "came in at once"
+		exec {last}>&-
+		timeout 200 cat <&$late # a guard
+	}
+	export -f crowd; export T
+	nsenter -t "$P" -n bash -c crowd > "$T/crowd" & waits=$!
+	read -r < "$T/full"
+	becomes "256 are inside" 'x sh -c "echo count | nc 127.0.0.1 89"' 257 # and who asks
+	echo > "$T/go"; wait $waits
+	is "the 257th" "$(cat "$T/crowd")" content
+	x killall crowd
+fi
 is "and one more" "$(get 127.0.0.1/page)" content
 x killall httpd
 becomes "nobody listens" doors ""
@@ -73,8 +84,8 @@ x httpd -p 92 -h /etc; is "listens inside all the same" $? 0
 x httpd -p 93 -h /etc
 becomes "the next one" 'nsenter -t "$P" -n ss -Hltn "sport = 93" | wc -l' 1
 kill $taken 2>/dev/null
-$R kill c KILL
-becomes "gone" '$R state c | grep -c stopped' 1
-$R delete c
+$R kill $C KILL
+becomes "gone" '$R state $C | grep -c stopped' 1
+$R delete $C
 is "nothing left" "$(pgrep -f "$T/root" | wc -l)" 0
 report

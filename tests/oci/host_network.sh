@@ -70,19 +70,19 @@ is "do" "$($R do sh -c "$ask")" ""
 
 # Others join: by the network namespace of its monitor, by its pid namespace.
 bundle "sleep 100" ""
-$R create --bundle "$T/b" first </dev/null >/dev/null 2>&1 && $R start first
-pid=$($R state first | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
-is "exec" "$($R exec first sh -c "$ask")" host
+$R create --bundle "$T/b" first-$$ </dev/null >/dev/null 2>&1 && $R start first-$$
+pid=$($R state first-$$ | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
+is "exec" "$($R exec first-$$ sh -c "$ask")" host
 bundle "$ask" "/proc/$pid/ns/net"
 is "joined by the network namespace" "$(run)" host
 is "the monitor's network namespace" "$(readlink "/proc/$pid/ns/net")" "$(readlink /proc/self/ns/net)"
 # The filter: 8 calls more than without (Seccomp_filters says nothing of what is in them; the unit test does).
-sentry=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["sentry"]["pid"])' "$T/root/first/state.json")
+sentry=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["sentry"]["pid"])' "$T/root/first-$$/state.json")
 is "the Sentry's capabilities" "$(grep CapEff "/proc/$sentry/status" | tr -d '\t')" CapEff:0000000000000000
 is "the monitor's capabilities" "$(grep CapEff "/proc/$pid/status" | tr -d '\t')" CapEff:0000000000000020
 is "the Sentry's network namespace" "$(readlink "/proc/$sentry/ns/net")" "$(readlink /proc/self/ns/net)"
 many() {
-	$R exec first python3 -c '
+	$R exec first-$$ python3 -c '
 import socket
 for i in range(300):
     s = [socket.socket(2, 1 + k % 2) for k in range(10)]
@@ -94,12 +94,12 @@ before=$(ls "/proc/$sentry/fd" | wc -l)
 many
 after=$(ls "/proc/$sentry/fd" | wc -l)
 [ $((after - before)) -lt 20 ]; is "descriptors that are left ($before, $after)" $? 0
-$R delete --force first
+$R delete --force first-$$
 bundle "sleep 100" new
-$R create --bundle "$T/b" second </dev/null >/dev/null 2>&1 && $R start second
-pid=$($R state second | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
+$R create --bundle "$T/b" second-$$ </dev/null >/dev/null 2>&1 && $R start second-$$
+pid=$($R state second-$$ | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
 bundle "$ask" /proc/self/ns/net
 sed -i "s|{\"type\": \"pid\"}|{\"type\": \"pid\", \"path\": \"/proc/$pid/ns/pid\"}|" "$T/b/config.json"
 has "the host's network in a sandbox without" "$(run)" "which has a network of its own"
-$R delete --force second
+$R delete --force second-$$
 report

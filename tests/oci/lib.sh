@@ -8,6 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 RUNSC=${RUNSC:-$here/build/runsc-c}
 BUSYBOX=${BUSYBOX:-/bin/busybox}
 T=$(mktemp -d "/tmp/runsc-c-$(basename "$0" .sh).XXXXXX")
+C=c-$$ # an id for the test's container: others run at the same time
 R="timeout -s KILL 120 $RUNSC --root $T/root"
 cleanup() {
 	for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done

@@ -7,7 +7,7 @@ set -u
 command -v ip nsenter > /dev/null || { echo "network_change: skipped: no iproute2"; exit 77; }
 . "$(dirname "$0")/lib.sh"
 ping() { "$BUSYBOX" ping "$@"; }
-x() { timeout -s KILL 60 $R exec c "$@" < /dev/null; }
+x() { timeout -s KILL 60 $R exec $C "$@" < /dev/null; }
 ns() { nsenter -t "$P" -n "$@"; }
 links() { echo $(x ls /sys/class/net); }
 addrs() { echo $(x ip -o -4 addr show "$1" | awk '{print $4}' | sort); }
@@ -39,10 +39,10 @@ for s in "bounding", "effective", "permitted":
 json.dump(c, open(T + "/b/config.json", "w"))
 PY
 ip link set lo up
-$R create -b "$T/b" --pid-file "$T/pid" c < /dev/null > "$T/log" 2>&1 || { cat "$T/log"; exit 1; }
+$R create -b "$T/b" --pid-file "$T/pid" $C < /dev/null > "$T/log" 2>&1 || { cat "$T/log"; exit 1; }
 P=$(cat "$T/pid")
 connect 10
-$R start c
+$R start $C
 is "before start: an interface" "$(links)" "eth10 lo"
 is "before start: its address" "$(addrs eth10)" 10.9.10.2/24
 is "it answers" "$(ping -c 1 -W 20 10.9.10.2 | grep -c ' 0% packet loss')" 1
@@ -95,7 +95,7 @@ becomes "gone, and the other stays" links "dummy9 eth10 lo"
 x ip link del dummy9
 
 # While it is paused nothing happens, and all of it afterwards.
-$R pause c; connect 14; $R resume c
+$R pause $C; connect 14; $R resume $C
 becomes "made during a pause" links "eth10 eth14 lo"
 ip link del out14
 becomes "and gone" links "eth10 lo"

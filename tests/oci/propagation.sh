@@ -29,8 +29,8 @@ for k in "rslave", "rshared", "rprivate":
     c["mounts"].append({"destination": "/" + k, "type": "bind", "source": T + "/" + k, "options": ["rbind", k]})
 json.dump(c, open(T + "/b/config.json", "w"))
 PY
-x() { timeout -s KILL 180 $R exec p "$@" < /dev/null; }
-$R run -d -b "$T/b" p < /dev/null > "$T/log" 2>&1 || { cat "$T/log"; exit 1; }
+x() { timeout -s KILL 180 $R exec $C "$@" < /dev/null; }
+$R run -d -b "$T/b" $C < /dev/null > "$T/log" 2>&1 || { cat "$T/log"; exit 1; }
 for k in rslave rshared rprivate; do
 	is "$k: before" "$(x ls "/$k/sub")" ""
 	mount --bind "$T/other" "$T/$k/sub"

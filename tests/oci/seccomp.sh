@@ -60,9 +60,9 @@ same "a process killed" "$(run kill | tail -1)" 159
 
 bundle exec 'busybox sleep 100' \
 	'{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}'
-$R create -b "$T/exec" s-exec </dev/null >/dev/null 2>&1 && $R start s-exec
-same "exec'd processes too" "$($R exec s-exec busybox mkdir /tmp/q 2>&1)" "mkdir: can't create directory '/tmp/q': No space left on device"
-$R kill s-exec KILL; for _ in $(seq 1000); do $R delete s-exec 2>/dev/null && break; sleep 0.05; done
+$R create -b "$T/exec" s-exec-$$ </dev/null >/dev/null 2>&1 && $R start s-exec-$$
+same "exec'd processes too" "$($R exec s-exec-$$ busybox mkdir /tmp/q 2>&1)" "mkdir: can't create directory '/tmp/q': No space left on device"
+$R kill s-exec-$$ KILL; for _ in $(seq 1000); do $R delete s-exec-$$ 2>/dev/null && break; sleep 0.05; done
 
 bundle notify 'echo no' '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}'
 same "notifications are refused" "$(run notify | grep -c 'seccomp.syscalls\[0\].action: SCMP_ACT_NOTIFY is not supported')" 1

@@ -46,3 +46,8 @@ const struct fs_type *gofer_fs_type(void);
  * no such socket or the attachment does not allow it.  Sleeps.
  */
 int gofer_fs_connect(struct inode *i, int type);
+/*
+ * The socket that bind(2) made on the host with i, listening there unless it is a datagram socket: the caller's
+ * (nonblocking), once.  -EINVAL: there is none, or it was given before.  Sleeps.
+ */
+int gofer_fs_listen(struct inode *i);

@@ -405,6 +405,14 @@ int grpc_connect(struct gconn *g, uint32_t fid, uint32_t type, int *fd)
 	return call_empty(g, &c, fd);
 }
 
+int grpc_listen(struct gconn *g, uint32_t fid, int *fd)
+{
+	struct gofer_fid q = { fid, 0 };
+	struct gconn_call c = CALL(GOFER_REQ_LISTEN, q);
+
+	return call_empty(g, &c, fd);
+}
+
 /* ---- extended attributes ------------------------------------------------------------------- */
 
 static struct gofer_xattr xattr_of(uint32_t fid, const char *name, size_t size)

@@ -43,7 +43,7 @@ int grpc_openat(struct gconn *g, uint32_t dir, const char *name, uint32_t flags,
 		struct gofer_attr *attr, int *fd) must_check;
 /*
  * CREATE, TMPFILE, MKDIR, MKNOD, SYMLINK, BIND: q without sizes; name NULL for TMPFILE; text for
- * SYMLINK; fd for CREATE, TMPFILE and BIND, else NULL.
+ * SYMLINK; fd for CREATE and TMPFILE, else NULL.
  */
 int grpc_make(struct gconn *g, uint16_t type, const struct gofer_make *q, const char *name,
 	      const char *text, struct gofer_attr *attr, int *fd);
@@ -90,6 +90,7 @@ int grpc_fsync(struct gconn *g, uint32_t fid, uint32_t flags);
 int grpc_mount(struct gconn *g, uint32_t source, uint32_t target, uint32_t fid, bool recursive);
 int grpc_unmount(struct gconn *g, uint32_t fid);
 int grpc_connect(struct gconn *g, uint32_t fid, uint32_t type, int *fd);
+int grpc_listen(struct gconn *g, uint32_t fid, int *fd);
 
 /* The checks on attributes, for those that come beside other things. */
 bool grpc_attr_ok(const struct gofer_attr *a);

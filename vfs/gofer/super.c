@@ -545,3 +545,19 @@ int gofer_fs_connect(struct inode *i, int type)
 		err = grpc_connect(gi->gs->conn, fid, (uint32_t)type, &fd);
 	return err < 0 ? err : fd;
 }
+
+int gofer_fs_listen(struct inode *i)
+{
+	struct gfs_inode *gi;
+	uint32_t fid;
+	int err, fd;
+
+	if (i->sb->type != &gofer_type || !S_ISSOCK(i->mode) ||
+	    !(gfs_super(i->sb)->attach_flags & GOFER_ATTACH_BIND))
+		return -EINVAL;
+	gi = gfs_inode(i);
+	err = gfs_fid(gi, &fid);
+	if (err == 0)
+		err = grpc_listen(gi->gs->conn, fid, &fd);
+	return err < 0 ? err : fd;
+}

@@ -467,8 +467,17 @@ static int gfs_mknod(struct vfs_ctx *c, struct inode *dir, struct dentry *d,
 		     const struct inode_attr_new *a)
 {
 	struct gofer_make m = make_of(a);
+	int err;
 
 	(void)c;
+	if (a->sock_type && (gfs_super(dir->sb)->attach_flags & GOFER_ATTACH_BIND)) {
+		/* A socket of the host's: gofer_fs_listen().  What can't have one gets a mere name. */
+		m.flags = (uint32_t)a->sock_type;
+		err = make(dir, GOFER_REQ_BIND, &m, d, NULL, NULL);
+		if (err != -ENAMETOOLONG && err != -EMFILE && err != -ENFILE && err != -ENOBUFS && err != -ENOMEM)
+			return err == -EADDRINUSE ? -EEXIST : err;
+		m = make_of(a);
+	}
 	m.mode |= a->mode & S_IFMT;
 	m.rdev_major = major(a->rdev);
 	m.rdev_minor = minor(a->rdev);

@@ -417,7 +417,7 @@ static int tmpfs_mount(struct vfs_ctx *c, const struct fs_type *t, const char *s
 	s->sb = sb;
 	sb->flags = SUPER_NOCACHE_NEG | SUPER_POSIXACL;
 	sb->source = source ? mem_strdup(source) : NULL;
-	a = (struct inode_attr_new){ S_IFDIR | s->root_mode, s->root_uid, s->root_gid, 0 };
+	a = (struct inode_attr_new){ S_IFDIR | s->root_mode, s->root_uid, s->root_gid, 0, 0 };
 	err = tmpfs_inode_new(sb, &a, &root);
 	if (err < 0)
 		goto put_sb;
@@ -483,7 +483,7 @@ int tmpfs_init(void)
 int tmpfs_new_unlinked(struct vfs_ctx *c, const char *name, uint32_t mode, unsigned int seals,
 		       struct file **out)
 {
-	struct inode_attr_new a = { S_IFREG | (mode & 07777), c->cred->fsuid, c->cred->fsgid, 0 };
+	struct inode_attr_new a = { S_IFREG | (mode & 07777), c->cred->fsuid, c->cred->fsgid, 0, 0 };
 	struct path p = { .mnt = tmpfs.shm_mnt };
 	struct tmpfs_inode *t;
 	int err = tmpfs_inode_new(tmpfs.shm, &a, &t);

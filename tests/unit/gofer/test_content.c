@@ -246,15 +246,21 @@ static void bound_sockets_can_be_connected_to(void **state)
 	struct fixture *fx = *state;
 	struct gofer_make m = { .dir = 0, .fid = 1, .flags = SOCK_STREAM, .mode = 0660, .uid = 4 };
 	struct gofer_connect q = { 1, SOCK_STREAM };
+	struct gofer_fid f = { 1, 0 };
 	int listener, peer;
 	char c = 0;
 
 	assert_int_equal(do_make(fx, GOFER_REQ_BIND, m, "sock"), 0);
 	assert_int_equal(reply_attr(fx)->mode, S_IFSOCK | 0660);
 	assert_int_equal(host_stat(fx, "sock").st_uid, 4);
-	listener = dup(fx->fd);
 	assert_int_equal(CALL(fx, GOFER_REQ_CONNECT, q), -ECONNREFUSED);
-	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(CALL(fx, GOFER_REQ_LISTEN, f), 0);
+	listener = dup(fx->fd);
+	assert_int_equal(CALL(fx, GOFER_REQ_LISTEN, f), -EINVAL); /* it was given away */
+	f.fid = 0;
+	assert_int_equal(CALL(fx, GOFER_REQ_LISTEN, f), -EINVAL);
+	f.fid = 99;
+	assert_int_equal(CALL(fx, GOFER_REQ_LISTEN, f), -EBADF);
 	assert_int_equal(CALL(fx, GOFER_REQ_CONNECT, q), 0);
 	assert_int_equal(write(fx->fd, "x", 1), 1);
 	peer = accept(listener, NULL, NULL);
@@ -265,9 +271,15 @@ static void bound_sockets_can_be_connected_to(void **state)
 	assert_int_equal(do_walk(fx, 5, "sock", 6), 0);
 	q.fid = 6;
 	assert_int_equal(CALL(fx, GOFER_REQ_CONNECT, q), -ECONNREFUSED);
-	/* Requests that rely on the current directory still work after a bind. */
-	assert_int_equal(do_walk(fx, 0, "bound", 7), 0);
-	assert_int_equal(do_open(fx, 7, O_RDONLY), 0);
+	/* One that the address has no room for. */
+	m.fid = 8;
+	assert_int_equal(do_make(fx, GOFER_REQ_BIND, m, "a-name-of-more-bytes-0123456789-0123456789-0123456789-"
+			 "0123456789-0123456789-0123456789-0123456789-0123456789"), -ENAMETOOLONG);
+	/* A datagram socket does not listen, and is given all the same. */
+	m.flags = SOCK_DGRAM;
+	assert_int_equal(do_make(fx, GOFER_REQ_BIND, m, "dgram"), 0);
+	f.fid = 8;
+	assert_int_equal(CALL(fx, GOFER_REQ_LISTEN, f), 0);
 	close(peer);
 	close(listener);
 }

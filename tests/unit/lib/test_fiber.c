@@ -719,6 +719,37 @@ FIBER_TEST(work_queued_again_runs_again_but_never_twice_at_a_time)
 	until(&often.seen, 2 * 2000);
 }
 
+static void free_work(void *arg)
+{
+	atomic_uint ran = 0, *all = arg;
+
+	for (int i = 0; i < 200; i++) {
+		struct job *j = mem_new(struct job);
+
+		j->ran = &ran;
+		j->sleeps = i % 20 == 0;
+		work_init(&j->work, job_run, j);
+		work_queue(&j->work);
+		if (i % 3 == 0)
+			fiber_yield(); /* it runs, maybe */
+		if (i % 2 == 0)
+			work_queue(&j->work);
+		work_wait(&j->work);
+		mem_free(j); /* ASan sees who is too late */
+	}
+	atomic_fetch_add(all, atomic_load(&ran) >= 200);
+}
+
+FIBER_TEST(work_that_was_waited_for_may_be_freed)
+{
+	atomic_uint all = 0;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		fiber_start(fiber_new(free_work, &all));
+	until(&all, 4);
+}
+
 UNIT_MAIN(UNIT(every_started_fiber_runs_once),
 	  UNIT(yielding_fibers_keep_their_stacks),
 	  UNIT(floating_point_survives_switches),
@@ -740,4 +771,5 @@ UNIT_MAIN(UNIT(every_started_fiber_runs_once),
 	  UNIT(others_run_while_a_worker_is_blocked),
 	  UNIT(others_run_when_a_call_turns_out_long),
 	  UNIT(work_that_sleeps_holds_up_nobody),
-	  UNIT(work_queued_again_runs_again_but_never_twice_at_a_time))
+	  UNIT(work_queued_again_runs_again_but_never_twice_at_a_time),
+	  UNIT(work_that_was_waited_for_may_be_freed))
