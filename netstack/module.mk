@@ -23,6 +23,7 @@ SRCS += netstack/network/mcast.c
 SRCS += netstack/network/ndp.c
 SRCS += netstack/network/output.c
 SRCS += netstack/network/route.c
+SRCS += netstack/network/rule.c
 SRCS += netstack/transport/dgram.c
 SRCS += netstack/transport/ep.c
 SRCS += netstack/transport/filter.c

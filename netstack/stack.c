@@ -69,7 +69,7 @@ struct stack *stack_new(const struct stack_ops *ops, void *ctx)
 	addr_init(s);
 	frag_init(s);
 	pmtu_init(s);
-	if (transport_init(s) < 0)
+	if (rules_init(s) < 0 || transport_init(s) < 0)
 		goto free_stack;
 	if (nic_add(s, &lo, &index) < 0)
 		goto fini_transport;
@@ -78,6 +78,7 @@ struct stack *stack_new(const struct stack_ops *ops, void *ctx)
 fini_transport:
 	transport_fini(s);
 free_stack:
+	rules_fini(s);
 	mem_free(s);
 	return NULL;
 }
@@ -98,6 +99,7 @@ void stack_put(struct stack *s)
 		return;
 	transport_fini(s);
 	addr_fini(s);
+	rules_fini(s);
 	frag_fini(s);
 	pmtu_fini(s);
 	for (unsigned int i = 0; i < atomic_load(&s->nic_count); i++) {

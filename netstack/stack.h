@@ -231,6 +231,34 @@ int route_for_each(struct stack *s, int (*fn)(void *arg, const struct route_info
  */
 int route_get(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifindex,
 	      struct route_info *out);
+/* The same for packets with a mark and a TOS, which came in by iif (0: made here). */
+int route_get_for(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifindex, uint32_t mark, uint8_t tos,
+		  uint32_t iif, struct route_info *out);
+
+/* ---- policy rules ---- */
+
+struct rule_info {
+	uint8_t family;
+	uint8_t action;   /* FR_ACT_* */
+	uint8_t protocol; /* RTPROT_* */
+	uint8_t tos;      /* 0: any */
+	uint8_t src_len, dst_len; /* 0: any */
+	bool invert;
+	uint32_t priority, table;
+	uint32_t mark, mask;
+	int suppress_plen; /* what the table says counts for longer prefixes only; -1: always */
+	struct ipa src, dst;
+	char iif[IFNAMSIZ], oif[IFNAMSIZ]; /* "": any */
+};
+
+/* Which of these a request has named. */
+enum rule_given { RULE_PRIORITY = 1, RULE_MARK = 2, RULE_MASK = 4, RULE_SUPPRESS = 8 };
+
+/* Without RULE_PRIORITY one is chosen.  -EEXIST (excl), -EINVAL, -EOPNOTSUPP, -ENOSPC. */
+int rule_add(struct stack *s, const struct rule_info *i, unsigned int given, bool excl);
+/* The first that has what is given.  -ENOENT. */
+int rule_del(struct stack *s, const struct rule_info *want, unsigned int given);
+int rule_for_each(struct stack *s, uint8_t family, int (*fn)(void *arg, const struct rule_info *i), void *arg);
 
 /* ---- neighbours ---- */
 
@@ -272,6 +300,8 @@ enum stack_event {
 	STACK_ADDR_DEL,
 	STACK_ROUTE_NEW,
 	STACK_ROUTE_DEL,
+	STACK_RULE_NEW,
+	STACK_RULE_DEL,
 	STACK_NEIGH
 };
 

@@ -48,6 +48,7 @@
 #define NIC_GONE_MAX    1024
 #define ADDR_MAX        1024
 #define ROUTE_MAX       8192
+#define RULE_MAX        1024
 #define NEIGH_QUEUE_MAX 64
 #define MCAST_MAX       256
 #define LO_IFINDEX      1
@@ -85,6 +86,7 @@ struct dst {
 	uint32_t mtu; /* path MTU if known, else route's or interface's */
 	uint32_t gen;
 	uint8_t type; /* enum route_type */
+	uint32_t table;
 	bool valid;
 	bool mtu_locked;
 };
@@ -92,6 +94,9 @@ struct dst {
 struct route_key {
 	struct ipa dst, src; /* src any: choose */
 	uint32_t ifindex;    /* 0: any */
+	uint32_t iif;        /* it came in by; 0: made here */
+	uint32_t mark;
+	uint8_t tos;         /* without ECN */
 	uint8_t srcprefs;    /* IPV6_PREFER_SRC_*: 1 temporary, 2 public */
 };
 
@@ -191,8 +196,11 @@ struct stack {
 	unsigned int naddrs;         /* (t) */
 	struct list rt_local[2];     /* (t) by family (0: IPv4), longest prefix first */
 	struct list rt_main[2];      /* (t) tables main and default */
-	struct list rt_other[2];     /* (t) kept, not looked up: there are no rules */
+	struct list rt_other[2];     /* (t) looked up if a rule says so */
 	unsigned int nroutes;        /* (t) */
+	struct list rules[2];        /* (t) by priority */
+	unsigned int nrules;         /* (t) */
+	bool ruled[2];               /* (t) others than local, main, default */
 	atomic_uint gen;             /* (a) changes with anything that a dst depends on */
 
 	struct latch timer_latch;
@@ -384,6 +392,12 @@ void mcast_link_up(struct txq *q, struct nic *n);
 
 int route_lookup(struct stack *s, const struct route_key *k, struct dst *out);
 /* What an address is to us: ROUTE_LOCAL, ROUTE_BROADCAST, ROUTE_MULTICAST, else ROUTE_UNICAST. */
+/* Of one table; NULL: nothing that counts, or "throw".  Under stack->tables. */
+struct route *route_find_locked(struct stack *s, uint8_t family, uint32_t table, const struct route_key *k, int64_t now);
+/* rule.c: what the rules say.  -ENETUNREACH, -EACCES, -EINVAL.  Under stack->tables. */
+int rules_walk_locked(struct stack *s, const struct route_key *k, int64_t now, struct route **out);
+int rules_init(struct stack *s);
+void rules_fini(struct stack *s);
 enum route_type addr_type(struct stack *s, struct ipa a, uint32_t ifindex);
 /* On interface n (any if NULL), assigned and not tentative. */
 bool addr_is_ours(struct stack *s, struct nic *n, struct ipa a);

@@ -19,6 +19,7 @@ void addr_init(struct stack *s)
 		list_init(&s->rt_local[f]);
 		list_init(&s->rt_main[f]);
 		list_init(&s->rt_other[f]);
+		list_init(&s->rules[f]);
 	}
 }
 

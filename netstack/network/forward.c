@@ -178,7 +178,8 @@ void ip_forward(struct txq *q, struct nic *n, struct pkt *p)
 	uint16_t frag = v4 ? ntohs(ip->frag) : 0;
 	uint8_t proto = v4 ? ip->proto : PROTO_NONE;
 	bool fragment = frag & (IP4_MF | IP4_OFFMASK), routed = false;
-	struct route_key k = { .dst = p->dst, .src = p->src };
+	struct route_key k = { .dst = p->dst, .src = p->src, .iif = n->ifindex, .mark = p->mark,
+			       .tos = v4 ? ip->tos & 0xfc : 0 };
 	struct dst d;
 	int err;
 

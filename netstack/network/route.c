@@ -2,8 +2,8 @@
 /*
  * route.c: routing tables and the lookup (stack.h).
  *
- * As on Linux without rules: table local first, then main, then default (kept in main's list with a
- * worse rank).  Each is a list, longest prefix first, then smaller metric, then age; a sandbox has
+ * Without rules of one's own (rule.c): table local first, then main, then default (kept in main's list with a
+ * worse rank); all other tables share a list.  Lists have the longest prefix first, then smaller metric, then age; a sandbox has
  * few routes, and connections keep what they looked up until stack->gen changes.
  *
  * All under stack->tables.  Events are told after it has been dropped.
@@ -290,8 +290,6 @@ static bool route_usable(const struct route *r, const struct route_key *k, int64
 {
 	if (!ipa_match(k->dst, r->i.dst, r->plen) || r->i.expires_ns <= now)
 		return false;
-	if (r->i.type == ROUTE_THROW)
-		return false;
 	if (!r->nic)
 		return true;
 	if (k->ifindex && r->nic->ifindex != k->ifindex && r->i.type != ROUTE_LOCAL)
@@ -299,14 +297,28 @@ static bool route_usable(const struct route *r, const struct route_key *k, int64
 	return r->i.type == ROUTE_LOCAL || nic_up(r->nic);
 }
 
-static struct route *route_match(struct list *l, const struct route_key *k, int64_t now)
+struct route *route_find_locked(struct stack *s, uint8_t family, uint32_t table, const struct route_key *k, int64_t now)
 {
 	struct route *r;
 
-	list_for_each_entry(r, l, node)
-		if (route_usable(r, k, now))
-			return r;
+	list_for_each_entry(r, route_list(s, family, table), node)
+		if (r->i.table == table && route_usable(r, k, now))
+			return r->i.type == ROUTE_THROW ? NULL : r;
 	return NULL;
+}
+
+/* 0, or what the rules say instead. */
+static int route_match(struct stack *s, const struct route_key *k, int64_t now, struct route **out)
+{
+	static const uint32_t tables[] = { RT_TABLE_LOCAL, RT_TABLE_MAIN, RT_TABLE_DEFAULT };
+	unsigned int f = !ipa_is4(k->dst);
+
+	if (s->ruled[f])
+		return rules_walk_locked(s, k, now, out);
+	*out = NULL;
+	for (unsigned int i = 0; i < ARRAY_SIZE(tables) && !*out; i++)
+		*out = route_find_locked(s, f ? AF_INET6 : AF_INET, tables[i], k, now);
+	return *out ? 0 : -ENETUNREACH;
 }
 
 static int route_fill(struct stack *s, const struct route_key *k, const struct route *r,
@@ -325,6 +337,7 @@ static int route_fill(struct stack *s, const struct route_key *k, const struct r
 		break;
 	}
 	out->type = r->i.type;
+	out->table = r->i.table;
 	out->nexthop = ipa_is_any(r->i.gateway) ? k->dst : r->i.gateway;
 	out->src = k->src;
 	if (r->i.type == ROUTE_LOCAL) {
@@ -418,10 +431,9 @@ int route_lookup(struct stack *s, const struct route_key *key, struct dst *out)
 			if (!n || !route_direct(s, &k, &d))
 				err = -ENETUNREACH;
 		} else {
-			r = route_match(&s->rt_local[f], &k, now);
-			if (!r)
-				r = route_match(&s->rt_main[f], &k, now);
-			err = r ? route_fill(s, &k, r, &d) : -ENETUNREACH;
+			err = route_match(s, &k, now, &r);
+			if (err == 0)
+				err = route_fill(s, &k, r, &d);
 			if (err == 0 && multicast)
 				d.type = ROUTE_MULTICAST, d.nexthop = k.dst;
 			if (err == 0 && ipa_is_limited_broadcast(k.dst))
@@ -465,7 +477,13 @@ int route_lookup(struct stack *s, const struct route_key *key, struct dst *out)
 int route_get(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifindex,
 	      struct route_info *out)
 {
-	struct route_key k = { .dst = dst, .src = src, .ifindex = ifindex };
+	return route_get_for(s, dst, src, ifindex, 0, 0, 0, out);
+}
+
+int route_get_for(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifindex, uint32_t mark, uint8_t tos,
+		  uint32_t iif, struct route_info *out)
+{
+	struct route_key k = { .dst = dst, .src = src, .ifindex = ifindex, .mark = mark, .tos = tos, .iif = iif };
 	struct dst d;
 	int err = route_lookup(s, &k, &d);
 
@@ -475,7 +493,7 @@ int route_get(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifindex,
 	out->family = ipa_is4(dst) ? AF_INET : AF_INET6;
 	out->plen = ipa_is4(dst) ? 32 : 128;
 	out->type = d.type;
-	out->table = d.type == ROUTE_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL;
+	out->table = d.table ? d.table : d.type == ROUTE_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL;
 	out->dst = dst;
 	out->ifindex = d.nic->ifindex;
 	out->mtu = d.mtu;

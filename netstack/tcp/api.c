@@ -199,7 +199,7 @@ static void connect_numbers(struct tcp *t, uint32_t iss)
 static int connect_start(struct tcp *t, struct txq *q, const struct net_addr *a)
 {
 	struct ep *e = &t->ep;
-	struct route_key k = { .ifindex = (uint32_t)e->bound_if };
+	struct route_key k = { .ifindex = (uint32_t)e->bound_if, .mark = (uint32_t)e->mark, .tos = ep_route_tos(e) };
 	uint32_t iss = 0;
 	struct ipa dst;
 	struct dst d;
@@ -224,6 +224,10 @@ static int connect_start(struct tcp *t, struct txq *q, const struct net_addr *a)
 		k.ifindex = a->scope;
 	}
 	err = route_lookup(e->stack, &k, &d);
+	if (err == 0 && ipa_is_any(k.src)) {
+		k.src = d.src; /* rules may look at it: as on Linux, once more with what was chosen */
+		err = route_lookup(e->stack, &k, &d);
+	}
 	if (err < 0)
 		return err;
 	if (d.type == ROUTE_BROADCAST)

@@ -37,7 +37,7 @@ static uint32_t req_mss(struct tcp *l, struct pkt *p, const struct tcp_opts *o)
 /* What we can take in a segment, by the route's MTU. */
 static uint32_t adv_mss(struct tcp *l, struct ipa peer, struct ipa local, uint32_t ifindex)
 {
-	struct route_key k = { .dst = peer, .src = local, .ifindex = ifindex };
+	struct route_key k = { .dst = peer, .src = local, .ifindex = ifindex, .mark = (uint32_t)l->ep.mark };
 	uint32_t mtu = 1500, mss;
 	struct dst d;
 
@@ -76,7 +76,7 @@ static void initial_window(struct tcp *l, uint32_t mss, bool scaling, uint32_t *
 
 struct synack {
 	const struct tcp_node *node;
-	uint32_t iss, irs, wnd, ts_recent, tsval, ifindex;
+	uint32_t iss, irs, wnd, ts_recent, tsval, ifindex, mark;
 	uint32_t mss;
 	uint8_t rcv_wscale, tos;
 	bool wscale_ok, sack_ok, ts_ok, ecn_ok;
@@ -120,7 +120,7 @@ static void synack_send(struct txq *q, const struct synack *a)
 	struct tcp_bare b = { .src = a->node->laddr, .dst = a->node->raddr, .sport = a->node->lport,
 			      .dport = a->node->rport, .seq = a->iss, .ack = a->irs + 1,
 			      .flags = TH_SYN | TH_ACK, .window = (uint16_t)MIN(a->wnd, TCP_MAX_WINDOW),
-			      .opts = opts, .ifindex = a->ifindex, .tos = a->tos };
+			      .opts = opts, .ifindex = a->ifindex, .tos = a->tos, .mark = a->mark };
 
 	if (a->ecn_ok)
 		b.flags |= TH_ECE;
@@ -134,7 +134,7 @@ static void req_synack(struct txq *q, struct tcp_req *r)
 	int64_t now = stack_now(tcp_stack(l));
 	struct synack a = { .node = &r->node, .iss = r->iss, .irs = r->irs, .wnd = r->rcv_wnd,
 			    .ts_recent = r->ts_recent, .tsval = tcp_ts_at(now, r->ts_off),
-			    .ifindex = r->ifindex,
+			    .ifindex = r->ifindex, .mark = (uint32_t)l->ep.mark,
 			    .mss = adv_mss(l, r->node.raddr, r->node.laddr, r->ifindex),
 			    .rcv_wscale = r->rcv_wscale, .tos = r->tos, .wscale_ok = r->wscale_ok,
 			    .sack_ok = r->sack_ok, .ts_ok = r->ts_ok, .ecn_ok = r->ecn_ok };
@@ -310,7 +310,7 @@ static void cookie_send(struct txq *q, struct tcp *l, struct nic *n, struct pkt 
 	}
 	a = (struct synack){ .node = &r->node, .iss = cookie_make(s, &f, r->irs, index), .irs = r->irs,
 			     .wnd = r->rcv_wnd, .ts_recent = r->ts_recent, .tsval = ts,
-			     .ifindex = r->ifindex,
+			     .ifindex = r->ifindex, .mark = (uint32_t)l->ep.mark,
 			     .mss = adv_mss(l, p->src, p->dst, r->ifindex),
 			     .rcv_wscale = r->rcv_wscale, .tos = r->tos, .ts_ok = r->ts_ok };
 	/* Without time stamps there is no room for the options. */

@@ -274,10 +274,13 @@ int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t s
 		struct dst *d, struct ip_out *o)
 {
 	bool v4 = ipa_is4(dst), multicast = ipa_is_multicast(dst);
-	struct route_key k = { .dst = dst, .ifindex = (uint32_t)e->bound_if };
+	struct route_key k = { .dst = dst, .ifindex = (uint32_t)e->bound_if, .mark = (uint32_t)e->mark,
+			       .tos = ep_route_tos(e) };
 	int err;
 
 	k.srcprefs = (uint8_t)e->addr_prefs;
+	if (m && (m->ctl.mask & EP_CTL_MARK))
+		k.mark = m->ctl.mark;
 	if (!ipa_is_any(e->laddr) && !ipa_is_multicast(e->laddr) && ipa_is4(e->laddr) == v4)
 		k.src = e->laddr;
 	if (m && (m->ctl.mask & EP_CTL_PKTINFO)) {

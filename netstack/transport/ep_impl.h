@@ -141,6 +141,12 @@ struct ep {
 	void *urgent_arg;
 };
 
+/* What policy rules see of IP_TOS. */
+static inline uint8_t ep_route_tos(const struct ep *e)
+{
+	return ipa_is4(e->raddr) || e->family == AF_INET ? (uint8_t)(e->tos & 0xfc) : (uint8_t)(e->tclass > 0 ? e->tclass & 0xfc : 0);
+}
+
 /* ---- ep.c ---- */
 
 /* Common state for family/type/proto; lock initialised, one reference. */

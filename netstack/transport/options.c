@@ -148,6 +148,8 @@ static int opt_set_row(struct ep *e, const struct opt_row *r, const void *val, s
 	else if (v < r->lo || v > r->hi)
 		return -EINVAL;
 	*opt_at(e, r) = v;
+	if (r->level == SOL_SOCKET && r->name == SO_MARK)
+		e->dst.valid = false; /* rules may look at it */
 	return 0;
 }
 
@@ -576,7 +578,8 @@ static int set_ip(struct ep *e, struct txq *q, int name, const void *val, size_t
 
 static int get_mtu(struct ep *e, void *val, size_t *size)
 {
-	struct route_key k = { .dst = e->raddr, .src = e->laddr, .ifindex = (uint32_t)e->bound_if };
+	struct route_key k = { .dst = e->raddr, .src = e->laddr, .ifindex = (uint32_t)e->bound_if,
+			       .mark = (uint32_t)e->mark, .tos = ep_route_tos(e) };
 	struct dst d;
 
 	if (!e->connected || route_lookup(e->stack, &k, &d) < 0)

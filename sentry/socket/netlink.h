@@ -105,6 +105,7 @@ void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info
 void rtnetlink_put_addr(struct nl_reply *r, uint16_t type, const struct addr_info *a);
 void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_info *i, uint32_t flags);
 void rtnetlink_put_neigh(struct nl_reply *r, uint16_t type, const struct neigh_info *n);
+void rtnetlink_put_rule(struct nl_reply *r, uint16_t type, const struct rule_info *i);
 
 /*
  * A datagram from the kernel, as it is, for the socket f (mq_notify(2)).  size 0 only checks.  -ENOTSOCK;

@@ -191,6 +191,33 @@ void rtnetlink_put_neigh(struct nl_reply *r, uint16_t type, const struct neigh_i
 	nl_end(r);
 }
 
+void rtnetlink_put_rule(struct nl_reply *r, uint16_t type, const struct rule_info *i)
+{
+	struct fib_rule_hdr h = { .family = i->family, .dst_len = i->dst_len, .src_len = i->src_len, .tos = i->tos,
+				  .table = i->table < 256 ? (uint8_t)i->table : RT_TABLE_COMPAT, .action = i->action,
+				  .flags = i->invert ? FIB_RULE_INVERT : 0 };
+
+	nl_begin(r, type, 0, &h, sizeof(h));
+	nl_attr_u32(r, FRA_TABLE, i->table);
+	nl_attr_u32(r, FRA_SUPPRESS_PREFIXLEN, (uint32_t)i->suppress_plen);
+	nl_attr_u8(r, FRA_PROTOCOL, i->protocol);
+	if (i->priority)
+		nl_attr_u32(r, FRA_PRIORITY, i->priority);
+	if (i->iif[0])
+		nl_attr_str(r, FRA_IIFNAME, i->iif);
+	if (i->oif[0])
+		nl_attr_str(r, FRA_OIFNAME, i->oif);
+	if (i->mark)
+		nl_attr_u32(r, FRA_FWMARK, i->mark);
+	if (i->mask || i->mark)
+		nl_attr_u32(r, FRA_FWMASK, i->mask);
+	if (i->dst_len)
+		nl_attr_ip(r, FRA_DST, i->dst);
+	if (i->src_len)
+		nl_attr_ip(r, FRA_SRC, i->src);
+	nl_end(r);
+}
+
 /* ---- events ------------------------------------------------------------------------------------ */
 
 static uint32_t group_of(bool v4, uint32_t four, uint32_t six)
@@ -205,6 +232,7 @@ void rtnetlink_event(void *arg, enum stack_event what, const void *info)
 	const struct addr_info *a = info;
 	const struct route_info *t = info;
 	const struct neigh_info *n = info;
+	const struct rule_info *u = info;
 	uint32_t group = RTNLGRP_LINK;
 
 	switch (what) {
@@ -221,6 +249,11 @@ void rtnetlink_event(void *arg, enum stack_event what, const void *info)
 	case STACK_ROUTE_DEL:
 		group = group_of(t->family == AF_INET, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE);
 		rtnetlink_put_route(&r, what == STACK_ROUTE_NEW ? RTM_NEWROUTE : RTM_DELROUTE, t, 0);
+		break;
+	case STACK_RULE_NEW:
+	case STACK_RULE_DEL:
+		group = group_of(u->family == AF_INET, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE);
+		rtnetlink_put_rule(&r, what == STACK_RULE_NEW ? RTM_NEWRULE : RTM_DELRULE, u);
 		break;
 	case STACK_NEIGH:
 		group = RTNLGRP_NEIGH;
@@ -275,27 +308,12 @@ static int dump_neigh(void *arg, const struct neigh_info *n)
 	return 0;
 }
 
-/* The three that Linux starts with (two for IPv6); there are no others here. */
-static void dump_rules(struct dump *d, int family)
+static int dump_rule(void *arg, const struct rule_info *i)
 {
-	static const struct { uint32_t priority, table; bool six; } rules[] = {
-		{ 0, RT_TABLE_LOCAL, true }, { 32766, RT_TABLE_MAIN, true }, { 32767, RT_TABLE_DEFAULT, false },
-	};
+	struct dump *d = arg;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-		struct fib_rule_hdr h = { .family = (uint8_t)family, .table = (uint8_t)rules[i].table,
-					  .action = FR_ACT_TO_TBL };
-
-		if (family == AF_INET6 && !rules[i].six)
-			continue;
-		nl_begin(d->q->reply, RTM_NEWRULE, 0, &h, sizeof(h));
-		nl_attr_u32(d->q->reply, FRA_TABLE, rules[i].table);
-		nl_attr_u32(d->q->reply, FRA_SUPPRESS_PREFIXLEN, UINT32_MAX);
-		nl_attr_u8(d->q->reply, FRA_PROTOCOL, RTPROT_KERNEL);
-		if (rules[i].priority)
-			nl_attr_u32(d->q->reply, FRA_PRIORITY, rules[i].priority);
-		nl_end(d->q->reply);
-	}
+	rtnetlink_put_rule(d->q->reply, RTM_NEWRULE, i);
+	return 0;
 }
 
 static int get_links(struct dump *d)
@@ -352,7 +370,8 @@ static int get_one_route(struct dump *d)
 		return -EINVAL;
 	if (!nl_ip(a.tb[RTA_DST], m->rtm_family, &dst) || !nl_ip(a.tb[RTA_SRC], m->rtm_family, &src))
 		return -EINVAL;
-	err = route_get(d->q->stack, dst, src, nl_u32(a.tb[RTA_OIF]), &i);
+	err = route_get_for(d->q->stack, dst, src, nl_u32(a.tb[RTA_OIF]), nl_u32(a.tb[RTA_MARK]), m->rtm_tos & 0xfc,
+			    nl_u32(a.tb[RTA_IIF]), &i);
 	if (err < 0)
 		return err;
 	i.dst = dst;
@@ -415,11 +434,13 @@ static int get_neighs(struct dump *d)
 
 static int get_rules(struct dump *d)
 {
+	int err = 0;
+
 	if (d->family != AF_INET6)
-		dump_rules(d, AF_INET);
-	if (d->family != AF_INET)
-		dump_rules(d, AF_INET6);
-	return 0;
+		err = rule_for_each(d->q->stack, AF_INET, dump_rule, d);
+	if (d->family != AF_INET && err == 0)
+		err = rule_for_each(d->q->stack, AF_INET6, dump_rule, d);
+	return err;
 }
 
 /* Nothing is queued anywhere: an empty list. */

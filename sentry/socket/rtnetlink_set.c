@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * rtnetlink_set.c: rtnetlink(7): changes: interfaces up and down, MTU, name and address; addresses;
- * routes; neighbours.  Making and removing interfaces: rtnetlink_link.c.  There are no rules but the three
- * that every namespace has: EOPNOTSUPP, as a kernel built without them.
+ * routes; policy rules; neighbours.  Making and removing interfaces: rtnetlink_link.c.
  */
 #include <errno.h>
 #include <linux/fib_rules.h>
@@ -10,6 +9,8 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -193,6 +194,64 @@ static int change_route(struct nl_request *q)
 	return route_add(q->stack, &i, route_flags(q->h->nlmsg_flags));
 }
 
+/* ---- rules ------------------------------------------------------------------------------------- */
+
+/* What rules here can't look at: rather refused than ignored. */
+static bool rule_asks_more(const struct nl_attrs *a)
+{
+	static const uint16_t types[] = { FRA_GOTO, FRA_FLOW, FRA_TUN_ID, FRA_SUPPRESS_IFGROUP, FRA_L3MDEV,
+					  FRA_UID_RANGE, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		const struct nlattr *t = a->tb[types[i]];
+
+		if (t && !(types[i] == FRA_SUPPRESS_IFGROUP && nl_u32(t) == UINT32_MAX))
+			return true;
+	}
+	return false;
+}
+
+static int change_rule(struct nl_request *q)
+{
+	const struct fib_rule_hdr *h = nl_body(q->h);
+	struct rule_info i = { .suppress_plen = -1, .protocol = RTPROT_UNSPEC };
+	unsigned int given = 0;
+	struct nl_attrs a;
+	int err = nl_parse(q->h, sizeof(*h), &a), family;
+
+	if (err < 0)
+		return err;
+	family = h->family;
+	if (family != AF_INET && family != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (rule_asks_more(&a))
+		return -EOPNOTSUPP;
+	if ((h->src_len && !a.tb[FRA_SRC]) || (h->dst_len && !a.tb[FRA_DST]) || !nl_ip(a.tb[FRA_SRC], family, &i.src) ||
+	    !nl_ip(a.tb[FRA_DST], family, &i.dst) || (h->tos & ~IPTOS_TOS_MASK))
+		return -EINVAL;
+	i.family = (uint8_t)family;
+	i.action = h->action;
+	i.tos = h->tos;
+	i.src_len = h->src_len;
+	i.dst_len = h->dst_len;
+	i.invert = h->flags & FIB_RULE_INVERT;
+	i.table = a.tb[FRA_TABLE] ? nl_u32(a.tb[FRA_TABLE]) : h->table;
+	i.priority = nl_u32(a.tb[FRA_PRIORITY]);
+	i.mark = nl_u32(a.tb[FRA_FWMARK]);
+	i.mask = a.tb[FRA_FWMASK] ? nl_u32(a.tb[FRA_FWMASK]) : a.tb[FRA_FWMARK] ? UINT32_MAX : 0;
+	if (a.tb[FRA_SUPPRESS_PREFIXLEN])
+		i.suppress_plen = (int)nl_u32(a.tb[FRA_SUPPRESS_PREFIXLEN]);
+	i.suppress_plen = MAX(i.suppress_plen, -1);
+	if (a.tb[FRA_PROTOCOL])
+		i.protocol = nl_u8(a.tb[FRA_PROTOCOL]);
+	copy_name(i.iif, a.tb[FRA_IIFNAME]);
+	copy_name(i.oif, a.tb[FRA_OIFNAME]);
+	given = (a.tb[FRA_PRIORITY] ? RULE_PRIORITY : 0) | (a.tb[FRA_FWMARK] ? RULE_MARK : 0) |
+		(a.tb[FRA_FWMASK] ? RULE_MASK : 0) | (a.tb[FRA_SUPPRESS_PREFIXLEN] ? RULE_SUPPRESS : 0);
+	return q->h->nlmsg_type == RTM_DELRULE ? rule_del(q->stack, &i, given) :
+						 rule_add(q->stack, &i, given, q->h->nlmsg_flags & NLM_F_EXCL);
+}
+
 /* ---- neighbours -------------------------------------------------------------------------------- */
 
 static int change_neigh(struct nl_request *q)
@@ -232,6 +291,9 @@ int rtnetlink_change(struct nl_request *q)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return change_route(q);
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		return change_rule(q);
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
 		return change_neigh(q);

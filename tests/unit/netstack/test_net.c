@@ -2,6 +2,7 @@
 /* test_net.c: links, addresses, routes, filters, floods: what lies below and beside the transports. */
 #include "tests/unit/netstack/sim.h"
 
+#include <linux/fib_rules.h>
 #include <linux/filter.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -214,6 +215,121 @@ static void the_longest_prefix_and_then_the_metric_decide(void **state)
 	assert_int_equal(route_get(s, sim_ip4("10.0.0.2"), ipa_any4(), 0, &out), 0);
 	assert_int_equal(route_get(s, sim_ip4("10.0.0.1"), ipa_any4(), 0, &out), 0);
 	assert_int_equal(out.type, ROUTE_LOCAL);
+}
+
+/* Where route_get_for() goes: the last byte of the gateway, or an errno. */
+static int gateway_for(struct stack *s, const char *dst, const char *src, uint32_t mark, uint8_t tos, uint32_t iif)
+{
+	struct route_info out;
+	int err = route_get_for(s, sim_ip4(dst), src ? sim_ip4(src) : ipa_any4(), 0, mark, tos, iif, &out);
+
+	return err < 0 ? err : out.gateway.b[15];
+}
+
+static int count_rule(void *arg, const struct rule_info *i)
+{
+	*(unsigned int *)arg += i->priority < 40000;
+	return 0;
+}
+
+static void rules_choose_the_table_by_source_mark_tos_and_interface(void **state)
+{
+	struct fx *f = *state;
+	struct stack *s = f->a->stack;
+	struct route_info r = { .family = AF_INET, .type = ROUTE_UNICAST, .table = RT_TABLE_MAIN, .dst = ipa_any4(),
+				.gateway = sim_ip4("10.0.0.2") };
+	struct rule_info u = { .family = AF_INET, .action = FR_ACT_TO_TBL, .table = 100, .suppress_plen = -1,
+			       .priority = 1000, .src = sim_ip4("10.0.0.1"), .src_len = 32 };
+	unsigned int count = 0;
+
+	assert_int_equal(route_add(s, &r, ROUTE_CREATE), 0);
+	r.table = 100;
+	r.gateway = sim_ip4("10.0.0.3");
+	assert_int_equal(route_add(s, &r, ROUTE_CREATE), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), 2);
+
+	/* By source: one that is not chosen yet matches none. */
+	assert_int_equal(rule_add(s, &u, RULE_PRIORITY, true), 0);
+	assert_int_equal(rule_add(s, &u, RULE_PRIORITY, true), -EEXIST);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), 2);
+	assert_int_equal(gateway_for(s, "8.8.8.8", "10.0.0.1", 0, 0, 0), 3);
+	assert_int_equal(gateway_for(s, "8.8.8.8", "10.0.0.9", 0, 0, 0), 2);
+	assert_int_equal(gateway_for(s, "10.0.0.1", NULL, 0, 0, 0), 0); /* table local is asked before */
+	assert_int_equal(rule_del(s, &u, RULE_PRIORITY), 0);
+	assert_int_equal(rule_del(s, &u, RULE_PRIORITY), -ENOENT);
+
+	/* By mark, inverted: what wg-quick does. */
+	u = (struct rule_info){ .family = AF_INET, .action = FR_ACT_TO_TBL, .table = 100, .suppress_plen = -1,
+				.mark = 5, .mask = UINT32_MAX, .invert = true };
+	assert_int_equal(rule_add(s, &u, RULE_MARK, false), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), 3);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 5, 0, 0), 2);
+	u = (struct rule_info){ .family = AF_INET, .action = FR_ACT_TO_TBL, .table = RT_TABLE_MAIN };
+	assert_int_equal(rule_add(s, &u, RULE_SUPPRESS, false), 0); /* main's own networks first, not its default */
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), 3);
+	assert_int_equal(gateway_for(s, "10.0.0.7", NULL, 0, 0, 0), 0);
+	assert_int_equal(rule_del(s, &u, RULE_SUPPRESS), 0);
+	u = (struct rule_info){ .family = AF_INET, .table = 100 };
+	assert_int_equal(rule_del(s, &u, 0), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), 2);
+
+	/* By TOS; by the interface that it came in by; "throw" goes on to the next rule. */
+	u = (struct rule_info){ .family = AF_INET, .action = FR_ACT_PROHIBIT, .suppress_plen = -1, .tos = 0x10 };
+	assert_int_equal(rule_add(s, &u, 0, false), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0x10, 0), -EACCES);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), 2);
+	assert_int_equal(rule_del(s, &u, 0), 0);
+	u = (struct rule_info){ .family = AF_INET, .action = FR_ACT_TO_TBL, .table = 100, .suppress_plen = -1 };
+	strcpy(u.iif, "lo");
+	assert_int_equal(rule_add(s, &u, 0, false), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), 3);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, f->a->ifindex), 2);
+	r = (struct route_info){ .family = AF_INET, .type = ROUTE_THROW, .table = 100, .dst = sim_ip4("8.0.0.0"), .plen = 8 };
+	assert_int_equal(route_add(s, &r, ROUTE_CREATE), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), 2);
+	assert_int_equal(gateway_for(s, "9.8.8.8", NULL, 0, 0, 0), 3);
+	assert_int_equal(rule_del(s, &u, 0), 0);
+
+	/* Nonsense, and as many as there may be. */
+	u.action = FR_ACT_GOTO;
+	assert_int_equal(rule_add(s, &u, 0, false), -EOPNOTSUPP);
+	u.action = 99;
+	assert_int_equal(rule_add(s, &u, 0, false), -EINVAL);
+	u.action = FR_ACT_TO_TBL;
+	u.src_len = 33;
+	assert_int_equal(rule_add(s, &u, 0, false), -EINVAL);
+	u = (struct rule_info){ .family = AF_INET6, .action = FR_ACT_TO_TBL, .table = 7, .priority = 30000, .suppress_plen = -1 };
+	for (int i = 0; i < 2000; i++)
+		count += rule_add(s, &u, RULE_PRIORITY, false) == 0;
+	assert_true(count > 1000 && count < 1024);
+	count = 0;
+	assert_int_equal(rule_for_each(s, AF_INET, count_rule, &count), 0);
+	assert_int_equal(count, 3);
+}
+
+static void a_socket_with_a_mark_goes_where_its_rule_says(void **state)
+{
+	struct fx *f = *state;
+	struct stack *s = f->a->stack;
+	struct route_info r = { .family = AF_INET, .type = ROUTE_PROHIBIT, .table = 100, .dst = ipa_any4() };
+	struct rule_info u = { .family = AF_INET, .action = FR_ACT_TO_TBL, .table = 100, .suppress_plen = -1,
+			       .mark = 0x500, .mask = 0xff00 };
+	struct ep *e = sim_ep(f->a, AF_INET, SOCK_DGRAM), *t = sim_ep(f->a, AF_INET, SOCK_STREAM);
+	struct net_addr to = { .family = AF_INET, .ip = sim_ip4("10.0.0.2"), .port = 9 };
+	int mark = 0x501;
+
+	assert_int_equal(route_add(s, &r, ROUTE_CREATE), 0);
+	assert_int_equal(rule_add(s, &u, 0, false), 0);
+	assert_int_equal(ep_connect(e, &to), 0);
+	assert_int_equal(ep_setopt(e, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	assert_int_equal(ep_connect(e, &to), -EACCES);
+	assert_int_equal(ep_setopt(t, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	assert_int_equal(ep_connect(t, &to), -EACCES);
+	mark = 0x601;
+	assert_int_equal(ep_setopt(e, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	assert_int_equal(ep_connect(e, &to), 0);
+	ep_close(e);
+	ep_close(t);
 }
 
 static void reuseport_spreads_flows_and_keeps_each(void **state)
@@ -556,6 +672,8 @@ static void idle_connections_are_small(void **state)
 UNIT_MAIN(T(overlapping_fragments_are_refused), T(a_flood_of_fragments_stays_within_its_bound),
 	  T(malformed_packets_are_counted_and_dropped), T(neighbours_are_bounded_and_permanent_ones_stay),
 	  T(the_longest_prefix_and_then_the_metric_decide), T(reuseport_spreads_flows_and_keeps_each),
+	  T(rules_choose_the_table_by_source_mark_tos_and_interface), T(reuseport_spreads_flows_and_keeps_each),
+	  T(a_socket_with_a_mark_goes_where_its_rule_says), T(reuseport_spreads_flows_and_keeps_each),
 	  T(a_classic_filter_chooses_datagrams), T(packet_sockets_see_both_directions),
 	  T(a_duplicate_address_is_found), T(disable_ipv6_takes_its_addresses_off),
 	  T(routes_are_dumped_by_destination), T(a_router_gives_addresses_when_asked_to),
