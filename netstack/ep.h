@@ -64,6 +64,12 @@ enum ep_ctl_bits {
 	EP_CTL_TSTAMPING = 1 << 13, /* out: stamp_ns; in: ts_flags */
 };
 
+#ifndef SO_TIMESTAMP_NEW
+#define SO_TIMESTAMP_NEW 63
+#define SO_TIMESTAMPNS_NEW 64
+#define SO_TIMESTAMPING_NEW 65
+#endif
+
 struct ep_ctl {
 	uint32_t mask;
 	uint32_t ifindex;
@@ -81,6 +87,7 @@ struct ep_ctl {
 	uint8_t opts_len, opts[40];
 	bool v6;           /* shown as IPv6 control messages */
 	bool tstamp_in_ns; /* SO_TIMESTAMPNS was set, not SO_TIMESTAMP */
+	bool tstamp_new;   /* the option was one of the _NEW forms: so are the messages */
 };
 
 struct ep_msg {

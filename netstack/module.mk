@@ -53,6 +53,7 @@ UNIT_TESTS += tests/unit/netstack/test_tcp_script.c
 UNIT_TESTS += tests/unit/netstack/test_fibers.c
 UNIT_TESTS += tests/unit/netstack/test_flood.c
 SRCS += netstack/tcp/splice.c
+SRCS += netstack/tcp/stamp.c
 UNIT_TESTS += tests/unit/netstack/test_forward.c
 UNIT_TESTS += tests/unit/netstack/test_net.c
 UNIT_TESTS += tests/unit/netstack/test_sockaddr.c

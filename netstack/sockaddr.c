@@ -241,18 +241,19 @@ static void build_common(const struct ep_ctl *c, ep_ctl_put_fn *put, void *arg)
 		if (c->tstamp_in_ns) {
 			struct timespec ts = { c->tstamp_ns / NSEC_PER_SEC, c->tstamp_ns % NSEC_PER_SEC };
 
-			put(arg, SOL_SOCKET, SO_TIMESTAMPNS, &ts, sizeof(ts));
+			put(arg, SOL_SOCKET, c->tstamp_new ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS, &ts, sizeof(ts));
 		} else {
 			struct timeval tv = { c->tstamp_ns / NSEC_PER_SEC,
 					      c->tstamp_ns % NSEC_PER_SEC / NSEC_PER_USEC };
 
-			put(arg, SOL_SOCKET, SO_TIMESTAMP, &tv, sizeof(tv));
+			put(arg, SOL_SOCKET, c->tstamp_new ? SO_TIMESTAMP_NEW : SO_TIMESTAMP, &tv, sizeof(tv));
 		}
 	}
 	if (c->mask & EP_CTL_TSTAMPING) {
 		struct timespec ts[3] = { { c->stamp_ns / NSEC_PER_SEC, c->stamp_ns % NSEC_PER_SEC } };
 
-		put(arg, SOL_SOCKET, SO_TIMESTAMPING, ts, sizeof(ts)); /* software, -, hardware */
+		/* software, -, hardware */
+		put(arg, SOL_SOCKET, c->tstamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING, ts, sizeof(ts));
 	}
 	if (c->mask & EP_CTL_OVFL)
 		put(arg, SOL_SOCKET, SO_RXQ_OVFL, &c->drops, sizeof(c->drops));

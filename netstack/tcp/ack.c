@@ -732,6 +732,8 @@ static void update_window(struct tcp *t, struct ack_ctx *c)
 		}
 	}
 	t->snd_una = c->ack;
+	if (!list_empty(&t->stamps))
+		tcp_stamps_tell(t);
 }
 
 void tcp_rearm_rto(struct tcp *t)

@@ -429,6 +429,11 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp **peer, struct txq *q, 
 	t->push_now = false;
 	if (*peer && !(m->flags & MSG_OOB)) {
 		done = tcp_splice_send(t, *peer, u);
+		if (done > 0 && uio_left(u) == 0) {
+			tcp_stamp_sent(t, m);
+			if (!list_empty(&t->stamps))
+				tcp_stamps_tell(t);
+		}
 		if (done < 0 || uio_left(u) == 0) {
 			t->more = false;
 			return done;
@@ -471,6 +476,7 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp **peer, struct txq *q, 
 		}
 		if (!t->more)
 			t->push_seq = t->write_seq;
+		tcp_stamp_sent(t, m);
 	}
 	tcp_copy_end(q, t);
 	if (t->state != TCPS_CLOSE) {
@@ -703,6 +709,11 @@ static int tcp_getpeer(struct ep *e, struct net_addr *out)
 	return 0;
 }
 
+static int tcp_number_bytes(struct ep *e)
+{
+	return tcp_stamp_begin(tcp_of(e));
+}
+
 const struct ep_ops tcp_ops = {
 	.size = sizeof(struct tcp),
 	.init = tcp_api_init,
@@ -720,5 +731,6 @@ const struct ep_ops tcp_ops = {
 	.getopt = tcp_getopt,
 	.query = tcp_query,
 	.info = tcp_ep_info,
+	.number_bytes = tcp_number_bytes,
 	.getpeer = tcp_getpeer,
 };

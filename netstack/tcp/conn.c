@@ -235,6 +235,7 @@ void tcp_init(struct tcp *t, struct stack *s)
 	list_init(&t->rtx);
 	list_init(&t->tsorted);
 	list_init(&t->rcvq);
+	list_init(&t->stamps);
 	tree_init(&t->ofo, tcp_ofo_cmp);
 	ntimer_init(&t->timer, tcp_timer_fn);
 	tcp_node_init(&t->node, NODE_CONN, &t->ep.ref, &(struct flow){ .lport = 0 });
@@ -315,6 +316,7 @@ void tcp_purge(struct tcp *t)
 	list_for_each_entry_safe(s, st, &t->rtx, node)
 		tcp_seg_free(s);
 	tcp_free_chunks(t);
+	tcp_stamps_purge(t);
 	list_init(&t->tsorted);
 	t->packets_out = t->sacked_out = t->lost_out = t->retrans_out = 0;
 	stack_mem_uncharge(tcp_stack(t), t->charged);

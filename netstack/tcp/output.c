@@ -409,6 +409,8 @@ static void seg_send(struct txq *q, struct tcp *t, struct tcp_seg *s)
 	list_append(&t->tsorted, &s->tnode);
 	t->packets_out += s->pcount;
 	t->snd_nxt = s->end_seq;
+	if (!list_empty(&t->stamps))
+		tcp_stamps_tell(t);
 	if (s->len) {
 		if (t->packets_out == s->pcount && now - t->last_send_ns > t->rto &&
 		    q->stack->conf.tcp_slow_start_after_idle)

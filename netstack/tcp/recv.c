@@ -360,6 +360,7 @@ static bool coalesce(struct tcp *t, struct pkt *p)
 		return false;
 	if (tail && tail->nfrags == 0 && (to = pkt_append(tail, p->len)) != NULL) {
 		pkt_copy(p, 0, to, p->len);
+		tail->tstamp_ns = p->tstamp_ns;
 		NET_INC(tcp_stack(t), TCPRcvCoalesce);
 		pkt_free(p);
 		return true;
@@ -371,6 +372,7 @@ static bool coalesce(struct tcp *t, struct pkt *p)
 			return false;
 		c->nic = p->nic;
 		c->cb.tcp = p->cb.tcp;
+		c->tstamp_ns = p->tstamp_ns;
 		pkt_copy(p, 0, pkt_append(c, p->len), p->len);
 		pkt_free(p);
 		NET_INC(tcp_stack(t), TCPRcvCollapsed);
@@ -582,6 +584,7 @@ void tcp_data(struct txq *q, struct tcp *t, struct pkt *p)
 
 	if (!p->len && !fin)
 		goto drop;
+	tcp_stamp_received(t, p);
 	if (!tcp_state_in(t, TCPS_BIT(TCPS_ESTABLISHED) | TCPS_BIT(TCPS_FIN_WAIT1) |
 				     TCPS_BIT(TCPS_FIN_WAIT2))) {
 		if (seq_before(seq, t->rcv_nxt))
@@ -800,6 +803,7 @@ static ssize_t recv_plain(struct tcp *t, struct uio *u)
 		p = list_first(&t->rcvq, struct pkt, node);
 		want = MIN((size_t)left, (size_t)p->len);
 		left -= (ssize_t)want;
+		t->read_stamp_ns = p->tstamp_ns;
 		consume(t, p, (uint32_t)want);
 	}
 	return got;
@@ -831,6 +835,7 @@ static ssize_t recv_queue(struct tcp *t, struct uio *u, struct ep_msg *m)
 			else
 				copied += (uint32_t)n;
 			mark = skip;
+			t->read_stamp_ns = p->tstamp_ns;
 			seq += (uint32_t)n;
 			last = seq == end;
 			if (!(m->flags & MSG_PEEK)) {
@@ -877,6 +882,7 @@ ssize_t tcp_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 		tcp_timer_update(t);
 	}
 	note_short(t);
+	tcp_stamp_read(t, t->read_stamp_ns, m);
 	if (t->inq) {
 		m->ctl.mask |= EP_CTL_INQ;
 		m->ctl.inq = tcp_readable(t);

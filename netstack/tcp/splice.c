@@ -114,6 +114,8 @@ static ssize_t splice_packet(struct tcp *t, struct tcp *p, struct uio *u, size_t
 
 	if (n <= SPLICE_SMALL && tail && tail->nfrags == 0 && (to = pkt_append(tail, n)) != NULL) {
 		got = uio_get(u, to, n);
+		tail->tstamp_ns = 0;
+		tcp_stamp_received(p, tail);
 		if (got < (ssize_t)n)
 			pkt_trim(tail, tail->len - n + (got > 0 ? (size_t)got : 0));
 		return got;
@@ -137,6 +139,7 @@ static ssize_t splice_packet(struct tcp *t, struct tcp *p, struct uio *u, size_t
 	}
 	k->nic = t->ep.dst.nic;
 	k->cb.tcp.seq = p->rcv_nxt;
+	tcp_stamp_received(p, k);
 	list_append(&p->rcvq, &k->node);
 	p->rcv_mem += k->truesize;
 	stack_mem_force(tcp_stack(p), k->truesize);

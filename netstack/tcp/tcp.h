@@ -248,6 +248,9 @@ struct tcp {
 	/* receiver */
 	uint32_t irs, rcv_nxt, rcv_wup, rcv_wnd, copied_seq, rcv_mss, window_clamp, rcv_ssthresh;
 	struct list rcvq;       /* struct pkt by sequence */
+	struct list stamps;         /* struct tcp_stamp, by end: stamp.c */
+	unsigned int nstamps;
+	int64_t read_stamp_ns;      /* when what was read last had come; 0: unknown */
 	struct tree ofo;        /* struct pkt */
 	uint32_t rcv_mem;       /* truesize of both */
 	struct tcp_range sacks[4]; /* what we report, most recent first */
@@ -458,6 +461,18 @@ struct tcp_bare {
 };
 void tcp_send_bare(struct txq *q, const struct tcp_bare *b);
 int tcp_route(struct tcp *t);
+
+/* ---- stamp.c ---- */
+/* OPT_ID is set: bytes are counted from here.  -EINVAL: not connected. */
+int tcp_stamp_begin(struct tcp *t);
+/* A send that m describes has queued what ends at write_seq. */
+void tcp_stamp_sent(struct tcp *t, const struct ep_msg *m);
+/* snd_nxt or snd_una has moved, and t->stamps is not empty. */
+void tcp_stamps_tell(struct tcp *t);
+void tcp_stamps_purge(struct tcp *t);
+/* p is new here, and was not received yet; a reader has it, received at ns (0: unknown). */
+void tcp_stamp_received(struct tcp *t, struct pkt *p);
+void tcp_stamp_read(const struct tcp *t, int64_t ns, struct ep_msg *m);
 
 /* ---- recv.c ---- */
 /* Payload and FIN of an acceptable segment; consumes p. */

@@ -105,6 +105,7 @@ static void dgram_ctl(struct dgram *d, struct pkt *p, struct ep_msg *m)
 	struct ep_ctl *c = &m->ctl;
 
 	c->v6 = !v4;
+	c->tstamp_new = e->tstamp_new;
 	if (e->tstamp) {
 		c->mask |= EP_CTL_TSTAMP;
 		c->tstamp_ns = p->tstamp_ns;

@@ -574,6 +574,7 @@ static struct pkt *stamp_packet(const struct pkt *p)
 	return c;
 }
 
+/* p NULL: without the packet. */
 static void stamp_add(struct ep *e, const struct pkt *p, uint32_t kind, uint32_t key)
 {
 	struct errq_entry *n = mem_new(struct errq_entry);
@@ -582,10 +583,15 @@ static void stamp_add(struct ep *e, const struct pkt *p, uint32_t kind, uint32_t
 		return;
 	n->err = (struct sock_extended_err){ .ee_errno = ENOMSG, .ee_origin = SO_EE_ORIGIN_TIMESTAMPING,
 					     .ee_info = kind, .ee_data = key };
-	if (!(e->ts_flags & SOF_TIMESTAMPING_OPT_TSONLY))
+	if (p && !(e->ts_flags & SOF_TIMESTAMPING_OPT_TSONLY))
 		n->pkt = stamp_packet(p);
 	n->tstamp_ns = e->stack->ops->real_ns(e->stack->ctx);
 	ep_errq_add(e, n);
+}
+
+void ep_stamp_add(struct ep *e, uint32_t kind, uint32_t key)
+{
+	stamp_add(e, NULL, kind, key);
 }
 
 void ep_tx_stamp(struct ep *e, struct txq *q, const struct ep_msg *m)
@@ -628,6 +634,7 @@ int ep_errq_recv(struct ep *e, struct uio *u, struct ep_msg *m)
 	if (q->tstamp_ns && (e->ts_flags & SOF_TIMESTAMPING_SOFTWARE)) {
 		m->ctl.mask |= EP_CTL_TSTAMPING;
 		m->ctl.stamp_ns = q->tstamp_ns;
+		m->ctl.tstamp_new = e->tstamp_new;
 	}
 	m->ctl.v6 = ep_is6(e) && (q->err.ee_origin == SO_EE_ORIGIN_ICMP6 ||
 				  q->err.ee_origin == SO_EE_ORIGIN_TIMESTAMPING);

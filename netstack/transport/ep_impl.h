@@ -38,6 +38,7 @@ struct ep_ops {
 	int (*getopt)(struct ep *e, int level, int name, void *val, size_t *size);
 	int (*query)(struct ep *e, enum ep_query what);
 	void (*info)(struct ep *e, struct ep_info *i);
+	int (*number_bytes)(struct ep *e); /* SOF_TIMESTAMPING_OPT_ID counts bytes, from here; may be NULL: messages */
 	int (*getpeer)(struct ep *e, struct net_addr *out);
 };
 
@@ -106,6 +107,7 @@ struct ep {
 	int linger_on, linger_s;
 	int rcvbuf, sndbuf;
 	bool rcvbuf_locked, sndbuf_locked;
+	bool tstamp_new;
 	uint32_t ts_flags, ts_key;  /* SO_TIMESTAMPING: SOF_TIMESTAMPING_*, number of the next message */
 	int64_t rcvtimeo_ns, sndtimeo_ns; /* kept for the socket layer */
 	int ttl, tos, mc_ttl, mc_loop, mc_all, mtu_discover, recverr, freebind, transparent;
@@ -175,6 +177,8 @@ void ep_icmp_error(struct ep *e, const struct icmp_err *i, uint16_t dport, size_
  * queue if it is wanted.  e->lock held.
  */
 void ep_tx_stamp(struct ep *e, struct txq *q, const struct ep_msg *m);
+/* One stamp (SCM_TSTAMP_*) of now onto the error queue, without a packet.  e is locked. */
+void ep_stamp_add(struct ep *e, uint32_t kind, uint32_t key);
 /* A local error such as EMSGSIZE for IP_RECVERR. */
 void ep_local_error(struct ep *e, int error, struct ipa dst, uint16_t dport, uint32_t info);
 int ep_common_setopt(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size);

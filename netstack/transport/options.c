@@ -12,9 +12,6 @@
 
 #include "netstack/transport/ep_impl.h"
 
-#ifndef SO_TIMESTAMPING_NEW
-#define SO_TIMESTAMPING_NEW 65
-#endif
 #ifndef IP_RECVERR_RFC4884
 #define IP_RECVERR_RFC4884 26
 #endif
@@ -198,17 +195,24 @@ static int set_device(struct ep *e, const char *val, size_t size)
 #define TS_FLAGS    ((1U << 15) - 1) /* to OPT_TX_SWHW: those of Linux 5.4; no clocks of network cards */
 
 /*
- * sock_set_timestamping().  Messages of datagram and raw sockets are stamped in software; a card's clock is
- * never there.  Not for streams: TX stamps of bytes are missing, so they are refused.
+ * sock_set_timestamping().  Messages of datagram and raw sockets and bytes of streams are stamped in software; a card's clock
+ * is never there, nor what OPT_STATS would add for streams.
  */
 static int set_timestamping(struct ep *e, uint32_t flags)
 {
 	if ((flags & ~TS_FLAGS) || ((flags & SOF_TIMESTAMPING_OPT_STATS) && !(flags & SOF_TIMESTAMPING_OPT_TSONLY)))
 		return -EINVAL;
-	if (e->type == SOCK_STREAM && flags)
-		return -ENOPROTOOPT;
-	if ((flags & SOF_TIMESTAMPING_OPT_ID) && !(e->ts_flags & SOF_TIMESTAMPING_OPT_ID))
+	if (e->type == SOCK_STREAM && (flags & SOF_TIMESTAMPING_OPT_STATS))
+		return -EOPNOTSUPP;
+	if ((flags & SOF_TIMESTAMPING_OPT_ID) && !(e->ts_flags & SOF_TIMESTAMPING_OPT_ID)) {
+		int err = 0;
+
 		e->ts_key = 0;
+		if (e->ops->number_bytes)
+			err = e->ops->number_bytes(e);
+		if (err < 0)
+			return err;
+	}
 	e->ts_flags = flags;
 	return 0;
 }
@@ -254,7 +258,10 @@ static int set_socket(struct ep *e, int name, const void *val, size_t size)
 	switch (name) {
 	case SO_TIMESTAMPING:
 	case SO_TIMESTAMPING_NEW:
-		return set_timestamping(e, (uint32_t)v);
+		v = set_timestamping(e, (uint32_t)v);
+		if (v == 0)
+			e->tstamp_new = name == SO_TIMESTAMPING_NEW;
+		return v;
 	case SO_SNDBUF:
 	case SO_RCVBUF:
 	case SO_SNDBUFFORCE:
@@ -272,8 +279,11 @@ static int set_socket(struct ep *e, int name, const void *val, size_t size)
 		return 0;
 	case SO_TIMESTAMP:
 	case SO_TIMESTAMPNS:
+	case SO_TIMESTAMP_NEW:
+	case SO_TIMESTAMPNS_NEW:
 		e->tstamp = v != 0;
-		e->tstampns = v != 0 && name == SO_TIMESTAMPNS;
+		e->tstampns = v != 0 && (name == SO_TIMESTAMPNS || name == SO_TIMESTAMPNS_NEW);
+		e->tstamp_new = v != 0 && (name == SO_TIMESTAMP_NEW || name == SO_TIMESTAMPNS_NEW);
 		return 0;
 	case SO_TYPE:
 	case SO_PROTOCOL:
@@ -337,11 +347,17 @@ static int get_socket(struct ep *e, int name, void *val, size_t *size)
 		l.l_linger = e->linger_s;
 		return ep_put_bytes(val, size, &l, sizeof(l));
 	case SO_TIMESTAMP:
-		return ep_put_int(val, size, e->tstamp && !e->tstampns);
+		return ep_put_int(val, size, e->tstamp && !e->tstampns && !e->tstamp_new);
 	case SO_TIMESTAMPNS:
-		return ep_put_int(val, size, e->tstampns);
+		return ep_put_int(val, size, e->tstampns && !e->tstamp_new);
+	case SO_TIMESTAMP_NEW:
+		return ep_put_int(val, size, e->tstamp && e->tstamp_new);
+	case SO_TIMESTAMPNS_NEW:
+		return ep_put_int(val, size, e->tstampns && e->tstamp_new);
+	case SO_TIMESTAMPING_NEW:
 	case SO_TIMESTAMPING: {
-		uint32_t t[2] = { e->ts_flags, 0 }; /* struct so_timestamping; no hardware clock */
+		bool shown = name == SO_TIMESTAMPING || e->tstamp_new;
+		uint32_t t[2] = { shown ? e->ts_flags : 0, 0 }; /* struct so_timestamping; no hardware clock */
 
 		return ep_put_bytes(val, size, t, sizeof(t));
 	}

@@ -26,6 +26,7 @@
 #endif
 #ifndef SO_TIMESTAMP_NEW
 #define SO_TIMESTAMP_NEW 63
+#define SO_TIMESTAMPNS_NEW 64
 #endif
 #define SO_RCVTIMEO_NUMBER_OLD 20
 #define SO_SNDTIMEO_NUMBER_OLD 21
@@ -359,6 +360,9 @@ int socket_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int name, 
 	if (level != SOL_SOCKET)
 		return socket_set_family_option(c, s, level, name, value, size);
 	err = socket_set_generic(c, s, name, value, size);
+	if (err == 0 && (name == SO_TIMESTAMP_NEW || name == SO_TIMESTAMPNS_NEW)) /* instead of the old forms */
+		atomic_fetch_and_explicit(&s->options, ~(unsigned int)(SOCK_OPT_TIMESTAMP | SOCK_OPT_TIMESTAMPNS),
+					  memory_order_relaxed);
 	if (err == 0 && s->ops->option_changed)
 		s->ops->option_changed(s, name);
 	return err;
