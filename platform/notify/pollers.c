@@ -354,13 +354,23 @@ void poller_let_go(struct poller *p)
 	latch_unlock(&pollers.latch);
 }
 
-static bool cpu_is_taken(int cpu)
+/* cpu is p's, unless another has it. */
+static bool cpu_claim(struct poller *p, int cpu)
 {
-	for (unsigned int i = 0; i < POLLERS_MAX; i++) {
-		if (__atomic_load_n(&pollers.at[i].cpu, __ATOMIC_RELAXED) == cpu)
-			return true;
-	}
-	return false;
+	bool taken = false;
+
+	latch_lock(&pollers.latch);
+	for (unsigned int i = 0; i < POLLERS_MAX; i++)
+		taken |= __atomic_load_n(&pollers.at[i].cpu, __ATOMIC_RELAXED) == cpu;
+	if (!taken)
+		__atomic_store_n(&p->cpu, cpu, __ATOMIC_RELAXED);
+	latch_unlock(&pollers.latch);
+	return !taken;
+}
+
+static void cpu_give_back(struct poller *p)
+{
+	__atomic_store_n(&p->cpu, -1, __ATOMIC_RELAXED);
 }
 
 static uint32_t aux_here(void)
@@ -376,21 +386,27 @@ static uint32_t aux_here(void)
  * Go to a CPU that is not avoid (that of who has just rung) nor another poller's, on this node if one is found soon; -1:
  * there is none.  Which of those that we began with are still ours the host alone knows: a cpuset may have changed.
  */
-static int cpu_take(pid_t self, int avoid, uint32_t node)
+static int cpu_take(struct poller *p, pid_t self, int avoid, uint32_t node)
 {
 	int other = -1, tries = 0;
 
 	for (int i = CPU_SETSIZE - 1; i >= 0 && tries < CPU_TRIES; i--) {
-		if (i == avoid || !CPU_ISSET(i, &pollers.all) || cpu_is_taken(i))
+		if (i == avoid || !CPU_ISSET(i, &pollers.all) || !cpu_claim(p, i))
 			continue;
 		tries++;
-		if (place_at(self, i) < 0)
-			continue;
-		if (!notify.rdtscp || node_of(aux_here()) == node)
-			return i;
-		other = i;
+		if (place_at(self, i) == 0) {
+			if (!notify.rdtscp || node_of(aux_here()) == node)
+				return i;
+			other = i;
+		}
+		cpu_give_back(p);
 	}
-	return other >= 0 && place_at(self, other) == 0 ? other : -1;
+	if (other < 0 || !cpu_claim(p, other))
+		return -1;
+	if (place_at(self, other) == 0)
+		return other;
+	cpu_give_back(p);
+	return -1;
 }
 
 /* How many cycles a microsecond has is known 10 ms after the start. */
@@ -458,7 +474,7 @@ struct poller *poller_enter(pid_t self)
 	if (!p)
 		return NULL;
 	if (pollers.pins) {
-		cpu = cpu_take(self, sched_getcpu(), node_of(aux_here()));
+		cpu = cpu_take(p, self, sched_getcpu(), node_of(aux_here()));
 		if (cpu < 0) {
 			__atomic_store_n(&pollers.away_until, away(AWAY_MAX_US), __ATOMIC_RELAXED);
 			poller_let_go(p);
@@ -492,10 +508,11 @@ struct poller *poller_enter_extra(pid_t self)
 	if (!p)
 		return NULL;
 	if (pollers.pins)
-		cpu = cpu_take(self, -1, node);
+		cpu = cpu_take(p, self, -1, node);
 	latch_lock(&pollers.latch);
 	from = &pollers.at[p->source];
 	if ((pollers.pins && cpu < 0) || !from->on) {
+		cpu_give_back(p);
 		p->held = false;
 		__atomic_store_n(&pollers.grow_after, away(AWAY_MIN_US), __ATOMIC_RELAXED);
 		latch_unlock(&pollers.latch);
