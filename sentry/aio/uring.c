@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * uring.c: rings: memory, submission, chains, completion, timeouts, cancellation.
+ * uring.c: rings: memory, submission, chains, completion.
  *
  * The rings are a memfd that the application maps and that we have mapped too, sealed against growing
  * and shrinking.  All in it is hostile: indices are masked by our own sizes, an entry is copied once
@@ -16,11 +16,11 @@
  *        └─────▶ helper (chain) ──op──▶ complete ──next op──▶ …
  *                   └ LINK_TIMEOUT: a second helper that cancels the first when it is late
  *
- * Multishot requests (POLL_ADD, ACCEPT, RECV) are loops on a helper; each turn's completion says that there will be more,
- * the last one does not.  They end when the completion queue is full (the application makes them anew, as it must on
- * Linux), as nothing else bounds what they would have us keep.
+ * IORING_SETUP_SQPOLL: the poller is one that always sleeps: IORING_SQ_NEED_WAKEUP is set from the beginning, so the
+ * application wakes it after each entry, and the call that does takes what is queued.
  *
- * Not here: IORING_SETUP_SQPOLL and IOPOLL, multishot RECVMSG, direct descriptors, personalities (EINVAL).
+ * Beside it: uring_ops.c (operations), uring_time.c, uring_multi.c, uring_buf.c, uring_register.c.  Not there:
+ * IORING_SETUP_IOPOLL, large entries, personalities, restrictions (EINVAL).
  *
  * References: a chain holds its ring; the file holds the ring.  Locks: u->lock (LOCK_PIPE), then
  * helper.c's.  u->submit_lock (LOCK_EPOLL) serialises taking entries off the queue, without sleeping.
@@ -29,89 +29,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 
-#include "lib/clock.h"
 #include "lib/mem.h"
 #include "platform/host.h"
-#include "sentry/task/helper.h"
 #include "sentry/task/task.h"
-#include "sentry/time/clock.h"
-#include "sentry/time/timespec.h"
 #include "vfs/eventfd.h"
-#include "vfs/poll.h"
 
 #define SQE_FLAGS                                                                         \
 	(IOSQE_FIXED_FILE | IOSQE_IO_DRAIN | IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_ASYNC | \
 	 IOSQE_CQE_SKIP_SUCCESS | IOSQE_BUFFER_SELECT)
-#define OVERFLOW_MAX  65536
-#define CHAIN_MAX     4096
-#define INLINE_WRITE  4096 /* a pipe that is writable takes so much */
-#define FILES_MAX     32768
-#define BUFFERS_MAX   16384
-
-/* At the start of the memfd. */
-struct ring_head {
-	_Atomic uint32_t sq_head __attribute__((aligned(64)));
-	_Atomic uint32_t sq_tail __attribute__((aligned(64)));
-	_Atomic uint32_t cq_head __attribute__((aligned(64)));
-	_Atomic uint32_t cq_tail __attribute__((aligned(64)));
-	uint32_t sq_mask, sq_entries, cq_mask, cq_entries;
-	_Atomic uint32_t sq_flags, sq_dropped, cq_flags, cq_overflow;
-	struct io_uring_cqe cqes[] __attribute__((aligned(64)));
-};
-
-struct overflow {
-	struct list node;
-	struct io_uring_cqe cqe;
-};
-
-/* (c) constant, (u) lock, (s) submit_lock */
-struct uring {
-	struct ref ref;
-	struct mutex lock, submit_lock;
-	int fd;                  /* (c) the memfd */
-	uint8_t *mem;            /* (c) */
-	size_t size, sqes_at;    /* (c) */
-	uint32_t sq_entries, cq_entries; /* (c) */
-	struct ring_head *head;  /* (c) in mem, as what follows */
-	_Atomic uint32_t *array; /* (c) */
-	struct io_uring_sqe *sqes; /* (c) */
-	uint32_t sq_head;        /* (s) ours; the shared one is only shown */
-	uint32_t cq_tail;        /* (u) ours */
-	bool submit_all;         /* (c) go on after a bad entry */
-	atomic_bool disabled;    /* IORING_SETUP_R_DISABLED */
-	struct list overflow;    /* (u) completions without room */
-	unsigned int overflow_count;
-	uint64_t completed;      /* (u) completions so far */
-	struct list chains;      /* (u) struct uring_chain, oldest first */
-	unsigned int draining;   /* (u) chains that wait for those before them */
-	struct wq cq_wq;         /* something was completed */
-	struct file *eventfd;    /* (u) counted, or NULL */
-	struct fdtable *files;   /* (u) counted; registered files */
-	unsigned int file_count;
-	struct iovec *buffers;   /* (u) owned; application addresses */
-	unsigned int buffer_count;
-	struct uring_bufs bufs;
-};
-
-struct uring_chain {
-	struct helper h;
-	struct list node;        /* (u) */
-	struct uring *u;         /* counted */
-	unsigned int count, at;  /* entries; the one under way */
-	bool drain;              /* (c) */
-	uint32_t cqe_flags;      /* of the entry under way: which buffer it took */
-	bool waits_late;         /* (c) this is the timeout of another chain … */
-	struct uring_chain *late; /* (u) … and this the timeout that watches the entry under way */
-	struct uring_chain *watched; /* (u) */
-	struct io_uring_sqe sqe[];
-};
+#define OVERFLOW_MAX        65536
+#define CHAIN_MAX           4096
+#define INLINE_WRITE        4096 /* a pipe that is writable takes so much */
+#define MSG_RING_FLAGS_PASS (1u << 1) /* IORING_MSG_RING_FLAGS_PASS */
+#define ZC_KNOWN            (IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_FIXED_BUF | IORING_SEND_ZC_REPORT_USAGE)
 
 static const struct file_ops uring_fops;
 
@@ -123,6 +58,11 @@ struct uring *file_uring(const struct file *f)
 bool uring_is_disabled(struct uring *u)
 {
 	return atomic_load(&u->disabled);
+}
+
+bool uring_wakes(struct uring *u)
+{
+	return u->wakes;
 }
 
 void uring_enable(struct uring *u)
@@ -195,8 +135,7 @@ static void cq_overflow_locked(struct uring *u, const struct io_uring_cqe *cqe)
 	atomic_fetch_or(&u->head->sq_flags, IORING_SQ_CQ_OVERFLOW);
 }
 
-/* False: there was no room, and it is one of several that a request makes (IORING_CQE_F_MORE). */
-static bool uring_post(struct uring *u, const struct io_uring_sqe *e, long res, uint32_t flags)
+bool uring_post(struct uring *u, const struct io_uring_sqe *e, long res, uint32_t flags)
 {
 	struct io_uring_cqe cqe = { .user_data = e->user_data, .res = (int32_t)res, .flags = flags };
 	struct file *eventfd;
@@ -221,7 +160,7 @@ static bool uring_post(struct uring *u, const struct io_uring_sqe *e, long res, 
 	return true;
 }
 
-static void uring_complete(struct uring *u, const struct io_uring_sqe *e, long res)
+void uring_complete(struct uring *u, const struct io_uring_sqe *e, long res)
 {
 	if (!(e->flags & IOSQE_CQE_SKIP_SUCCESS) || res < 0)
 		(void)uring_post(u, e, res, 0);
@@ -247,7 +186,7 @@ int uring_wait(struct task *t, struct uring *u, unsigned int min, int64_t deadli
 
 /* ---- chains ----------------------------------------------------------------------------------- */
 
-static void chain_link(struct uring_chain *c)
+void uring_chain_link(struct uring_chain *c)
 {
 	mutex_lock(&c->u->lock);
 	list_append(&c->u->chains, &c->node);
@@ -255,7 +194,7 @@ static void chain_link(struct uring_chain *c)
 	mutex_unlock(&c->u->lock);
 }
 
-static void chain_unlink(struct uring_chain *c)
+void uring_chain_unlink(struct uring_chain *c)
 {
 	mutex_lock(&c->u->lock);
 	list_remove(&c->node);
@@ -264,18 +203,19 @@ static void chain_unlink(struct uring_chain *c)
 	wq_wake(&c->u->cq_wq, 0);
 }
 
-static void chain_free(struct uring_chain *c)
+void uring_chain_free(struct uring_chain *c)
 {
+	fdt_put(NULL, c->files);
 	uring_put(c->u);
 	mem_free(c);
 }
 
 static void chain_done(struct helper *h)
 {
-	chain_free(container_of(h, struct uring_chain, h));
+	uring_chain_free(container_of(h, struct uring_chain, h));
 }
 
-static struct uring_chain *chain_new(struct uring *u, unsigned int count)
+struct uring_chain *uring_chain_new(struct uring *u, unsigned int count)
 {
 	struct uring_chain *c = mem_zalloc(sizeof(*c) + count * sizeof(c->sqe[0]));
 
@@ -290,341 +230,96 @@ static struct uring_chain *chain_new(struct uring *u, unsigned int count)
 	return c;
 }
 
-/* A registered buffer's: the whole range must lie in it. */
-static int check_fixed_buffer(struct uring *u, const struct io_uring_sqe *e)
-{
-	const struct iovec *b;
-	int err = -EFAULT;
-
-	if (e->opcode != IORING_OP_READ_FIXED && e->opcode != IORING_OP_WRITE_FIXED)
-		return 0;
-	mutex_lock(&u->lock);
-	b = e->buf_index < u->buffer_count ? &u->buffers[e->buf_index] : NULL;
-	if (b && e->addr >= (uint64_t)b->iov_base &&
-	    e->addr - (uint64_t)b->iov_base <= b->iov_len &&
-	    e->len <= b->iov_len - (e->addr - (uint64_t)b->iov_base))
-		err = 0;
-	mutex_unlock(&u->lock);
-	return err;
-}
-
-/* ---- timeouts --------------------------------------------------------------------------------- */
-
-/* When a TIMEOUT or LINK_TIMEOUT ends, on CLOCK_MONOTONIC. */
-static long timeout_deadline(struct task *t, const struct io_uring_sqe *e, int64_t *deadline_ns)
-{
-	const uint32_t known = IORING_TIMEOUT_ABS | IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME |
-			       IORING_TIMEOUT_ETIME_SUCCESS;
-	enum clock_kind kind = e->timeout_flags & IORING_TIMEOUT_REALTIME  ? CLOCK_KIND_REAL
-			       : e->timeout_flags & IORING_TIMEOUT_BOOTTIME ? CLOCK_KIND_BOOT
-									     : CLOCK_KIND_MONO;
-	int64_t ns;
-	int err;
-
-	if ((e->timeout_flags & ~known) || e->len != 1)
-		return -EINVAL;
-	err = timespec_get_user(t, (uaddr_t){ e->addr }, &ns);
-	if (err)
-		return err;
-	*deadline_ns = e->timeout_flags & IORING_TIMEOUT_ABS ? clock_kind_deadline(kind, ns)
-							     : ns_add(clock_mono_ns(), ns);
-	return 0;
-}
-
-/* Until the deadline (-ETIME), or count more completions (0), or cancelled. */
-static long op_timeout(struct task *t, struct uring *u, const struct io_uring_sqe *e)
-{
-	int64_t deadline_ns;
-	uint64_t target;
-	long err = timeout_deadline(t, e, &deadline_ns);
-	bool reached;
-
-	if (err)
-		return err;
-	mutex_lock(&u->lock);
-	target = e->off ? u->completed + e->off : UINT64_MAX;
-	while (u->completed < target && !err)
-		err = wq_wait_until(&u->cq_wq, &u->lock, &t->waiter, deadline_ns);
-	reached = u->completed >= target;
-	mutex_unlock(&u->lock);
-	return reached ? 0 : err == -ETIMEDOUT ? -ETIME : -ECANCELED;
-}
-
-/* The timeout of an entry of another chain: cancels that, unless it is done first. */
-static void late_run(struct helper *h, struct task *t)
-{
-	struct uring_chain *c = container_of(h, struct uring_chain, h);
-	struct uring *u = c->u;
-	int64_t deadline_ns;
-	bool hit = false;
-	long err = timeout_deadline(t, &c->sqe[0], &deadline_ns);
-
-	mutex_lock(&u->lock);
-	while (c->watched && !err)
-		err = wq_wait_until(&u->cq_wq, &u->lock, &t->waiter, deadline_ns);
-	if (c->watched) {
-		c->watched->late = NULL;
-		hit = err == -ETIMEDOUT;
-		if (hit)
-			helper_cancel(&c->watched->h);
-		c->watched = NULL;
-	}
-	mutex_unlock(&u->lock);
-	uring_complete(u, &c->sqe[0], hit ? -ETIME : err == -ETIMEDOUT || !err || err <= -512 ? -ECANCELED : err);
-	chain_unlink(c);
-}
-
-static void late_start(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e)
-{
-	struct uring_chain *l = chain_new(c->u, 1);
-
-	if (!l) {
-		uring_complete(c->u, e, -ENOMEM);
-		return;
-	}
-	l->sqe[0] = *e;
-	l->waits_late = true;
-	l->h.run = late_run;
-	mutex_lock(&c->u->lock);
-	l->watched = c;
-	c->late = l;
-	mutex_unlock(&c->u->lock);
-	chain_link(l);
-	if (helper_start(&l->h, t, NULL)) {
-		mutex_lock(&c->u->lock);
-		c->late = NULL;
-		mutex_unlock(&c->u->lock);
-		uring_complete(c->u, e, -EAGAIN);
-		chain_unlink(l);
-		chain_free(l);
-	}
-}
-
-static void late_stop(struct uring_chain *c)
-{
-	mutex_lock(&c->u->lock);
-	if (c->late)
-		c->late->watched = NULL;
-	c->late = NULL;
-	mutex_unlock(&c->u->lock);
-	wq_wake(&c->u->cq_wq, 0);
-}
-
-/* ---- cancellation ----------------------------------------------------------------------------- */
-
-static bool chain_matches(const struct uring_chain *c, const struct io_uring_sqe *e, uint32_t flags,
-			  bool timeouts)
-{
-	const struct io_uring_sqe *now = &c->sqe[MIN(c->at, c->count - 1)];
-
-	if (c->waits_late || (timeouts && now->opcode != IORING_OP_TIMEOUT))
-		return false;
-	if (flags & IORING_ASYNC_CANCEL_ANY)
-		return true;
-	if (flags & IORING_ASYNC_CANCEL_FD)
-		return now->fd == e->fd;
-	return now->user_data == e->addr;
-}
-
-/* ASYNC_CANCEL, POLL_REMOVE, TIMEOUT_REMOVE: 0 (or the count for all), -ENOENT. */
-static long op_cancel(struct uring *u, const struct uring_chain *self, const struct io_uring_sqe *e)
-{
-	uint32_t flags = e->opcode == IORING_OP_ASYNC_CANCEL ? e->cancel_flags : 0;
-	bool all = flags & (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
-	struct uring_chain *c;
-	long count = 0;
-
-	if (flags & ~(uint32_t)(IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ANY))
-		return -EINVAL;
-	if (e->opcode != IORING_OP_ASYNC_CANCEL && (e->len || e->timeout_flags))
-		return -EINVAL; /* updates */
-	mutex_lock(&u->lock);
-	list_for_each_entry(c, &u->chains, node) {
-		if (c == self || !chain_matches(c, e, flags, e->opcode == IORING_OP_TIMEOUT_REMOVE))
-			continue;
-		helper_cancel(&c->h);
-		count++;
-		if (!all)
-			break;
-	}
-	mutex_unlock(&u->lock);
-	if (all)
-		return count;
-	return count ? 0 : -ENOENT;
-}
-
 /* ---- running ---------------------------------------------------------------------------------- */
-
-static int wait_readable(struct task *t, struct file *f)
-{
-	struct poll_slot s = { .file = f, .events = POLLIN | POLL_ALWAYS };
-	int n = poll_wait(task_vfs(t), &s, 1, INT64_MAX);
-
-	return MIN(n, 0);
-}
-
-/*
- * READ and RECV into a buffer of e's group, which they take when there is something to read.  A multishot RECV goes on
- * until that fails, is at its end, or there are no buffers.
- */
-static long run_selected(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e)
-{
-	bool recv = e->opcode == IORING_OP_RECV, multi = recv && (e->ioprio & IORING_RECV_MULTISHOT);
-	bool waits = !recv || !(e->msg_flags & MSG_DONTWAIT);
-	struct uring *u = c->u;
-	struct uring_buf b;
-	struct io_uring_sqe one = *e;
-	struct file *f = fdt_file_nopath(t->fdt, e->fd);
-	long r;
-
-	if (!f)
-		return -EBADF;
-	one.ioprio = 0;
-	waits = waits && (f->kind & FILE_STREAM) && !(atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NONBLOCK);
-	for (;;) {
-		r = waits ? wait_readable(t, f) : 0;
-		if (r < 0)
-			break;
-		r = uring_buf_take(t, &u->bufs, e->buf_group, &b);
-		if (r < 0)
-			break;
-		one.addr = b.addr;
-		one.len = e->len ? MIN(e->len, b.len) : b.len;
-		r = uring_op(e->opcode)->fn(t, &one, true);
-		if (r <= 0)
-			uring_buf_give_back(&u->bufs, e->buf_group, &b);
-		if (r == -EAGAIN && waits)
-			continue; /* somebody else was faster */
-		if (r <= 0)
-			break;
-		c->cqe_flags = IORING_CQE_F_BUFFER | (uint32_t)b.bid << IORING_CQE_BUFFER_SHIFT;
-		if (!multi || !uring_post(u, e, r, c->cqe_flags | IORING_CQE_F_MORE))
-			break;
-		c->cqe_flags = 0;
-	}
-	file_put(f);
-	return r;
-}
-
-static long accept_multishot(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e)
-{
-	struct io_uring_sqe one = *e;
-	long r;
-
-	one.ioprio = 0;
-	do
-		r = uring_op(e->opcode)->fn(t, &one, false);
-	while (r >= 0 && uring_post(c->u, e, r, IORING_CQE_F_MORE));
-	return r;
-}
-
-/* Each change of the file, as epoll's EPOLLET; with IORING_POLL_ADD_LEVEL each state that is not taken away. */
-static long poll_multishot(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e)
-{
-	uint32_t events = (e->poll32_events & 0xffff) | POLL_ALWAYS, now;
-	struct file *f = fdt_file_nopath(t->fdt, e->fd);
-	struct poll_table table;
-	struct poller *p = &table.poller;
-	long r;
-
-	if (!f)
-		return -EBADF;
-	poll_table_init(&table, &t->waiter);
-	p->events = events | POLLER_EDGES;
-	for (;;) {
-		waiter_prepare(&t->waiter);
-		now = file_poll(f, p) & events;
-		p = NULL;
-		r = now;
-		if (!now)
-			r = table.error;
-		if (r < 0 || (now && !uring_post(c->u, e, r, IORING_CQE_F_MORE))) {
-			waiter_cancel(&t->waiter);
-			break;
-		}
-		r = waiter_sleep(&t->waiter, WAITER_INTERRUPTIBLE, INT64_MAX);
-		if (r < 0)
-			break;
-	}
-	poll_table_fini(&table);
-	file_put(f);
-	return r;
-}
-
-static bool is_multishot(const struct io_uring_sqe *e)
-{
-	switch (e->opcode) {
-	case IORING_OP_POLL_ADD:
-		return e->len & IORING_POLL_ADD_MULTI;
-	case IORING_OP_ACCEPT:
-		return e->ioprio & IORING_ACCEPT_MULTISHOT;
-	case IORING_OP_RECV:
-		return e->ioprio & IORING_RECV_MULTISHOT;
-	default:
-		return false;
-	}
-}
-
-/* What the operation does not know.  0 or -errno. */
-static int check_several(const struct io_uring_sqe *e)
-{
-	bool select = e->flags & IOSQE_BUFFER_SELECT;
-
-	if (select && e->opcode != IORING_OP_READ && e->opcode != IORING_OP_RECV)
-		return -EOPNOTSUPP;
-	switch (e->opcode) {
-	case IORING_OP_POLL_ADD:
-		return e->len & ~(uint32_t)IORING_POLL_ADD_MULTI ? -EINVAL : 0;
-	case IORING_OP_ACCEPT:
-		return e->ioprio & ~IORING_ACCEPT_MULTISHOT ? -EINVAL : 0;
-	case IORING_OP_RECV:
-		if (!(e->ioprio & IORING_RECV_MULTISHOT))
-			return 0;
-		return !select || e->len || (e->msg_flags & MSG_WAITALL) ? -EINVAL : 0;
-	case IORING_OP_RECVMSG:
-		return e->ioprio & IORING_RECV_MULTISHOT ? -EINVAL : 0;
-	default:
-		return 0;
-	}
-}
-
-static long sqe_run(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e, bool nowait)
-{
-	const struct uring_op *op = uring_op(e->opcode);
-	int err = check_fixed_buffer(c->u, e);
-
-	if (!err)
-		err = check_several(e);
-	if (err)
-		return err;
-	c->cqe_flags = 0;
-	if (e->flags & IOSQE_BUFFER_SELECT)
-		return run_selected(c, t, e);
-	if (is_multishot(e))
-		return e->opcode == IORING_OP_POLL_ADD ? poll_multishot(c, t, e) : accept_multishot(c, t, e);
-	switch (e->opcode) {
-	case IORING_OP_TIMEOUT:
-		return op_timeout(t, c->u, e);
-	case IORING_OP_ASYNC_CANCEL:
-	case IORING_OP_POLL_REMOVE:
-	case IORING_OP_TIMEOUT_REMOVE:
-		return op_cancel(c->u, c, e);
-	case IORING_OP_LINK_TIMEOUT:
-		return -EINVAL; /* linked to nothing */
-	case IORING_OP_PROVIDE_BUFFERS:
-		return uring_bufs_provide(&c->u->bufs, e);
-	case IORING_OP_REMOVE_BUFFERS:
-		return uring_bufs_remove(&c->u->bufs, e);
-	default:
-		return op->fn ? op->fn(t, e, nowait) : -EINVAL;
-	}
-}
 
 static long result_of(struct uring_chain *c, bool on_helper, long r)
 {
 	if (r > -512 && r != -EINTR)
 		return r;
 	return on_helper && helper_cancelled(&c->h) ? -ECANCELED : -EINTR;
+}
+
+/* MSG_RING: a completion in another ring. */
+static long op_msg_ring(struct task *t, const struct io_uring_sqe *e)
+{
+	struct io_uring_sqe told = { .user_data = e->off };
+	struct file *f = fdt_file_nopath(t->fdt, e->fd);
+	struct uring *to = f ? file_uring(f) : NULL;
+	long r = to ? 0 : -EBADFD;
+
+	if (!f)
+		return -EBADF;
+	if (e->addr != IORING_MSG_DATA || e->buf_index || (e->msg_ring_flags & ~MSG_RING_FLAGS_PASS))
+		r = -EINVAL;
+	else if (to && uring_is_disabled(to))
+		r = -EBADFD;
+	if (!r)
+		(void)uring_post(to, &told, (int32_t)e->len, e->msg_ring_flags ? e->file_index : 0);
+	file_put(f);
+	return r;
+}
+
+/* SEND_ZC: the result, and a second completion when the buffer is free again: at once, as we copy. */
+static long op_send_zc(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e, bool nowait)
+{
+	long r;
+
+	if ((e->flags & IOSQE_CQE_SKIP_SUCCESS) || (e->ioprio & ~ZC_KNOWN))
+		return -EINVAL;
+	r = uring_op(e->opcode)->fn(t, e, nowait);
+	if (r == -EAGAIN && nowait)
+		return r;
+	if (!uring_post(c->u, e, result_of(c, !nowait, r), IORING_CQE_F_MORE))
+		return r; /* no room for two: the last one says so */
+	c->cqe_flags = IORING_CQE_F_NOTIF;
+	return e->ioprio & IORING_SEND_ZC_REPORT_USAGE ? (int32_t)IORING_NOTIF_USAGE_ZC_COPIED : 0;
+}
+
+long uring_run_op(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e, bool nowait)
+{
+	const struct uring_op *op = uring_op(e->opcode);
+
+	if (e->flags & IOSQE_BUFFER_SELECT)
+		return uring_run_selected(c, t, e);
+	if (uring_is_multishot(e))
+		return uring_run_multishot(c, t, e);
+	switch (e->opcode) {
+	case IORING_OP_TIMEOUT:
+		return uring_timeout(c, t, e);
+	case IORING_OP_ASYNC_CANCEL:
+	case IORING_OP_POLL_REMOVE:
+	case IORING_OP_TIMEOUT_REMOVE:
+		return uring_cancel(c, t, e);
+	case IORING_OP_LINK_TIMEOUT:
+		return -EINVAL; /* linked to nothing */
+	case IORING_OP_PROVIDE_BUFFERS:
+		return uring_bufs_provide(&c->u->bufs, e);
+	case IORING_OP_REMOVE_BUFFERS:
+		return uring_bufs_remove(&c->u->bufs, e);
+	case IORING_OP_FILES_UPDATE:
+		return uring_files_update_op(t, c->u, e);
+	case IORING_OP_MSG_RING:
+		return op_msg_ring(t, e);
+	case IORING_OP_SEND_ZC:
+	case IORING_OP_SENDMSG_ZC:
+		return op_send_zc(c, t, e, nowait);
+	case IORING_OP_CLOSE:
+		return e->file_index ? uring_close_direct(t, c->u, e) : op->fn(t, e, nowait);
+	default:
+		return op->fn ? op->fn(t, e, nowait) : -EINVAL;
+	}
+}
+
+static long sqe_run(struct uring_chain *c, struct task *t, const struct io_uring_sqe *e, bool nowait)
+{
+	int err = uring_check_fixed_buffer(c->u, e);
+
+	if (!err)
+		err = uring_check_several(e);
+	if (err)
+		return err;
+	c->cqe_flags = 0;
+	return uring_uses_files(e) ? uring_run_with_files(c, t, e) : uring_run_op(c, t, e, nowait);
 }
 
 /* Fewer bytes than asked for break a link, as an error does. */
@@ -643,6 +338,15 @@ static bool sqe_failed(const struct io_uring_sqe *e, long r)
 	}
 }
 
+static void chain_complete(struct uring_chain *c, const struct io_uring_sqe *e, long r)
+{
+	if (c->cqe_flags)
+		(void)uring_post(c->u, e, r, c->cqe_flags);
+	else
+		uring_complete(c->u, e, r);
+	c->cqe_flags = 0;
+}
+
 /* All entries in turn; the first result may be known already. */
 static void chain_run(struct uring_chain *c, struct task *t, bool on_helper)
 {
@@ -656,18 +360,14 @@ static void chain_run(struct uring_chain *c, struct task *t, bool on_helper)
 
 		if (!broken) {
 			if (timed)
-				late_start(c, t, next);
+				uring_late_start(c, t, next);
 			r = result_of(c, on_helper, sqe_run(c, t, e, false));
 			if (timed)
-				late_stop(c);
+				uring_late_stop(c);
 		}
 		if (sqe_failed(e, r) && !(e->flags & IOSQE_IO_HARDLINK))
 			broken = true;
-		if (c->cqe_flags)
-			(void)uring_post(c->u, e, r, c->cqe_flags);
-		else
-			uring_complete(c->u, e, r);
-		c->cqe_flags = 0;
+		chain_complete(c, e, r);
 		if (timed)
 			c->at++; /* it completes by itself */
 		if (timed && !(next->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)))
@@ -691,7 +391,7 @@ static void chain_helper(struct helper *h, struct task *t)
 	} else {
 		chain_run(c, t, true);
 	}
-	chain_unlink(c);
+	uring_chain_unlink(c);
 }
 
 /* Whether e can be done on the submitter's fiber without waiting for others. */
@@ -701,9 +401,9 @@ static bool sqe_is_inline(struct task *t, const struct io_uring_sqe *e)
 	struct file *f;
 	bool yes = true;
 
-	if (e->flags & (IOSQE_ASYNC | IOSQE_FIXED_FILE | IOSQE_IO_DRAIN | IOSQE_BUFFER_SELECT))
+	if (e->flags & (IOSQE_ASYNC | IOSQE_IO_DRAIN | IOSQE_BUFFER_SELECT))
 		return false;
-	if (is_multishot(e))
+	if (uring_is_multishot(e) || uring_uses_files(e))
 		return false;
 	if (op->kind == URING_WAITS || e->opcode == IORING_OP_TIMEOUT)
 		return false;
@@ -720,11 +420,28 @@ static bool sqe_is_inline(struct task *t, const struct io_uring_sqe *e)
 	return yes;
 }
 
+/* A chain with registered files in it runs on a view of t's descriptors. */
+static int chain_files(struct task *t, struct uring_chain *c, struct fdtable **view)
+{
+	struct uring *u = c->u;
+	bool any = false;
+
+	for (unsigned int i = 0; i < c->count; i++)
+		any = any || uring_uses_files(&c->sqe[i]);
+	if (!any)
+		return 0;
+	mutex_lock(&u->lock);
+	c->files = u->files ? fdt_get(u->files) : NULL;
+	mutex_unlock(&u->lock);
+	*view = fdt_view_new(t->fdt);
+	return *view ? 0 : -ENOMEM;
+}
+
 /* Consumes c. */
 static void chain_start(struct task *t, struct uring_chain *c)
 {
 	struct uring *u = c->u;
-	struct fdtable *files = NULL;
+	struct fdtable *view = NULL;
 	bool must_wait;
 	int err;
 
@@ -736,30 +453,26 @@ static void chain_start(struct task *t, struct uring_chain *c)
 		long r = sqe_run(c, t, &c->sqe[0], true);
 
 		if (r != -EAGAIN || uring_op(c->sqe[0].opcode)->kind == URING_INLINE) {
-			uring_complete(u, &c->sqe[0], result_of(c, false, r));
-			chain_free(c);
+			chain_complete(c, &c->sqe[0], result_of(c, false, r));
+			uring_chain_free(c);
 			return;
 		}
 	}
 	c->h.run = chain_helper;
-	err = 0;
-	if (c->sqe[0].flags & IOSQE_FIXED_FILE) {
-		mutex_lock(&u->lock);
-		files = u->files ? fdt_get(u->files) : NULL;
-		mutex_unlock(&u->lock);
-		err = files ? 0 : -EBADF;
-	}
+	err = chain_files(t, c, &view);
 	if (!err) {
-		chain_link(c);
-		err = helper_start(&c->h, t, files);
+		if (c->sqe[0].opcode == IORING_OP_TIMEOUT)
+			uring_timeout_arm(c, t);
+		uring_chain_link(c);
+		err = helper_start(&c->h, t, view);
 		if (err)
-			chain_unlink(c);
+			uring_chain_unlink(c);
 	}
-	fdt_put(NULL, files);
+	fdt_put(NULL, view);
 	if (err) {
 		for (unsigned int i = 0; i < c->count; i++)
 			uring_complete(u, &c->sqe[i], i ? -ECANCELED : err);
-		chain_free(c);
+		uring_chain_free(c);
 	}
 }
 
@@ -772,7 +485,9 @@ static bool sqe_fetch_locked(struct uring *u, struct io_uring_sqe *out)
 
 	if (u->sq_head == tail)
 		return false;
-	index = atomic_load_explicit(&u->array[u->sq_head & (u->sq_entries - 1)], memory_order_relaxed);
+	index = u->sq_head & (u->sq_entries - 1);
+	if (!u->in_order)
+		index = atomic_load_explicit(&u->array[index], memory_order_relaxed);
 	__atomic_store_n(&u->sq_head, u->sq_head + 1, __ATOMIC_RELAXED); /* uring_poll() looks */
 	if (index >= u->sq_entries) {
 		atomic_fetch_add(&u->head->sq_dropped, 1);
@@ -828,7 +543,7 @@ unsigned int uring_submit(struct task *t, struct uring *u, unsigned int count)
 		if (!n)
 			break;
 		done += n;
-		c = bad ? NULL : chain_new(u, n);
+		c = bad ? NULL : uring_chain_new(u, n);
 		if (!c) {
 			for (unsigned int i = 0; i < n; i++)
 				uring_complete(u, &sqes[i], i + 1 == n ? (bad ? bad : -ENOMEM) : -ECANCELED);
@@ -971,14 +686,14 @@ static void uring_fill_params(const struct uring *u, struct io_uring_params *p)
 	p->features = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
 		      IORING_FEAT_RW_CUR_POS | IORING_FEAT_CUR_PERSONALITY | IORING_FEAT_FAST_POLL |
 		      IORING_FEAT_POLL_32BITS | IORING_FEAT_EXT_ARG | IORING_FEAT_NATIVE_WORKERS |
-		      IORING_FEAT_CQE_SKIP;
+		      IORING_FEAT_SQPOLL_NONFIXED | IORING_FEAT_CQE_SKIP | IORING_FEAT_LINKED_FILE;
 	p->sq_off.head = AT(sq_head);
 	p->sq_off.tail = AT(sq_tail);
 	p->sq_off.ring_mask = AT(sq_mask);
 	p->sq_off.ring_entries = AT(sq_entries);
 	p->sq_off.flags = AT(sq_flags);
 	p->sq_off.dropped = AT(sq_dropped);
-	p->sq_off.array = (uint32_t)((uintptr_t)u->array - (uintptr_t)u->mem);
+	p->sq_off.array = u->in_order ? 0 : (uint32_t)((uintptr_t)u->array - (uintptr_t)u->mem);
 	p->cq_off.head = AT(cq_head);
 	p->cq_off.tail = AT(cq_tail);
 	p->cq_off.ring_mask = AT(cq_mask);
@@ -1011,6 +726,10 @@ int uring_new(struct task *t, unsigned int entries, struct io_uring_params *p, s
 	uring_bufs_init(&u->bufs);
 	wq_init(&u->cq_wq);
 	u->submit_all = p->flags & IORING_SETUP_SUBMIT_ALL;
+	u->in_order = p->flags & URING_SETUP_NO_SQARRAY;
+	u->wakes = p->flags & IORING_SETUP_SQPOLL;
+	if (u->wakes)
+		atomic_store(&u->head->sq_flags, IORING_SQ_NEED_WAKEUP);
 	atomic_init(&u->disabled, p->flags & IORING_SETUP_R_DISABLED);
 	err = file_new_anon("io_uring", &uring_fops, u, O_RDWR, FILE_READ | FILE_WRITE | FILE_STREAM,
 			    t->cred, out);
@@ -1022,189 +741,3 @@ int uring_new(struct task *t, unsigned int entries, struct io_uring_params *p, s
 	return 0;
 }
 
-/* ---- registration ----------------------------------------------------------------------------- */
-
-int uring_register_buffers(struct task *t, struct uring *u, uaddr_t iov, unsigned int count)
-{
-	struct iovec *b;
-	int err = 0;
-
-	if (!count || count > BUFFERS_MAX)
-		return -EINVAL;
-	b = mem_calloc(count, sizeof(*b));
-	if (!b)
-		return -ENOMEM;
-	if (uaccess_get(t, b, iov, count * sizeof(*b)))
-		err = -EFAULT;
-	for (unsigned int i = 0; i < count && !err; i++)
-		if ((!b[i].iov_base && b[i].iov_len) || b[i].iov_len > 1ul << 30)
-			err = -EFAULT;
-	mutex_lock(&u->lock);
-	if (!err && u->buffers)
-		err = -EBUSY;
-	if (!err) {
-		u->buffers = b;
-		u->buffer_count = count;
-	}
-	mutex_unlock(&u->lock);
-	if (err)
-		mem_free(b);
-	return err;
-}
-
-int uring_unregister_buffers(struct uring *u)
-{
-	struct iovec *b;
-
-	mutex_lock(&u->lock);
-	b = u->buffers;
-	u->buffers = NULL;
-	u->buffer_count = 0;
-	mutex_unlock(&u->lock);
-	mem_free(b);
-	return b ? 0 : -ENXIO;
-}
-
-/* fd (of the task's) into the table at i; -1 empties, -2 leaves it. */
-static int files_put_one(struct task *t, struct fdtable *files, unsigned int i, int fd)
-{
-	struct file *f;
-	int at;
-
-	if (fd == -2)
-		return 0;
-	(void)fdt_close(task_vfs(t), files, (int)i);
-	if (fd == -1)
-		return 0;
-	f = fdt_file_nopath(t->fdt, fd);
-	if (!f)
-		return -EBADF;
-	if (file_uring(f)) {
-		file_put(f);
-		return -EBADF;
-	}
-	at = fdt_reserve_from(files, (int)i, FILES_MAX);
-	if (at != (int)i) {
-		if (at >= 0)
-			fdt_unreserve(files, 1, &at);
-		file_put(f);
-		return at < 0 ? at : -EBUSY;
-	}
-	fdt_install(files, at, f, 0); /* consumes f */
-	return 0;
-}
-
-static int files_put(struct task *t, struct fdtable *files, unsigned int at, uaddr_t ufds,
-		     unsigned int count)
-{
-	int err = 0, fd;
-
-	for (unsigned int i = 0; i < count; i++) {
-		if (uaccess_get(t, &fd, uaddr_add(ufds, i * sizeof(fd)), sizeof(fd)))
-			err = -EFAULT;
-		else
-			err = files_put_one(t, files, at + i, fd);
-		if (err)
-			return i ? (int)i : err;
-	}
-	return (int)count;
-}
-
-int uring_register_files(struct task *t, struct uring *u, uaddr_t fds, unsigned int count)
-{
-	struct fdtable *files;
-	int err;
-
-	if (!count)
-		return -EINVAL;
-	if (count > FILES_MAX || count > task_rlimit(t, RLIMIT_NOFILE))
-		return -EMFILE;
-	files = fdt_new();
-	if (!files)
-		return -ENOMEM;
-	err = files_put(t, files, 0, fds, count);
-	if (err >= 0)
-		err = err == (int)count ? 0 : -EBADF;
-	mutex_lock(&u->lock);
-	if (!err && u->files)
-		err = -EBUSY;
-	if (!err) {
-		u->files = files;
-		u->file_count = count;
-	}
-	mutex_unlock(&u->lock);
-	if (err)
-		fdt_put(task_vfs(t), files);
-	return err;
-}
-
-int uring_unregister_files(struct uring *u)
-{
-	struct fdtable *files;
-
-	mutex_lock(&u->lock);
-	files = u->files;
-	u->files = NULL;
-	mutex_unlock(&u->lock);
-	if (!files)
-		return -ENXIO;
-	fdt_put(NULL, files);
-	return 0;
-}
-
-int uring_update_files(struct task *t, struct uring *u, unsigned int at, uaddr_t fds, unsigned int count)
-{
-	struct fdtable *files;
-	unsigned int room;
-	int n;
-
-	mutex_lock(&u->lock);
-	files = u->files ? fdt_get(u->files) : NULL;
-	room = u->file_count;
-	mutex_unlock(&u->lock);
-	if (!files)
-		return -ENXIO;
-	n = at > room || count > room - at ? -EINVAL : files_put(t, files, at, fds, count);
-	fdt_put(NULL, files);
-	return n;
-}
-
-int uring_register_eventfd(struct task *t, struct uring *u, int fd)
-{
-	struct file *f = fdt_file_nopath(t->fdt, fd);
-	int err;
-
-	if (!f)
-		return -EBADF;
-	err = eventfd_signal(f, 0);
-	mutex_lock(&u->lock);
-	if (!err && u->eventfd)
-		err = -EBUSY;
-	if (!err)
-		u->eventfd = file_get(f);
-	mutex_unlock(&u->lock);
-	file_put(f);
-	return err;
-}
-
-int uring_register_buf_ring(struct task *t, struct uring *u, uaddr_t arg)
-{
-	return uring_bufs_register_ring(t, &u->bufs, arg);
-}
-
-int uring_unregister_buf_ring(struct task *t, struct uring *u, uaddr_t arg)
-{
-	return uring_bufs_unregister_ring(t, &u->bufs, arg);
-}
-
-int uring_unregister_eventfd(struct uring *u)
-{
-	struct file *f;
-
-	mutex_lock(&u->lock);
-	f = u->eventfd;
-	u->eventfd = NULL;
-	mutex_unlock(&u->lock);
-	file_put(f);
-	return f ? 0 : -ENXIO;
-}

@@ -8,11 +8,13 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "sentry/aio/uring.h"
+#include "sentry/aio/uring_impl.h"
 #include "sentry/task/task.h"
 #include "sys_calls.h"
 #include "vfs/pipe.h"
 #include "vfs/poll.h"
+
+#define FD_INSTALL_NO_CLOEXEC 1u /* IORING_FIXED_FD_NO_CLOEXEC */
 
 typedef const struct io_uring_sqe sqe_t_;
 
@@ -139,21 +141,21 @@ static long op_tee(struct task *t, sqe_t_ *e, bool nowait)
 static long op_openat(struct task *t, sqe_t_ *e, bool nowait)
 {
 	(void)nowait;
-	return e->file_index ? -EINVAL
-			     : sys_openat(t, e->fd, addr_of(e->addr), (int)e->open_flags, e->len);
+	if (e->file_index && (e->open_flags & O_CLOEXEC))
+		return -EINVAL;
+	return sys_openat(t, e->fd, addr_of(e->addr), (int)e->open_flags, e->len);
 }
 
 static long op_openat2(struct task *t, sqe_t_ *e, bool nowait)
 {
 	(void)nowait;
-	return e->file_index ? -EINVAL
-			     : sys_openat2(t, e->fd, addr_of(e->addr), addr_of(e->off), e->len);
+	return sys_openat2(t, e->fd, addr_of(e->addr), addr_of(e->off), e->len);
 }
 
 static long op_close(struct task *t, sqe_t_ *e, bool nowait)
 {
 	(void)nowait;
-	return e->file_index ? -EINVAL : sys_close(t, e->fd);
+	return e->flags & IOSQE_FIXED_FILE ? -EBADF : sys_close(t, e->fd);
 }
 
 static long op_statx(struct task *t, sqe_t_ *e, bool nowait)
@@ -200,6 +202,53 @@ static long op_epoll_ctl(struct task *t, sqe_t_ *e, bool nowait)
 	return sys_epoll_ctl(t, e->fd, (int)e->len, (int)e->off, addr_of(e->addr));
 }
 
+static long op_setxattr(struct task *t, sqe_t_ *e, bool nowait)
+{
+	(void)nowait;
+	return sys_setxattr(t, addr_of(e->addr3), addr_of(e->addr), addr_of(e->addr2), e->len, (int)e->xattr_flags);
+}
+
+static long op_fsetxattr(struct task *t, sqe_t_ *e, bool nowait)
+{
+	(void)nowait;
+	return sys_fsetxattr(t, e->fd, addr_of(e->addr), addr_of(e->addr2), e->len, (int)e->xattr_flags);
+}
+
+static long op_getxattr(struct task *t, sqe_t_ *e, bool nowait)
+{
+	(void)nowait;
+	return e->xattr_flags ? -EINVAL : sys_getxattr(t, addr_of(e->addr3), addr_of(e->addr), addr_of(e->addr2), e->len);
+}
+
+static long op_fgetxattr(struct task *t, sqe_t_ *e, bool nowait)
+{
+	(void)nowait;
+	return e->xattr_flags ? -EINVAL : sys_fgetxattr(t, e->fd, addr_of(e->addr), addr_of(e->addr2), e->len);
+}
+
+static long op_ftruncate(struct task *t, sqe_t_ *e, bool nowait)
+{
+	(void)nowait;
+	return sys_ftruncate(t, e->fd, (int64_t)e->off);
+}
+
+/* A registered file gets a number. */
+static long op_fd_install(struct task *t, sqe_t_ *e, bool nowait)
+{
+	struct file *f;
+
+	(void)nowait;
+	if (!(e->flags & IOSQE_FIXED_FILE))
+		return -EBADF;
+	if (e->off || e->addr || e->len || e->buf_index || e->splice_fd_in || e->addr3 ||
+	    (e->rw_flags & ~FD_INSTALL_NO_CLOEXEC))
+		return -EINVAL;
+	f = fdt_file(t->fdt, e->fd);
+	if (!f)
+		return -EBADF;
+	return fdt_add(t->fdt, f, e->rw_flags ? 0 : O_CLOEXEC, task_rlimit(t, RLIMIT_NOFILE)); /* consumes f */
+}
+
 /* ---- sockets ---------------------------------------------------------------------------------- */
 
 static unsigned int msg_flags(sqe_t_ *e, bool nowait)
@@ -232,7 +281,7 @@ static long op_recv(struct task *t, sqe_t_ *e, bool nowait)
 static long op_accept(struct task *t, sqe_t_ *e, bool nowait)
 {
 	(void)nowait;
-	if (e->file_index)
+	if (e->file_index && (e->accept_flags & SOCK_CLOEXEC))
 		return -EINVAL;
 	return sys_accept4(t, e->fd, addr_of(e->addr), addr_of(e->addr2), (int)e->accept_flags);
 }
@@ -252,7 +301,21 @@ static long op_shutdown(struct task *t, sqe_t_ *e, bool nowait)
 static long op_socket(struct task *t, sqe_t_ *e, bool nowait)
 {
 	(void)nowait;
-	return e->file_index ? -EINVAL : sys_socket(t, e->fd, (int)e->off, (int)e->len);
+	if (e->file_index && (e->off & SOCK_CLOEXEC))
+		return -EINVAL;
+	return e->rw_flags ? -EINVAL : sys_socket(t, e->fd, (int)e->off, (int)e->len);
+}
+
+static long op_bind(struct task *t, sqe_t_ *e, bool nowait)
+{
+	(void)nowait;
+	return sys_bind(t, e->fd, addr_of(e->addr), (int)e->addr2);
+}
+
+static long op_listen(struct task *t, sqe_t_ *e, bool nowait)
+{
+	(void)nowait;
+	return sys_listen(t, e->fd, (int)e->len);
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------- */
@@ -276,12 +339,12 @@ static const struct uring_op ops[] = {
 	OP(IORING_OP_NOP, URING_INLINE, op_nop),
 	OP(IORING_OP_READV, URING_IN, op_readv),
 	OP(IORING_OP_WRITEV, URING_OUT, op_writev),
-	OP(IORING_OP_FSYNC, URING_INLINE, op_fsync),
+	OP(IORING_OP_FSYNC, URING_WAITS, op_fsync),
 	OP(IORING_OP_READ_FIXED, URING_IN, op_read),
 	OP(IORING_OP_WRITE_FIXED, URING_OUT, op_write),
 	OP(IORING_OP_POLL_ADD, URING_WAITS, op_poll),
 	OP(IORING_OP_POLL_REMOVE, URING_RING, NULL),
-	OP(IORING_OP_SYNC_FILE_RANGE, URING_INLINE, op_sync_range),
+	OP(IORING_OP_SYNC_FILE_RANGE, URING_WAITS, op_sync_range),
 	OP(IORING_OP_SENDMSG, URING_OUT, op_sendmsg),
 	OP(IORING_OP_RECVMSG, URING_IN, op_recvmsg),
 	OP(IORING_OP_TIMEOUT, URING_RING, NULL),
@@ -290,7 +353,7 @@ static const struct uring_op ops[] = {
 	OP(IORING_OP_ASYNC_CANCEL, URING_RING, NULL),
 	OP(IORING_OP_LINK_TIMEOUT, URING_RING, NULL),
 	OP(IORING_OP_CONNECT, URING_WAITS, op_connect),
-	OP(IORING_OP_FALLOCATE, URING_INLINE, op_fallocate),
+	OP(IORING_OP_FALLOCATE, URING_WAITS, op_fallocate),
 	OP(IORING_OP_OPENAT, URING_INLINE, op_openat),
 	OP(IORING_OP_CLOSE, URING_INLINE, op_close),
 	OP(IORING_OP_STATX, URING_INLINE, op_statx),
@@ -313,6 +376,19 @@ static const struct uring_op ops[] = {
 	OP(IORING_OP_SYMLINKAT, URING_INLINE, op_symlinkat),
 	OP(IORING_OP_LINKAT, URING_INLINE, op_linkat),
 	OP(IORING_OP_SOCKET, URING_INLINE, op_socket),
+	OP(IORING_OP_FILES_UPDATE, URING_RING, NULL),
+	OP(IORING_OP_MSG_RING, URING_RING, NULL),
+	OP(IORING_OP_FSETXATTR, URING_INLINE, op_fsetxattr),
+	OP(IORING_OP_SETXATTR, URING_INLINE, op_setxattr),
+	OP(IORING_OP_FGETXATTR, URING_INLINE, op_fgetxattr),
+	OP(IORING_OP_GETXATTR, URING_INLINE, op_getxattr),
+	OP(IORING_OP_SEND_ZC, URING_OUT, op_send),
+	OP(IORING_OP_SENDMSG_ZC, URING_OUT, op_sendmsg),
+	OP(URING_OP_READ_MULTISHOT, URING_WAITS, NULL),
+	OP(URING_OP_FIXED_FD_INSTALL, URING_INLINE, op_fd_install),
+	OP(URING_OP_FTRUNCATE, URING_INLINE, op_ftruncate),
+	OP(URING_OP_BIND, URING_INLINE, op_bind),
+	OP(URING_OP_LISTEN, URING_INLINE, op_listen),
 };
 
 const struct uring_op *uring_op(unsigned int opcode)

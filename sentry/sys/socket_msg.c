@@ -303,7 +303,7 @@ static void received_finish(struct task *t, struct received_fds *r, bool install
 	}
 }
 
-/* Name, control data and header back to the application. */
+/* Name, control data and header (where there is one) back to the application. */
 static int received_copy_out(struct task *t, uaddr_t msg, struct user_msghdr *h, const struct sock_msg *m)
 {
 	int err = 0;
@@ -318,7 +318,7 @@ static int received_copy_out(struct task *t, uaddr_t msg, struct user_msghdr *h,
 		err = uaccess_put(t, uaddr(h->control), m->cmsg.data, m->cmsg.used);
 	h->control_size = m->cmsg.used;
 	h->flags = m->out_flags;
-	return err < 0 ? err : uaccess_put(t, msg, h, sizeof(*h));
+	return err < 0 || !msg.addr ? err : uaccess_put(t, msg, h, sizeof(*h));
 }
 
 static ssize_t recv_into(struct task *t, struct socket *s, uaddr_t msg, struct user_msghdr *h,
@@ -376,6 +376,79 @@ long sys_recvmsg(struct task *t, int fd, uaddr_t msg, unsigned int flags)
 	if (n < 0)
 		return n;
 	n = recv_one(t, s, msg, flags);
+	file_put(f);
+	return n;
+}
+
+/* ---- receiving into a provided buffer ------------------------------------------------------------ */
+
+/* struct io_uring_recvmsg_out */
+struct framed {
+	uint32_t name_size, control_size, payload_size, flags;
+};
+
+/* The header is the application's, with its places for name and control data moved into buf.  Bytes before the data. */
+static ssize_t frame_place(struct user_msghdr *h, uaddr_t buf, size_t size)
+{
+	size_t before = sizeof(struct framed);
+
+	if (h->name_size < 0)
+		return -EINVAL;
+	if (h->control_size > CONTROL_RECV_MAX)
+		return -ENOBUFS;
+	before += (size_t)h->name_size + h->control_size;
+	if (before > size)
+		return -EFAULT;
+	h->name = h->name_size ? buf.addr + sizeof(struct framed) : 0;
+	h->control = h->control_size ? buf.addr + sizeof(struct framed) + (size_t)h->name_size : 0;
+	return (ssize_t)before;
+}
+
+static ssize_t frame_finish(struct task *t, const struct user_msghdr *h, uaddr_t buf, ssize_t before, size_t room,
+			    ssize_t n)
+{
+	struct framed out = {
+		.name_size = (uint32_t)h->name_size,
+		.control_size = (uint32_t)h->control_size,
+		.payload_size = (uint32_t)n,
+		.flags = h->flags,
+	};
+
+	if (uaccess_put(t, buf, &out, sizeof(out)))
+		return -EFAULT;
+	return before + (ssize_t)MIN((size_t)n, room); /* n is more with MSG_TRUNC */
+}
+
+long recvmsg_into(struct task *t, int fd, uaddr_t msg, uaddr_t buf, size_t size, unsigned int flags, bool framed)
+{
+	struct sock_msg m = { .flags = flags, .out_flags = flags & MSG_CMSG_CLOEXEC };
+	struct user_msghdr h;
+	struct socket *s;
+	struct file *f;
+	struct uio u;
+	ssize_t before = 0, n;
+
+	n = framed ? uaccess_get(t, &h, msg, sizeof(h)) : msghdr_get(t, msg, &h);
+	if (n == 0 && framed)
+		n = before = frame_place(&h, buf, size);
+	if (n >= 0)
+		n = socket_from_fd(t, fd, &f, &s);
+	if (n < 0)
+		return n;
+	size -= (size_t)before;
+	uaccess_uio(t, &u, uaddr_add(buf, (uint64_t)before), size);
+	m.data = &u;
+	if (h.control && h.control_size) {
+		m.cmsg.capacity = MIN(h.control_size, (uint64_t)CONTROL_RECV_MAX);
+		m.cmsg.data = mem_zalloc(m.cmsg.capacity);
+		n = m.cmsg.data ? 0 : -ENOMEM;
+	}
+	if (n == 0)
+		n = recv_into(t, s, framed ? UADDR_NULL : msg, &h, &m);
+	if (n >= 0 && framed)
+		n = frame_finish(t, &h, buf, before, size, n);
+	scm_fini(&m.scm);
+	mem_free(m.cmsg.data);
 	file_put(f);
 	return n;
 }

@@ -13,3 +13,10 @@ int socket_from_fd(struct task *t, int fd, struct file **f, struct socket **s) m
 int sock_addr_get(struct task *t, uaddr_t src, int size, struct sock_addr *out) must_check;
 /* Cut to what *dst_size says; *dst_size becomes the full size.  -EINVAL, -EFAULT. */
 int sock_addr_put(struct task *t, const struct sock_addr *a, uaddr_t dst, uaddr_t dst_size) must_check;
+
+/*
+ * recvmsg(2) with the data at buf: io_uring's provided buffers.  The header at msg is read, not more than one buffer
+ * of it counts.  framed: buf begins with a struct io_uring_recvmsg_out, then room for name and control data as the
+ * header says; else these go where the header says.  The bytes of buf used, or -errno.
+ */
+long recvmsg_into(struct task *t, int fd, uaddr_t msg, uaddr_t buf, size_t size, unsigned int flags, bool framed);

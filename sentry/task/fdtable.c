@@ -4,6 +4,9 @@
  *
  * slots[fd].file is the counted file; a reserved number has its bit in `used` and no file.  The
  * latch is held for a few instructions; growing allocates first and copies under the latch.
+ *
+ * A view (fdt_view_new()) has a base and nothing else but the files lent to it; it is its fiber's alone.  Every
+ * function goes on with the base, those that look up or reserve a number look at the view first.
  */
 #include "lib/annotations.h"
 #include "sentry/task/fdtable.h"
@@ -30,7 +33,26 @@ struct fdtable {
 	struct bitmap used;    /* (latch) reserved or installed */
 	struct bitmap cloexec; /* (latch) */
 	size_t next;           /* (latch) no free number below */
+	struct fdt_view *view; /* (c) owned; NULL: an ordinary table */
 };
+
+/* (f) the fiber's that it was made for */
+struct fdt_view {
+	struct fdtable *base;  /* (c) counted */
+	struct file *lent[2];  /* (f) owned */
+	struct file *caught;   /* (f) owned */
+	bool catches;          /* (f) */
+};
+
+static struct fdtable *fdt_base(struct fdtable *t)
+{
+	return t->view ? t->view->base : t;
+}
+
+static bool fdt_catches(const struct fdtable *t)
+{
+	return t->view && t->view->catches;
+}
 
 struct fdtable *fdt_new(void)
 {
@@ -53,6 +75,7 @@ struct fdtable *fdt_get(struct fdtable *t)
 
 bool fdt_shared(struct fdtable *t)
 {
+	t = fdt_base(t);
 	return ref_count(&t->ref) > 1;
 }
 
@@ -112,6 +135,7 @@ struct fdtable *fdt_dup(struct fdtable *t, unsigned int limit_from)
 	struct fdtable *n = fdt_new();
 	size_t capacity;
 
+	t = fdt_base(t);
 	if (!n)
 		return NULL;
 	latch_lock(&n->latch);
@@ -154,10 +178,22 @@ static int fdt_release(struct vfs_ctx *c, struct fdtable *t, struct file *f)
 	return err;
 }
 
+static void fdt_view_free(struct vfs_ctx *c, struct fdt_view *v)
+{
+	if (!v)
+		return;
+	file_put(v->lent[0]);
+	file_put(v->lent[1]);
+	file_put(v->caught);
+	fdt_put(c, v->base);
+	mem_free(v);
+}
+
 void fdt_put(struct vfs_ctx *c, struct fdtable *t)
 {
 	if (!t || !ref_put(&t->ref))
 		return;
+	fdt_view_free(c, t->view);
 	for (size_t fd = 0; fd < t->capacity; fd++)
 		if (t->files[fd])
 			fdt_release(c, t, t->files[fd]);
@@ -202,6 +238,11 @@ int fdt_reserve(struct fdtable *t, int count, int *fds, uint64_t limit)
 {
 	int fd = 0;
 
+	if (fdt_catches(t) && count == 1) {
+		fds[0] = FDT_CAUGHT;
+		return 0;
+	}
+	t = fdt_base(t);
 	latch_lock(&t->latch);
 	for (int i = 0; i < count; i++) {
 		fd = fdt_reserve_locked(t, 0, limit);
@@ -222,6 +263,9 @@ int fdt_reserve_from(struct fdtable *t, int min, uint64_t limit)
 
 	if (min < 0 || (uint64_t)min >= limit)
 		return -EINVAL;
+	if (fdt_catches(t))
+		return FDT_CAUGHT;
+	t = fdt_base(t);
 	latch_lock(&t->latch);
 	fd = fdt_reserve_locked(t, min, limit);
 	latch_unlock(&t->latch);
@@ -230,6 +274,9 @@ int fdt_reserve_from(struct fdtable *t, int min, uint64_t limit)
 
 void fdt_unreserve(struct fdtable *t, int count, const int *fds)
 {
+	if (count == 1 && fds[0] == FDT_CAUGHT)
+		return;
+	t = fdt_base(t);
 	latch_lock(&t->latch);
 	for (int i = 0; i < count; i++)
 		fdt_unreserve_locked(t, fds[i]);
@@ -238,6 +285,12 @@ void fdt_unreserve(struct fdtable *t, int count, const int *fds)
 
 void fdt_install(struct fdtable *t, int fd, struct file *f, int flags)
 {
+	if (fdt_catches(t) && fd == FDT_CAUGHT) {
+		file_put(t->view->caught);
+		t->view->caught = f;
+		return;
+	}
+	t = fdt_base(t);
 	latch_lock(&t->latch);
 	ASSERT((size_t)fd < t->capacity && !t->files[fd]);
 	t->files[fd] = f;
@@ -263,6 +316,11 @@ struct file *fdt_file(struct fdtable *t, int fd)
 {
 	struct file *f = NULL;
 
+	if (t->view) {
+		if (fd == FDT_LENT || fd == FDT_LENT + 1)
+			return t->view->lent[fd - FDT_LENT] ? file_get(t->view->lent[fd - FDT_LENT]) : NULL;
+		t = t->view->base;
+	}
 	latch_lock(&t->latch);
 	if (fd >= 0 && (size_t)fd < t->capacity && t->files[fd])
 		f = file_get(t->files[fd]);
@@ -300,6 +358,7 @@ int fdt_close(struct vfs_ctx *c, struct fdtable *t, int fd)
 
 	if (fd < 0)
 		return -EBADF;
+	t = fdt_base(t);
 	latch_lock(&t->latch);
 	f = fdt_take_locked(t, fd);
 	latch_unlock(&t->latch);
@@ -317,6 +376,7 @@ int fdt_dup_to(struct vfs_ctx *c, struct fdtable *t, int oldfd, int newfd, int f
 	if (!f)
 		return -EBADF;
 
+	t = fdt_base(t);
 	latch_lock(&t->latch);
 	if ((size_t)newfd >= t->capacity)
 		err = fdt_grow_locked(t, (size_t)newfd + 1);
@@ -347,6 +407,7 @@ void fdt_close_range(struct vfs_ctx *c, struct fdtable *t, unsigned int first, u
 	struct file *f;
 	size_t fd = first;
 
+	t = fdt_base(t);
 	for (;;) {
 		latch_lock(&t->latch);
 		fd = bitmap_next_set(&t->used, fd, t->capacity);
@@ -371,6 +432,7 @@ void fdt_close_on_exec(struct vfs_ctx *c, struct fdtable *t)
 	struct file *f;
 	size_t fd = 0;
 
+	t = fdt_base(t);
 	for (;;) {
 		latch_lock(&t->latch);
 		fd = bitmap_next_set(&t->cloexec, fd, t->capacity);
@@ -390,6 +452,7 @@ int fdt_cloexec_get(struct fdtable *t, int fd)
 {
 	int on = -EBADF;
 
+	t = fdt_base(t);
 	latch_lock(&t->latch);
 	if (fd >= 0 && (size_t)fd < t->capacity && t->files[fd])
 		on = bitmap_test(&t->cloexec, fd);
@@ -401,6 +464,7 @@ int fdt_cloexec_set(struct fdtable *t, int fd, bool on)
 {
 	int err = -EBADF;
 
+	t = fdt_base(t);
 	latch_lock(&t->latch);
 	if (fd >= 0 && (size_t)fd < t->capacity && t->files[fd]) {
 		err = 0;
@@ -418,6 +482,7 @@ int fdt_next(struct fdtable *t, int from, struct file **out)
 	size_t fd = MAX(from, 0);
 	int found = -1;
 
+	t = fdt_base(t);
 	latch_lock(&t->latch);
 	for (; fd < t->capacity; fd++) {
 		if (t->files[fd]) {
@@ -434,8 +499,47 @@ unsigned int fdt_capacity(struct fdtable *t)
 {
 	unsigned int n;
 
+	t = fdt_base(t);
 	latch_lock(&t->latch);
 	n = (unsigned int)t->capacity;
 	latch_unlock(&t->latch);
 	return n;
+}
+
+/* ---- views ------------------------------------------------------------------------------------- */
+
+struct fdtable *fdt_view_new(struct fdtable *base)
+{
+	struct fdtable *t = fdt_new();
+	struct fdt_view *v = mem_new(struct fdt_view);
+
+	if (!t || !v) {
+		fdt_put(NULL, t);
+		mem_free(v);
+		return NULL;
+	}
+	v->base = fdt_get(fdt_base(base));
+	t->view = v;
+	return t;
+}
+
+void fdt_view_lend(struct fdtable *view, int i, struct file *f)
+{
+	struct file *old = view->view->lent[i];
+
+	view->view->lent[i] = f;
+	file_put(old);
+}
+
+void fdt_view_catch(struct fdtable *view, bool on)
+{
+	view->view->catches = on;
+}
+
+struct file *fdt_view_take_caught(struct fdtable *view)
+{
+	struct file *f = view->view->caught;
+
+	view->view->caught = NULL;
+	return f;
 }

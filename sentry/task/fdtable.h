@@ -52,3 +52,17 @@ int fdt_cloexec_set(struct fdtable *t, int fd, bool on);
 /* Next number in use >= from with its file (new reference), or -1: for /proc/PID/fd. */
 int fdt_next(struct fdtable *t, int from, struct file **out);
 unsigned int fdt_capacity(struct fdtable *t); /* FDSize in /proc/PID/status */
+
+/*
+ * A view of base (counted) for calls on one fiber: the numbers FDT_LENT and FDT_LENT + 1 mean files that are lent to
+ * it, all others are base's.  With catch on, a number that is reserved is FDT_CAUGHT, and the file installed there is
+ * kept for fdt_view_caught() instead of going to base.
+ */
+#define FDT_LENT   (1 << 20) /* no number of any table */
+#define FDT_CAUGHT (FDT_LENT + 2)
+struct fdtable *fdt_view_new(struct fdtable *base) must_check;
+/* i: 0 or 1.  Consumes f; NULL: none any more. */
+void fdt_view_lend(struct fdtable *view, int i, struct file *f);
+void fdt_view_catch(struct fdtable *view, bool on);
+/* Moves it out: the caller owns it.  NULL: nothing was installed. */
+struct file *fdt_view_take_caught(struct fdtable *view);

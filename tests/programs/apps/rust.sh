@@ -34,6 +34,6 @@ fn main() {
     let r = std::panic::catch_unwind(|| { let v: Vec<i32> = vec![]; v[0] }); println!("{}", r.is_err());
 }
 X
-cargo build --release 2>&1 | sed 's/ in [0-9.]*s//' | sort
+cargo build --release 2>&1 | sed -E 's/ in ([0-9]+m )?[0-9.]+s//' | sort
 cargo test 2>&1 | grep -E '^test ' | sed 's/; finished.*//' | sort
 ./target/release/app 2>/dev/null; cargo build 2>&1 | grep -c Finished; touch lib/src/lib.rs; cargo build 2>&1 | grep -cE 'Compiling'
