@@ -576,6 +576,13 @@ int plat_mm_maps(struct plat_mm *mm, bool smaps, plat_map_fn *fn, void *arg)
 	return tid < 0 ? (int)tid : proc_maps(tid, smaps, fn, arg);
 }
 
+int plat_mm_maps_in(struct plat_mm *mm, uint64_t start, uint64_t end, plat_map_fn *fn, void *arg)
+{
+	pid_t tid = plat.ops->mm_tid(mm);
+
+	return tid < 0 ? (int)tid : proc_maps_in(tid, start, end, fn, arg);
+}
+
 int plat_mm_sites(struct plat_mm *mm, plat_site_fn *fn, void *arg)
 {
 	return plat.ops->mm_sites ? plat.ops->mm_sites(mm, fn, arg) : -EOPNOTSUPP;

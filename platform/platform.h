@@ -360,6 +360,8 @@ struct plat_map {
 };
 typedef int plat_map_fn(void *arg, const struct plat_map *m);
 int plat_mm_maps(struct plat_mm *mm, bool smaps, plat_map_fn *fn, void *arg);
+/* Those that meet [start, end); others may come too (hosts before 6.11 are asked for all).  No details. */
+int plat_mm_maps_in(struct plat_mm *mm, uint64_t start, uint64_t end, plat_map_fn *fn, void *arg);
 
 /* Call sites that mm's threads have trapped from. */
 enum plat_site_state { PLAT_SITE_COLD, PLAT_SITE_LEFT, PLAT_SITE_PATCHED };

@@ -95,6 +95,7 @@ ssize_t proc_vm_write(pid_t tid, uint64_t addr, const void *src, size_t size);
 ssize_t proc_vm_writev(pid_t tid, uint64_t addr, const struct iovec *iov, size_t count);
 ssize_t proc_mem_read(pid_t tid, uint64_t addr, void *dst, size_t size);
 int proc_maps(pid_t tid, bool smaps, plat_map_fn *fn, void *arg);
+int proc_maps_in(pid_t tid, uint64_t start, uint64_t end, plat_map_fn *fn, void *arg);
 int proc_resident(pid_t tid, uint64_t addr, size_t pages, uint8_t *vec);
 /* fn for each child of thread tid, the numbers read as they are now. */
 int proc_children(pid_t tid, void (*fn)(void *arg, pid_t pid), void *arg);

@@ -6,6 +6,7 @@
 #include "platform/platform_impl.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,19 @@ static bool map_is_hidden(const struct plat_map *m)
 	       strncmp(m->name, PROC_HIDDEN_NAME, sizeof(PROC_HIDDEN_NAME) - 1) == 0;
 }
 
+/* Linux's struct procmap_query (6.11), which older headers lack. */
+struct procmap_query_ {
+	uint64_t size, query_flags, query_addr;
+	uint64_t start, end, flags, page_size, offset, ino;
+	uint32_t dev_major, dev_minor;
+	uint32_t name_size, build_id_size;
+	uint64_t name_addr, build_id_addr;
+};
+_Static_assert(sizeof(struct procmap_query_) == 104, "linux/fs.h, and what PROCMAP_QUERY_ says");
+#define PROCMAP_QUERY_           0xc0686611u /* _IOWR('f', 17, struct procmap_query) */
+#define PROCMAP_COVERING_OR_NEXT 0x10u
+#define PROCMAP_SHARED           0x08u
+
 /* One mapping being put together from a header line and smaps' details. */
 struct map_now {
 	struct plat_map map;
@@ -229,6 +243,72 @@ int proc_maps(pid_t tid, bool smaps, plat_map_fn *fn, void *arg)
 	mem_free(now);
 	mem_free(l);
 	return err;
+}
+
+/* The mapping at addr or the next above it.  False: there is none.  -ENOTTY: before Linux 6.11. */
+static int map_query(int fd, uint64_t addr, struct map_now *now)
+{
+	struct procmap_query_ q = {
+		.size = sizeof(q),
+		.query_flags = PROCMAP_COVERING_OR_NEXT,
+		.query_addr = addr,
+		.name_size = sizeof(now->name),
+		.name_addr = (uintptr_t)now->name,
+	};
+	struct plat_map *m = &now->map;
+	long err = host_ioctl(fd, PROCMAP_QUERY_, &q);
+
+	if (err)
+		return (int)err;
+	if (!q.name_size)
+		now->name[0] = 0;
+	*m = (struct plat_map){
+		.start = q.start, .end = q.end, .offset = q.offset, .ino = q.ino,
+		.dev_major = q.dev_major, .dev_minor = q.dev_minor, .name = now->name,
+	};
+	for (unsigned int i = 0; i < 3; i++)
+		m->prot[i] = q.flags & 1u << i ? "rwx"[i] : '-';
+	m->prot[3] = q.flags & PROCMAP_SHARED ? 's' : 'p';
+	return 0;
+}
+
+static int maps_in(int fd, struct map_now *now, uint64_t start, uint64_t end, plat_map_fn *fn, void *arg)
+{
+	int err = 0;
+
+	while (start < end && !err) {
+		err = map_query(fd, start, now);
+		if (err)
+			return err == -ENOENT ? 0 : err;
+		if (now->map.start >= end || now->map.end <= start)
+			break;
+		start = now->map.end;
+		if (!map_is_hidden(&now->map))
+			err = fn(arg, &now->map);
+	}
+	return err;
+}
+
+int proc_maps_in(pid_t tid, uint64_t start, uint64_t end, plat_map_fn *fn, void *arg)
+{
+	static atomic_bool absent; /* the host's kernel has no such query */
+	struct map_now *now;
+	int fd, err;
+
+	if (atomic_load_explicit(&absent, memory_order_relaxed))
+		return proc_maps(tid, false, fn, arg);
+	now = mem_new(struct map_now);
+	if (!now)
+		return -ENOMEM;
+	fd = proc_open(tid, "maps");
+	err = fd < 0 ? fd : maps_in(fd, now, start, end, fn, arg);
+	if (fd >= 0)
+		host_close(fd);
+	mem_free(now);
+	if (err != -ENOTTY)
+		return err;
+	atomic_store_explicit(&absent, true, memory_order_relaxed);
+	return proc_maps(tid, false, fn, arg);
 }
 
 /* Bits 63 (present) and 62 (swapped) of /proc/PID/pagemap's words. */

@@ -11,6 +11,7 @@
 #include "lib/mem.h"
 #include "platform/host.h"
 #include "sentry/hostfile.h"
+#include "sentry/kernel.h"
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/task/pid.h"
@@ -276,6 +277,7 @@ static int process_attributes(struct task *t, const struct process_config *p, ch
 
 	if (err)
 		snprintf(why, 256, "linux.seccomp: %s", strerror(-err));
+	t->nice = kernel_nice();
 	if (!err && s) {
 		err = sched_boot(t, &(struct sched_boot){ s->policy, s->priority, s->nice, s->flags,
 				     s->runtime_ns, s->deadline_ns, s->period_ns });

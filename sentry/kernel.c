@@ -29,6 +29,7 @@ static struct {
 	unsigned int cpu_count; /* (c) */
 	unsigned int host_cpus; /* (c) */
 	uint64_t memory_size;   /* (c) */
+	int nice;               /* (c) */
 	struct latch latch;
 	struct {
 		const struct container *container;
@@ -38,15 +39,21 @@ static struct {
 	unsigned int victim;         /* (l) */
 } kernel;
 
-int kernel_machine_init(unsigned int cpu_count, unsigned int host_cpus, uint64_t memory_size)
+int kernel_machine_init(unsigned int cpu_count, unsigned int host_cpus, uint64_t memory_size, int nice)
 {
 	kernel.boot_ns = clock_boot_ns();
 	kernel.boot_real_ns = clock_real_ns();
 	kernel.cpu_count = MAX(cpu_count, 1u);
 	kernel.host_cpus = host_cpus;
 	kernel.memory_size = memory_size;
+	kernel.nice = nice;
 	latch_init(&kernel.latch);
 	return 0;
+}
+
+int kernel_nice(void)
+{
+	return kernel.nice;
 }
 
 int64_t kernel_uptime_ns(void)

@@ -14,8 +14,13 @@ struct container;
 #define KERNEL_RELEASE "6.18.0-runsc-c"
 #define KERNEL_VERSION "#1 SMP PREEMPT_DYNAMIC"
 
-/* At boot: the sandbox's CPUs and memory; host_cpus: above the host's highest CPU number, 0: unknown.  0 or -ENOMEM. */
-int kernel_machine_init(unsigned int cpu_count, unsigned int host_cpus, uint64_t memory_size);
+/*
+ * At boot: the sandbox's CPUs and memory; host_cpus: above the host's highest CPU number, 0: unknown; nice: what the
+ * host runs its programs at.  0 or -ENOMEM.
+ */
+int kernel_machine_init(unsigned int cpu_count, unsigned int host_cpus, uint64_t memory_size, int nice);
+/* That of processes that nobody inside has started. */
+int kernel_nice(void);
 
 int64_t kernel_uptime_ns(void); /* since the sandbox was booted */
 int64_t kernel_boot_real_ns(void); /* CLOCK_REALTIME of boot: btime in /proc/stat */

@@ -132,7 +132,7 @@ static int boot_kernel(const struct boot_config *b)
 	tmpfs_set_host_proc(SENTRY_FD_PROC);
 	err = vfs_init();
 	if (!err)
-		err = kernel_machine_init(b->cpu_count, b->host_cpus, b->memory_size);
+		err = kernel_machine_init(b->cpu_count, b->host_cpus, b->memory_size, b->nice);
 	if (!err)
 		err = sentry_fs_init();
 	if (!err)

@@ -55,7 +55,7 @@ int mm_for_range(struct mm *mm, uint64_t start, uint64_t end, plat_map_fn *fn, v
 
 	if (start >= end)
 		return 0;
-	err = plat_mm_maps(mm->plat, false, range_one, &w);
+	err = plat_mm_maps_in(mm->plat, start, end, range_one, &w);
 	if (err)
 		return err;
 	return w.hole || w.at < end ? -ENOMEM : 0;

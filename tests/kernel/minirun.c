@@ -206,7 +206,7 @@ int main(int argc, char **argv)
 	containers_init();
 	err = vfs_init();
 	if (!err)
-		err = kernel_machine_init(2, 2, 1ull << 30);
+		err = kernel_machine_init(2, 2, 1ull << 30, 0);
 	if (!err)
 		err = sentry_fs_init();
 	if (!err)

@@ -47,6 +47,8 @@ shows "personality" "i686" "l['personality'] = {'domain': 'LINUX32'}" "uname -m"
 shows "ioPriority" "best-effort: prio 6" "p['ioPriority'] = {'class': 'IOPRIO_CLASS_BE', 'priority': 6}" "ionice -p 1"
 shows "scheduler" "7 2" "p['scheduler'] = {'policy': 'SCHED_RR', 'priority': 7}" 'cut -d" " -f40,41 /proc/1/stat'
 shows "scheduler, nice" "5" "p['scheduler'] = {'policy': 'SCHED_BATCH', 'nice': 5}" "cut -d' ' -f19 /proc/1/stat"
+own=$(nice)
+R="nice -n 2 $R" shows "nice of who starts it" "$((own + 2))" "pass" "cut -d' ' -f19 /proc/self/stat"
 # The Sentry goes before the programs that wait for it; these are as nice as whoever started them.
 nices() {
 	local pid nice

@@ -312,7 +312,7 @@ static int look_at_map(void *arg, const struct plat_map *m)
 /* 0, or the number of what is wrong. */
 static long do_look(struct task *t)
 {
-	struct look k = { 0 }, s = { 0 };
+	struct look k = { 0 }, s = { 0 }, in = { 0 }, one = { 0 };
 	struct plat_mem_usage mu;
 	struct plat_usage u;
 	char b[16];
@@ -321,6 +321,11 @@ static long do_look(struct task *t)
 		return 1;
 	if (plat_mm_maps(t->proc->mm, true, look_at_map, &s) || s.ours || s.text != 1 || s.maps != k.maps)
 		return 2;
+	if (plat_mm_maps_in(t->proc->mm, 0, UINT64_MAX, look_at_map, &in) || in.ours || in.text != 1 ||
+	    in.maps != k.maps || in.bytes != k.bytes)
+		return 6;
+	if (plat_mm_maps_in(t->proc->mm, PROGRAMS_BASE, PROGRAMS_BASE + 1, look_at_map, &one) || one.text != 1)
+		return 7;
 	if (plat_thread_usage(t->pt, &u) || u.utime_ns + u.stime_ns <= 0 || u.min_faults == 0)
 		return 3;
 	if (plat_mm_usage(t->proc->mm, &mu) || mu.vm_bytes != k.bytes || mu.rss_bytes == 0)

@@ -31,7 +31,7 @@ static void registered_once(void)
 		return;
 	done = true;
 	task_init();
-	assert_int_equal(kernel_machine_init(4, 4, 64 << 20), 0);
+	assert_int_equal(kernel_machine_init(4, 4, 64 << 20, 0), 0);
 	assert_int_equal(procfs_init(), 0);
 	assert_int_equal(sysfs_init(), 0);
 }
