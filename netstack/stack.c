@@ -54,6 +54,7 @@ struct stack *stack_new(const struct stack_ops *ops, void *ctx)
 	nrwlock_init(&s->tables, LOCK_LEAF);
 	nrwlock_init(&s->taps_lock, LOCK_LEAF);
 	list_init(&s->taps);
+	list_init(&s->fanouts);
 	latch_init(&s->timer_latch);
 	wq_init(&s->rx_room);
 	latch_init(&s->icmp_bucket.latch);

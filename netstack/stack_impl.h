@@ -214,6 +214,7 @@ struct stack {
 	struct ep_table *eps;        /* (c) ports.c */
 	struct nrwlock taps_lock;    /* LOCK_LEAF */
 	struct list taps;            /* packet sockets */
+	struct list fanouts;         /* (taps_lock) their groups: packet.c */
 	atomic_uint ntaps;
 
 	uint8_t secret[32];          /* (c) */

@@ -268,6 +268,7 @@ struct dgram {
 	uint8_t icmp_filter[32];
 	/* packet */
 	struct list tap;
+	struct fanout *fanout;  /* (taps_lock) PACKET_FANOUT */
 	uint16_t ethertype;     /* 0xffff…: none */
 	uint32_t ifindex;
 	int auxdata, origdev, ignore_outgoing, promisc;

@@ -4,12 +4,166 @@
  *
  * They stand in stack->taps, under taps_lock (LOCK_LEAF).  Every packet in and out is shown to
  * those that match; a copy is made for each whose filter takes it.  Receive rings: packet_ring.c.
- * Transmit rings, fanout and vnet headers are not there: ENOPROTOOPT.
+ * Transmit rings and vnet headers are not there: ENOPROTOOPT.
+ *
+ * PACKET_FANOUT: sockets of one group share what one of them would get.  The group's first member stands for all of them
+ * when a packet is shown; who gets it is chosen then.  By flow, in turn, at random, or (there is one CPU and
+ * one queue here) always the first; not by programs, by free room, or of whole datagrams (EINVAL, EOPNOTSUPP).
  */
 #include <linux/if_packet.h>
 
 #include "lib/uio.h"
 #include "netstack/transport/ep_impl.h"
+
+#define FANOUT_MEMBERS 256
+
+/* (c) constant; else under taps_lock */
+struct fanout {
+	struct list node;
+	uint16_t id, type;       /* (c) */
+	uint16_t ethertype;      /* (c) */
+	uint32_t ifindex;        /* (c) */
+	unsigned int count;
+	atomic_uint turn;
+	struct dgram *members[FANOUT_MEMBERS];
+};
+
+static int fanout_check(unsigned int type, unsigned int flags)
+{
+	if (flags)
+		return flags & ~(unsigned int)((PACKET_FANOUT_FLAG_DEFRAG | PACKET_FANOUT_FLAG_ROLLOVER |
+						PACKET_FANOUT_FLAG_UNIQUEID) >> 8) ? -EINVAL : -EOPNOTSUPP;
+	switch (type) {
+	case PACKET_FANOUT_HASH:
+	case PACKET_FANOUT_LB:
+	case PACKET_FANOUT_CPU:
+	case PACKET_FANOUT_RND:
+	case PACKET_FANOUT_QM:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static struct fanout *fanout_find_locked(struct stack *s, uint16_t id)
+{
+	struct fanout *g;
+
+	list_for_each_entry(g, &s->fanouts, node)
+		if (g->id == id)
+			return g;
+	return NULL;
+}
+
+/* An int, or struct fanout_args, which begins with it: id, type, flags. */
+static int fanout_join(struct dgram *d, const void *val, size_t size)
+{
+	struct stack *s = d->ep.stack;
+	struct fanout *g, *fresh;
+	unsigned int v;
+	int err;
+
+	if (size != sizeof(v) && size != 2 * sizeof(v))
+		return -EINVAL;
+	memcpy(&v, val, sizeof(v));
+	err = fanout_check(v >> 16 & 0xff, v >> 24);
+	if (err < 0)
+		return err;
+	fresh = mem_new(struct fanout);
+	if (!fresh)
+		return -ENOMEM;
+	nrwlock_write(&s->taps_lock);
+	g = fanout_find_locked(s, (uint16_t)v);
+	if (d->fanout) {
+		err = -EALREADY;
+	} else if (!list_linked(&d->tap) ||
+		   (g && (g->type != (v >> 16 & 0xff) || g->ethertype != d->ethertype || g->ifindex != d->ifindex))) {
+		err = -EINVAL;
+	} else if (g && g->count == FANOUT_MEMBERS) {
+		err = -ENOSPC;
+	} else {
+		if (!g) {
+			g = fresh;
+			fresh = NULL;
+			g->id = (uint16_t)v;
+			g->type = (uint16_t)(v >> 16 & 0xff);
+			g->ethertype = d->ethertype;
+			g->ifindex = d->ifindex;
+			list_append(&s->fanouts, &g->node);
+		}
+		g->members[g->count++] = d;
+		d->fanout = g;
+	}
+	nrwlock_write_unlock(&s->taps_lock);
+	mem_free(fresh);
+	return err;
+}
+
+static void fanout_leave(struct dgram *d)
+{
+	struct stack *s = d->ep.stack;
+	struct fanout *g;
+
+	nrwlock_write(&s->taps_lock);
+	g = d->fanout;
+	d->fanout = NULL;
+	for (unsigned int i = 0; g && i < g->count; i++)
+		if (g->members[i] == d)
+			g->members[i] = g->members[--g->count];
+	if (g && g->count == 0)
+		list_remove(&g->node);
+	else
+		g = NULL;
+	nrwlock_write_unlock(&s->taps_lock);
+	mem_free(g);
+}
+
+/* The same both ways of a flow; pieces and what has no ports by their addresses.  net: where the network header lies. */
+static uint32_t fanout_hash(const struct pkt *p, const uint8_t *net)
+{
+	const uint8_t *end = p->data + p->head_len;
+	size_t room = net && net < end ? (size_t)(end - net) : 0, len, at, hlen;
+	uint8_t proto;
+	uint64_t sum = 0;
+
+	if (p->ethertype == ETHERTYPE_IP4 && room >= IP4_HLEN) {
+		at = 12, len = 4;
+		hlen = (net[0] & 15U) * 4U;
+		proto = (net[6] & 0x3f) | net[7] ? PROTO_NONE : net[9];
+	} else if (p->ethertype == ETHERTYPE_IP6 && room >= IP6_HLEN) {
+		at = 8, len = 16;
+		hlen = IP6_HLEN;
+		proto = net[6];
+	} else {
+		return 0;
+	}
+	for (size_t i = 0; i < len; i += 4)
+		sum = sum * 31 + ((uint64_t)rd32(net + at + i) + rd32(net + at + len + i));
+	if ((proto == PROTO_TCP || proto == PROTO_UDP) && room >= hlen + 4)
+		sum = sum * 31 + rd16(net + hlen) + rd16(net + hlen + 2);
+	return (uint32_t)hash_u64(proto, sum);
+}
+
+/* Who of g gets p.  Under taps_lock. */
+static struct dgram *fanout_choose(struct fanout *g, const struct pkt *p, const uint8_t *net)
+{
+	uint32_t i = 0;
+
+	switch (g->type) {
+	case PACKET_FANOUT_HASH:
+		i = fanout_hash(p, net);
+		break;
+	case PACKET_FANOUT_LB:
+		i = atomic_fetch_add_explicit(&g->turn, 1, memory_order_relaxed);
+		break;
+	case PACKET_FANOUT_RND:
+		i = stack_random32(g->members[0]->ep.stack);
+		break;
+	default:
+		break;
+	}
+	return g->members[i % g->count];
+}
 
 static int packet_init(struct ep *e)
 {
@@ -41,6 +195,7 @@ static void packet_unhook(struct ep *e)
 static void packet_close(struct ep *e, struct txq *q)
 {
 	(void)q;
+	fanout_leave(dgram_of(e));
 	packet_unhook(e);
 	packet_ring_off(dgram_of(e));
 }
@@ -62,6 +217,8 @@ static int packet_bind(struct ep *e, struct txq *q, const struct net_addr *a)
 		return -EINVAL;
 	if (a->scope && !nic_peek(e->stack, a->scope))
 		return -ENODEV;
+	if (d->fanout)
+		return -EINVAL;
 	packet_unhook(e);
 	d->ifindex = a->scope;
 	if (a->ethertype)
@@ -185,12 +342,13 @@ static uint32_t packet_poll(struct ep *e)
 void tap_deliver(struct nic *n, struct pkt *p, uint8_t pkttype)
 {
 	struct stack *s = n->stack;
-	struct dgram *d;
+	struct dgram *tap;
 
 	if (p->flags & PKT_NOTAP)
 		return;
 	nrwlock_read(&s->taps_lock);
-	list_for_each_entry(d, &s->taps, tap) {
+	list_for_each_entry(tap, &s->taps, tap) {
+		struct dgram *d = tap;
 		const uint8_t *base;
 		struct pkt *c;
 		uint32_t keep;
@@ -200,6 +358,11 @@ void tap_deliver(struct nic *n, struct pkt *p, uint8_t pkttype)
 		if (d->ethertype != ETHERTYPE_ALL &&
 		    (d->ethertype != p->ethertype || pkttype == PACKET_OUTGOING))
 			continue;
+		if (d->fanout) {
+			if (d->fanout->members[0] != d)
+				continue;
+			d = fanout_choose(d->fanout, p, pkttype == PACKET_OUTGOING ? p->data + n->hlen : p->net);
+		}
 		if (pkttype == PACKET_OUTGOING && d->ignore_outgoing)
 			continue;
 		c = pkt_clone(p);
@@ -254,6 +417,8 @@ static int packet_setopt(struct ep *e, struct txq *q, int level, int name, const
 		if (!nic_peek(e->stack, (uint32_t)mr.mr_ifindex))
 			return -ENODEV;
 		return 0; /* every link here is shown whole already */
+	case PACKET_FANOUT:
+		return fanout_join(d, val, size);
 	case PACKET_VERSION:
 	case PACKET_RESERVE:
 		if (size != sizeof(v) || ep_get_int(val, size, &v) < 0)
@@ -309,6 +474,11 @@ static int packet_getopt(struct ep *e, int level, int name, void *val, size_t *s
 		return ep_put_int(val, size, v == TPACKET_V1 ? (int)sizeof(struct tpacket_hdr) :
 					     v == TPACKET_V2 ? (int)sizeof(struct tpacket2_hdr) :
 							       (int)sizeof(struct tpacket3_hdr));
+	case PACKET_FANOUT:
+		nrwlock_read(&e->stack->taps_lock);
+		v = d->fanout ? d->fanout->type << 16 | d->fanout->id : 0;
+		nrwlock_read_unlock(&e->stack->taps_lock);
+		return ep_put_int(val, size, v);
 	case PACKET_AUXDATA:
 		return ep_put_int(val, size, d->auxdata);
 	case PACKET_ORIGDEV:
