@@ -30,6 +30,7 @@
 #include "vfs/evqueue.h"
 #include "vfs/fanotify.h"
 #include "vfs/file.h"
+#include "vfs/user_count.h"
 #include "vfs/vfs_impl.h"
 
 #define EVENTS_MAX  16384 /* /proc/sys/fs/inotify/max_queued_events */
@@ -50,6 +51,7 @@ struct in_group {
 	struct list watches;  /* (n) struct in_watch by group_node */
 	unsigned int watch_count; /* (n) */
 	int32_t last_wd;      /* (n) */
+	uint32_t uid;         /* (c) whose it counts as */
 	struct in_event overflow; /* (n) on the list or not */
 };
 
@@ -389,6 +391,7 @@ static void inotify_release(struct file *f)
 	latch_unlock(&notify.latch);
 	while ((n = list_shift(&drop)))
 		mem_free(list_entry(n, struct in_event, node));
+	(void)user_count_add(g->uid, USER_INOTIFY, -1);
 	mem_free(g);
 }
 
@@ -416,18 +419,29 @@ static const struct file_ops inotify_fops = {
 int inotify_new(struct vfs_ctx *c, int flags, struct file **out)
 {
 	struct in_group *g = mem_new(struct in_group);
+	long have;
 	int err;
 
 	if (!g)
 		return -ENOMEM;
+	g->uid = c->cred->uid;
+	have = user_count_add(g->uid, USER_INOTIFY, 1);
+	if (have < 0 || have > USER_INOTIFY_MAX) {
+		if (have > 0)
+			(void)user_count_add(g->uid, USER_INOTIFY, -1);
+		mem_free(g);
+		return have < 0 ? (int)have : -EMFILE;
+	}
 	evqueue_init(&g->queue, &inotify_queue, &notify.latch, &g->overflow.node, EVENTS_MAX);
 	list_init(&g->watches);
 	g->overflow.wd = -1;
 	g->overflow.mask = IN_Q_OVERFLOW;
 	err = file_new_anon("inotify", &inotify_fops, g, O_RDONLY | (flags & O_NONBLOCK),
 			    FILE_READ | FILE_STREAM | FILE_NOSPLICE, c->cred, out);
-	if (err < 0)
+	if (err < 0) {
+		(void)user_count_add(g->uid, USER_INOTIFY, -1);
 		mem_free(g);
+	}
 	return err;
 }
 

@@ -33,6 +33,7 @@ SRCS += vfs/eventfd.c
 SRCS += vfs/timerfd.c
 SRCS += vfs/rename.c
 SRCS += vfs/super.c
+SRCS += vfs/user_count.c
 SRCS += vfs/walk.c
 SRCS += vfs/xattr.c
 

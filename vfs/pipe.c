@@ -26,6 +26,7 @@
 #include "vfs/file.h"
 #include "vfs/pipe_impl.h"
 #include "vfs/poll.h"
+#include "vfs/user_count.h"
 
 #define POLL_READABLE (POLLIN | POLLRDNORM)
 #define POLL_WRITABLE (POLLOUT | POLLWRNORM)
@@ -362,10 +363,59 @@ static struct pipe *pipe_alloc(void)
 	return p;
 }
 
+/* ---- limits ------------------------------------------------------------------------------------ */
+
+static void pipe_uncharge_locked(struct pipe *p)
+{
+	if (p->charged)
+		(void)user_count_add(p->uid, USER_PIPE_PAGES, -(long)p->charged);
+	p->charged = 0;
+}
+
+/* Whether c's user has more than it should (pipe(7): pipe-user-pages-soft). */
+static bool pipe_is_over(const struct vfs_ctx *c, long pages)
+{
+	return pages > USER_PIPE_PAGES_SOFT && !cred_capable(c->cred, CAP_SYS_RESOURCE) &&
+	       !cred_capable(c->cred, CAP_SYS_ADMIN);
+}
+
+/* c's user is the first to have p open.  Who has too much gets a small one. */
+static int pipe_charge_locked(const struct vfs_ctx *c, struct pipe *p)
+{
+	long pages = user_count_add(c->cred->uid, USER_PIPE_PAGES, p->slot_count);
+
+	if (pages < 0)
+		return (int)pages;
+	p->uid = c->cred->uid;
+	p->charged = p->slot_count;
+	if (pipe_is_over(c, pages)) {
+		(void)user_count_add(p->uid, USER_PIPE_PAGES, (long)PIPE_SLOTS_SMALL - (long)p->slot_count);
+		p->charged = p->slot_count = PIPE_SLOTS_SMALL;
+		pipe_store(&p->capacity, PIPE_SLOTS_SMALL);
+	}
+	return 0;
+}
+
+/* p is to have count slots. */
+static int pipe_recharge_locked(const struct vfs_ctx *c, struct pipe *p, unsigned int count)
+{
+	long more = (long)count - (long)p->charged, pages = user_count_add(p->uid, USER_PIPE_PAGES, more);
+
+	if (more > 0 && pages >= 0 && pipe_is_over(c, pages)) {
+		(void)user_count_add(p->uid, USER_PIPE_PAGES, -more);
+		return -EPERM;
+	}
+	if (more > 0 && pages < 0)
+		return (int)pages;
+	p->charged = count;
+	return 0;
+}
+
 static void pipe_put(struct pipe *p)
 {
 	if (!ref_put(&p->ref))
 		return;
+	pipe_uncharge_locked(p); /* nobody else has it */
 	mem_free(p->mem);
 	mem_free(p->slots);
 	mem_free(p);
@@ -405,6 +455,7 @@ static void pipe_close_end(struct pipe *p, unsigned int kind)
 		p->mem = NULL;
 		p->slots = NULL;
 		p->head = p->tail = 0;
+		pipe_uncharge_locked(p);
 		p->slot_count = PIPE_SLOTS_DEFAULT;
 		pipe_store(&p->capacity, PIPE_SLOTS_DEFAULT);
 		pipe_store(&p->used, 0);
@@ -465,6 +516,10 @@ int pipe_new(struct vfs_ctx *c, int flags, struct file **rd, struct file **wr)
 
 	if (!p)
 		return -ENOMEM;
+	err = pipe_charge_locked(c, p); /* not published */
+	if (err < 0)
+		goto put_pipe;
+	err = -ENOMEM;
 	re = pipe_end_new(p);
 	if (!re)
 		goto put_pipe;
@@ -573,6 +628,12 @@ int fifo_open(struct vfs_ctx *c, struct inode *i, struct file *f)
 		pipe_end_free(e);
 		return -ENXIO;
 	}
+	err = p->charged ? 0 : pipe_charge_locked(c, p);
+	if (err < 0) {
+		mutex_unlock(&p->lock);
+		pipe_end_free(e);
+		return err;
+	}
 	pipe_opened_locked(p, f);
 	/* Under the lock: a partner that comes and goes before we wait would be missed otherwise. */
 	if ((kind & FILE_READ) && pipe_load(&p->readers) == 1)
@@ -636,7 +697,7 @@ static int pipe_resize_locked(struct pipe *p, unsigned int count)
 
 long pipe_set_size(struct vfs_ctx *c, struct file *f, uint64_t size)
 {
-	unsigned int count = 1;
+	unsigned int count = 1, before;
 	struct pipe *p;
 	bool grew;
 	int err;
@@ -657,7 +718,13 @@ long pipe_set_size(struct vfs_ctx *c, struct file *f, uint64_t size)
 	else
 		err = 0;
 	if (err == 0)
+		err = pipe_recharge_locked(c, p, count);
+	if (err == 0) {
+		before = p->slot_count;
 		err = pipe_resize_locked(p, count);
+		if (err < 0)
+			(void)!pipe_recharge_locked(c, p, before);
+	}
 	mutex_unlock(&p->lock);
 	if (err < 0)
 		return err;

@@ -27,6 +27,7 @@
 #include "vfs/vfs.h"
 
 #define PIPE_SLOTS_DEFAULT 16u
+#define PIPE_SLOTS_SMALL   2u /* of a user who has many */
 #define PIPE_SIZE_MAX      (1u << 20) /* /proc/sys/fs/pipe-max-size */
 
 struct pipe_slot {
@@ -43,6 +44,8 @@ struct pipe {
 	char *mem;               /* (p) made by the first write */
 	struct pipe_slot *slots; /* (p) as mem */
 	unsigned int slot_count; /* (p) a power of two */
+	unsigned int charged;    /* (p) slots that uid has been charged for: while anybody has it open */
+	uint32_t uid;            /* (p) */
 	unsigned int head, tail; /* (p) */
 	bool taking, putting;    /* (p) */
 	atomic_uint used;        /* (a) head - tail */

@@ -16,6 +16,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/proc_impl.h"
 #include "vfs/protected.h"
+#include "vfs/user_count.h"
 #include "vfs/user_ns.h"
 
 /* ---- names ------------------------------------------------------------------------------------ */
@@ -261,7 +262,7 @@ static const struct sysctl rows[] = {
 	GET("fs/file-nr", get_file_nr),
 	NUMBER("fs/nr_open", 1048576),
 	NUMBER("fs/pipe-max-size", 1048576),
-	NUMBER("fs/pipe-user-pages-soft", 16384),
+	NUMBER("fs/pipe-user-pages-soft", USER_PIPE_PAGES_SOFT),
 	NUMBER("fs/pipe-user-pages-hard", 0),
 	NUMBER("fs/mount-max", 100000),
 	NUMBER("fs/lease-break-time", 45),
@@ -272,7 +273,7 @@ static const struct sysctl rows[] = {
 	NUMBER("fs/fanotify/max_user_groups", 128),
 	NUMBER("fs/fanotify/max_user_marks", 65536),
 	NUMBER("fs/inotify/max_queued_events", 16384),
-	NUMBER("fs/inotify/max_user_instances", 128),
+	NUMBER("fs/inotify/max_user_instances", USER_INOTIFY_MAX),
 	NUMBER("fs/inotify/max_user_watches", 65536),
 	NUMBER("fs/epoll/max_user_watches", 1000000),
 	PROTECTED("fs/protected_hardlinks", hardlinks, 1),

@@ -438,6 +438,8 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 	if (t->starts)
 		clone_put_tids(parent, t, a);
 	err = clone_host(parent, t, a);
+	if (err == -EMFILE || err == -ENFILE)
+		err = -EAGAIN; /* ours, of which a process takes two: as where threads-max is reached */
 	if (err)
 		goto release_pid;
 	if (!t->starts) {
