@@ -13,8 +13,9 @@
 #include "sentry/task/pid.h"
 #include "sentry/task/task_impl.h"
 
-#define LOOK_NS (5 * NSEC_PER_MSEC)
-#define LOOKS   20u
+#define LOOK_NS  (5 * NSEC_PER_MSEC)
+#define LOOKS    5u
+#define READY_NS (200 * NSEC_PER_MSEC)
 
 static int process_signal_outside(struct process *p, int sig)
 {
@@ -150,15 +151,18 @@ static void take_a_moment(void)
 /*
  * A client that starts a container and at once sends it a signal means a program that is ready for it: runc's `start`
  * and `kill` take longer than most programs to set up their handlers.  Ours don't, so a signal that would do nothing waits until
- * init has gone to sleep (seen several times in a row: a request to the Gofer is a sleep, too), or has a handler; only in the first
- * CONTAINER_SETTLES_NS.  No lock is held: the container may be deleted meanwhile.
+ * init has gone to sleep (seen several times in a row), or has a handler.  With one it waits for that sleep too, but not
+ * for long: of a shell that has just come to its trap and not yet to its wait, the signal may go unnoticed until that wait is over.
+ * Only in the first CONTAINER_SETTLES_NS.  No lock is held: the container may be deleted meanwhile.
  */
 static void container_await_init(const char *id, struct process *p, int sig, int64_t settles_ns)
 {
+	int64_t ready_ns = clock_mono_ns() + READY_NS;
 	struct container *k;
 	unsigned int asleep = 0;
 
-	while (asleep < LOOKS && p->state == PROCESS_ALIVE && clock_mono_ns() < settles_ns && init_loses(p, sig)) {
+	while (asleep < LOOKS && p->state == PROCESS_ALIVE && clock_mono_ns() < settles_ns &&
+	       (init_loses(p, sig) || clock_mono_ns() < ready_ns)) {
 		asleep = init_sleeps(p) ? asleep + 1 : 0;
 		take_a_moment();
 	}
