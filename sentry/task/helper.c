@@ -90,22 +90,25 @@ int helper_start(struct helper *h, struct task *of, struct fdtable *fdt)
 {
 	struct process *p = of->process;
 	struct fiber *fiber;
+	struct task *t;
 
 	if (atomic_load_explicit(&p->helpers, memory_order_relaxed) >= HELPERS_MAX)
 		return -EAGAIN;
 	fiber = fiber_new(helper_main, h);
 	if (!fiber)
 		return -ENOMEM;
-	h->task = helper_task_new(of, fdt, fiber);
-	if (!h->task) {
+	t = helper_task_new(of, fdt, fiber);
+	if (!t) {
 		fiber_free(fiber);
 		return -ENOMEM;
 	}
-	h->cancelled = false;
-	h->process = process_get(p);
 	atomic_fetch_add_explicit(&p->helpers, 1, memory_order_relaxed);
 	mutex_lock(&helpers.lock);
+	h->task = t;
+	h->process = process_get(p);
 	list_append(&helpers.all, &h->node);
+	if (h->cancelled) /* who knows of h has cancelled it already */
+		waiter_interrupt(&t->waiter);
 	mutex_unlock(&helpers.lock);
 	fiber_start(fiber);
 	return 0;

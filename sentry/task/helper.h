@@ -31,7 +31,7 @@ struct helper {
 void helpers_init(void);
 /*
  * Start h (run and done filled by the caller) for of, on of's fiber.  fdt: other descriptors than of's
- * (borrowed), or NULL.  -ENOMEM; -EAGAIN: of's process has too many.
+ * (borrowed), or NULL.  -ENOMEM; -EAGAIN: of's process has too many.  h is zeroed, and may have been cancelled since.
  */
 int helper_start(struct helper *h, struct task *of, struct fdtable *fdt) must_check;
 /* Interrupt its sleeps: they give -ERESTARTSYS or -EINTR.  h must not be gone. */

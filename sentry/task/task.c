@@ -361,7 +361,7 @@ void task_set_cred(struct task *t, const struct cred *c)
 
 	latch_lock(&t->latch);
 	old = t->cred;
-	t->cred = c;
+	__atomic_store_n(&t->cred, c, __ATOMIC_RELAXED); /* creds_differ() looks */
 	latch_unlock(&t->latch);
 	cred_put(old);
 	if (t->mm)
