@@ -218,6 +218,8 @@ int gofer_finish_make(struct gofer_request *r, const struct gofer_make *m, uint3
 	int err, fd;
 
 	fd = gofer_open_name(d->fd, name);
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM) /* the Sentry makes room, and asks again */
+		(void)host_unlinkat(d->fd, name, type == S_IFDIR ? AT_REMOVEDIR : 0);
 	if (fd < 0)
 		return fd;
 	err = gofer_stat(fd, &sx);

@@ -19,6 +19,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -89,6 +90,14 @@ void spawn_set_title(const char *const *argv)
 		memcpy(title.begin + at, argv[i], n);
 		at += n + 1;
 	}
+}
+
+/* Our caller's may hold secrets of his (podman's is a user's); execve(2) would have dropped it. */
+static void forget_environment(void)
+{
+	for (char **at = environ; at && *at; at++)
+		explicit_bzero(*at, strlen(*at));
+	clearenv();
 }
 
 pid_t spawn_fork(int cgroup_fd, unsigned long flags, int *pidfd)
@@ -330,6 +339,7 @@ _Noreturn static void jailed_child(const struct spawn *s, int report)
 		err = -errno;
 	if (err == 0 && s->run) {
 		host_close_range((unsigned int)s->fd_count, ~0u, 0);
+		forget_environment();
 		spawn_set_title(s->argv);
 		_exit(s->run(argc_of(s->argv) - 1, s->argv + 1));
 	}

@@ -326,12 +326,18 @@ bool dentry_is_complete(const struct dentry *d)
 	return atomic_load_explicit(&d->flags, memory_order_relaxed) & DENTRY_COMPLETE;
 }
 
-/* d leaves the cache, though it may exist. */
-static void shard_forgets(const struct dentry *d)
+static void dentry_clear_complete(struct dentry *d)
 {
-	if (d->parent && dentry_is_complete(d->parent))
-		atomic_fetch_and_explicit(&d->parent->flags, ~(unsigned int)DENTRY_COMPLETE,
-					  memory_order_relaxed);
+	if (dentry_is_complete(d))
+		atomic_fetch_and_explicit(&d->flags, ~(unsigned int)DENTRY_COMPLETE, memory_order_relaxed);
+}
+
+/* d leaves the cache, though it may exist: then another dentry takes its place, and the names that come below that one. */
+static void shard_forgets(struct dentry *d)
+{
+	dentry_clear_complete(d);
+	if (d->parent)
+		dentry_clear_complete(d->parent);
 }
 
 static void shard_remove(struct dcache_shard *s, struct dentry *d)

@@ -116,7 +116,8 @@ grep -q '"status":"creating"' "$T/hooklog" && ok || bad "hooks get no state"
 # The Sentry's first process is the zygote, the second init's.
 stub() { grep -l "^PPid:.$(member $L-4 sentry)\$" /proc/[0-9]*/status 2>/dev/null | sed 's/[^0-9]//g' | sort -n | sed -n 2p; }
 for who in monitor sentry gofer ${BUSYBOX:+stub}; do
-	$R create -b "$T/sleep" $L-4 </dev/null >/dev/null 2>&1; $R start $L-4
+	SECRET=hush $R create -b "$T/sleep" $L-4 </dev/null >/dev/null 2>&1; $R start $L-4
+	grep -q SECRET "/proc/$(member $L-4 gofer)/environ" && bad "the Gofer knows its caller's environment" || ok
 	all="$(member $L-4 monitor) $(member $L-4 sentry) $(member $L-4 gofer)"
 	[ $who = stub ] && victim=$(stub) || victim=$(member $L-4 $who)
 	kill -9 "$victim"

@@ -91,6 +91,7 @@ struct gfs_inode {
 	bool hashed;               /* (l) */
 	uint64_t host_dev, host_ino; /* (c) */
 	_Atomic uint32_t fid;      /* (f) set once; GOFER_NOFID: see gfs_fid() */
+	uint32_t sock_fid;         /* (f) GOFER_NOFID, or another fid of it, with which the Gofer keeps its bound socket; owned */
 	struct inode *parent;      /* (f) without a fid: where it was seen; counted */
 	char *name;                /* (f) and as what; owned */
 	char *link;                /* (c) a symlink's text, or NULL: not known; owned */
@@ -141,7 +142,8 @@ struct inode *gfs_inode_seen(struct gfs_super *gs, const struct gofer_attr *attr
 			     const char *name, char *link) must_check;
 /*
  * In two steps, for inodes that are being made: allocate first; commit can't fail and consumes fid
- * and link.  An allocated one that is not needed: gfs_inode_discard().
+ * and link.  An allocated one that is not needed: gfs_inode_discard().  With sock_fid set to fid, of BIND, the fid
+ * outlives that somebody else has found the object first (and given it one): the socket goes with it.
  */
 struct gfs_inode *gfs_inode_alloc(struct gfs_super *gs) must_check;
 void gfs_inode_discard(struct gfs_inode *gi);

@@ -52,8 +52,10 @@ struct gfs_inode *gfs_inode_alloc(struct gfs_super *gs)
 {
 	struct gfs_inode *gi = mem_new(struct gfs_inode);
 
-	if (gi)
+	if (gi) {
 		gi->gs = gs;
+		gi->sock_fid = GOFER_NOFID;
+	}
 	return gi;
 }
 
@@ -142,13 +144,27 @@ static void sweep_later(struct gfs_super *gs)
 	}
 }
 
+/* gi, not published, was to be what old is by now: that has a fid of its own, and the bound socket is gi's. */
+static void sock_fid_move(struct gfs_inode *gi, struct gfs_inode *old)
+{
+	uint32_t fid = atomic_exchange_explicit(&gi->fid, GOFER_NOFID, memory_order_relaxed), before;
+
+	mutex_lock(&old->fd_lock);
+	before = old->sock_fid;
+	old->sock_fid = fid;
+	mutex_unlock(&old->fd_lock);
+	gconn_fid_clunk(gi->gs->conn, before);
+}
+
 struct inode *gfs_inode_commit(struct gfs_inode *gi, const struct gofer_attr *attr, uint32_t fid,
 			       char *link)
 {
 	struct gfs_super *gs = gi->gs;
 	struct gfs_inode *old;
+	bool bound = gi->sock_fid != GOFER_NOFID;
 
 	inode_set_up(gi, attr, fid, link);
+	gi->sock_fid = GOFER_NOFID; /* it is with fid */
 	latch_lock(&gs->latch);
 	old = find_locked(gs, attr);
 	if (!old) {
@@ -160,6 +176,8 @@ struct inode *gfs_inode_commit(struct gfs_inode *gi, const struct gofer_attr *at
 		sweep_later(gs);
 	if (!old)
 		return &gi->vi;
+	if (bound)
+		sock_fid_move(gi, old);
 	inode_put(&gi->vi); /* clunks fid, frees link */
 	return &old->vi;
 }
@@ -281,6 +299,7 @@ static void gfs_inode_free(struct inode *i)
 	fd = atomic_load_explicit(&gi->rw_fd, memory_order_relaxed);
 	host_close_fd(&fd);
 	gconn_fid_clunk(conn, fid);
+	gconn_fid_clunk(conn, gi->sock_fid);
 	/* The Gofer's descriptor is what still keeps the blocks of a file without names on the disk. */
 	if (i->nlink == 0 && fid != GOFER_NOFID)
 		gconn_clunk_flush(conn);
@@ -557,6 +576,10 @@ int gofer_fs_listen(struct inode *i)
 		return -EINVAL;
 	gi = gfs_inode(i);
 	err = gfs_fid(gi, &fid);
+	mutex_lock(&gi->fd_lock);
+	if (err == 0 && gi->sock_fid != GOFER_NOFID)
+		fid = gi->sock_fid;
+	mutex_unlock(&gi->fd_lock);
 	if (err == 0)
 		err = grpc_listen(gi->gs->conn, fid, &fd);
 	return err < 0 ? err : fd;

@@ -29,7 +29,7 @@ static void dir_changed(struct inode *dir)
 	atomic_store_explicit(&gfs_inode(dir)->names_ours, true, memory_order_relaxed);
 }
 
-/* There is a name in dir that we know nothing of. */
+/* There is, or may be, a name in dir that we know nothing of. */
 static void dir_has_others(struct inode *dir)
 {
 	atomic_store_explicit(&gfs_inode(dir)->complete_ns, 0, memory_order_relaxed);
@@ -122,8 +122,11 @@ static int is_complete(struct dentry *d)
 
 /*
  * A dentry remembers (as a number in its private pointer) in an exclusive super the generation of the
- * directory's names that it belongs to, in a shared one when it was last known to be true, in us.
+ * directory's names that it belongs to, or that it is not there because the directory is complete; in a shared
+ * one when it was last known to be true, in us.
  */
+#define MARK_COMPLETE (UINT64_C(1) << 32)
+
 void gfs_dentry_fresh(struct gfs_inode *dir, struct dentry *d)
 {
 	uint64_t mark = dir->gs->exclusive ?
@@ -133,14 +136,17 @@ void gfs_dentry_fresh(struct gfs_inode *dir, struct dentry *d)
 	dentry_set_priv(d, (void *)(uintptr_t)mark);
 }
 
-/* 1: true without asking; 0: the name must be looked up; or an error. */
-static int dentry_is_fresh(struct gfs_inode *dir, const struct dentry *d)
+/* 1: d, in parent, is true without asking; 0: the name must be looked up; or an error. */
+static int dentry_is_fresh(struct dentry *parent, const struct dentry *d)
 {
+	struct gfs_inode *dir = gfs_inode(dentry_inode(parent));
 	uint64_t mark = (uintptr_t)dentry_priv(d);
 	int err;
 
 	if (!dir->gs->exclusive)
 		return clock_mono_ns() / NSEC_PER_USEC - (int64_t)mark < GFS_FRESH_NS / NSEC_PER_USEC;
+	if (mark == MARK_COMPLETE)
+		return is_complete(parent);
 	err = names_validate(dir);
 	if (err < 0)
 		return err;
@@ -190,9 +196,11 @@ static int gfs_lookup(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
 	(void)c;
 	err = is_complete(parent);
 	dentry_put(parent);
-	gfs_dentry_fresh(gfs_inode(dir), d);
+	if (err > 0)
+		dentry_set_priv(d, (void *)(uintptr_t)MARK_COMPLETE);
 	if (err != 0)
 		return err < 0 ? err : 0;
+	gfs_dentry_fresh(gfs_inode(dir), d);
 	err = gfs_fid(gfs_inode(dir), &dir_fid);
 	if (err < 0)
 		return err;
@@ -338,7 +346,7 @@ static int gfs_revalidate(struct vfs_ctx *c, struct dentry *d)
 {
 	struct dentry *parent = dentry_parent(d);
 	struct gfs_inode *dir = gfs_inode(dentry_inode(parent));
-	int r = dentry_is_fresh(dir, d);
+	int r = dentry_is_fresh(parent, d);
 
 	(void)c;
 	if (r == 0) {
@@ -386,11 +394,13 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 		if (err < 0)
 			gconn_fid_free(gs->conn, m->fid);
 	} while (err < 0 && gfs_relieve(gs, err));
-	if (err == -EEXIST)
+	if (err < 0) { /* it may have been made all the same */
 		dir_has_others(dir);
-	if (err < 0)
 		goto discard;
+	}
 
+	if (type == GOFER_REQ_BIND)
+		gi->sock_fid = m->fid;
 	i = gfs_inode_commit(gi, &attr, m->fid, link); /* consumes gi, fid, link */
 	if (gs->exclusive) /* it is new: nobody has given it capabilities */
 		atomic_fetch_or_explicit(&gfs_inode(i)->xattr_none, GFS_NO_CAPABILITY, memory_order_relaxed);
@@ -509,10 +519,10 @@ static int gfs_link(struct vfs_ctx *c, struct inode *dir, struct dentry *d, stru
 		err = gfs_fid(gfs_inode(dir), &dir_fid);
 	if (err == 0)
 		err = grpc_link(gi->gs->conn, fid, dir_fid, dentry_name(d), &attr);
-	if (err == -EEXIST)
+	if (err < 0) {
 		dir_has_others(dir);
-	if (err < 0)
 		return err;
+	}
 	gfs_attr_apply(gi, &attr);
 	gfs_attr_fresh(gi);
 	gfs_dentry_fresh(gfs_inode(dir), d);
@@ -607,10 +617,12 @@ static int gfs_rename(struct vfs_ctx *c, struct inode *old_dir, struct dentry *o
 	if (err == 0)
 		err = grpc_rename(gs->conn, old_fid, dentry_name(old_d), new_fid, dentry_name(new_d),
 				  flags, victim);
-	if (err == -EEXIST || err == -ENOTEMPTY)
+	if (err < 0) {
 		dir_has_others(new_dir);
-	if (err < 0)
 		return err;
+	}
+	if (flags & RENAME_WHITEOUT)
+		dir_has_others(old_dir); /* the whiteout */
 	atomic_store_explicit(&gfs_inode(moved)->stale, true, memory_order_relaxed);
 	if (replaced && !(flags & RENAME_EXCHANGE))
 		name_lost(replaced);

@@ -466,13 +466,13 @@ static int fallocate_locked(struct vfs_ctx *c, struct tmpfs_inode *t, int mode, 
 		if (t->reg.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
 			return -EPERM;
 	} else {
-		if (end > t->i.size && (t->reg.seals & F_SEAL_GROW))
-			return -EPERM;
 		/* KEEP_SIZE too, unlike file systems on disks (inode_newsize_ok()). */
 		if (end > c->fsize_limit && end > t->i.size) {
 			vfs_raise(c, SIGXFSZ);
 			return -EFBIG;
 		}
+		if (end > t->i.size && (t->reg.seals & F_SEAL_GROW))
+			return -EPERM;
 		if (reg_fits(t, (uint64_t)off, (size_t)len) < (size_t)len)
 			return -ENOSPC;
 	}

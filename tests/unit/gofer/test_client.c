@@ -5,9 +5,12 @@
 #include <dirent.h>
 #include <linux/fs.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/xattr.h>
 
 #include "lib/clock.h"
+#include "vfs/gofer/gofer_fs_impl.h"
 
 static void files_are_made_written_and_read(void **state)
 {
@@ -475,14 +478,75 @@ static void a_new_directory_is_known_without_asking(void **state)
 		;
 	assert_int_equal(v_stat(cl, "d/lost", &a), 0);
 	/* And so is everything after a while, though names of ours come and go all the time. */
-	host_file(&cl->fx, "d/theirs", "22");
-	for (int tries = 0; v_stat(cl, "d/theirs", &a) != 0; tries++) {
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "e", 0755), 0);
+	v_create(cl, "e/ours", "");
+	assert_int_equal(v_stat(cl, "e/theirs", &a), -ENOENT);
+	host_file(&cl->fx, "e/theirs", "22");
+	for (int tries = 0; v_stat(cl, "e/theirs", &a) != 0; tries++) {
 		assert_in_range(tries, 0, 3000);
-		v_create(cl, "d/f", "");
-		assert_int_equal(vfs_unlink(&cl->c, NULL, "d/f"), 0);
+		v_create(cl, "e/f", "");
+		assert_int_equal(vfs_unlink(&cl->c, NULL, "e/f"), 0);
 		nanosleep(&wait, NULL);
 	}
 	assert_int_equal(a.size, 2);
+}
+
+static void what_is_in_a_new_directory_in_other_ways_is_found(void **state)
+{
+	struct client *cl = *state;
+	struct path p, q;
+	struct attr a;
+	int err;
+
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d", 0755), 0);
+	v_create(cl, "d/f", "1");
+	err = vfs_rename(&cl->c, NULL, "d/f", NULL, "d/g", RENAME_WHITEOUT);
+	if (err != -EINVAL) { /* the host's file system knows none */
+		assert_int_equal(err, 0);
+		assert_int_equal(v_stat(cl, "d/f", &a), 0);
+		assert_int_equal(a.mode & S_IFMT, S_IFCHR);
+	}
+	/* One that fell out of the cache may be there as another dentry, which knows other names. */
+	assert_int_equal(vfs_mkdir(&cl->c, NULL, "e", 0755), 0);
+	assert_int_equal(vfs_walk(&cl->c, NULL, "e", 0, &p), 0);
+	assert_true(dentry_is_complete(p.dentry));
+	dentry_drop(p.dentry);
+	v_create(cl, "e/f", "1");
+	assert_false(dentry_is_complete(p.dentry));
+	assert_int_equal(vfs_walk(&cl->c, &p, "f", 0, &q), 0);
+	path_put(&q);
+	path_put(&p);
+}
+
+/* stat(2) of a path asks for all its names at once, without a lock: it may come between. */
+static void a_bound_socket_stays_with_who_found_it_first(void **state)
+{
+	struct client *cl = *state;
+	struct gfs_super *gs = gfs_super(cl->sb);
+	struct gofer_make m = { .dir = gs->root_fid, .flags = SOCK_STREAM, .mode = 0600 };
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct gfs_inode *gi = gfs_inode_alloc(gs);
+	struct gofer_attr attr;
+	struct inode *i;
+	struct path p;
+	int fd, host;
+
+	assert_int_equal(gconn_fid_alloc(cl->conn, &m.fid), 0);
+	assert_int_equal(grpc_make(cl->conn, GOFER_REQ_BIND, &m, "s", NULL, &attr, NULL), 0);
+	assert_int_equal(vfs_walk(&cl->c, NULL, "s", 0, &p), 0);
+	gi->sock_fid = m.fid;
+	i = gfs_inode_commit(gi, &attr, m.fid, NULL);
+	assert_ptr_equal(i, dentry_inode(p.dentry));
+	gconn_clunk_flush(cl->conn);
+	fd = gofer_fs_listen(i);
+	assert_in_range(fd, 0, 1000);
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s/s", cl->fx.dir);
+	host = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(host, (struct sockaddr *)&to, sizeof(to)), 0);
+	close(host);
+	close(fd);
+	inode_put(i);
+	path_put(&p);
 }
 
 static void shared_names_are_asked_for_again(void **state)
@@ -660,6 +724,8 @@ int main(void)
 		EXCLUSIVE(exclusive_names_are_cached),
 		EXCLUSIVE(making_a_name_asks_once),
 		EXCLUSIVE(a_new_directory_is_known_without_asking),
+		EXCLUSIVE(what_is_in_a_new_directory_in_other_ways_is_found),
+		SHARED(a_bound_socket_stays_with_who_found_it_first),
 		EXCLUSIVE(what_the_host_changes_shows_before_long),
 		SHARED(shared_names_are_asked_for_again),
 		cmocka_unit_test_setup_teardown(read_only_attachments_are_read_only, read_only,

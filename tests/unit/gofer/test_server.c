@@ -226,6 +226,30 @@ static void running_out_of_descriptors_is_an_error_not_an_end(void **state)
 	assert_int_equal(walk_reply(fx)->error, 0);
 }
 
+static void what_there_is_no_descriptor_for_is_not_made(void **state)
+{
+	struct fixture *fx = *state;
+	struct gofer_make m = { .dir = 0, .fid = 100, .mode = 0755 };
+	struct rlimit old, low = { 40, 40 };
+	int error = 0;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(prlimit(fx->pid, RLIMIT_NOFILE, &low, NULL), 0);
+	for (uint32_t fid = 1; fid < 64 && error == 0; fid++) {
+		assert_int_equal(do_walk(fx, 0, "bound", fid), 0);
+		error = walk_reply(fx)->error;
+	}
+	assert_int_equal(do_make(fx, GOFER_REQ_MKDIR, m, "d"), -EMFILE);
+	assert_false(host_has(fx, "d"));
+	do_clunk(fx, 1);
+	assert_int_equal(do_make(fx, GOFER_REQ_MKDIR, m, "d"), 0);
+	/* Room for the socket alone. */
+	do_clunk(fx, 2);
+	m = (struct gofer_make){ .dir = 0, .fid = 101, .flags = SOCK_STREAM, .mode = 0600 };
+	assert_int_equal(do_make(fx, GOFER_REQ_BIND, m, "s"), -EMFILE);
+	assert_false(host_has(fx, "s"));
+}
+
 static void the_end_carries_the_status(void **state)
 {
 	struct fixture *fx = *state;
@@ -309,6 +333,7 @@ int main(void)
 		GOFER_TEST(fids_are_bound_once_and_forgotten_when_clunked),
 		GOFER_TEST(descriptors_do_not_leak),
 		GOFER_TEST(running_out_of_descriptors_is_an_error_not_an_end),
+		GOFER_TEST(what_there_is_no_descriptor_for_is_not_made),
 		GOFER_TEST(the_end_carries_the_status),
 		GOFER_TEST(requests_may_be_sent_ahead),
 		cmocka_unit_test(the_filter_has_at_most_45_calls),
