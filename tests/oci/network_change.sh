@@ -13,7 +13,7 @@ links() { echo $(x ls /sys/class/net); }
 addrs() { echo $(x ip -o -4 addr show "$1" | awk '{print $4}' | sort); }
 routes() { echo $(x ip route | grep -v scope | sort); }
 fds() { ls "/proc/$1/fd" | wc -l; }
-pids() { python3 -c "import json;s=json.load(open('$T/root/c/state.json'));print(s['monitor']['pid'], s['sentry']['pid'])"; }
+pids() { python3 -c "import json;s=json.load(open('$T/root/$C/state.json'));print(s['monitor']['pid'], s['sentry']['pid'])"; }
 # connect N [INDEX]: as Docker does: made outside, moved in, renamed, addressed, up.
 connect() {
 	ip link add "out$1" address "02:00:00:00:$1:01" type veth peer name "tmp$1" ${2:+index "$2"} address "02:00:00:00:$1:02"
