@@ -789,6 +789,12 @@ int launch_destroy(const char *root, struct state *s, struct err *e)
 	return e->error;
 }
 
+/* Its foreground process has ended.  Who shares the state directory from another pid namespace can't tell. */
+static bool is_left(const struct state *s)
+{
+	return s->attached.pid != 0 && s->pid_ns == state_pid_ns() && !proc_alive(&s->attached);
+}
+
 void launch_collect(const char *root)
 {
 	struct err ignored = ERR_INIT;
@@ -803,11 +809,11 @@ void launch_collect(const char *root)
 		err_clear(&ignored);
 		if (state_open(root, ids[i], &s, &ignored) < 0)
 			continue;
-		left = s->attached.pid != 0 && !proc_alive(&s->attached);
+		left = is_left(s);
 		state_free(s);
 		if (!left || state_open_locked(root, ids[i], &s, &ignored) < 0)
 			continue;
-		if (s->attached.pid != 0 && !proc_alive(&s->attached))
+		if (is_left(s))
 			launch_destroy(root, s, &ignored);
 		else
 			state_free(s);

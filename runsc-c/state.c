@@ -141,6 +141,7 @@ static json_t *state_to_json(const struct state *s)
 	json_object_set_new(o, "sentry", proc_to_json(&s->sentry));
 	json_object_set_new(o, "gofer", proc_to_json(&s->gofer));
 	json_object_set_new(o, "attached", proc_to_json(&s->attached));
+	json_object_set_new(o, "pid_ns", json_integer((json_int_t)s->pid_ns));
 	json_object_set_new(o, "shares_net", json_boolean(s->shares_net));
 	json_object_set_new(o, "host_network", json_boolean(s->host_network));
 	json_object_set(o, "cgroup", s->cgroup);
@@ -213,6 +214,7 @@ static void read_state(struct state *s)
 	s->sentry = proc_from_json(&w, doc, "sentry");
 	s->gofer = proc_from_json(&w, doc, "gofer");
 	s->attached = proc_from_json(&w, doc, "attached");
+	s->pid_ns = (uint64_t)jsonw_int(&w, doc, "pid_ns", 0, INT64_MAX, 0);
 	s->sandbox = doc && json_is_string(json_object_get(doc, "sandbox"))
 			     ? dup_member(&w, doc, "sandbox") : NULL;
 	s->net_path = doc && json_is_string(json_object_get(doc, "net_path"))
@@ -343,10 +345,24 @@ static void remove_files(int dir)
 	unlinkat(dir, "state.json", 0);
 }
 
-/* ",tmp.123" belongs to process 123; between its mkdir and its flock only the name says so. */
+uint64_t state_pid_ns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+}
+
+/*
+ * ",tmp.4026531836.123" belongs to process 123 of that pid namespace; between its mkdir and its flock only the name says
+ * so.  What a process of another namespace has left is swept there.
+ */
 static bool temporary_is_stale(const char *name)
 {
-	return strncmp(name, ",tmp.", 5) == 0 && kill(atoi(name + 5), 0) < 0 && errno == ESRCH;
+	unsigned long long ns;
+	int pid;
+
+	return sscanf(name, ",tmp.%llu.%d", &ns, &pid) == 2 && ns == state_pid_ns() && kill(pid, 0) < 0 &&
+	       errno == ESRCH;
 }
 
 /* Prepared and half-removed directories whose process died. */
@@ -378,7 +394,7 @@ static int make_temporary(int root_fd, char *name, size_t size)
 {
 	int fd;
 
-	snprintf(name, size, ",tmp.%d", getpid());
+	snprintf(name, size, ",tmp.%llu.%d", (unsigned long long)state_pid_ns(), getpid());
 	if (mkdirat(root_fd, name, 0700) < 0)
 		return -errno;
 	fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -392,7 +408,7 @@ int state_create(const char *root, const char *id, struct proc_id attached, stru
 		 struct err *e)
 {
 	struct state *s;
-	char name[32];
+	char name[48];
 	int root_fd, err;
 
 	if (oci_check_id(id, e) < 0 || state_make_root(root, e) < 0)
@@ -407,6 +423,7 @@ int state_create(const char *root, const char *id, struct proc_id attached, stru
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	s->attached = attached;
+	s->pid_ns = state_pid_ns();
 	s->created = time_now();
 	s->owner = user_name(getuid());
 	s->annotations = json_object();

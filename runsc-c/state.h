@@ -42,6 +42,7 @@ struct state {
 	struct proc_id monitor;  /* the container's host pid; ends with its status */
 	struct proc_id sentry, gofer;
 	struct proc_id attached; /* the foreground run or do that it dies with; pid 0: none */
+	uint64_t pid_ns;         /* the pid namespace of all these: elsewhere they say nothing; 0: not known */
 	json_t *cgroup;          /* of cgroup_to_json(); never NULL */
 	char *sandbox;           /* the container whose Sentry it is in, if not its own (pod.h); or NULL */
 	json_t *hooks;           /* config.json's later phases that have any (hooks_to_json()); may be NULL */
@@ -57,6 +58,8 @@ struct state {
 	char *path;              /* ROOT/ID */
 };
 
+/* The inode of our pid namespace; 0: not known. */
+uint64_t state_pid_ns(void);
 /* Make ROOT if it is missing (mode 0711). */
 int state_make_root(const char *root, struct err *e);
 /*

@@ -112,6 +112,15 @@ $R run -b "$T/hooks" $L-3; same "run with hooks" $? 0
 same "hooks in their order" "$(sed 's/.* //' "$T/hooklog" | tr '\n' ' ')" "prestart createRuntime createContainer poststart poststop "
 grep -q '"status":"creating"' "$T/hooklog" && ok || bad "hooks get no state"
 
+# ---- who shares the state directory from another pid namespace doesn't see that a foreground's process lives
+$R run -b "$T/sleep" $L-8 </dev/null >/dev/null 2>&1 &
+until_true $R state $L-8 >/dev/null 2>&1
+bundle elsewhere '["exit","0"]'
+unshare -pf --mount-proc $R run -b "$T/elsewhere" $L-9 </dev/null >/dev/null 2>&1; same "run in another pid namespace" $? 0
+$R state $L-8 | grep -q '"status": *"running"' && ok || bad "who ran in another pid namespace took a container for left"
+$R kill $L-8 KILL; wait $!
+clean states
+
 # ---- kill -9 of each process
 # The Sentry's first process is the zygote, the second init's.
 stub() { grep -l "^PPid:.$(member $L-4 sentry)\$" /proc/[0-9]*/status 2>/dev/null | sed 's/[^0-9]//g' | sort -n | sed -n 2p; }
