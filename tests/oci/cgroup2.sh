@@ -14,6 +14,7 @@ trap 'for i in $(ls "$T/root" 2>/dev/null); do $R delete --force "$i"; done; rmd
 pass=0 fail=0
 is() { if [ "$2" = "$3" ]; then pass=$((pass + 1)); else echo "FAIL: $1: got \"$2\", not \"$3\""; fail=$((fail + 1)); fi; }
 until_true() { local end=$((SECONDS + 120)); while [ $SECONDS -lt $end ]; do "$@" && return 0; sleep 0.05; done; return 1; }
+C=c-$$
 status() { $R state $C 2>/dev/null | sed -n 's/.*"status": "\(.*\)".*/\1/p'; }
 stopped() { [ "$(status)" = stopped ]; }
 has() { grep -qw "$1" /sys/fs/cgroup/cgroup.controllers; }
@@ -22,7 +23,7 @@ config() {
 	cat > "$T/config.json" <<-E
 	{"ociVersion":"1.0.2","process":{"user":{"uid":0,"gid":0},"args":["sleep","1000"],"env":["PATH=/bin"],"cwd":"/"},
 	 "root":{"path":"$T/rootfs"},"mounts":[{"destination":"/proc","type":"proc"},{"destination":"/dev","type":"tmpfs"}],
-	 "linux":{"cgroupsPath":"${G#/sys/fs/cgroup}/c","resources":{$1},
+	 "linux":{"cgroupsPath":"${G#/sys/fs/cgroup}/$C","resources":{$1},
 	 "namespaces":[{"type":"pid"},{"type":"mount"},{"type":"network"}]}}
 	E
 }
@@ -33,7 +34,7 @@ for n in sh sleep cat; do ln -s busybox "$T/rootfs/bin/$n"; done
 
 config '"pids":{"limit":30}'
 run; is "run" "$?" 0
-is "the pid's group" "$(grep -o "^0::.*" "/proc/$(cat "$T/pid")/cgroup")" "0::${G#/sys/fs/cgroup}/c"
+is "the pid's group" "$(grep -o "^0::.*" "/proc/$(cat "$T/pid")/cgroup")" "0::${G#/sys/fs/cgroup}/$C"
 is "no other hierarchy is touched" "$(grep -v '^0::' "/proc/$(cat "$T/pid")/cgroup" | grep -c "runsc-c-cgroup2")" 0
 is "inside it is the root" "$($R exec $C cat /proc/self/cgroup)" "0::/"
 $R pause $C; is "paused" "$(status) $(cat "$G/$C/cgroup.freeze")" "paused 1"
