@@ -460,7 +460,7 @@ static void a_new_directory_is_known_without_asking(void **state)
 	int64_t start = clock_mono_ns();
 	uint32_t before, asked;
 	struct attr a;
-	char name[8];
+	char name[16];
 
 	assert_int_equal(vfs_mkdir(&cl->c, NULL, "d", 0755), 0);
 	before = gconn_call_count(cl->conn);

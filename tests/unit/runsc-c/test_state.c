@@ -151,18 +151,21 @@ static void a_garbled_file_can_be_deleted(void **state)
 static void left_over_temporaries_are_swept(void **state)
 {
 	struct err e = ERR_INIT;
-	char path[128];
+	char path[160], elsewhere[160];
 	char **ids;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/,tmp.999999999", root);
+	snprintf(path, sizeof(path), "%s/,tmp.%llu.999999999", root, (unsigned long long)state_pid_ns());
+	snprintf(elsewhere, sizeof(elsewhere), "%s/,tmp.1.999999999", root);
 	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(mkdir(elsewhere, 0700), 0); /* another pid namespace's: its process may live */
 	state_free(make("b"));
 	assert_int_equal(state_list(root, &ids, &e), 0);
 	assert_string_equal(ids[0], "b");
 	assert_null(ids[1]);
 	oci_strings_free(ids);
 	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(rmdir(elsewhere), 0);
 	destroy("b");
 }
 
