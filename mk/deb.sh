@@ -19,7 +19,7 @@ Section: admin
 Priority: optional
 Maintainer: the runsc-c authors <runsc-c@localhost>
 Installed-Size: $(du -sk "$tree/usr" | cut -f1)
-Suggests: docker.io | podman | containerd
+Suggests: docker.io | podman | containerd, iptables, passt | slirp4netns
 Description: OCI runtime with a Linux kernel of its own, in user space
  Runs containers and pods on an emulated kernel, for Docker, containerd and
  podman. "runsc-c install" registers it with them.

@@ -4,8 +4,8 @@
  * sees the host's files, and what it writes stays in memory and is gone at the end.  Works for
  * ordinary users too; in the sandbox the program is root either way, with what that is worth there.
  *
- * Its network is loopback, unless --netns names one, --net=user makes one (user_net.h) or the global flag --network=host
- * leaves it in the caller's.
+ * Its network is loopback, unless --netns names one, --net=user or, as root, --net=nat makes one (user_net.h, nat.h) or the
+ * global flag --network=host leaves it in the caller's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@
 #include "lib/log.h"
 #include "runsc-c/create.h"
 #include "runsc-c/default_spec.h"
+#include "runsc-c/nat.h"
 #include "runsc-c/user_net.h"
 
 struct do_flags {
@@ -138,10 +139,23 @@ static void join_netns(json_t *namespaces, struct err *e)
 			json_object_set_new(n, "path", json_string(path));
 }
 
-/* With --net=user names are asked of USER_NET_DNS.  *path is the file to remove once it is mounted. */
-static void add_resolv_conf(json_t *mounts, char path[static PATH_MAX], struct err *e)
+/* To who sits at the terminal, and the log. */
+static void tell(const char *text)
 {
-	static const char text[] = "nameserver " USER_NET_DNS "\n";
+	if (!f.quiet)
+		dprintf(2, "runsc-c: %s\n", text);
+	log_warn("do: %s", text);
+}
+
+static bool net_is(const char *kind)
+{
+	return f.net != NULL && strcmp(f.net, kind) == 0;
+}
+
+/* *path is the file to remove once it is mounted. */
+static void add_resolv_conf(json_t *mounts, const char *text, char path[static PATH_MAX], struct err *e)
+{
+	ssize_t size = (ssize_t)strlen(text);
 	int fd;
 
 	snprintf(path, PATH_MAX, "%s/etc/resolv.conf", f.root ? f.root : "");
@@ -151,7 +165,7 @@ static void add_resolv_conf(json_t *mounts, char path[static PATH_MAX], struct e
 	}
 	snprintf(path, PATH_MAX, "/tmp/runsc-c-resolv.XXXXXX");
 	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0 || write(fd, text, sizeof(text) - 1) != sizeof(text) - 1 || fchmod(fd, 0644) < 0)
+	if (fd < 0 || write(fd, text, (size_t)size) != size || fchmod(fd, 0644) < 0)
 		err_errno(e, errno, "do: %s", path);
 	if (fd >= 0)
 		close(fd);
@@ -170,7 +184,7 @@ static void leave_netns(json_t *namespaces)
 static json_t *make_config(char **args, bool host_network, char resolv_conf[static PATH_MAX], struct err *e)
 {
 	json_t *o = default_spec(), *l = json_object_get(o, "linux");
-	char host[65] = "sandbox";
+	char host[65] = "sandbox", text[4096];
 
 	gethostname(host, sizeof(host) - 1);
 	json_object_set_new(o, "process", process(args, e));
@@ -180,8 +194,13 @@ static json_t *make_config(char **args, bool host_network, char resolv_conf[stat
 	drop_mounts(json_object_get(o, "mounts"));
 	add_volumes(json_object_get(o, "mounts"), e);
 	resolv_conf[0] = 0;
-	if (f.net != NULL && strcmp(f.net, "user") == 0)
-		add_resolv_conf(json_object_get(o, "mounts"), resolv_conf, e);
+	if (net_is("user")) {
+		add_resolv_conf(json_object_get(o, "mounts"), "nameserver " USER_NET_DNS "\n", resolv_conf, e);
+	} else if (net_is("nat")) {
+		if (nat_resolv_conf(nat_resolv_files, ARRAY_SIZE(nat_resolv_files), text, sizeof(text)) == 0)
+			tell("--net=nat: the host has no name server but at its loopback, where the sandbox can't ask it");
+		add_resolv_conf(json_object_get(o, "mounts"), text, resolv_conf, e);
+	}
 	if (host_network && f.netns == NULL)
 		leave_netns(json_object_get(l, "namespaces"));
 	if (f.netns != NULL)
@@ -203,8 +222,9 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 		{ "netns", FLAG_STRING, &f.netns, "NAME or /PATH: the network namespace whose interfaces it gets; "
 		  "without, it has loopback only" },
 		{ "net", FLAG_STRING, &f.net, "none (default): loopback; user: a way out through pasta or slirp4netns, "
-		  "as programs of the caller's; nothing is changed on the host" },
-		{ "quiet,q", FLAG_IGNORED_BOOL, NULL, NULL },
+		  "as programs of the caller's; nothing is changed on the host; nat (root): a veth pair and rules of iptables, "
+		  "removed at the end" },
+		{ "quiet,q", FLAG_BOOL, &f.quiet, "nothing is said about --net=nat" },
 		{ NULL, FLAG_BOOL, NULL, NULL },
 	};
 	struct create_flags create = { 0 };
@@ -214,6 +234,7 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 	struct err removing = ERR_INIT;
 	struct state *s;
 	struct user_net net = { .pid = 0 };
+	struct nat nat = { .guard = 0 };
 	char id[64], resolv_conf[PATH_MAX];
 	json_t *doc;
 	bool done;
@@ -221,8 +242,12 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 
 	if (first < 0 || done)
 		return first < 0 ? first : 0;
-	if (f.net != NULL && strcmp(f.net, "user") != 0 && strcmp(f.net, "none") != 0)
-		return err_set(e, EINVAL, "--net: \"%s\" is neither none nor user", f.net);
+	if (f.net != NULL && !net_is("user") && !net_is("none") && !net_is("nat"))
+		return err_set(e, EINVAL, "--net: \"%s\" is none of none, user and nat", f.net);
+	if (net_is("nat") && geteuid() != 0)
+		return err_set(e, EPERM, "--net=nat: only root may make it; --net=user works for everybody");
+	if (net_is("nat") && g->network != NETWORK_SANDBOX)
+		return err_set(e, EINVAL, "--net=nat and --network exclude each other");
 	if (f.net != NULL && f.netns != NULL)
 		return err_set(e, EINVAL, "--net and --netns exclude each other");
 	mine.overlay = OVERLAY_MEMORY;
@@ -238,7 +263,12 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 	}
 	launch_collect(mine.root);
 	if (creation_make(&c, &mine, &create, spec, true, e) == 0) {
-		if (f.net != NULL && strcmp(f.net, "user") == 0 && user_net_start(&net, c.launch.monitor, e) < 0)
+		bool ready = net_is("user") ? user_net_start(&net, c.launch.monitor, e) == 0 :
+			     net_is("nat") ? nat_start(&nat, mine.root, c.launch.state, e) == 0 : true;
+
+		if (nat.said[0] != '\0')
+			tell(nat.said);
+		if (!ready)
 			launch_abort(&c.launch);
 		else if (creation_start(&c, e) == 0)
 			status = creation_run_attached(&c, e);
@@ -251,6 +281,7 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 		launch_destroy(mine.root, s, &removing);
 	if (err_is(&removing))
 		*e = removing;
+	nat_stop(&nat);
 	oci_spec_free(spec);
 	return err_is(e) ? e->error : status;
 }

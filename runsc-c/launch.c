@@ -23,6 +23,7 @@
 #include "runsc-c/control_client.h"
 #include "runsc-c/hooks.h"
 #include "runsc-c/monitor.h"
+#include "runsc-c/nat.h"
 #include "runsc-c/network.h"
 #include "runsc-c/oci_spec_impl.h"
 #include "runsc-c/pod.h"
@@ -777,6 +778,7 @@ int launch_destroy(const char *root, struct state *s, struct err *e)
 		if (!proc_wait_gone(all[i], KILL_TIMEOUT_MS))
 			err_set(e, EBUSY, "container \"%s\": process %d does not die", s->id, all[i]->pid);
 	network_release(s);
+	nat_release(s);
 	if (c.unit != NULL)
 		systemd_stop_scope(c.unit);
 	cgroup_remove(&c, e);
@@ -789,10 +791,14 @@ int launch_destroy(const char *root, struct state *s, struct err *e)
 	return e->error;
 }
 
-/* Its foreground process has ended.  Who shares the state directory from another pid namespace can't tell. */
+/*
+ * Its foreground process has ended, and we can undo what it did.  Who shares the state directory from another pid namespace
+ * can't tell, and from another network namespace can't undo.
+ */
 static bool is_left(const struct state *s)
 {
-	return s->attached.pid != 0 && s->pid_ns == state_pid_ns() && !proc_alive(&s->attached);
+	return s->attached.pid != 0 && s->pid_ns == state_pid_ns() && !proc_alive(&s->attached) &&
+	       !nat_is_elsewhere(s);
 }
 
 void launch_collect(const char *root)

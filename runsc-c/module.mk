@@ -44,6 +44,7 @@ SRCS += runsc-c/hooks.c
 SRCS += runsc-c/jsonw.c
 SRCS += runsc-c/launch.c
 SRCS += runsc-c/monitor.c
+SRCS += runsc-c/nat.c
 SRCS += runsc-c/net_watch.c
 SRCS += runsc-c/network.c
 SRCS += runsc-c/notify.c
@@ -71,6 +72,7 @@ SRCS += runsc-c/no_sentry.c
 endif
 
 UNIT_TESTS += tests/unit/runsc-c/test_flags.c
+UNIT_TESTS += tests/unit/runsc-c/test_nat.c
 UNIT_TESTS += tests/unit/runsc-c/test_oci_spec.c
 UNIT_TESTS += tests/unit/runsc-c/test_state.c
 FUZZ_TESTS += tests/fuzz/fuzz_config.c

@@ -24,6 +24,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "platform/host.h"
+#include "runsc-c/rtnl_impl.h"
 
 #define LOOK_MAX      1024 /* interfaces of the host that are shown */
 #define ADDRS_MAX     256 /* of one interface */
@@ -37,12 +38,7 @@
 
 /* ---- netlink -------------------------------------------------------------------------------- */
 
-struct request {
-	struct nlmsghdr h;
-	char body[512];
-};
-
-static void request_init(struct request *q, uint16_t type, uint16_t flags, const void *body, size_t size)
+void rtnl_request_init(struct rtnl_request *q, uint16_t type, uint16_t flags, const void *body, size_t size)
 {
 	memset(q, 0, sizeof(*q));
 	q->h.nlmsg_type = type;
@@ -51,7 +47,7 @@ static void request_init(struct request *q, uint16_t type, uint16_t flags, const
 	q->h.nlmsg_len = (uint32_t)(NLMSG_LENGTH(0) + NLMSG_ALIGN(size));
 }
 
-static struct rtattr *request_add(struct request *q, uint16_t type, const void *data, size_t size)
+struct rtattr *rtnl_request_add(struct rtnl_request *q, uint16_t type, const void *data, size_t size)
 {
 	struct rtattr *a = (void *)((char *)q + q->h.nlmsg_len);
 
@@ -63,18 +59,12 @@ static struct rtattr *request_add(struct request *q, uint16_t type, const void *
 	return a;
 }
 
-/* Everything added since `open` becomes its payload. */
-static void request_close(struct request *q, struct rtattr *open)
+void rtnl_request_close(struct rtnl_request *q, struct rtattr *open)
 {
 	open->rta_len = (uint16_t)((char *)q + q->h.nlmsg_len - (char *)open);
 }
 
-/*
- * Send, and hand each answer to fn until the end (NLMSG_DONE) or the acknowledgement.  The kernel's
- * error, or one of fn's.
- */
-static int rtnl_call(struct rtnl *r, struct request *q,
-		     int (*fn)(struct rtnl *r, struct nlmsghdr *h))
+int rtnl_call(struct rtnl *r, struct rtnl_request *q, int (*fn)(struct rtnl *r, struct nlmsghdr *h))
 {
 	int result = 0;
 
@@ -110,8 +100,7 @@ static int rtnl_call(struct rtnl *r, struct request *q,
 	}
 }
 
-/* The attributes after a header of size bytes, by type; those above max are left out. */
-static const void *parse(struct nlmsghdr *h, size_t size, struct rtattr **tb, unsigned int max)
+const void *rtnl_parse(struct nlmsghdr *h, size_t size, struct rtattr **tb, unsigned int max)
 {
 	int left = (int)h->nlmsg_len - (int)NLMSG_SPACE(size);
 
@@ -125,7 +114,7 @@ static const void *parse(struct nlmsghdr *h, size_t size, struct rtattr **tb, un
 	return NLMSG_DATA(h);
 }
 
-static uint32_t attr_u32(struct rtattr *a)
+uint32_t rtnl_u32(struct rtattr *a)
 {
 	uint32_t v = 0;
 
@@ -178,7 +167,7 @@ static void *grow(void *array, size_t *count, size_t size, size_t max)
 static int on_link(struct rtnl *r, struct nlmsghdr *h)
 {
 	struct rtattr *tb[IFLA_MAX + 1];
-	const struct ifinfomsg *i = parse(h, sizeof(*i), tb, IFLA_MAX);
+	const struct ifinfomsg *i = rtnl_parse(h, sizeof(*i), tb, IFLA_MAX);
 	struct net_link_config *l;
 
 	if (i == NULL || h->nlmsg_type != RTM_NEWLINK || tb[IFLA_IFNAME] == NULL)
@@ -193,7 +182,7 @@ static int on_link(struct rtnl *r, struct nlmsghdr *h)
 	l->name = mem_strdup(RTA_DATA(tb[IFLA_IFNAME]));
 	l->ifindex = (uint32_t)i->ifi_index;
 	l->flags = i->ifi_flags;
-	l->mtu = attr_u32(tb[IFLA_MTU]);
+	l->mtu = rtnl_u32(tb[IFLA_MTU]);
 	l->loopback = i->ifi_type == ARPHRD_LOOPBACK;
 	if (i->ifi_type == ARPHRD_ETHER)
 		l->mac = attr_mac(tb[IFLA_ADDRESS]);
@@ -211,7 +200,7 @@ static struct net_link_config *find_link(struct network_config *n, uint32_t ifin
 static int on_addr(struct rtnl *r, struct nlmsghdr *h)
 {
 	struct rtattr *tb[IFA_MAX + 1];
-	const struct ifaddrmsg *i = parse(h, sizeof(*i), tb, IFA_MAX);
+	const struct ifaddrmsg *i = rtnl_parse(h, sizeof(*i), tb, IFA_MAX);
 	struct net_link_config *l = i != NULL ? find_link(r->n, i->ifa_index) : NULL;
 	struct net_addr_config *a;
 	struct rtattr *local;
@@ -231,7 +220,7 @@ static int on_addr(struct rtnl *r, struct nlmsghdr *h)
 		a->label = mem_strdup(RTA_DATA(tb[IFA_LABEL]));
 	a->plen = i->ifa_prefixlen;
 	a->scope = i->ifa_scope;
-	a->flags = tb[IFA_FLAGS] != NULL ? attr_u32(tb[IFA_FLAGS]) : i->ifa_flags;
+	a->flags = tb[IFA_FLAGS] != NULL ? rtnl_u32(tb[IFA_FLAGS]) : i->ifa_flags;
 	return a->addr == NULL ? -ENOMEM : 0;
 }
 
@@ -260,20 +249,20 @@ static void route_metrics(struct net_route_config *c, struct rtattr *metrics)
 	for (struct rtattr *a = metrics ? RTA_DATA(metrics) : NULL; a != NULL && RTA_OK(a, left);
 	     a = RTA_NEXT(a, left))
 		if (a->rta_type == RTAX_MTU)
-			c->mtu = attr_u32(a);
+			c->mtu = rtnl_u32(a);
 }
 
 static int on_route(struct rtnl *r, struct nlmsghdr *h)
 {
 	struct rtattr *tb[RTA_MAX + 1];
-	const struct rtmsg *m = parse(h, sizeof(*m), tb, RTA_MAX);
+	const struct rtmsg *m = rtnl_parse(h, sizeof(*m), tb, RTA_MAX);
 	struct net_route_config *c;
 	uint32_t table;
 
 	if (m == NULL || h->nlmsg_type != RTM_NEWROUTE || (m->rtm_flags & RTM_F_CLONED) ||
 	    (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
 		return 0;
-	table = tb[RTA_TABLE] != NULL ? attr_u32(tb[RTA_TABLE]) : m->rtm_table;
+	table = tb[RTA_TABLE] != NULL ? rtnl_u32(tb[RTA_TABLE]) : m->rtm_table;
 	/* Those that belong to addresses come with these. */
 	if (table == RT_TABLE_LOCAL || (m->rtm_protocol == RTPROT_KERNEL && tb[RTA_GATEWAY] == NULL))
 		return 0;
@@ -288,8 +277,8 @@ static int on_route(struct rtnl *r, struct nlmsghdr *h)
 	c->tos = m->rtm_tos;
 	c->flags = m->rtm_flags & RTNH_F_ONLINK;
 	c->table = table;
-	c->metric = attr_u32(tb[RTA_PRIORITY]);
-	c->ifindex = attr_u32(tb[RTA_OIF]);
+	c->metric = rtnl_u32(tb[RTA_PRIORITY]);
+	c->ifindex = rtnl_u32(tb[RTA_OIF]);
 	c->dst = attr_ip(tb[RTA_DST], m->rtm_family);
 	c->gateway = attr_ip(tb[RTA_GATEWAY], m->rtm_family);
 	c->prefsrc = attr_ip(tb[RTA_PREFSRC], m->rtm_family);
@@ -301,7 +290,7 @@ static int on_route(struct rtnl *r, struct nlmsghdr *h)
 static int on_neigh(struct rtnl *r, struct nlmsghdr *h)
 {
 	struct rtattr *tb[NDA_MAX + 1];
-	const struct ndmsg *m = parse(h, sizeof(*m), tb, NDA_MAX);
+	const struct ndmsg *m = rtnl_parse(h, sizeof(*m), tb, NDA_MAX);
 	const unsigned int known = NUD_PERMANENT | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE;
 	struct net_link_config *l;
 	struct net_neigh_config *c;
@@ -337,7 +326,7 @@ int rtnl_scrape(struct rtnl *r, struct err *e)
 		{ RTM_GETNEIGH, on_neigh, "neighbours" },
 	};
 	const struct rtmsg any = { .rtm_family = AF_UNSPEC }; /* as long as the longest of the four */
-	struct request q;
+	struct rtnl_request q;
 	int err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(dumps); i++) {
@@ -345,7 +334,7 @@ int rtnl_scrape(struct rtnl *r, struct err *e)
 		char body[sizeof(struct ifinfomsg)] = { 0 };
 
 		memcpy(body, &any, sizeof(any));
-		request_init(&q, dumps[i].type, NLM_F_DUMP, body, size);
+		rtnl_request_init(&q, dumps[i].type, NLM_F_DUMP, body, size);
 		err = rtnl_call(r, &q, dumps[i].fn);
 		if (err < 0)
 			return err_errno(e, err, "the container's network: its %s", dumps[i].what);
@@ -356,9 +345,9 @@ int rtnl_scrape(struct rtnl *r, struct err *e)
 int rtnl_links(struct rtnl *r)
 {
 	const struct ifinfomsg all = { .ifi_family = AF_UNSPEC };
-	struct request q;
+	struct rtnl_request q;
 
-	request_init(&q, RTM_GETLINK, NLM_F_DUMP, &all, sizeof(all));
+	rtnl_request_init(&q, RTM_GETLINK, NLM_F_DUMP, &all, sizeof(all));
 	return rtnl_call(r, &q, on_link);
 }
 
@@ -433,25 +422,25 @@ static int filter_ingress(struct rtnl *r, uint32_t ifindex)
 	uint32_t direct = TCA_BPF_FLAG_ACT_DIRECT;
 	struct tcmsg t = { .tcm_family = AF_UNSPEC, .tcm_ifindex = (int)ifindex,
 			   .tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0), .tcm_parent = TC_H_CLSACT };
-	struct request q;
+	struct rtnl_request q;
 	struct rtattr *options;
 	int err;
 
-	request_init(&q, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &t, sizeof(t));
-	request_add(&q, TCA_KIND, "clsact", sizeof("clsact"));
+	rtnl_request_init(&q, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &t, sizeof(t));
+	rtnl_request_add(&q, TCA_KIND, "clsact", sizeof("clsact"));
 	err = rtnl_call(r, &q, NULL);
 	if (err < 0 && err != -EEXIST)
 		return err;
 	t.tcm_handle = 1;
 	t.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
 	t.tcm_info = TC_H_MAKE(1u << 16, htons(ETH_P_ALL));
-	request_init(&q, RTM_NEWTFILTER, NLM_F_ACK | NLM_F_CREATE, &t, sizeof(t));
-	request_add(&q, TCA_KIND, "bpf", sizeof("bpf"));
-	options = request_add(&q, TCA_OPTIONS, NULL, 0);
-	request_add(&q, TCA_BPF_OPS_LEN, &count, sizeof(count));
-	request_add(&q, TCA_BPF_OPS, f, count * sizeof(*f));
-	request_add(&q, TCA_BPF_FLAGS, &direct, sizeof(direct));
-	request_close(&q, options);
+	rtnl_request_init(&q, RTM_NEWTFILTER, NLM_F_ACK | NLM_F_CREATE, &t, sizeof(t));
+	rtnl_request_add(&q, TCA_KIND, "bpf", sizeof("bpf"));
+	options = rtnl_request_add(&q, TCA_OPTIONS, NULL, 0);
+	rtnl_request_add(&q, TCA_BPF_OPS_LEN, &count, sizeof(count));
+	rtnl_request_add(&q, TCA_BPF_OPS, f, count * sizeof(*f));
+	rtnl_request_add(&q, TCA_BPF_FLAGS, &direct, sizeof(direct));
+	rtnl_request_close(&q, options);
 	return rtnl_call(r, &q, NULL);
 }
 
@@ -467,11 +456,11 @@ void rtnl_unfilter(struct rtnl *r, uint32_t ifindex)
 	struct tcmsg t = { .tcm_family = AF_UNSPEC, .tcm_ifindex = (int)ifindex, .tcm_handle = 1,
 			   .tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
 			   .tcm_info = TC_H_MAKE(1u << 16, htons(ETH_P_ALL)) };
-	struct request q;
+	struct rtnl_request q;
 	int err;
 
-	request_init(&q, RTM_DELTFILTER, NLM_F_ACK, &t, sizeof(t));
-	request_add(&q, TCA_KIND, "bpf", sizeof("bpf"));
+	rtnl_request_init(&q, RTM_DELTFILTER, NLM_F_ACK, &t, sizeof(t));
+	rtnl_request_add(&q, TCA_KIND, "bpf", sizeof("bpf"));
 	err = rtnl_call(r, &q, NULL);
 	if (err < 0) {
 		if (err != -ENOENT && err != -EINVAL && err != -ENODEV)
@@ -482,7 +471,7 @@ void rtnl_unfilter(struct rtnl *r, uint32_t ifindex)
 	t.tcm_handle = t.tcm_info = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
 		t.tcm_parent = TC_H_MAKE(TC_H_CLSACT, ways[i]);
-		request_init(&q, RTM_GETTFILTER, NLM_F_DUMP, &t, sizeof(t));
+		rtnl_request_init(&q, RTM_GETTFILTER, NLM_F_DUMP, &t, sizeof(t));
 		if (rtnl_call(r, &q, on_filter) < 0)
 			return;
 	}
@@ -490,7 +479,7 @@ void rtnl_unfilter(struct rtnl *r, uint32_t ifindex)
 		return;
 	t.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
 	t.tcm_parent = TC_H_CLSACT;
-	request_init(&q, RTM_DELQDISC, NLM_F_ACK, &t, sizeof(t));
+	rtnl_request_init(&q, RTM_DELQDISC, NLM_F_ACK, &t, sizeof(t));
 	(void)rtnl_call(r, &q, NULL);
 }
 
@@ -500,12 +489,12 @@ static int remove_addr(struct rtnl *r, const struct net_link_config *l, const st
 	struct ifaddrmsg i = { .ifa_family = (uint8_t)family, .ifa_prefixlen = (uint8_t)a->plen,
 			       .ifa_index = l->ifindex };
 	struct in6_addr bytes;
-	struct request q;
+	struct rtnl_request q;
 
 	if (inet_pton(family, a->addr, &bytes) != 1)
 		return -EINVAL;
-	request_init(&q, RTM_DELADDR, NLM_F_ACK, &i, sizeof(i));
-	request_add(&q, IFA_LOCAL, &bytes, family == AF_INET ? 4 : 16);
+	rtnl_request_init(&q, RTM_DELADDR, NLM_F_ACK, &i, sizeof(i));
+	rtnl_request_add(&q, IFA_LOCAL, &bytes, family == AF_INET ? 4 : 16);
 	return rtnl_call(r, &q, NULL);
 }
 

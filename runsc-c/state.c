@@ -150,6 +150,8 @@ static json_t *state_to_json(const struct state *s)
 		json_object_set_new(o, "net_path", json_string(s->net_path));
 		json_object_set_new(o, "net_inode", json_integer((json_int_t)s->net_inode));
 	}
+	if (s->nat != NULL)
+		json_object_set(o, "nat", s->nat);
 	if (s->sandbox != NULL)
 		json_object_set_new(o, "sandbox", json_string(s->sandbox));
 	if (s->hooks != NULL)
@@ -187,6 +189,7 @@ static void clear_members(struct state *s)
 	json_decref(s->cgroup);
 	json_decref(s->hooks);
 	json_decref(s->hook_process);
+	json_decref(s->nat);
 }
 
 /*
@@ -222,6 +225,7 @@ static void read_state(struct state *s)
 	s->net_inode = (uint64_t)jsonw_int(&w, doc, "net_inode", 0, INT64_MAX, 0);
 	s->cgroup = json_incref(jsonw_object(&w, doc, "cgroup", OPTIONAL));
 	s->annotations = json_incref(jsonw_object(&w, doc, "annotations", OPTIONAL));
+	s->nat = json_incref(jsonw_object(&w, doc, "nat", OPTIONAL));
 	s->hooks = json_incref(jsonw_object(&w, doc, "hooks", OPTIONAL));
 	s->hook_process = json_incref(jsonw_object(&w, doc, "hookProcess", OPTIONAL));
 	if (s->cgroup == NULL)

@@ -52,6 +52,7 @@ struct state {
 	bool shares_net;         /* its network namespace is that of another of its Sentry */
 	char *net_path;          /* its network namespace, if config.json names one; may be NULL */
 	uint64_t net_inode;      /* ... and which that was when it started; 0: nothing was done there */
+	json_t *nat;             /* what nat.c made on the host; may be NULL */
 	/* not in the file */
 	int dir;                 /* the container's directory, locked when state_lock()ed */
 	bool locked;             /* by us */
