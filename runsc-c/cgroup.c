@@ -83,31 +83,39 @@ const char *cgroup_dir(const struct cgroup *c, const char *controller)
 
 /* ---- planning ------------------------------------------------------------------------------- */
 
-/* The path of a process's (0: our own) cgroup in the hierarchy with these controllers ("" is v2). */
-static int path_of(pid_t pid, const char *controllers, char *out, size_t size)
+/* /proc/PID/cgroup: a line "number:controllers:path" for each hierarchy; mem_free().  0: our own. */
+static char *memberships(pid_t pid)
 {
-	char line[PATH_MAX + 256];
+	char name[32], *text = NULL;
+	size_t size = 0;
 	FILE *f;
-	int err = -ENOENT;
 
-	snprintf(line, sizeof(line), "/proc/%d/cgroup", pid);
-	f = fopen(pid ? line : "/proc/self/cgroup", "re");
-	if (f == NULL)
-		return -errno;
-	while (err != 0 && fgets(line, sizeof(line), f) != NULL) {
-		char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
-
-		if (path == NULL)
-			continue;
-		*path++ = '\0';
-		path[strcspn(path, "\n")] = '\0';
-		if (strcmp(list + 1, controllers) != 0)
-			continue;
-		snprintf(out, size, "%s", path);
-		err = 0;
+	snprintf(name, sizeof(name), "/proc/%d/cgroup", pid ? pid : getpid());
+	f = fopen(name, "re");
+	if (f == NULL || getdelim(&text, &size, '\0', f) < 0) {
+		free(text);
+		text = NULL;
 	}
-	fclose(f);
-	return err;
+	if (f != NULL)
+		fclose(f);
+	return text;
+}
+
+/* The path in the hierarchy with these controllers ("" is v2) of who has these memberships. */
+static int path_in(const char *text, const char *controllers, char *out, size_t size)
+{
+	size_t len = strlen(controllers);
+
+	for (const char *line = text; line != NULL && *line != '\0';) {
+		const char *list = strchr(line, ':'), *end = strchrnul(line, '\n');
+
+		if (list != NULL && strncmp(list + 1, controllers, len) == 0 && list[1 + len] == ':') {
+			snprintf(out, size, "%.*s", (int)(end - (list + len + 2)), list + len + 2);
+			return 0;
+		}
+		line = *end ? end + 1 : NULL;
+	}
+	return -ENOENT;
 }
 
 /* "a-b.slice" is the directory "a.slice/a-b.slice". */
@@ -147,14 +155,15 @@ static int relative_path(const char *spec, const char *id, bool systemd_style, c
 	return 0;
 }
 
-static void add_dir(struct cgroup *c, const char *controllers, const char *mount, const char *path)
+/* own: our memberships, where path is relative. */
+static void add_dir(struct cgroup *c, const char *controllers, const char *mount, const char *path, const char *own_text)
 {
 	char own[PATH_MAX] = "", whole[2 * PATH_MAX];
 	struct cgroup_dir *d = &c->dirs[c->count];
 
 	if (c->count == CGROUP_MAX_DIRS)
 		return;
-	if (path[0] != '/' && path_of(0, controllers, own, sizeof(own)) < 0)
+	if (path[0] != '/' && path_in(own_text, controllers, own, sizeof(own)) < 0)
 		return;
 	snprintf(whole, sizeof(whole), "%s%s/%s", mount, strcmp(own, "/") == 0 ? "" : own,
 		 path[0] == '/' ? path + 1 : path);
@@ -168,7 +177,7 @@ static void add_dir(struct cgroup *c, const char *controllers, const char *mount
 
 /*
  * The controllers of a v1 mount are its super block options, in the order that /proc/self/cgroup
- * shows; path_of() must find them, so take that file's list when one of its names matches.
+ * shows; path_in() must find them, so take that file's list when one of its names matches.
  */
 static void v1_controllers(const char *options, char *out, size_t size)
 {
@@ -192,7 +201,7 @@ static void v1_controllers(const char *options, char *out, size_t size)
 }
 
 /* One line of mountinfo: "… root mountpoint options … - fstype source superoptions". */
-static void plan_mount(struct cgroup *c, char *line, const char *path, char *v2_mount)
+static void plan_mount(struct cgroup *c, char *line, const char *path, const char *own, char *v2_mount)
 {
 	char *dash = strstr(line, " - "), *save, *mount, list[512], type[32], options[1024];
 
@@ -215,13 +224,13 @@ static void plan_mount(struct cgroup *c, char *line, const char *path, char *v2_
 		if (strcmp(c->dirs[i].controllers, list) == 0)
 			return; /* mounted twice */
 	if (list[0] != '\0')
-		add_dir(c, list, mount, path);
+		add_dir(c, list, mount, path, own);
 }
 
 int cgroup_plan(const char *cgroups_path, const char *id, bool systemd_style, struct cgroup *out,
 		struct err *e)
 {
-	char path[PATH_MAX], v2_mount[PATH_MAX] = "", line[3 * PATH_MAX];
+	char path[PATH_MAX], v2_mount[PATH_MAX] = "", line[3 * PATH_MAX], *own;
 	FILE *f;
 
 	memset(out, 0, sizeof(*out));
@@ -230,15 +239,17 @@ int cgroup_plan(const char *cgroups_path, const char *id, bool systemd_style, st
 	f = fopen("/proc/self/mountinfo", "re");
 	if (f == NULL)
 		return err_errno(e, errno, "/proc/self/mountinfo");
+	own = memberships(0);
 	while (fgets(line, sizeof(line), f) != NULL)
-		plan_mount(out, line, path, v2_mount);
+		plan_mount(out, line, path, own, v2_mount);
 	fclose(f);
 	if (out->count == 0 && v2_mount[0] != '\0') {
 		out->v2 = true;
-		add_dir(out, "", v2_mount, path);
+		add_dir(out, "", v2_mount, path, own);
 	} else if (v2_mount[0] != '\0') {
 		out->unified = mem_strdup(v2_mount);
 	}
+	free(own);
 	return 0;
 }
 
@@ -249,7 +260,7 @@ static int follow_unified(struct cgroup *c, const char *real, const char *planne
 
 	if (strcmp(real, planned) != 0)
 		return 0;
-	add_dir(c, "", c->unified, real);
+	add_dir(c, "", c->unified, real, NULL);
 	if (c->count == count)
 		return -ENOMEM;
 	c->dirs[count].made = true; /* for us */
@@ -261,11 +272,16 @@ int cgroup_follow(struct cgroup *c, pid_t pid, const char *cgroups_path)
 	char planned[PATH_MAX], real[PATH_MAX], whole[2 * PATH_MAX];
 	struct err ignored = ERR_INIT;
 	size_t n, m, d;
-	char *path;
+	char *path, *text;
+	bool known;
 
 	if (c->count == 0 || (!c->v2 && c->unified == NULL))
 		return 0;
-	if (relative_path(cgroups_path, "", true, planned, sizeof(planned), &ignored) < 0 || path_of(pid, "", real, sizeof(real)) < 0)
+	text = memberships(pid);
+	known = relative_path(cgroups_path, "", true, planned, sizeof(planned), &ignored) == 0 &&
+		path_in(text, "", real, sizeof(real)) == 0;
+	free(text);
+	if (!known)
 		return c->v2 ? -ENOENT : 0;
 	if (!c->v2)
 		return follow_unified(c, real, planned);
@@ -324,11 +340,16 @@ static void enable_controllers(const char *parent)
 static int make_dir(const struct cgroup *c, struct cgroup_dir *d)
 {
 	bool cpuset = strstr(d->controllers, "cpuset") != NULL;
-	char path[2 * PATH_MAX];
+	char path[2 * PATH_MAX], *last;
 	int err = -ENOENT;
+	bool there;
 
 	snprintf(path, sizeof(path), "%s", d->path);
-	for (char *p = path + 1;; p++) {
+	last = strrchr(path, '/');
+	*last = '\0';
+	there = access(path, F_OK) == 0;
+	*last = '/';
+	for (char *p = there ? last + 1 : path + 1;; p++) {
 		char ch = *p;
 
 		if (ch != '/' && ch != '\0')

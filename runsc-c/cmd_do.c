@@ -251,6 +251,7 @@ int cmd_do(const struct globals *g, int argc, char **argv, struct err *e)
 	if (f.net != NULL && f.netns != NULL)
 		return err_set(e, EINVAL, "--net and --netns exclude each other");
 	mine.overlay = OVERLAY_MEMORY;
+	create.starts = f.net == NULL;
 	snprintf(id, sizeof(id), "do-%d-%lx", getpid(), (unsigned long)time(NULL) & 0xffffff);
 	doc = make_config(argv + first, g->network == NETWORK_HOST, resolv_conf, e);
 	if (!err_is(e))

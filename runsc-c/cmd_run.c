@@ -33,7 +33,7 @@ static int run(const struct globals *g, const struct create_flags *f, struct oci
 
 int cmd_run(const struct globals *g, int argc, char **argv, struct err *e)
 {
-	static struct create_flags f;
+	static struct create_flags f = { .starts = true };
 	static const struct flag flags[] = {
 		CREATE_FLAGS(f),
 		{ "detach,d", FLAG_BOOL, &f.detach, "return when the container runs" },

@@ -14,11 +14,13 @@
 
 static int start_sandbox(const struct globals *g, struct state *s, struct err *e)
 {
+	struct network_config *n;
 	int control = control_connect(s, e);
 
 	if (control < 0)
 		return control;
-	network_start(g, s, control, e);
+	if (network_look(g, s, &n, e) == 0)
+		network_start(s, control, n, e);
 	close(control);
 	return e->error;
 }

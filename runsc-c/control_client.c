@@ -52,22 +52,30 @@ int control_connect(const struct state *s, struct err *e)
 	return err_errno(e, err, "%s/control.sock", s->path);
 }
 
-int control_call(int fd, json_t *request, const int *fds, size_t fd_count, int timeout_ms,
-		 json_t **reply, struct err *e)
+static int connection_failed(int err, struct err *e)
 {
-	json_t *r = NULL;
-	int err;
-
-	err = request ? control_send(fd, request, fds, fd_count) : -ENOMEM;
-	json_decref(request);
-	if (err == 0)
-		err = control_recv(fd, &r, NULL, 0, NULL, timeout_ms);
 	if (err == -EPIPE)
 		return err_set(e, EPIPE, "container not running: its sandbox has ended (--debug-log FILE tells why)");
 	if (err == -ETIMEDOUT)
 		return err_set(e, ETIMEDOUT, "the sandbox does not answer");
+	return err_errno(e, err, "control connection");
+}
+
+int control_ask(int fd, json_t *request, const int *fds, size_t fd_count, struct err *e)
+{
+	int err = request ? control_send(fd, request, fds, fd_count) : -ENOMEM;
+
+	json_decref(request);
+	return err < 0 ? connection_failed(err, e) : 0;
+}
+
+int control_hear(int fd, int timeout_ms, json_t **reply, struct err *e)
+{
+	json_t *r = NULL;
+	int err = control_recv(fd, &r, NULL, 0, NULL, timeout_ms);
+
 	if (err < 0)
-		return err_errno(e, err, "control connection");
+		return connection_failed(err, e);
 	if (!json_is_true(json_object_get(r, "ok"))) {
 		const char *text = json_string_value(json_object_get(r, "error"));
 		json_int_t number = json_integer_value(json_object_get(r, "errno"));
@@ -82,6 +90,12 @@ int control_call(int fd, json_t *request, const int *fds, size_t fd_count, int t
 	else
 		json_decref(r);
 	return 0;
+}
+
+int control_call(int fd, json_t *request, const int *fds, size_t fd_count, int timeout_ms,
+		 json_t **reply, struct err *e)
+{
+	return control_ask(fd, request, fds, fd_count, e) < 0 ? e->error : control_hear(fd, timeout_ms, reply, e);
 }
 
 int control_once(const struct state *s, json_t *request, int timeout_ms, json_t **reply,

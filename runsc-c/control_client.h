@@ -11,10 +11,11 @@
 int control_listen(const struct state *s, struct err *e);
 /* Connect to a container's Sentry.  -ECONNREFUSED, -ENOENT: "container not running". */
 int control_connect(const struct state *s, struct err *e);
-/*
- * Send a request (consumed) with descriptors (borrowed) and wait for the reply; timeout_ms as in
- * control_recv().  0 and *reply (may be NULL: not wanted), or the Sentry's error in e.
- */
+/* Send a request (consumed) with descriptors (borrowed).  Replies come in the order of the requests. */
+int control_ask(int fd, json_t *request, const int *fds, size_t fd_count, struct err *e);
+/* Wait for a reply; timeout_ms as in control_recv().  0 and *reply (may be NULL: not wanted), or the Sentry's error in e. */
+int control_hear(int fd, int timeout_ms, json_t **reply, struct err *e);
+/* Both. */
 int control_call(int fd, json_t *request, const int *fds, size_t fd_count, int timeout_ms,
 		 json_t **reply, struct err *e);
 /* Connect, call, close; for requests about one container: its id is added to request. */

@@ -118,6 +118,7 @@ int creation_make(struct creation *c, const struct globals *g, const struct crea
 	c->launch.g = g;
 	c->launch.spec = spec;
 	c->launch.collect = attached && !f->keep;
+	c->launch.starts = f->starts;
 	preserve = creation_preserve(f->preserve_fds, p, e);
 	if (preserve < 0)
 		return preserve;
@@ -155,7 +156,12 @@ int creation_start(struct creation *c, struct err *e)
 {
 	struct launch *l = &c->launch;
 
-	if (hooks_run_inside(l->state, e) == 0 && network_start(l->g, l->state, l->control, e) == 0) {
+	if (hooks_run_inside(l->state, e) == 0 &&
+	    (l->starts || network_look(l->g, l->state, &l->network, e) == 0)) {
+		network_start(l->state, l->control, l->network, e);
+		l->network = NULL;
+	}
+	if (!err_is(e)) {
 		l->state->status = CTR_RUNNING;
 		state_save(l->state, e);
 	}

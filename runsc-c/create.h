@@ -10,6 +10,7 @@ struct create_flags {
 	const char *bundle, *config, *console_socket, *pid_file;
 	int preserve_fds;
 	bool detach, keep;
+	bool starts; /* creation_start() follows, and nobody adds to the network in between */
 };
 
 /* Rows of the flags that create and run have in common; f is a struct create_flags. */

@@ -311,12 +311,8 @@ static uint64_t memory_size(const struct launch *l)
 	return limit > 0 && limit < total ? limit : total;
 }
 
-/*
- * A call to the Sentry; if it has died, what a child reported before its exec says more than "broken
- * pipe".
- */
-static int call_sentry(struct launch *l, json_t *request, const int *fds, size_t count, json_t **reply,
-		       struct err *e)
+/* If the Sentry has died, what a child reported before its exec says more than "broken pipe". */
+static int explain_silence(struct launch *l, struct err *e)
 {
 	struct pollfd p = { .fd = l->sync, .events = POLLIN };
 	struct timespec now = { 0, 100 * NSEC_PER_MSEC };
@@ -324,8 +320,6 @@ static int call_sentry(struct launch *l, json_t *request, const int *fds, size_t
 	char packet[1024];
 	int none[2];
 
-	if (control_call(l->control, request, fds, count, BOOT_TIMEOUT_MS, reply, e) == 0)
-		return 0;
 	if (e->error == -EPIPE && host_ppoll(&p, 1, &now) > 0) {
 		read_sync(l, packet, sizeof(packet), none, &told);
 		host_close_fd(&none[0]);
@@ -370,7 +364,8 @@ static unsigned int host_cpus(void)
 	return n > 0 && last < 65536 ? last + 1 : 0;
 }
 
-static int boot_sentry(struct launch *l, struct err *e)
+/* It need not be there yet. */
+static int ask_boot(struct launch *l, struct err *e)
 {
 	char *id = l->spec->container->id;
 	struct boot_config b = {
@@ -385,7 +380,9 @@ static int boot_sentry(struct launch *l, struct err *e)
 		.nice = getpriority(PRIO_PROCESS, 0),
 	};
 
-	return l->sandbox ? 0 : call_sentry(l, control_encode_boot(&b), NULL, 0, NULL, e);
+	if (l->sandbox != NULL || control_ask(l->control, control_encode_boot(&b), NULL, 0, e) == 0)
+		return 0;
+	return explain_silence(l, e);
 }
 
 /* Where sockets are the host's the monitor has set net.*: the Sentry may not. */
@@ -404,11 +401,19 @@ static void drop_net_sysctls(struct container_config *c)
 	c->sysctl_count = kept;
 }
 
-static int create_container(struct start *s, struct err *e)
+/* It has its filter from now on, so what we send next is handled behind it. */
+static int hear_booted(struct launch *l, struct err *e)
+{
+	if (l->sandbox != NULL || control_hear(l->control, BOOT_TIMEOUT_MS, NULL, e) == 0)
+		return 0;
+	return explain_silence(l, e);
+}
+
+static int ask_create(struct start *s, struct err *e)
 {
 	struct launch *l = s->l;
-	int *fds = mem_calloc(l->fd_count + 1, sizeof(int)), err;
-	json_t *request, *reply = NULL;
+	int *fds = mem_calloc(l->fd_count + 1, sizeof(int));
+	json_t *request;
 
 	if (fds == NULL)
 		return err_set(e, ENOMEM, "out of memory");
@@ -420,12 +425,22 @@ static int create_container(struct start *s, struct err *e)
 	request = control_encode_create(l->spec->container);
 	if (l->sandbox != NULL)
 		json_object_set_new(request, "kill_on_close", json_true());
-	err = call_sentry(l, request, fds, l->fd_count + 1, &reply, e);
-	if (err == 0 && l->sandbox != NULL)
-		err = pod_place(l->state, reply, &l->cgroup, l->g->rootless, e);
-	json_decref(reply);
+	if (control_ask(l->control, request, fds, l->fd_count + 1, e) < 0)
+		explain_silence(l, e);
 	mem_free(fds);
-	return err;
+	return e->error;
+}
+
+static int hear_created(struct launch *l, struct err *e)
+{
+	json_t *reply = NULL;
+
+	if (control_hear(l->control, BOOT_TIMEOUT_MS, &reply, e) < 0)
+		return explain_silence(l, e);
+	if (l->sandbox != NULL)
+		pod_place(l->state, reply, &l->cgroup, l->g->rootless, e);
+	json_decref(reply);
+	return e->error;
 }
 
 /* ---- create --------------------------------------------------------------------------------- */
@@ -605,19 +620,27 @@ static int make_scope(struct launch *l, pid_t *holder, struct err *e)
 	return state_save(l->state, e);
 }
 
+/*
+ * The processes of a container take most of a start's time, and one after the other: what this one has to do is done
+ * while it would wait for them.  The limits hold before "create", so before there is a program to be limited.
+ */
 static int start_all(struct start *s, pid_t *holder, struct err *e)
 {
 	struct launch *l = s->l;
 
-	if (make_scope(l, holder, e) < 0 || cgroup_make(&l->cgroup, l->g->rootless, e) < 0 ||
-	    cgroup_apply(&l->cgroup, &l->spec->resources, l->g->rootless, e) < 0)
+	if (make_scope(l, holder, e) < 0 || cgroup_make(&l->cgroup, l->g->rootless, e) < 0 || open_all(s, e) < 0 ||
+	    start_monitor(s, e) < 0 || cgroup_apply(&l->cgroup, &l->spec->resources, l->g->rootless, e) < 0)
 		return e->error;
 	cgroup_apply_devices(&l->cgroup, l->spec->container->device_rules,
 			     l->spec->container->device_rule_count);
-	if (open_all(s, e) < 0 || start_monitor(s, e) < 0 || wait_ready(l, e) < 0)
+	if (ask_boot(l, e) < 0 || wait_ready(l, e) < 0)
 		return e->error;
 	end_holder(holder);
-	if (run_create_hooks(l, e) < 0 || boot_sentry(l, e) < 0 || create_container(s, e) < 0)
+	if (run_create_hooks(l, e) < 0 || hear_booted(l, e) < 0 || ask_create(s, e) < 0)
+		return e->error;
+	if (l->starts && network_look(l->g, l->state, &l->network, e) < 0)
+		return e->error;
+	if (hear_created(l, e) < 0)
 		return e->error;
 	/* What was made of the plan that was saved first: rootless, some or all of it may be missing. */
 	json_decref(l->state->cgroup);
@@ -663,6 +686,7 @@ int launch_create(struct launch *l, struct err *e)
 	pid_t holder = 0;
 
 	l->state = l->sandbox = NULL;
+	l->network = NULL;
 	l->spec->container->host_network = false;
 	l->monitor = 0;
 	l->sync = l->control = -1;
@@ -722,6 +746,8 @@ void launch_abort(struct launch *l)
 {
 	struct err ignored = ERR_INIT;
 
+	network_config_free(l->network);
+	l->network = NULL;
 	host_close_fd(&l->control);
 	host_close_fd(&l->sync); /* which ends the monitor, and it its children */
 	reap(l->monitor);

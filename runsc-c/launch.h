@@ -30,6 +30,7 @@ struct launch {
 	size_t fd_count;
 	bool host_network;      /* network_choose() */
 	bool collect;           /* if we are killed, launch_collect() removes what is left */
+	bool starts;            /* launch_create() is followed by network_start() at once: look at the network meanwhile */
 	/* filled by launch_create() */
 	struct state *state;    /* locked */
 	struct state *sandbox;  /* whose Sentry it joins; NULL: its own */
@@ -37,6 +38,7 @@ struct launch {
 	pid_t monitor;          /* our child */
 	int sync;               /* to the monitor */
 	struct notify notify;   /* the monitor's, later */
+	struct network_config *network; /* if starts: network_look(); network_start() consumes it */
 	int control;            /* to the Sentry; the monitor has it too and uses it after the commit */
 };
 

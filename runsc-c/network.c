@@ -231,15 +231,15 @@ static int visit(struct visit *v)
 	return v->foreign && !err_is(v->e) ? visit_foreign(v) : v->e->error;
 }
 
-static int network_collect(const struct globals *g, struct state *s, struct network_config **out,
-			   struct err *e)
+int network_look(const struct globals *g, struct state *s, struct network_config **out, struct err *e)
 {
 	struct network_config *n = NULL;
 	char path[64];
 	int own, theirs;
 
 	*out = NULL;
-	if (!s->host_network && g->network != NETWORK_SANDBOX)
+	/* In a pod the links are those of the container that the namespace was made for. */
+	if (s->shares_net || (!s->host_network && g->network != NETWORK_SANDBOX))
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", s->monitor.pid);
 	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -313,15 +313,11 @@ void network_release(const struct state *s)
 	host_close_fd(&theirs);
 }
 
-int network_start(const struct globals *g, struct state *s, int control, struct err *e)
+int network_start(const struct state *s, int control, struct network_config *n, struct err *e)
 {
-	struct network_config *n = NULL;
 	int fds[LINKS_MAX + 2]; /* host_network: none */
 	size_t count = 0;
 
-	/* In a pod the links are those of the container that the namespace was made for. */
-	if (!s->shares_net && network_collect(g, s, &n, e) < 0)
-		return e->error;
 	for (size_t i = 0; n != NULL && i < n->link_count; i++)
 		if (n->links[i].has_fd)
 			fds[count++] = n->links[i].fd;

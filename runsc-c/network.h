@@ -32,10 +32,12 @@
 int network_choose(const struct globals *g, const struct oci_spec *spec, bool *host, struct err *e);
 
 /*
- * Ask the Sentry behind the control connection to start the container s, with the network of the
- * namespace that its monitor is in.
+ * The network of the namespace that the monitor of container s is in, taken over for its Sentry, to be freed by
+ * network_config_free(); *out is NULL for a container that has loopback only, or another's network.
  */
-int network_start(const struct globals *g, struct state *s, int control, struct err *e);
+int network_look(const struct globals *g, struct state *s, struct network_config **out, struct err *e);
+/* Ask the Sentry behind the control connection to start the container s with that network (consumed). */
+int network_start(const struct state *s, int control, struct network_config *n, struct err *e);
 
 /*
  * The container's processes are gone: take the filters out of its network namespace, if that outlives

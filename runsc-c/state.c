@@ -360,6 +360,11 @@ uint64_t state_pid_ns(void)
  * ",tmp.4026531836.123" belongs to process 123 of that pid namespace; between its mkdir and its flock only the name says
  * so.  What a process of another namespace has left is swept there.
  */
+static void temporary_name(char *name, size_t size)
+{
+	snprintf(name, size, ",tmp.%llu.%d", (unsigned long long)state_pid_ns(), getpid());
+}
+
 static bool temporary_is_stale(const char *name)
 {
 	unsigned long long ns;
@@ -398,7 +403,7 @@ static int make_temporary(int root_fd, char *name, size_t size)
 {
 	int fd;
 
-	snprintf(name, size, ",tmp.%llu.%d", (unsigned long long)state_pid_ns(), getpid());
+	temporary_name(name, size);
 	if (mkdirat(root_fd, name, 0700) < 0)
 		return -errno;
 	fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -522,13 +527,13 @@ int state_open_locked(const char *root, const char *id, struct state **out, stru
 
 int state_remove(const char *root, struct state *s, struct err *e)
 {
-	char name[32];
+	char name[48];
 	int root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
 
 	if (root_fd < 0)
 		return err_errno(e, errno, "--root: \"%s\"", root);
 	/* Out of the way first: what is left after a crash here is swept up by the next create. */
-	snprintf(name, sizeof(name), ",tmp.%d", getpid());
+	temporary_name(name, sizeof(name));
 	if (renameat(root_fd, s->id, root_fd, name) < 0) {
 		err = err_errno(e, errno, "%s", s->path);
 	} else {

@@ -144,6 +144,15 @@ for i in $(seq 0 "${CRASHES:-24}"); do
 	wait $p 2>/dev/null
 	$R delete --force $L-5; same "delete --force after a killed create" $? 0
 done
+# ---- and of delete
+for i in $(seq 0 "${CRASHES:-24}"); do
+	$R create -b "$T/sleep" $L-6 </dev/null >/dev/null 2>&1
+	$R delete --force $L-6 & p=$!
+	sleep "0.0$((i * 3 % 4))$((i * 7 % 10))"
+	kill -9 $p 2>/dev/null
+	wait $p 2>/dev/null
+	$R delete --force $L-6; same "delete --force after a killed delete" $? 0
+done
 $R run -b "$T/exit7" $L-1 # sweeps up
 until_true sh -c "! pgrep -f 'runsc-c (gofer|sentry).*$L-5' >/dev/null" && ok || bad "a killed create left processes"
 clean "killed creates"
