@@ -4,13 +4,16 @@
  *
  * The input is a list of actions: raw frames; segments and datagrams made plausible (addresses,
  * ports, numbers near those that the stack sent last, checksums taken as right); time that passes;
- * calls on sockets; receive rings of packet sockets, which are set up, scribbled on, given back and
- * taken down.  Afterwards everything is closed, time runs out, and the stack must hold no memory.
+ * calls on sockets, with stamps asked for by option and by message; receive rings of packet sockets, which are set up,
+ * scribbled on, given back and taken down, and their fanout; policy rules, tables, lookups.  Afterwards everything is closed, time runs out, and the stack must hold no memory.
  *
  * At the end it says how many packets all inputs together were.
  */
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/if_packet.h>
+#include <linux/net_tstamp.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -352,6 +355,105 @@ static void ring_call(struct world *w, unsigned int i)
 	}
 }
 
+/* ---- what is asked for with more than a small number: stamps, fanout, rules ---- */
+
+static void name_take(struct world *w, char *name)
+{
+	static const char names[][IFNAMSIZ] = { "", "eth0", "lo", "none" };
+
+	memcpy(name, names[take(w) % 4], IFNAMSIZ);
+}
+
+static struct ipa some_ip(struct world *w, uint8_t family)
+{
+	uint8_t b = take(w);
+	struct ipa ip = b & 1 ? ours(family == AF_INET6) : theirs(family == AF_INET6);
+
+	if (b & 2)
+		ip.b[15] = b;
+	return b & 4 ? ipa_v4(0) : ip;
+}
+
+static int count_rule(void *arg, const struct rule_info *i)
+{
+	(void)i;
+	return ++*(int *)arg > 64;
+}
+
+static void rule_call(struct world *w, uint8_t how)
+{
+	struct rule_info i = { .family = how & 1 ? AF_INET6 : AF_INET, .suppress_plen = -1 };
+	struct route_info found;
+	unsigned int given = take(w) & 15;
+	uint8_t b = take(w);
+	int seen = 0;
+
+	i.action = b & 7 ? FR_ACT_TO_TBL : b >> 3 & 15;
+	i.table = b & 8 ? RT_TABLE_MAIN : b & 16 ? 100 : take(w);
+	i.priority = b & 32 ? take16(w) : 0;
+	i.invert = b & 64;
+	if (b & 128) {
+		i.mark = take(w);
+		i.mask = take(w);
+		i.tos = take(w);
+		i.suppress_plen = (int8_t)take(w);
+	}
+	if (how & 16) {
+		i.src = some_ip(w, i.family);
+		i.src_len = take(w);
+		i.dst = some_ip(w, i.family);
+		i.dst_len = take(w);
+		name_take(w, i.iif);
+		name_take(w, i.oif);
+	}
+	switch (how >> 1 & 7) {
+	case 0:
+	case 1:
+	case 2:
+		(void)!rule_add(w->s, &i, given, how & 32);
+		break;
+	case 3:
+		(void)!rule_del(w->s, &i, given);
+		break;
+	case 4:
+		(void)!rule_for_each(w->s, i.family, count_rule, &seen);
+		break;
+	case 5: {
+		struct route_info r = { .family = i.family, .type = b & 7 ? ROUTE_UNICAST : b >> 3, .table = i.table, .dst = i.dst,
+					.plen = i.dst_len, .ifindex = w->ifindex, .expires_ns = INT64_MAX,
+					.metric = given };
+
+		r.gateway = b & 64 ? theirs(i.family == AF_INET6) : r.gateway;
+		(void)!(how & 32 ? route_del(w->s, &r) : route_add(w->s, &r, ROUTE_CREATE | given));
+		break;
+	}
+	case 6:
+		nic_set_flags(w->s, w->ifindex, how & 32 ? 0 : IFF_UP, IFF_UP);
+		break;
+	default:
+		(void)!route_get_for(w->s, some_ip(w, i.family), i.src, given & 1 ? w->ifindex : 0, i.mark, i.tos,
+				     given & 2 ? w->ifindex : 0, &found);
+	}
+}
+
+static void wide_call(struct world *w, struct ep *e, uint8_t how)
+{
+	int v;
+
+	switch (how % 4) {
+	case 0:
+		v = take16(w); /* SOF_TIMESTAMPING_* */
+		ep_setopt(e, SOL_SOCKET, how & 4 ? SO_TIMESTAMPING : SO_TIMESTAMPING_NEW, &v, sizeof(v));
+		break;
+	case 1: /* few groups, most of them of a kind that is there */
+		v = (take(w) & 3) | (how & 4 ? take(w) % 7 : take(w)) << 16 | (how & 8 ? (take(w) & 127) << 24 : 0);
+		ep_setopt(e, SOL_PACKET, PACKET_FANOUT, &v, sizeof(v));
+		break;
+	default:
+		rule_call(w, take(w));
+	}
+}
+
 static void call(struct world *w)
 {
 	static char data[70000];
@@ -388,6 +490,11 @@ static void call(struct world *w)
 			m.has_addr = true;
 			m.addr = addr(ep_family(e) == AF_INET6, theirs(ep_family(e) == AF_INET6), 53);
 		}
+		if (m.flags & MSG_MORE) {
+			m.ctl.ts_flags = take16(w);
+			m.ctl.mask = m.ctl.ts_flags & 1 ? EP_CTL_TSTAMPING : 0;
+			m.ctl.ts_flags &= SOF_TIMESTAMPING_MASK;
+		}
 		ep_send(e, &u, &m);
 		break;
 	case 4:
@@ -413,8 +520,13 @@ static void call(struct world *w)
 		ep_take_error(e);
 		break;
 	case 9: {
-		uint8_t level = take(w), name = take(w);
+		uint8_t level = take(w), name;
 
+		if (level >= 160) {
+			wide_call(w, e, level);
+			break;
+		}
+		name = take(w);
 		v = (int8_t)take(w);
 		ep_setopt(e, level % 4 == 0 ? SOL_SOCKET : level % 4 == 1 ? IPPROTO_IP :
 			  level % 4 == 2 ? IPPROTO_IPV6 : IPPROTO_TCP, name, &v, sizeof(v));
