@@ -671,7 +671,7 @@ void tcp_probe_window(struct txq *q, struct tcp *t)
 
 /* ---- retransmission ---- */
 
-bool tcp_retransmit(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t max_segs)
+bool tcp_send_again(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t max_segs)
 {
 	int64_t now = stack_now(q->stack);
 
@@ -684,21 +684,10 @@ bool tcp_retransmit(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t ma
 		return false;
 	if (s->pcount != seg_pcount(t, s->len))
 		seg_set_pcount(t, s, seg_pcount(t, s->len));
-	if (!(s->marks & SEG_RETRANS)) {
-		s->marks |= SEG_RETRANS;
-		t->retrans_out += s->pcount;
-	}
 	s->marks |= SEG_EVER_RETRANS;
 	s->sent_ns = now;
 	list_remove(&s->tnode);
 	list_append(&t->tsorted, &s->tnode);
-	if (!t->retrans_stamp) {
-		t->retrans_stamp = now;
-		t->retrans_ts = tcp_ts_at(now, t->ts_off);
-	}
-	if (t->undo_retrans < 0)
-		t->undo_retrans = 0;
-	t->undo_retrans += s->pcount;
 	t->total_retrans += s->pcount;
 	t->bytes_retrans += s->len;
 	net_add(q->stack, NS_TcpRetransSegs, s->pcount);
@@ -706,6 +695,24 @@ bool tcp_retransmit(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t ma
 		NET_INC(q->stack, TCPSynRetrans);
 	if (tcp_transmit(q, t, s->seq, s, seg_wire_flags(t, s), true) < 0)
 		NET_INC(q->stack, TCPRetransFail);
+	return true;
+}
+
+bool tcp_retransmit(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t max_segs)
+{
+	if (!tcp_send_again(q, t, s, max_segs))
+		return false;
+	if (!(s->marks & SEG_RETRANS)) {
+		s->marks |= SEG_RETRANS;
+		t->retrans_out += s->pcount;
+	}
+	if (!t->retrans_stamp) {
+		t->retrans_stamp = s->sent_ns;
+		t->retrans_ts = tcp_ts_at(s->sent_ns, t->ts_off);
+	}
+	if (t->undo_retrans < 0)
+		t->undo_retrans = 0;
+	t->undo_retrans += s->pcount;
 	return true;
 }
 

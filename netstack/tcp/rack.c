@@ -168,7 +168,8 @@ void tlp_fire(struct txq *q, struct tcp *t)
 	if (s->pcount > 1 && s->len > t->mss &&
 	    tcp_seg_split(t, s, (uint32_t)(s->pcount - 1) * t->mss))
 		s = list_entry(t->rtx.prev, struct tcp_seg, node);
-	if (!tcp_retransmit(q, t, s, 1))
+	/* Nothing is known to be lost: this begins no recovery (retrans_stamp), and counts as sent once. */
+	if (!tcp_send_again(q, t, s, 1))
 		goto rearm;
 	t->tlp_retrans = true;
 sent:

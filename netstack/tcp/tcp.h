@@ -435,6 +435,8 @@ void tcp_send_reset(struct txq *q, struct tcp *t);
 /* A zero-window or keepalive probe. */
 void tcp_send_probe(struct txq *q, struct tcp *t, bool urgent);
 void tcp_probe_window(struct txq *q, struct tcp *t);
+/* Once more what is on t->rtx, at most max_segs packets of it; false: not now.  The second form is for what is lost or timed out. */
+bool tcp_send_again(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t max_segs);
 bool tcp_retransmit(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t max_segs);
 void tcp_retransmit_lost(struct txq *q, struct tcp *t);
 void tcp_seg_free(struct tcp_seg *s);

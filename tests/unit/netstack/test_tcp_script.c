@@ -381,6 +381,32 @@ static void the_lost_tail_is_probed_then_timed_out(void **state)
 	drop_out(f);
 }
 
+/* What a probe begins at is not when the retransmissions of a later loss began. */
+static void a_probe_of_long_ago_ends_no_connection_now(void **state)
+{
+	struct fx *f = *state;
+	char c;
+
+	open_passive(f);
+	sim_send(f->e, data, 2920);
+	sim_run(&f->sim, 20 * MS);
+	inject(f, TH_ACK, 1, 2921, 512, 0);
+	sim_send(f->e, data, 2920);
+	drop_out(f);
+	sim_run(&f->sim, 150 * MS);
+	assert_int_equal(next(f).seq, 4381);
+	assert_int_equal(stack_stat(f->h->stack, NS_TCPLossProbes), 1);
+	inject(f, TH_ACK, 1, 5841, 512, 0); /* all of it has arrived */
+	sim_run(&f->sim, 2000 * NSEC_PER_SEC);
+	nothing(f);
+	sim_send(f->e, data, 1000);
+	sim_run(&f->sim, 5 * NSEC_PER_SEC);
+	assert_true(stack_stat(f->h->stack, NS_TCPTimeouts) >= 2);
+	assert_int_equal(sim_recv(f->e, &c, 1), -EAGAIN);
+	inject(f, TH_ACK, 1, 6841, 512, 0);
+	drop_out(f);
+}
+
 static void nagle_cork_and_nodelay(void **state)
 {
 	struct fx *f = *state;
@@ -847,6 +873,7 @@ static void tcp_info_tells_the_truth(void **state)
 UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(simultaneous_open_connects), T(a_reset_must_have_the_exact_number),
 	  T(three_sacks_start_fast_recovery), T(the_lost_tail_is_probed_then_timed_out),
+	  T(a_probe_of_long_ago_ends_no_connection_now),
 	  T(nagle_cork_and_nodelay), T(a_zero_window_is_probed),
 	  T(out_of_order_data_is_sacked_and_put_together), T(acks_are_delayed_but_not_for_two_segments),
 	  T(segments_that_come_together_get_one_ack), T(what_arrives_while_the_reader_copies_is_not_lost),
