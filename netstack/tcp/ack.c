@@ -262,6 +262,8 @@ static void reno_add_dupacks(struct tcp *t, unsigned int n)
 static void reno_acked(struct tcp *t, uint32_t acked)
 {
 	if (acked > 0) {
+		/* One acknowledges the hole, the others what duplicates stood for. */
+		t->delivered += acked > t->sacked_out ? acked - t->sacked_out : 1;
 		if (acked - 1 >= t->sacked_out)
 			t->sacked_out = 0;
 		else
@@ -321,7 +323,7 @@ static void trim_head(struct tcp *t, struct ack_ctx *c, struct tcp_seg *s)
 	if (s->marks & SEG_SACKED)
 		t->sacked_out -= old;
 	c->acked += old;
-	if (!(s->marks & SEG_SACKED))
+	if (t->sack_ok && !(s->marks & SEG_SACKED))
 		t->delivered += old;
 }
 
@@ -345,8 +347,6 @@ static void ack_seg(struct tcp *t, struct ack_ctx *c, struct tcp_seg *s)
 	} else if (t->sack_ok) {
 		t->delivered += s->pcount;
 		rack_advance(t, s);
-	} else {
-		t->delivered += s->pcount;
 	}
 	if (s->marks & SEG_LOST)
 		t->lost_out -= s->pcount;
@@ -702,14 +702,16 @@ static void cong_control(struct tcp *t, struct ack_ctx *c)
 {
 	uint32_t delivered = t->delivered - c->prior_delivered;
 	uint32_t lost = t->lost_out > c->prior_lost ? t->lost_out - c->prior_lost : 0;
-	bool raise = c->data_acked || (t->reord_seen && c->data_sacked);
+	/* Where the network reorders much, what arrives out of order counts too. */
+	bool raise = c->data_acked ||
+		     (t->reordering > (uint32_t)c->s->conf.tcp_reordering && c->data_sacked);
 
 	t->delivered_ce += c->ece ? delivered : 0;
 	if (t->ca == CA_CWR || t->ca == CA_RECOVERY) {
 		tcp_cwnd_reduce(t, delivered, lost, c->una_advanced);
-	} else if (raise && !c->ece && (t->ca != CA_LOSS || t->cwnd < t->ssthresh)) {
-		if (t->cwnd_limited || t->cwnd < t->ssthresh)
-			t->cong->acked(t, MAX(c->acked, 1U));
+	} else if (raise) {
+		if (tcp_cwnd_is_limited(t))
+			t->cong->acked(t, delivered); /* what was SACKED before has counted then */
 		t->cwnd_stamp = c->now;
 	}
 }

@@ -166,7 +166,7 @@ static void connect_numbers(struct tcp *t, uint32_t iss)
 	struct stack *s = tcp_stack(t);
 	struct flow f = { .laddr = t->ep.laddr, .raddr = t->ep.raddr, .lport = t->ep.lport,
 			  .rport = t->ep.rport };
-	uint32_t hdr = (ipa_is4(f.raddr) ? IP4_HLEN : IP6_HLEN) + TCP_HLEN, space, max;
+	uint32_t space, max;
 
 	t->iss = iss ? iss : tcp_new_iss(s, &f);
 	t->ts_off = tcp_new_ts_off(s, &f);
@@ -174,9 +174,7 @@ static void connect_numbers(struct tcp *t, uint32_t iss)
 	t->ecn_ok = s->conf.tcp_ecn == 1;
 	t->snd_una = t->snd_nxt = t->snd_sml = t->iss;
 	t->write_seq = t->push_seq = t->snd_up = t->iss + 1;
-	t->advmss = MIN(atomic_load(&t->ep.dst.nic->mtu), 65535U) - hdr;
-	if (t->user_mss)
-		t->advmss = MIN(t->advmss, t->user_mss);
+	t->advmss = tcp_adv_mss(t, t->ep.dst.mtu, f.raddr);
 	t->peer_mss = UINT32_MAX;
 	t->max_window = 0;
 	tcp_sync_mss(t);

@@ -152,14 +152,44 @@ void tcp_slow_start_after_idle(struct tcp *t)
 	t->cwnd_used = 0;
 }
 
+bool tcp_cwnd_is_limited(const struct tcp *t)
+{
+	/* In slow start twice of what is used may be reached. */
+	return t->cwnd_limited || (t->cwnd < t->ssthresh && t->cwnd < 2 * t->max_packets_out);
+}
+
+/* A window that was not used for a while shrinks half-way to what was (RFC 2861, tcp_cwnd_application_limited()). */
+static void cwnd_unused(struct tcp *t, int64_t now)
+{
+	if (t->ca == CA_OPEN && !t->nospace) {
+		uint32_t used = MAX(t->cwnd_used, TCP_INIT_CWND);
+
+		if (used < t->cwnd) {
+			t->ssthresh = MAX(t->ssthresh, t->cwnd / 2 + t->cwnd / 4);
+			t->cwnd = (t->cwnd + used) / 2;
+		}
+		t->cwnd_used = 0;
+	}
+	t->cwnd_stamp = now;
+}
+
 void tcp_cwnd_validate(struct tcp *t, bool limited)
 {
-	/* Limited within the last window, or nearly: growth is earned (RFC 7661 in spirit). */
-	if (!seq_before(t->snd_una, t->rack_high_seq) || limited || t->packets_out > t->max_packets_out) {
+	int64_t now = stack_now(tcp_stack(t));
+
+	/* The strongest sign in this window of how far it is used. */
+	if (!seq_before(t->snd_una, t->rack_high_seq) || limited ||
+	    (!t->cwnd_limited && t->packets_out > t->max_packets_out)) {
 		t->max_packets_out = t->packets_out;
 		t->rack_high_seq = t->snd_nxt;
 		t->cwnd_limited = limited;
 	}
-	if (t->cwnd < t->ssthresh && t->cwnd < 2 * t->max_packets_out)
-		t->cwnd_limited = true;
+	if (tcp_cwnd_is_limited(t)) {
+		t->cwnd_used = 0;
+		t->cwnd_stamp = now;
+	} else {
+		t->cwnd_used = MAX(t->cwnd_used, t->packets_out);
+		if (tcp_stack(t)->conf.tcp_slow_start_after_idle && now - t->cwnd_stamp >= t->rto)
+			cwnd_unused(t, now);
+	}
 }

@@ -38,16 +38,12 @@ static uint32_t req_mss(struct tcp *l, struct pkt *p, const struct tcp_opts *o)
 static uint32_t adv_mss(struct tcp *l, struct ipa peer, struct ipa local, uint32_t ifindex)
 {
 	struct route_key k = { .dst = peer, .src = local, .ifindex = ifindex, .mark = (uint32_t)l->ep.mark };
-	uint32_t mtu = 1500, mss;
+	uint32_t mtu = 1500;
 	struct dst d;
 
 	if (route_lookup(tcp_stack(l), &k, &d) == 0)
-		mtu = atomic_load(&d.nic->mtu);
-	mtu = MIN(mtu, 65535U);
-	mss = mtu - (ipa_is4(peer) ? IP4_HLEN : IP6_HLEN) - TCP_HLEN;
-	if (l->user_mss)
-		mss = MIN(mss, l->user_mss);
-	return mss;
+		mtu = d.mtu;
+	return tcp_adv_mss(l, mtu, peer);
 }
 
 static void initial_window(struct tcp *l, uint32_t mss, bool scaling, uint32_t *wnd, uint8_t *scale)
@@ -384,14 +380,11 @@ static struct tcp *child_new(struct tcp *l, const struct tcp_req *r)
 	t->high_seq = t->snd_nxt;
 	if (tcp_route(t) == 0) {
 		tcp_sync_mss(t);
-		t->advmss = MIN(atomic_load(&e->dst.nic->mtu), 65535U) - TCP_HLEN -
-			    (ipa_is4(f.raddr) ? IP4_HLEN : IP6_HLEN);
+		t->advmss = tcp_adv_mss(t, e->dst.mtu, f.raddr);
 	} else {
 		t->mss = MIN(TCP_MSS_DEFAULT, (uint32_t)r->mss);
-		t->advmss = TCP_MSS_DEFAULT;
+		t->advmss = MIN(TCP_MSS_DEFAULT, t->user_mss ? t->user_mss : UINT32_MAX);
 	}
-	if (t->user_mss)
-		t->advmss = MIN(t->advmss, t->user_mss);
 	if (r->sent == 1)
 		tcp_rtt_sample(t, stack_now(s) - r->sent_ns);
 	else

@@ -172,6 +172,15 @@ int tcp_route(struct tcp *t)
 	return 0;
 }
 
+/* Never less than what everyone can take: sysctls ipv4.route.min_adv_mss and ipv6.route.min_adv_mss of Linux. */
+uint32_t tcp_adv_mss(const struct tcp *t, uint32_t mtu, struct ipa peer)
+{
+	uint32_t hdr = (ipa_is4(peer) ? IP4_HLEN : IP6_HLEN) + TCP_HLEN, least = ipa_is4(peer) ? 256 : 1220;
+	uint32_t mss = MAX(MIN(mtu, 65535U), least + hdr) - hdr;
+
+	return t->user_mss ? MIN(mss, t->user_mss) : mss;
+}
+
 void tcp_sync_mss(struct tcp *t)
 {
 	uint32_t hdr = (ipa_is4(t->ep.raddr) ? IP4_HLEN + t->ep.ip_opts_len : IP6_HLEN) + TCP_HLEN;
@@ -556,6 +565,7 @@ static bool tcp_push_some(struct txq *q, struct tcp *t, bool one)
 	}
 	if (!t->unsent_bytes && t->fin_queued && !t->fin_sent)
 		sent |= push_fin(q, t);
+	limited = limited || tcp_in_flight(t) >= t->cwnd;
 	if (sent || limited)
 		tcp_cwnd_validate(t, limited);
 	return sent;

@@ -419,6 +419,8 @@ void tcp_cwnd_reduce(struct tcp *t, uint32_t acked_sacked, uint32_t newly_lost, 
 void tcp_cwnd_reduction_end(struct tcp *t);
 void tcp_slow_start_after_idle(struct tcp *t);
 void tcp_cwnd_validate(struct tcp *t, bool limited);
+/* May the window grow?  Not where it is not used. */
+bool tcp_cwnd_is_limited(const struct tcp *t);
 uint32_t tcp_slow_start(struct tcp *t, uint32_t acked);
 void tcp_cong_avoid_ai(struct tcp *t, uint32_t w, uint32_t acked);
 
@@ -435,6 +437,8 @@ void tcp_send_reset(struct txq *q, struct tcp *t);
 /* A zero-window or keepalive probe. */
 void tcp_send_probe(struct txq *q, struct tcp *t, bool urgent);
 void tcp_probe_window(struct txq *q, struct tcp *t);
+/* The MSS to ask peer for, by the MTU of the route to it. */
+uint32_t tcp_adv_mss(const struct tcp *t, uint32_t mtu, struct ipa peer);
 /* Once more what is on t->rtx, at most max_segs packets of it; false: not now.  The second form is for what is lost or timed out. */
 bool tcp_send_again(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t max_segs);
 bool tcp_retransmit(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t max_segs);

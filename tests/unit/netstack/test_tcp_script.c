@@ -5,6 +5,7 @@
  */
 #include "tests/unit/netstack/sim.h"
 
+#include <linux/rtnetlink.h>
 #include <linux/tcp.h>
 
 #include "netstack/csum.h"
@@ -348,6 +349,63 @@ static void three_sacks_start_fast_recovery(void **state)
 	nothing(f);
 	assert_int_equal(stack_stat(f->h->stack, NS_TCPSackRecovery), 1);
 	assert_int_equal(stack_stat(f->h->stack, NS_TCPTimeouts), 0);
+}
+
+/* RFC 3042; and when it was reordering, what had been SACKED has not to be counted twice for the window. */
+static void limited_transmit_grows_the_window_by_what_is_new(void **state)
+{
+	struct fx *f = *state;
+
+	open_passive(f);
+	sim_send(f->e, data, 20 * 1460);
+	for (unsigned int i = 0; i < 10; i++)
+		next(f);
+	nothing(f);
+	sim_run(&f->sim, 20 * MS);
+	inject_sack(f, 1, 1, 512, 1, (uint32_t[]){ 1461, 2921 });
+	expect(f, TH_ACK, 14601, 1460, 1);
+	inject_sack(f, 1, 1, 512, 1, (uint32_t[]){ 1461, 4381 });
+	expect(f, TH_ACK, 16061, 1460, 1);
+	inject(f, TH_ACK, 1, 4381, 512, 0); /* 9 are out, and the window is 11 */
+	expect(f, TH_ACK, 17521, 1460, 1);
+	expect(f, TH_ACK | TH_PSH, 18981, 1460, 1);
+	nothing(f);
+	inject(f, TH_ACK, 1, 20441, 512, 0);
+	drop_out(f);
+	inject(f, TH_ACK, 1, 29201, 512, 0);
+}
+
+static unsigned int cwnd_of(struct ep *e)
+{
+	struct tcp_info i;
+	size_t size = sizeof(i);
+
+	assert_int_equal(ep_getopt(e, IPPROTO_TCP, TCP_INFO, &i, &size), 0);
+	return i.tcpi_snd_cwnd;
+}
+
+static void a_window_that_is_not_used_does_not_grow(void **state)
+{
+	struct fx *f = *state;
+	uint32_t at = 1;
+
+	open_passive(f);
+	/* In slow start as long as it is less than twice what is used: 10 and 6 make 16. */
+	for (unsigned int i = 0; i < 8; i++, at += 6 * 1460) {
+		sim_send(f->e, data, 6 * 1460);
+		sim_run(&f->sim, 20 * MS);
+		drop_out(f);
+		inject(f, TH_ACK, 1, at + 6 * 1460, 512, 0);
+	}
+	assert_int_equal(cwnd_of(f->e), 16);
+	/* One that is used up to the last packet is limited by it. */
+	for (unsigned int i = 0; i < 2; i++, at += 16 * 1460) {
+		sim_send(f->e, data, 16 * 1460);
+		sim_run(&f->sim, 20 * MS);
+		drop_out(f);
+		inject(f, TH_ACK, 1, at + 16 * 1460, 512, 0);
+	}
+	assert_true(cwnd_of(f->e) > 16);
 }
 
 static void the_lost_tail_is_probed_then_timed_out(void **state)
@@ -846,6 +904,23 @@ static void a_smaller_path_mtu_is_obeyed(void **state)
 	drop_out(f);
 }
 
+static void the_mss_offered_is_that_of_the_route(void **state)
+{
+	struct fx *f = *state;
+	struct route_info r = { .family = AF_INET, .plen = 32, .type = ROUTE_UNICAST, .table = RT_TABLE_MAIN,
+				.dst = sim_ip4("10.0.0.2"), .ifindex = f->h->ifindex, .mtu = 1000, .expires_ns = INT64_MAX };
+	struct net_addr to = sim_addr(sim_ip4("10.0.0.2"), 4000);
+
+	assert_int_equal(route_add(f->h->stack, &r, ROUTE_CREATE), 0);
+	f->l = sim_listen(f->h, ipa_any4(), 80, 8);
+	inject_opts(f, TH_SYN, 0, 0, 65535, 0, syn_plain, sizeof(syn_plain));
+	assert_int_equal(next(f).mss, 960);
+	drop_out(f);
+	f->e = sim_ep(f->h, AF_INET, SOCK_STREAM);
+	assert_int_equal(ep_connect(f->e, &to), -EINPROGRESS);
+	assert_int_equal(next(f).mss, 960);
+}
+
 static void tcp_info_tells_the_truth(void **state)
 {
 	struct fx *f = *state;
@@ -872,7 +947,9 @@ static void tcp_info_tells_the_truth(void **state)
 #define T(test) UNIT_FIXTURE(test, setup, teardown)
 UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(simultaneous_open_connects), T(a_reset_must_have_the_exact_number),
-	  T(three_sacks_start_fast_recovery), T(the_lost_tail_is_probed_then_timed_out),
+	  T(three_sacks_start_fast_recovery),
+	  T(limited_transmit_grows_the_window_by_what_is_new), T(a_window_that_is_not_used_does_not_grow),
+	  T(the_lost_tail_is_probed_then_timed_out),
 	  T(a_probe_of_long_ago_ends_no_connection_now),
 	  T(nagle_cork_and_nodelay), T(a_zero_window_is_probed),
 	  T(out_of_order_data_is_sacked_and_put_together), T(acks_are_delayed_but_not_for_two_segments),
@@ -881,4 +958,5 @@ UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(fin_wait_2_ends_and_time_wait_answers), T(an_orphan_in_fin_wait_2_times_out),
 	  T(data_after_close_is_reset), T(keepalive_probes_and_gives_up),
 	  T(a_syn_flood_is_answered_with_cookies), T(paws_drops_old_time_stamps),
-	  T(urgent_bytes_stand_apart), T(a_smaller_path_mtu_is_obeyed), T(tcp_info_tells_the_truth))
+	  T(urgent_bytes_stand_apart), T(a_smaller_path_mtu_is_obeyed),
+	  T(the_mss_offered_is_that_of_the_route), T(tcp_info_tells_the_truth))
