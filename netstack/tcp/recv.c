@@ -350,6 +350,21 @@ static void uncharge(struct tcp *t, const struct pkt *p)
 	stack_mem_uncharge(tcp_stack(t), p->truesize);
 }
 
+/* n bytes of p, the head of the queue, where copied_seq is, have been read.  True: that was all of it, it is gone. */
+static bool consume(struct tcp *t, struct pkt *p, uint32_t n)
+{
+	ASSERT(p->cb.tcp.seq == t->copied_seq && n <= p->len);
+	t->copied_seq += n;
+	pkt_drop(p, n);
+	p->cb.tcp.seq = t->copied_seq;
+	if (p->len)
+		return false;
+	list_remove(&p->node);
+	uncharge(t, p);
+	pkt_free(p);
+	return true;
+}
+
 /* Small packets would cost more in descriptors than they hold: gather them. */
 static bool coalesce(struct tcp *t, struct pkt *p)
 {
@@ -654,11 +669,11 @@ void tcp_urgent(struct tcp *t, struct pkt *p)
 	if (seq_before(at, t->copied_seq))
 		return;
 	if (!seq_before(at, t->rcv_nxt) && (!t->urg_valid || seq_after(at, t->urg_seq))) {
-		if (t->urg_valid && t->urg_seq == t->copied_seq && !t->ep.oobinline && !t->urg_read &&
-		    t->copied_seq != t->rcv_nxt) {
-			/* The old urgent byte is next to be read: it stays in the stream no more. */
-			t->copied_seq++;
-		}
+		struct pkt *head = list_first(&t->rcvq, struct pkt, node);
+
+		/* The old urgent byte is next to be read: it stays in the stream no more. */
+		if (t->urg_valid && t->urg_seq == t->copied_seq && !t->ep.oobinline && !t->urg_read && head)
+			consume(t, head, 1);
 		t->urg_valid = true;
 		t->urg_seen = t->urg_read = false;
 		t->urg_seq = at;
@@ -766,18 +781,6 @@ static ssize_t nothing_to_read(struct tcp *t)
 	return -EAGAIN;
 }
 
-static void consume(struct tcp *t, struct pkt *p, uint32_t n)
-{
-	t->copied_seq += n;
-	pkt_drop(p, t->copied_seq - p->cb.tcp.seq);
-	p->cb.tcp.seq = t->copied_seq;
-	if (p->len == 0) {
-		list_remove(&p->node);
-		uncharge(t, p);
-		pkt_free(p);
-	}
-}
-
 /* As much of the queue as fits, in one copy: nothing urgent about it.  The count, or -EFAULT. */
 static ssize_t recv_plain(struct tcp *t, struct uio *u)
 {
@@ -819,9 +822,6 @@ static ssize_t recv_queue(struct tcp *t, struct uio *u, struct ep_msg *m)
 
 	list_for_each_entry_safe(p, tmp, &t->rcvq, node) {
 		while (uio_left(u) && p->cb.tcp.seq + p->len != seq) {
-			uint32_t end = p->cb.tcp.seq + p->len;
-			bool last;
-
 			/* Stop at the mark once something was read before it. */
 			if (t->urg_valid && seq == t->urg_seq && copied && !mark) {
 				n = 0;
@@ -837,13 +837,13 @@ static ssize_t recv_queue(struct tcp *t, struct uio *u, struct ep_msg *m)
 			mark = skip;
 			t->read_stamp_ns = p->tstamp_ns;
 			seq += (uint32_t)n;
-			last = seq == end;
 			if (!(m->flags & MSG_PEEK)) {
-				consume(t, p, (uint32_t)n);
+				bool gone = consume(t, p, (uint32_t)n);
+
 				if (t->urg_valid && seq_after(t->copied_seq, t->urg_seq))
 					t->urg_valid = false;
-				if (last)
-					break; /* p is gone */
+				if (gone)
+					break;
 			}
 			if (n == 0)
 				goto done;

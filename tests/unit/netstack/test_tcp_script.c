@@ -36,6 +36,7 @@ struct fx {
 	bool ts;
 	uint32_t tsval;
 	unsigned int nout;
+	uint16_t urg;     /* the pointer of segments with TH_URG */
 	bool hold;        /* segments wait in held */
 	struct list held; /* struct pkt */
 };
@@ -159,6 +160,7 @@ static void inject_opts(struct fx *f, uint8_t flags, uint32_t seq, uint32_t ack,
 	h[12] = (uint8_t)((20 + olen) / 4 << 4);
 	h[13] = flags;
 	wr16(h + 14, win);
+	wr16(h + 18, flags & TH_URG ? f->urg : 0);
 	if (olen)
 		memcpy(h + 20, opts, olen);
 	for (uint32_t i = 0; i < len; i++)
@@ -858,6 +860,35 @@ static void urgent_bytes_stand_apart(void **state)
 	drop_out(f);
 }
 
+/* Nobody has read the first when the second comes: it leaves the stream, and what was behind it is whole. */
+static void a_second_urgent_byte_takes_the_place_of_the_first(void **state)
+{
+	struct fx *f = *state;
+	char got[400];
+
+	open_passive(f);
+	f->urg = 1;
+	inject(f, TH_ACK | TH_URG, 1, 1, 512, 1); /* the whole of a packet */
+	inject(f, TH_ACK | TH_URG, 2, 1, 512, 200);
+	assert_int_equal(sim_recv_flags(f->e, got, 1, MSG_OOB), 1);
+	assert_int_equal(got[0], 'c');
+	assert_int_equal(sim_recv(f->e, got, sizeof(got)), 199);
+	assert_memory_equal(got, "defghijklm", 10);
+	inject(f, TH_ACK, 202, 1, 512, 200);
+	assert_int_equal(sim_recv(f->e, got, sizeof(got)), 200);
+	assert_int_equal(sim_recv(f->e, got, sizeof(got)), -EAGAIN);
+	inject(f, TH_ACK | TH_URG, 402, 1, 512, 200); /* the first of a packet */
+	inject(f, TH_ACK | TH_URG, 602, 1, 512, 200);
+	assert_int_equal(sim_recv(f->e, got, sizeof(got)), 199);
+	assert_int_equal(got[0], 'a' + 403 % 26);
+	assert_int_equal(ep_query(f->e, EP_ATMARK), 1);
+	assert_int_equal(sim_recv(f->e, got, sizeof(got)), 199);
+	inject(f, TH_ACK, 802, 1, 512, 300);
+	assert_int_equal(sim_recv(f->e, got, sizeof(got)), 300);
+	assert_int_equal(got[299], 'a' + 1101 % 26);
+	drop_out(f);
+}
+
 static void a_smaller_path_mtu_is_obeyed(void **state)
 {
 	struct fx *f = *state;
@@ -958,5 +989,6 @@ UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(fin_wait_2_ends_and_time_wait_answers), T(an_orphan_in_fin_wait_2_times_out),
 	  T(data_after_close_is_reset), T(keepalive_probes_and_gives_up),
 	  T(a_syn_flood_is_answered_with_cookies), T(paws_drops_old_time_stamps),
-	  T(urgent_bytes_stand_apart), T(a_smaller_path_mtu_is_obeyed),
+	  T(urgent_bytes_stand_apart),
+	  T(a_second_urgent_byte_takes_the_place_of_the_first), T(a_smaller_path_mtu_is_obeyed),
 	  T(the_mss_offered_is_that_of_the_route), T(tcp_info_tells_the_truth))
