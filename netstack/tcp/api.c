@@ -249,6 +249,7 @@ static int connect_start(struct tcp *t, struct txq *q, const struct net_addr *a)
 		ports_update(e, e->laddr, false);
 	e->shut = 0;
 	e->err_soft = 0;
+	atomic_store_explicit(&e->err, 0, memory_order_relaxed); /* of the connection before */
 	connect_numbers(t, iss);
 	tcp_set_state(t, TCPS_SYN_SENT);
 	tcp_send_syn(q, t);
@@ -273,7 +274,7 @@ static void tcp_disconnect(struct tcp *t, struct txq *q)
 	if (t->state != TCPS_CLOSE)
 		tcp_done(t);
 	tcp_purge_rcvq(t);
-	e->connected = false;
+	e->connected = t->attempted = false;
 	e->shut = 0;
 	e->raddr = ep_any(e);
 	e->rport = 0;
@@ -301,25 +302,21 @@ static int tcp_connect(struct ep *e, struct txq *q, const struct net_addr *a)
 	case TCPS_SYN_RECV:
 		return -EALREADY;
 	case TCPS_CLOSE:
-		err = ep_take_error(e);
-		if (err)
-			return -err;
-		if (t->attempted) { /* it has failed, and said so: start over */
-			t->attempted = false;
+		if (t->attempted) { /* it has failed: start over, after this call */
+			err = ep_take_error(e);
 			tcp_disconnect(t, q);
+			return err ? -err : -ECONNABORTED;
 		}
+		if (e->connected) /* it was a connection: connect(AF_UNSPEC) first, as on Linux */
+			return -EISCONN;
 		err = connect_start(t, q, a);
 		t->attempted = err == -EINPROGRESS;
 		return err;
 	default:
-		err = ep_take_error(e);
-		if (err)
-			return -err;
-		if (t->attempted) { /* the first call after it succeeded */
-			t->attempted = false;
-			return 0;
-		}
-		return -EISCONN;
+		if (!t->attempted)
+			return -EISCONN;
+		t->attempted = false; /* the first call after it succeeded */
+		return 0;
 	}
 }
 

@@ -737,6 +737,41 @@ static void options(void)
 	unpair(s);
 }
 
+/* A connection that has ended stays one for connect(2) until AF_UNSPEC; what it received is still there. */
+static void connecting_again(void)
+{
+	struct linger l = { 1, 0 };
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	int s[2], u = bound(SOCK_STREAM), n = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct sockaddr_in nobody = name_of(u);
+	char c[8];
+
+	pair(s);
+	EQUAL(write(s[0], "unread", 6), 6);
+	EQUAL(setsockopt(s[0], SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
+	close(s[0]);
+	await_events(s[1], POLLHUP);
+	FAILS(EISCONN, connect_to(s[1], &at));
+	EQUAL(read(s[1], c, sizeof(c)), 6);
+	FAILS(ECONNRESET, read(s[1], c, sizeof(c)));
+	EQUAL(connect(s[1], &none, sizeof(none)), 0);
+	EQUAL(connect_to(s[1], &at), 0);
+	close(accept(listener, NULL, NULL));
+	close(s[1]);
+
+	FAILS(EINPROGRESS, connect_to(n, &nobody));
+	await_events(n, POLLHUP);
+	EQUAL(option(n, SOL_SOCKET, SO_ERROR), ECONNREFUSED);
+	FAILS(ECONNABORTED, connect_to(n, &at));
+	FAILS(EINPROGRESS, connect_to(n, &at));
+	await_events(n, POLLOUT);
+	EQUAL(connect_to(n, &at), 0);
+	FAILS(EISCONN, connect_to(n, &at));
+	close(accept(listener, NULL, NULL));
+	close(n);
+	close(u);
+}
+
 T_MAIN
 {
 	listener = bound(SOCK_STREAM);
@@ -748,6 +783,7 @@ T_MAIN
 	much();
 	flags();
 	broken_off();
+	connecting_again();
 	ends();
 	edges();
 	datagrams();

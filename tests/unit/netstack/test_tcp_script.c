@@ -658,6 +658,26 @@ static void unread_data_makes_close_a_reset(void **state)
 	expect(f, TH_RST | TH_ACK, 1, 0, 11);
 }
 
+/* What it holds has the old numbers. */
+static void a_broken_connection_is_not_connected_again_as_it_is(void **state)
+{
+	struct fx *f = *state;
+	struct net_addr to = sim_addr(sim_ip4("10.0.0.2"), 4001), none = { .family = AF_UNSPEC };
+	char got[20];
+
+	open_passive(f);
+	inject(f, TH_ACK, 1, 1, 512, 10);
+	inject(f, TH_RST, 11, 0, 0, 0);
+	drop_out(f);
+	assert_int_equal(ep_connect(f->e, &to), -EISCONN);
+	nothing(f);
+	assert_int_equal(sim_recv(f->e, got, 4), 4);
+	assert_int_equal(ep_connect(f->e, &none), 0);
+	assert_int_equal(ep_connect(f->e, &to), -EINPROGRESS);
+	assert_int_equal(sim_recv(f->e, got, 20), -EAGAIN);
+	drop_out(f);
+}
+
 static void linger_zero_resets(void **state)
 {
 	struct fx *f = *state;
@@ -985,7 +1005,8 @@ UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(nagle_cork_and_nodelay), T(a_zero_window_is_probed),
 	  T(out_of_order_data_is_sacked_and_put_together), T(acks_are_delayed_but_not_for_two_segments),
 	  T(segments_that_come_together_get_one_ack), T(what_arrives_while_the_reader_copies_is_not_lost),
-	  T(unread_data_makes_close_a_reset), T(linger_zero_resets),
+	  T(unread_data_makes_close_a_reset),
+	  T(a_broken_connection_is_not_connected_again_as_it_is), T(linger_zero_resets),
 	  T(fin_wait_2_ends_and_time_wait_answers), T(an_orphan_in_fin_wait_2_times_out),
 	  T(data_after_close_is_reset), T(keepalive_probes_and_gives_up),
 	  T(a_syn_flood_is_answered_with_cookies), T(paws_drops_old_time_stamps),
