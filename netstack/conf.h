@@ -81,6 +81,10 @@
 	X(tcp_fastopen, "ipv4.tcp_fastopen", 0, 0, 0)                                  \
 	X(tcp_congestion, "ipv4.tcp_congestion_control_index", 0, 0, 1)                \
 	X(tcp_notsent_lowat, "ipv4.tcp_notsent_lowat", INT_MAX, 0, INT_MAX)            \
+	X(tcp_min_tso_segs, "ipv4.tcp_min_tso_segs", 2, 1, 65535)                      \
+	X(tcp_tso_rtt_log, "ipv4.tcp_tso_rtt_log", 9, 0, 31)                           \
+	X(tcp_pacing_ss_ratio, "ipv4.tcp_pacing_ss_ratio", 200, 0, 1000)               \
+	X(tcp_pacing_ca_ratio, "ipv4.tcp_pacing_ca_ratio", 120, 0, 1000)               \
 	X(tcp_autocorking, "ipv4.tcp_autocorking", 1, 0, 1)                            \
 	X(tcp_reordering, "ipv4.tcp_reordering", 3, 1, INT_MAX)                        \
 	X(tcp_rto_min_us, "ipv4.tcp_rto_min_us", 200000, 1, INT_MAX)

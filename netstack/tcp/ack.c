@@ -562,9 +562,10 @@ static void try_to_open(struct tcp *t, struct ack_ctx *c)
 	if (c->ece)
 		tcp_enter_cwr(t);
 	if (t->ca != CA_CWR) {
+		struct tcp_seg *head = list_first(&t->rtx, struct tcp_seg, node);
 		uint8_t state = CA_OPEN;
 
-		if (t->sacked_out || t->lost_out || t->retrans_out || t->undo_marker)
+		if (t->sacked_out || t->lost_out || t->retrans_out || (head && (head->marks & SEG_EVER_RETRANS)))
 			state = CA_DISORDER;
 		if (t->ca != state) {
 			t->ca = state;

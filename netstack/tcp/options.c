@@ -192,17 +192,6 @@ struct info_tail {
 };
 _Static_assert(INFO_OLD == 232 && sizeof(struct info_tail) == 48, "ABI");
 
-/* As Linux computes it for a connection without a limit: twice the window a round trip in slow start. */
-static uint64_t pacing_rate(const struct tcp *t)
-{
-	uint64_t rate = UINT64_MAX;
-
-	if (t->srtt >= NSEC_PER_USEC)
-		rate = (uint64_t)t->mss * t->cwnd * (t->cwnd < t->ssthresh / 2 ? 200 : 120) / 100 *
-		       (NSEC_PER_SEC / NSEC_PER_USEC) / ((uint64_t)t->srtt / NSEC_PER_USEC);
-	return MIN(rate, t->ep.pacing_rate);
-}
-
 static void fill_chrono(struct tcp *t, struct tcp_info *i)
 {
 	int64_t ns[3];
@@ -266,7 +255,7 @@ static void fill_info(struct tcp *t, struct tcp_info *i)
 	i->tcpi_rcv_rtt = us(t->rcv_rtt);
 	i->tcpi_rcv_space = t->rcvq_space;
 	i->tcpi_total_retrans = t->total_retrans;
-	i->tcpi_pacing_rate = pacing_rate(t);
+	i->tcpi_pacing_rate = tcp_flow_rate(t);
 	i->tcpi_max_pacing_rate = t->ep.pacing_rate;
 	i->tcpi_bytes_acked = t->bytes_acked;
 	i->tcpi_bytes_received = t->bytes_received;

@@ -456,13 +456,35 @@ static bool nagle_holds(const struct tcp *t, uint32_t len, uint32_t mss)
 	       !seq_after(t->snd_sml, t->snd_nxt);
 }
 
+/* As Linux computes it: in slow start twice the window a round trip. */
+uint64_t tcp_flow_rate(const struct tcp *t)
+{
+	const struct net_conf *conf = &t->ep.stack->conf;
+	uint64_t ratio = (uint64_t)(t->cwnd < t->ssthresh / 2 ? conf->tcp_pacing_ss_ratio : conf->tcp_pacing_ca_ratio);
+	uint64_t rate = (uint64_t)t->mss * MAX(t->cwnd, t->packets_out) * ratio / 100 * 1000000;
+
+	rate /= (uint64_t)MAX(t->srtt / NSEC_PER_USEC, 1);
+	return MIN(rate, t->ep.pacing_rate);
+}
+
+/*
+ * How large a burst may be: what the flow sends in a millisecond, more where the peer is near, so that a slow
+ * flow does not fill queues at once (tcp_tso_autosize()).
+ */
 static uint32_t gso_limit(const struct tcp *t, uint32_t mss)
 {
-	uint32_t max = MIN(t->ep.dst.valid ? t->ep.dst.nic->gso_max : 65535U, 65535U);
+	const struct net_conf *conf = &t->ep.stack->conf;
+	uint32_t max = MIN(t->ep.dst.valid ? t->ep.dst.nic->gso_max : 65535U, 65535U), least;
+	uint64_t bytes = max;
 
 	max -= IP6_HLEN + TCP_HDR_MAX;
-	if (t->ep.pacing_rate != UINT64_MAX)
-		max = (uint32_t)MIN((uint64_t)max, MAX(t->ep.pacing_rate / 1000, 2ULL * mss));
+	if (t->srtt) {
+		int64_t near = t->min_rtt == INT64_MAX ? 0 : t->min_rtt / NSEC_PER_USEC >> conf->tcp_tso_rtt_log;
+
+		bytes = (tcp_flow_rate(t) >> 10) + (near < 32 ? max >> near : 0);
+	}
+	least = (uint32_t)MIN((uint64_t)conf->tcp_min_tso_segs * mss, (uint64_t)max);
+	max = (uint32_t)MAX(MIN(bytes, (uint64_t)max), (uint64_t)least);
 	return max >= mss ? max - max % mss : mss;
 }
 

@@ -885,7 +885,7 @@ ssize_t tcp_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 	tcp_stamp_read(t, t->read_stamp_ns, m);
 	if (t->inq) {
 		m->ctl.mask |= EP_CTL_INQ;
-		m->ctl.inq = tcp_readable(t);
+		m->ctl.inq = MAX(tcp_readable(t), (uint32_t)t->fin_rcvd); /* read on: there is an end to be seen */
 	}
 	return copied;
 }

@@ -437,6 +437,8 @@ void tcp_send_reset(struct txq *q, struct tcp *t);
 /* A zero-window or keepalive probe. */
 void tcp_send_probe(struct txq *q, struct tcp *t, bool urgent);
 void tcp_probe_window(struct txq *q, struct tcp *t);
+/* Bytes a second that the window and the round-trip time stand for, with some to grow. */
+uint64_t tcp_flow_rate(const struct tcp *t);
 /* The MSS to ask peer for, by the MTU of the route to it. */
 uint32_t tcp_adv_mss(const struct tcp *t, uint32_t mtu, struct ipa peer);
 /* Once more what is on t->rtx, at most max_segs packets of it; false: not now.  The second form is for what is lost or timed out. */

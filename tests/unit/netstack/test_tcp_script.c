@@ -8,6 +8,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/tcp.h>
 
+#include "netstack/conf.h"
 #include "netstack/csum.h"
 
 #define MS NSEC_PER_MSEC
@@ -339,7 +340,7 @@ static void three_sacks_start_fast_recovery(void **state)
 	open_passive(f);
 	assert_int_equal(sim_send(f->e, data, 14600), 14600);
 	for (unsigned int i = 0; i < 10; i++)
-		expect(f, i == 9 ? TH_ACK | TH_PSH : TH_ACK, 1 + i * 1460, 1460, 1);
+		expect(f, i % 2 ? TH_ACK | TH_PSH : TH_ACK, 1 + i * 1460, 1460, 1);
 	sim_run(&f->sim, 20 * MS);
 	inject_sack(f, 1, 1, 512, 1, (uint32_t[]){ 1461, 2921 });
 	inject_sack(f, 1, 1, 512, 1, (uint32_t[]){ 1461, 4381 });
@@ -375,6 +376,23 @@ static void limited_transmit_grows_the_window_by_what_is_new(void **state)
 	inject(f, TH_ACK, 1, 20441, 512, 0);
 	drop_out(f);
 	inject(f, TH_ACK, 1, 29201, 512, 0);
+}
+
+/* Each ends in PSH.  The window is 10 packets, the round trip 20 ms: a millisecond is not even one. */
+static void a_slow_flow_sends_small_bursts(void **state)
+{
+	struct fx *f = *state;
+	uint32_t at = 1;
+
+	open_passive(f);
+	for (int least = 2; least <= 4; least++) {
+		assert_int_equal(net_conf_set(f->h->stack, (size_t)net_conf_find("ipv4.tcp_min_tso_segs"), least), 0);
+		sim_send(f->e, data, 8 * 1460);
+		for (int i = 0; i < 8; i++, at += 1460)
+			expect(f, (i + 1) % least && i < 7 ? TH_ACK : TH_ACK | TH_PSH, at, 1460, 1);
+		sim_run(&f->sim, 20 * MS);
+		inject(f, TH_ACK, 1, at, 512, 0);
+	}
 }
 
 static unsigned int cwnd_of(struct ep *e)
@@ -999,7 +1017,7 @@ static void tcp_info_tells_the_truth(void **state)
 UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(simultaneous_open_connects), T(a_reset_must_have_the_exact_number),
 	  T(three_sacks_start_fast_recovery),
-	  T(limited_transmit_grows_the_window_by_what_is_new), T(a_window_that_is_not_used_does_not_grow),
+	  T(a_slow_flow_sends_small_bursts), T(limited_transmit_grows_the_window_by_what_is_new), T(a_window_that_is_not_used_does_not_grow),
 	  T(the_lost_tail_is_probed_then_timed_out),
 	  T(a_probe_of_long_ago_ends_no_connection_now),
 	  T(nagle_cork_and_nodelay), T(a_zero_window_is_probed),
