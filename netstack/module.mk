@@ -14,6 +14,7 @@ SRCS += netstack/link/nic.c
 SRCS += netstack/network/addr.c
 SRCS += netstack/network/forward.c
 SRCS += netstack/network/frag.c
+SRCS += netstack/network/hops.c
 SRCS += netstack/network/icmp.c
 SRCS += netstack/network/icmp4.c
 SRCS += netstack/network/icmp6.c

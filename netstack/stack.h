@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/ref.h"
 #include "lib/util.h"
 #include "netstack/ipa.h"
 #include "netstack/stats.h"
@@ -201,6 +202,29 @@ enum route_type {
 	ROUTE_THROW = 9,
 };
 
+#define ROUTE_HOPS_MAX 64
+
+/* One of several next hops. */
+struct route_hop {
+	struct nic *nic;     /* the stack's */
+	uint32_t ifindex;
+	uint32_t flags;      /* RTNH_F_ONLINK */
+	uint32_t weight;     /* 1 ... 256 */
+	struct ipa gateway;  /* any: on link */
+};
+struct route_hops {
+	struct ref ref;
+	unsigned int count;
+	struct route_hop hop[];
+};
+/* A set with room for max, empty; NULL: no memory. */
+struct route_hops *route_hops_new(unsigned int max);
+struct route_hops *route_hops_get(struct route_hops *h);
+void route_hops_put(struct route_hops *h);
+/* Its interface is up; it has been removed. */
+bool route_hop_is_up(const struct route_hop *h);
+bool route_hop_is_gone(const struct route_hop *h);
+
 struct route_info {
 	uint8_t family;   /* AF_INET, AF_INET6 */
 	uint8_t plen;     /* of the family */
@@ -217,12 +241,20 @@ struct route_info {
 	struct ipa gateway; /* any: on link */
 	struct ipa prefsrc; /* any: chosen */
 	int64_t expires_ns; /* INT64_MAX: never */
+	struct route_hops *hops; /* two and more: instead of ifindex, gateway and flags; NULL: one.  Borrowed. */
 };
 
 enum route_add_flags { ROUTE_EXCL = 1, ROUTE_REPLACE = 2, ROUTE_CREATE = 4, ROUTE_APPEND = 8 };
 
+/*
+ * -EEXIST, -ENOENT, -ENOSPC, and what is wrong with it.  One over IPv6 with a gateway that has the destination and metric of
+ * others joins them as a next hop, as on Linux.
+ */
 int route_add(struct stack *s, const struct route_info *r, unsigned int flags);
-/* The first that matches dst, plen, table, and what else is not zero.  -ESRCH. */
+/*
+ * The first that matches dst, plen, table, and what else is not zero.  Of several next hops, that with the given gateway
+ * goes alone over IPv6; over IPv4 the first must match, and all go.  -ESRCH.
+ */
 int route_del(struct stack *s, const struct route_info *r);
 int route_for_each(struct stack *s, int (*fn)(void *arg, const struct route_info *r), void *arg);
 /*

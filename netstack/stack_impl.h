@@ -154,7 +154,7 @@ struct nic_addr {
 
 struct route {
 	struct list node;
-	struct nic *nic; /* NULL for blackhole and kin */
+	struct nic *nic; /* NULL for blackhole and kin, and where there are several next hops */
 	struct route_info i;
 	unsigned int plen; /* of the 128-bit form */
 };
@@ -391,6 +391,17 @@ int mcast_leave(struct txq *q, struct nic *n, struct ipa group);
 bool mcast_member(struct nic *n, struct ipa group);
 void mcast_link_up(struct txq *q, struct nic *n);
 
+void route_free(struct route *r);
+/* hops.c.  Has it that gateway by that interface?  The same hops, in the same order? */
+bool hops_have(const struct route_hops *h, const struct route_hop *one);
+bool hops_equal(const struct route_hops *a, const struct route_hops *b);
+/* A zero is any. */
+bool hop_matches(const struct route_hop *h, uint32_t ifindex, struct ipa gateway);
+bool hops_use(const struct route_hops *h, const struct nic *n);
+/* Is one up that is not over `but`, and over ifindex unless 0? */
+bool hops_up_but(const struct route_hops *h, const struct nic *but, uint32_t ifindex);
+/* The one for this flow; NULL: none is up.  Under stack->tables. */
+const struct route_hop *hops_choose(struct stack *s, const struct route_hops *h, const struct route_key *k);
 int route_lookup(struct stack *s, const struct route_key *k, struct dst *out);
 /* What an address is to us: ROUTE_LOCAL, ROUTE_BROADCAST, ROUTE_MULTICAST, else ROUTE_UNICAST. */
 /* Of one table; NULL: nothing that counts, or "throw".  Under stack->tables. */

@@ -338,6 +338,7 @@ int nic_remove(struct stack *s, uint32_t ifindex)
 		if (addr_for_each(s, take_first_addr, &f) < 0 || !f.found || addr_del(s, &f.i) < 0)
 			break;
 	}
+	route_flush_nic(s, n, false);
 	nic_get_info(n, &info);
 	if (atomic_exchange(&n->gone, true))
 		return -ENODEV; /* somebody else was first */

@@ -44,7 +44,7 @@ void addr_fini(struct stack *s)
 
 		for (unsigned int k = 0; k < ARRAY_SIZE(lists); k++)
 			list_for_each_entry_safe(r, rt, lists[k], node)
-				mem_free(r);
+				route_free(r);
 	}
 }
 

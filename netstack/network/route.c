@@ -113,101 +113,308 @@ static struct route *route_find_key(struct stack *s, const struct route_info *i)
 }
 
 /* The same route in every respect that makes one. */
-static bool route_duplicate(struct stack *s, const struct route_info *i, const struct nic *nic)
+static bool route_duplicate(struct stack *s, const struct route *n)
 {
 	struct route *r;
 
-	list_for_each_entry(r, route_list(s, i->family, i->table), node)
-		if (route_same_key(r, i, route_plen(i)) && r->nic == nic &&
-		    ipa_eq(r->i.gateway, i->gateway) && r->i.type == i->type)
+	list_for_each_entry(r, route_list(s, n->i.family, n->i.table), node) {
+		if (!route_same_key(r, &n->i, n->plen) || r->i.type != n->i.type || !r->i.hops != !n->i.hops)
+			continue;
+		if (n->i.hops ? hops_equal(r->i.hops, n->i.hops) : r->nic == n->nic && ipa_eq(r->i.gateway, n->i.gateway))
 			return true;
+	}
 	return false;
+}
+
+void route_free(struct route *r)
+{
+	if (r)
+		route_hops_put(r->i.hops);
+	mem_free(r);
+}
+
+/* Each next hop as if it were a route of its own. */
+static int route_resolve_hops(struct stack *s, struct route *r, const struct route_info *i)
+{
+	struct route_info one = *i;
+	int err;
+
+	if (i->type != ROUTE_UNICAST || i->hops->count > ROUTE_HOPS_MAX || i->hops->count < 2 || i->ifindex ||
+	    !ipa_is_any(i->gateway))
+		return -EINVAL;
+	r->i.hops = route_hops_new(i->hops->count);
+	if (!r->i.hops)
+		return -ENOMEM;
+	one.hops = NULL;
+	for (unsigned int k = 0; k < i->hops->count; k++) {
+		struct route_hop *h = &r->i.hops->hop[k];
+
+		*h = i->hops->hop[k];
+		one.ifindex = h->ifindex;
+		one.gateway = h->gateway;
+		one.flags = h->flags;
+		if (h->weight < 1 || h->weight > 256 || (!h->ifindex && ipa_is_any(h->gateway)))
+			return -EINVAL;
+		err = route_check(s, &one, &h->nic);
+		if (err == 0)
+			err = route_resolve_gateway(s, &one, &h->nic);
+		if (err < 0)
+			return err;
+		h->ifindex = h->nic->ifindex;
+		if (i->family == AF_INET6 && hops_have(r->i.hops, h))
+			return -EEXIST;
+		r->i.hops->count++;
+	}
+	return 0;
+}
+
+static int route_resolve(struct stack *s, struct route *r, const struct route_info *i)
+{
+	int err = route_check(s, i, &r->nic);
+
+	r->i = *i;
+	r->i.hops = NULL;
+	r->plen = route_plen(i);
+	if (err == 0)
+		err = i->hops ? route_resolve_hops(s, r, i) : route_resolve_gateway(s, i, &r->nic);
+	if (err < 0)
+		return err;
+	if (r->nic)
+		r->i.ifindex = r->nic->ifindex;
+	if (r->i.expires_ns == 0)
+		r->i.expires_ns = INT64_MAX;
+	return 0;
+}
+
+/* rt6_qualify_for_ecmp(): may others of its key be next hops beside it? */
+static bool route_may_join(const struct route_info *i)
+{
+	return i->family == AF_INET6 && i->type == ROUTE_UNICAST && i->protocol != RTPROT_RA &&
+	       (i->hops || !ipa_is_any(i->gateway));
+}
+
+static bool hops_append(struct route_hops *to, const struct route *r)
+{
+	const struct route_hop single = { .nic = r->nic, .ifindex = r->i.ifindex, .flags = r->i.flags, .weight = 1,
+					  .gateway = r->i.gateway };
+	unsigned int count = r->i.hops ? r->i.hops->count : 1;
+
+	for (unsigned int k = 0; k < count; k++) {
+		const struct route_hop *h = r->i.hops ? &r->i.hops->hop[k] : &single;
+
+		if (to->count == ROUTE_HOPS_MAX)
+			return false;
+		if (!hops_have(to, h))
+			to->hop[to->count++] = *h;
+	}
+	return true;
+}
+
+/* What is in *hops instead of what r has; the old ones are there afterwards. */
+static void route_swap_hops(struct route *r, struct route_hops **hops)
+{
+	struct route_hops *old = r->i.hops;
+
+	r->i.hops = *hops;
+	*hops = old;
+	if (r->i.hops) {
+		r->nic = NULL;
+		r->i.ifindex = r->i.flags = 0;
+		r->i.gateway = ipa_is4(r->i.dst) ? ipa_any4() : ipa_any6();
+	}
+}
+
+/* The next hops of r to those of old; *spare is a set with room.  1: done, r is not needed. */
+static int route_join(struct route *old, const struct route *r, struct route_hops **spare)
+{
+	unsigned int before = old->i.hops ? old->i.hops->count : 1;
+
+	if (!hops_append(*spare, old) || !hops_append(*spare, r))
+		return -ENOSPC;
+	if ((*spare)->count == before)
+		return -EEXIST;
+	route_swap_hops(old, spare);
+	return 1;
+}
+
+/* 0: r is in the table, in *old's place if that is not NULL; 1: its hops have joined another's, *old; or an error. */
+static int route_put_in(struct stack *s, struct route *r, unsigned int flags, struct route **old, struct route_hops **spare)
+{
+	struct route *same = route_find_key(s, &r->i);
+	bool v4 = r->i.family == AF_INET, duplicate = route_duplicate(s, r);
+
+	if (same && (flags & ROUTE_EXCL) && (v4 || duplicate || (route_may_join(&r->i) && route_may_join(&same->i))))
+		return -EEXIST;
+	if (duplicate && !(flags & ROUTE_REPLACE))
+		return -EEXIST;
+	if (!same && (flags & ROUTE_REPLACE) && !(flags & ROUTE_CREATE))
+		return -ENOENT;
+	if (same && *spare && route_may_join(&same->i)) {
+		*old = same;
+		return route_join(same, r, spare);
+	}
+	if (s->nroutes >= ROUTE_MAX)
+		return -ENOSPC;
+	if (same && (flags & ROUTE_REPLACE)) {
+		*old = same;
+		list_remove(&same->node);
+		s->nroutes--;
+	}
+	route_insert(s, r);
+	return 0;
 }
 
 int route_add(struct stack *s, const struct route_info *i, unsigned int flags)
 {
-	struct route *r, *old = NULL;
-	struct nic *nic;
+	struct route_hops *spare = NULL;
+	struct route *r = mem_new(struct route), *old = NULL;
+	struct route_info told;
 	int err;
 
-	err = route_check(s, i, &nic);
-	if (err < 0)
-		return err;
-	err = route_resolve_gateway(s, i, &nic);
-	if (err < 0)
-		return err;
-	r = mem_new(struct route);
 	if (!r)
 		return -ENOMEM;
-	r->i = *i;
-	r->nic = nic;
-	r->plen = route_plen(i);
-	if (nic)
-		r->i.ifindex = nic->ifindex;
-	if (r->i.expires_ns == 0)
-		r->i.expires_ns = INT64_MAX;
-
-	nrwlock_write(&s->tables);
-	old = route_find_key(s, i);
-	if (old && (flags & ROUTE_EXCL) && (i->family == AF_INET || route_duplicate(s, i, nic)))
-		err = -EEXIST;
-	else if (route_duplicate(s, i, nic) && !(flags & ROUTE_REPLACE))
-		err = -EEXIST;
-	else if (!old && (flags & ROUTE_REPLACE) && !(flags & ROUTE_CREATE))
-		err = -ENOENT;
-	else if (s->nroutes >= ROUTE_MAX)
-		err = -ENOSPC;
-	if (err == 0) {
-		if (!(old && (flags & ROUTE_REPLACE)))
-			old = NULL;
-		if (old) {
-			list_remove(&old->node);
-			s->nroutes--;
-		}
-		route_insert(s, r);
+	err = route_resolve(s, r, i);
+	if (err == 0 && !(flags & ROUTE_REPLACE) && route_may_join(&r->i)) {
+		spare = route_hops_new(ROUTE_HOPS_MAX);
+		if (!spare)
+			err = -ENOMEM;
 	}
-	nrwlock_write_unlock(&s->tables);
 	if (err < 0) {
-		mem_free(r);
+		route_free(r);
 		return err;
 	}
-	mem_free(old);
+	nrwlock_write(&s->tables);
+	err = route_put_in(s, r, flags, &old, &spare);
+	if (err >= 0) {
+		told = err == 1 ? old->i : r->i;
+		route_hops_get(told.hops);
+	}
+	nrwlock_write_unlock(&s->tables);
+	route_hops_put(spare);
+	route_free(err == 0 ? old : r);
+	if (err < 0)
+		return err;
 	stack_bump(s);
-	stack_event(s, STACK_ROUTE_NEW, &r->i);
+	stack_event(s, STACK_ROUTE_NEW, &told);
+	route_hops_put(told.hops);
+	return 0;
+}
+
+/* Are its next hops those that are meant?  A zero is any. */
+static bool route_hops_meant(const struct route *r, const struct route_info *i)
+{
+	if (!i->hops && !r->i.hops)
+		return (!i->ifindex || r->i.ifindex == i->ifindex) &&
+		       (ipa_is_any(i->gateway) || ipa_eq(r->i.gateway, i->gateway));
+	if (!i->hops) {
+		for (unsigned int k = 0; k < r->i.hops->count; k++) {
+			if (hop_matches(&r->i.hops->hop[k], i->ifindex, i->gateway))
+				return true;
+			if (i->family == AF_INET)
+				break;
+		}
+		return false;
+	}
+	if (!r->i.hops || r->i.hops->count != i->hops->count)
+		return false;
+	for (unsigned int k = 0; k < i->hops->count; k++)
+		if (!hop_matches(&r->i.hops->hop[k], i->hops->hop[k].ifindex, i->hops->hop[k].gateway))
+			return false;
+	return true;
+}
+
+/* All but the one that is meant into *spare, and the route goes on with these.  *told becomes what goes. */
+static void route_drop_hop(struct route *r, const struct route_info *i, struct route_hops **spare, struct route_info *told)
+{
+	const struct route_hops *h = r->i.hops;
+	bool dropped = false;
+
+	*told = r->i;
+	told->hops = NULL;
+	for (unsigned int k = 0; k < h->count; k++) {
+		const struct route_hop *one = &h->hop[k];
+
+		if (dropped || !hop_matches(one, i->ifindex, i->gateway)) {
+			(*spare)->hop[(*spare)->count++] = *one;
+			continue;
+		}
+		dropped = true;
+		told->ifindex = one->ifindex;
+		told->gateway = one->gateway;
+		told->flags = one->flags;
+	}
+	route_swap_hops(r, spare);
+	h = r->i.hops;
+	if (h->count > 1)
+		return;
+	/* One is left: a route like others. */
+	r->nic = h->hop[0].nic;
+	r->i.ifindex = h->hop[0].ifindex;
+	r->i.gateway = h->hop[0].gateway;
+	r->i.flags = h->hop[0].flags;
+	route_hops_put(r->i.hops);
+	r->i.hops = NULL;
+}
+
+static struct route *route_find_meant(struct stack *s, const struct route_info *i)
+{
+	struct route *r;
+
+	list_for_each_entry(r, route_list(s, i->family, i->table), node)
+		if (r->i.table == i->table && r->plen == route_plen(i) && ipa_eq(r->i.dst, i->dst) &&
+		    (!i->metric || r->i.metric == i->metric) && (!i->type || r->i.type == i->type) &&
+		    (!i->protocol || r->i.protocol == i->protocol) && route_hops_meant(r, i))
+			return r;
+	return NULL;
+}
+
+static int route_del_one(struct stack *s, const struct route_info *i)
+{
+	bool single = i->family == AF_INET6 && !ipa_is_any(i->gateway);
+	struct route_hops *spare = single ? route_hops_new(ROUTE_HOPS_MAX) : NULL;
+	struct route *found, *gone = NULL;
+	struct route_info told;
+
+	if (single && !spare)
+		return -ENOMEM;
+	nrwlock_write(&s->tables);
+	found = route_find_meant(s, i);
+	if (found && found->i.hops && single) {
+		route_drop_hop(found, i, &spare, &told);
+	} else if (found) {
+		gone = found;
+		told = found->i;
+		list_remove(&found->node);
+		s->nroutes--;
+	}
+	nrwlock_write_unlock(&s->tables);
+	route_hops_put(spare);
+	if (!found)
+		return -ESRCH;
+	stack_bump(s);
+	stack_event(s, STACK_ROUTE_DEL, &told);
+	route_free(gone);
 	return 0;
 }
 
 int route_del(struct stack *s, const struct route_info *i)
 {
-	struct route *r, *found = NULL;
+	struct route_info one = *i;
+	int err = -ESRCH, first = 0;
 
 	if (i->family != AF_INET && i->family != AF_INET6)
 		return -EAFNOSUPPORT;
-	nrwlock_write(&s->tables);
-	list_for_each_entry(r, route_list(s, i->family, i->table), node) {
-		if (r->i.table != i->table || r->plen != route_plen(i) ||
-		    !ipa_eq(r->i.dst, i->dst))
-			continue;
-		if ((i->metric && r->i.metric != i->metric) ||
-		    (i->ifindex && r->i.ifindex != i->ifindex) ||
-		    (!ipa_is_any(i->gateway) && !ipa_eq(r->i.gateway, i->gateway)) ||
-		    (i->type && r->i.type != i->type) ||
-		    (i->protocol && r->i.protocol != i->protocol))
-			continue;
-		found = r;
-		break;
+	if (i->family == AF_INET || !i->hops)
+		return route_del_one(s, i);
+	/* ip6_route_multipath_del(): one after the other. */
+	one.hops = NULL;
+	for (unsigned int k = 0; k < i->hops->count; k++) {
+		one.ifindex = i->hops->hop[k].ifindex;
+		one.gateway = i->hops->hop[k].gateway;
+		err = route_del_one(s, &one);
+		first = first ? first : err;
 	}
-	if (found) {
-		list_remove(&found->node);
-		s->nroutes--;
-	}
-	nrwlock_write_unlock(&s->tables);
-	if (!found)
-		return -ESRCH;
-	stack_bump(s);
-	stack_event(s, STACK_ROUTE_DEL, &found->i);
-	mem_free(found);
-	return 0;
+	return first;
 }
 
 /* IPv4 tables are dumped in the order of their destinations, the longer prefix first: fib_table_dump(). */
@@ -241,8 +448,10 @@ int route_for_each(struct stack *s, int (*fn)(void *arg, const struct route_info
 			unsigned int first = count;
 
 			list_for_each_entry(r, lists[k], node)
-				if (count < max)
-					copy[count++] = r->i;
+				if (count < max) {
+					copy[count] = r->i;
+					route_hops_get(copy[count++].hops);
+				}
 			if (f == 0)
 				routes_sort(copy + first, count - first);
 		}
@@ -250,10 +459,19 @@ int route_for_each(struct stack *s, int (*fn)(void *arg, const struct route_info
 	nrwlock_read_unlock(&s->tables);
 	if (!copy)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < count && err == 0; i++)
-		err = fn(arg, &copy[i]);
+	for (unsigned int i = 0; i < count; i++) {
+		if (err == 0)
+			err = fn(arg, &copy[i]);
+		route_hops_put(copy[i].hops);
+	}
 	mem_free(copy);
 	return err;
+}
+
+/* Of several next hops, does none remain?  One of IPv4 ends with the interface of any (fib_sync_down_dev()). */
+static bool route_hops_end(const struct route *r, const struct nic *n, bool down)
+{
+	return hops_use(r->i.hops, n) && ((r->i.family == AF_INET && !down) || !hops_up_but(r->i.hops, n, 0));
 }
 
 /* Down: unicast routes over n go, as on Linux; local ones stay unless the address goes. */
@@ -269,7 +487,8 @@ void route_flush_nic(struct stack *s, struct nic *n, bool down)
 
 		for (unsigned int k = 0; k < ARRAY_SIZE(lists); k++)
 			list_for_each_entry_safe(r, tmp, lists[k], node) {
-				if (r->nic != n || (down && r->i.type == ROUTE_LOCAL))
+				if (r->i.hops ? !route_hops_end(r, n, down)
+					      : r->nic != n || (down && r->i.type == ROUTE_LOCAL))
 					continue;
 				list_remove(&r->node);
 				s->nroutes--;
@@ -280,7 +499,7 @@ void route_flush_nic(struct stack *s, struct nic *n, bool down)
 	stack_bump(s);
 	list_for_each_entry_safe(r, tmp, &gone, node) {
 		stack_event(s, STACK_ROUTE_DEL, &r->i);
-		mem_free(r);
+		route_free(r);
 	}
 }
 
@@ -290,6 +509,8 @@ static bool route_usable(const struct route *r, const struct route_key *k, int64
 {
 	if (!ipa_match(k->dst, r->i.dst, r->plen) || r->i.expires_ns <= now)
 		return false;
+	if (r->i.hops)
+		return hops_up_but(r->i.hops, NULL, k->ifindex);
 	if (!r->nic)
 		return true;
 	if (k->ifindex && r->nic->ifindex != k->ifindex && r->i.type != ROUTE_LOCAL)
@@ -324,8 +545,12 @@ static int route_match(struct stack *s, const struct route_key *k, int64_t now, 
 static int route_fill(struct stack *s, const struct route_key *k, const struct route *r,
 		      struct dst *out)
 {
-	struct nic *n = r->nic;
+	const struct route_hop *hop = r->i.hops ? hops_choose(s, r->i.hops, k) : NULL;
+	struct ipa gateway = hop ? hop->gateway : r->i.gateway;
+	struct nic *n = hop ? hop->nic : r->nic;
 
+	if (r->i.hops && !hop)
+		return -ENETUNREACH;
 	switch (r->i.type) {
 	case ROUTE_BLACKHOLE:
 		return -EINVAL;
@@ -338,7 +563,7 @@ static int route_fill(struct stack *s, const struct route_key *k, const struct r
 	}
 	out->type = r->i.type;
 	out->table = r->i.table;
-	out->nexthop = ipa_is_any(r->i.gateway) ? k->dst : r->i.gateway;
+	out->nexthop = ipa_is_any(gateway) ? k->dst : gateway;
 	out->src = k->src;
 	if (r->i.type == ROUTE_LOCAL) {
 		out->nic = nic_peek(s, LO_IFINDEX);

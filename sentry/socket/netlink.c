@@ -109,6 +109,14 @@ void nl_attr(struct nl_reply *r, uint16_t type, const void *data, size_t size)
 	buf_put(&r->b, zero, NLA_ALIGN(size) - size);
 }
 
+size_t nl_put(struct nl_reply *r, const void *data, size_t size)
+{
+	size_t at = r->b.size;
+
+	buf_put(&r->b, data, size);
+	return at;
+}
+
 void nl_attr_u32(struct nl_reply *r, uint16_t type, uint32_t v)
 {
 	nl_attr(r, type, &v, sizeof(v));
@@ -178,7 +186,7 @@ static void nl_flush(struct nl_reply *r)
 
 /* ---- parsing ----------------------------------------------------------------------------------- */
 
-static void nl_parse_attrs(const char *p, size_t left, struct nl_attrs *out)
+void nl_parse_attrs(const char *p, size_t left, struct nl_attrs *out)
 {
 	memset(out, 0, sizeof(*out));
 	while (left >= NLA_HDRLEN) {

@@ -33,6 +33,8 @@ struct nl_reply {
 /* Begin a message; body (of the protocol's own header) is copied. */
 void nl_begin(struct nl_reply *r, uint16_t type, uint16_t flags, const void *body, size_t size);
 void nl_attr(struct nl_reply *r, uint16_t type, const void *data, size_t size);
+/* As it is, whole words; where it begins: nl_nest_end() writes a length there. */
+size_t nl_put(struct nl_reply *r, const void *data, size_t size);
 void nl_attr_u32(struct nl_reply *r, uint16_t type, uint32_t v);
 void nl_attr_u8(struct nl_reply *r, uint16_t type, uint8_t v);
 void nl_attr_str(struct nl_reply *r, uint16_t type, const char *s);
@@ -53,6 +55,8 @@ static inline const void *nl_body(const struct nlmsghdr *h)
 }
 /* After a header of header_size bytes of h's payload.  -EINVAL: the payload is too short for it. */
 int nl_parse(const struct nlmsghdr *h, size_t header_size, struct nl_attrs *out);
+/* What begins at p. */
+void nl_parse_attrs(const char *p, size_t left, struct nl_attrs *out);
 void nl_parse_nested(const struct nlattr *a, struct nl_attrs *out);
 /* The same behind a header of size bytes, which must be there. */
 void nl_parse_at(const struct nlattr *a, size_t size, struct nl_attrs *out);

@@ -256,14 +256,30 @@ static unsigned int route_flag_bits(const struct route_info *i)
 	return flags;
 }
 
+/* Of several next hops the one that a list of single ones shows. */
+static struct route_info with_hop(const struct route_info *i, unsigned int k)
+{
+	struct route_info one = *i;
+
+	one.hops = NULL;
+	one.ifindex = i->hops->hop[k].ifindex;
+	one.gateway = i->hops->hop[k].gateway;
+	return one;
+}
+
 static int route4_one(void *arg, const struct route_info *i)
 {
+	struct route_info one;
 	struct show *sh = arg;
 	size_t start = sh->b->size;
 	char name[IFNAMSIZ];
 
 	if (i->family != AF_INET || i->table == 255 || i->type == ROUTE_BROADCAST || i->type == ROUTE_MULTICAST)
 		return 0;
+	if (i->hops) { /* fib_route_seq_show(): the first */
+		one = with_hop(i, 0);
+		i = &one;
+	}
 	nic_name(sh->stack, i->ifindex, name);
 	buf_printf(sh->b, "%s\t%08X\t%08X\t%04X\t%d\t%u\t%u\t%08X\t%u\t%u\t%u", name, i->dst.w[3],
 		   ipa_is_any(i->gateway) ? 0 : i->gateway.w[3], route_flag_bits(i), 0, 0, i->metric,
@@ -295,6 +311,14 @@ static int route6_one(void *arg, const struct route_info *i)
 	char name[IFNAMSIZ];
 
 	if (i->family != AF_INET6)
+		return 0;
+	for (unsigned int k = 0; i->hops && k < i->hops->count; k++) {
+		struct route_info one = with_hop(i, k);
+
+		if (!route_hop_is_gone(&i->hops->hop[k]))
+			route6_one(arg, &one);
+	}
+	if (i->hops)
 		return 0;
 	nic_name(sh->stack, i->ifindex, name);
 	put_hex6(sh->b, i->dst);

@@ -139,6 +139,39 @@ void rtnetlink_put_addr(struct nl_reply *r, uint16_t type, const struct addr_inf
 	nl_end(r);
 }
 
+/* Of a set of which all others were over interfaces that have been removed; else NULL. */
+static const struct route_hop *only_hop(const struct route_hops *h)
+{
+	const struct route_hop *only = NULL;
+
+	for (unsigned int i = 0; h && i < h->count; i++) {
+		if (only && !route_hop_is_gone(&h->hop[i]))
+			return NULL;
+		if (!route_hop_is_gone(&h->hop[i]))
+			only = &h->hop[i];
+	}
+	return only;
+}
+
+static void put_hops(struct nl_reply *r, const struct route_hops *h)
+{
+	size_t nest = nl_nest(r, RTA_MULTIPATH), at;
+
+	for (unsigned int i = 0; i < h->count; i++) {
+		const struct route_hop *one = &h->hop[i];
+		struct rtnexthop n = { .rtnh_flags = (uint8_t)(one->flags | (route_hop_is_up(one) ? 0 : RTNH_F_DEAD | RTNH_F_LINKDOWN)),
+				       .rtnh_hops = (uint8_t)(one->weight - 1), .rtnh_ifindex = (int)one->ifindex };
+
+		if (route_hop_is_gone(one))
+			continue;
+		at = nl_put(r, &n, sizeof(n));
+		if (!ipa_is_any(one->gateway))
+			nl_attr_ip(r, RTA_GATEWAY, one->gateway);
+		nl_nest_end(r, at); /* rtnh_len is where nla_len is */
+	}
+	nl_nest_end(r, nest);
+}
+
 void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_info *i, uint32_t flags)
 {
 	struct rtmsg m = {
@@ -147,6 +180,9 @@ void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_i
 		.rtm_protocol = i->protocol, .rtm_scope = i->family == AF_INET6 ? 0 : i->scope,
 		.rtm_type = i->type, .rtm_flags = i->flags | flags,
 	};
+	const struct route_hop *only = only_hop(i->hops);
+	struct ipa gateway = only ? only->gateway : i->gateway;
+	uint32_t ifindex = only ? only->ifindex : i->ifindex;
 	size_t nest;
 
 	nl_begin(r, type, 0, &m, sizeof(m));
@@ -157,10 +193,12 @@ void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_i
 		nl_attr_u32(r, RTA_PRIORITY, i->metric);
 	if (!ipa_is_any(i->prefsrc))
 		nl_attr_ip(r, RTA_PREFSRC, i->prefsrc);
-	if (!ipa_is_any(i->gateway))
-		nl_attr_ip(r, RTA_GATEWAY, i->gateway);
-	if (i->ifindex)
-		nl_attr_u32(r, RTA_OIF, i->ifindex);
+	if (!ipa_is_any(gateway))
+		nl_attr_ip(r, RTA_GATEWAY, gateway);
+	if (ifindex)
+		nl_attr_u32(r, RTA_OIF, ifindex);
+	if (i->hops && !only)
+		put_hops(r, i->hops);
 	if (i->mtu) {
 		nest = nl_nest(r, RTA_METRICS);
 		nl_attr_u32(r, RTAX_MTU, i->mtu);
@@ -289,11 +327,19 @@ static int dump_addr(void *arg, const struct addr_info *a)
 	return 0;
 }
 
+static bool route_uses(const struct route_info *i, uint32_t ifindex)
+{
+	for (unsigned int k = 0; i->hops && k < i->hops->count; k++)
+		if (i->hops->hop[k].ifindex == ifindex)
+			return true;
+	return i->ifindex == ifindex;
+}
+
 static int dump_route(void *arg, const struct route_info *i)
 {
 	struct dump *d = arg;
 
-	if ((!d->family || d->family == i->family) && (!d->ifindex || d->ifindex == i->ifindex) &&
+	if ((!d->family || d->family == i->family) && (!d->ifindex || route_uses(i, d->ifindex)) &&
 	    (!d->table || d->table == i->table))
 		rtnetlink_put_route(d->q->reply, RTM_NEWROUTE, i, 0);
 	return 0;

@@ -155,6 +155,64 @@ static unsigned int route_flags(uint16_t f)
 	       (f & NLM_F_REPLACE ? ROUTE_REPLACE : 0) | (f & NLM_F_APPEND ? ROUTE_APPEND : 0);
 }
 
+/* One struct rtnexthop with its attributes, at p of left bytes; its length in *step. */
+static int parse_hop(const char *p, size_t left, int family, struct route_hop *out, size_t *step)
+{
+	struct nl_attrs a;
+	struct rtnexthop n;
+
+	if (left < sizeof(n))
+		return -EINVAL;
+	memcpy(&n, p, sizeof(n));
+	if (n.rtnh_len < sizeof(n) || n.rtnh_len > left || (n.rtnh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) || n.rtnh_ifindex < 0)
+		return -EINVAL;
+	nl_parse_attrs(p + sizeof(n), n.rtnh_len - sizeof(n), &a);
+	if (a.tb[RTA_VIA] || a.tb[RTA_ENCAP] || a.tb[RTA_FLOW])
+		return -EOPNOTSUPP;
+	if (!nl_ip(a.tb[RTA_GATEWAY], family, &out->gateway))
+		return -EINVAL;
+	out->ifindex = (uint32_t)n.rtnh_ifindex;
+	out->flags = n.rtnh_flags & RTNH_F_ONLINK;
+	out->weight = n.rtnh_hops + 1u;
+	*step = MIN((size_t)RTNH_ALIGN(n.rtnh_len), left);
+	return 0;
+}
+
+/* RTA_MULTIPATH.  One next hop alone is a route like others. */
+static int parse_hops(const struct nlattr *m, int family, struct route_info *i)
+{
+	struct route_hops *h = route_hops_new(ROUTE_HOPS_MAX);
+	size_t left = nl_size(m), step;
+	const char *p = nl_data(m);
+	int err = !h ? -ENOMEM : left < sizeof(struct rtnexthop) ? -ERANGE : 0;
+
+	while (err == 0 && left > 0) {
+		if (h->count == ROUTE_HOPS_MAX) {
+			err = -EINVAL;
+			break;
+		}
+		err = parse_hop(p, left, family, &h->hop[h->count], &step);
+		if (err == 0) {
+			h->count++;
+			p += step;
+			left -= step;
+		}
+	}
+	if (err == 0 && (h->count == 0 || i->ifindex || !ipa_is_any(i->gateway)))
+		err = -EINVAL;
+	if (err == 0 && h->count > 1) {
+		i->hops = h;
+		return 0;
+	}
+	if (err == 0) {
+		i->ifindex = h->hop[0].ifindex;
+		i->gateway = h->hop[0].gateway;
+		i->flags |= h->hop[0].flags;
+	}
+	route_hops_put(h);
+	return err;
+}
+
 static int change_route(struct nl_request *q)
 {
 	const struct rtmsg *m = nl_body(q->h);
@@ -167,7 +225,7 @@ static int change_route(struct nl_request *q)
 	family = m->rtm_family;
 	if (family != AF_INET && family != AF_INET6)
 		return -EAFNOSUPPORT;
-	if (a.tb[RTA_MULTIPATH] || a.tb[RTA_VIA] || m->rtm_src_len)
+	if (a.tb[RTA_VIA] || a.tb[RTA_NH_ID] || a.tb[RTA_ENCAP] || m->rtm_src_len)
 		return -EOPNOTSUPP;
 	if (!nl_ip(a.tb[RTA_DST], family, &i.dst) || !nl_ip(a.tb[RTA_GATEWAY], family, &i.gateway) ||
 	    !nl_ip(a.tb[RTA_PREFSRC], family, &i.prefsrc))
@@ -185,13 +243,22 @@ static int change_route(struct nl_request *q)
 	i.ifindex = nl_u32(a.tb[RTA_OIF]);
 	i.flags = m->rtm_flags & RTNH_F_ONLINK;
 	route_metrics(&i, a.tb[RTA_METRICS]);
-	if (q->h->nlmsg_type == RTM_DELROUTE)
-		return route_del(q->stack, &i);
-	if (!i.type)
-		i.type = RTN_UNICAST;
-	if (family == AF_INET6 && !i.metric)
-		i.metric = 1024;
-	return route_add(q->stack, &i, route_flags(q->h->nlmsg_flags));
+	if (a.tb[RTA_MULTIPATH]) {
+		err = parse_hops(a.tb[RTA_MULTIPATH], family, &i);
+		if (err < 0)
+			return err;
+	}
+	if (q->h->nlmsg_type == RTM_DELROUTE) {
+		err = route_del(q->stack, &i);
+	} else {
+		if (!i.type)
+			i.type = RTN_UNICAST;
+		if (family == AF_INET6 && !i.metric)
+			i.metric = 1024;
+		err = route_add(q->stack, &i, route_flags(q->h->nlmsg_flags));
+	}
+	route_hops_put(i.hops);
+	return err;
 }
 
 /* ---- rules ------------------------------------------------------------------------------------- */

@@ -366,7 +366,103 @@ static void a_header_alone_crosses(void **state)
 	assert_int_equal(stack_stat(f->c->stack, NS_IpInReceives), 1);
 }
 
+/* ---- several next hops ---- */
+
+static struct route_info two_hops(struct fx *f, bool v6)
+{
+	struct route_info i = { .family = v6 ? AF_INET6 : AF_INET, .type = ROUTE_UNICAST, .table = RT_TABLE_MAIN,
+				.plen = v6 ? 64 : 16, .metric = v6 ? 1024 : 0, .expires_ns = INT64_MAX };
+
+	i.dst = v6 ? sim_ip6("fd09::") : sim_ip4("10.9.0.0");
+	i.gateway = i.prefsrc = v6 ? ipa_any6() : ipa_any4();
+	i.hops = route_hops_new(2);
+	i.hops->count = 2;
+	i.hops->hop[0] = (struct route_hop){ .weight = 3, .gateway = v6 ? sim_ip6("fd00::2") : sim_ip4("10.0.0.2") };
+	i.hops->hop[1] = (struct route_hop){ .weight = 1, .gateway = v6 ? sim_ip6("fd00::3") : sim_ip4("10.0.0.3"),
+					     .ifindex = f->a->ifindex };
+	return i;
+}
+
+static unsigned int share_of(struct fx *f, struct ipa gateway, struct ipa dst)
+{
+	unsigned int n = 0;
+	struct route_info got, again;
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		dst.b[14] = (uint8_t)(i >> 8);
+		dst.b[15] = (uint8_t)i;
+		assert_int_equal(route_get(f->a->stack, dst, ipa_is4(dst) ? ipa_any4() : ipa_any6(), 0, &got), 0);
+		assert_int_equal(route_get(f->a->stack, dst, ipa_is4(dst) ? ipa_any4() : ipa_any6(), 0, &again), 0);
+		assert_true(ipa_eq(got.gateway, again.gateway));
+		n += ipa_eq(got.gateway, gateway);
+	}
+	return n;
+}
+
+static void next_hops_share_flows_by_their_weights(void **state)
+{
+	struct fx *f = *state;
+
+	for (unsigned int v6 = 0; v6 < 2; v6++) {
+		struct route_info i = two_hops(f, v6);
+		struct ipa dst = i.dst;
+		unsigned int n;
+
+		assert_int_equal(route_add(f->a->stack, &i, ROUTE_CREATE | ROUTE_EXCL), 0);
+		assert_int_equal(route_add(f->a->stack, &i, ROUTE_CREATE | ROUTE_EXCL), -EEXIST);
+		n = share_of(f, i.hops->hop[0].gateway, dst);
+		assert_in_range(n, 650, 850);
+		assert_int_equal(share_of(f, i.hops->hop[1].gateway, dst), 1000 - n);
+		/* What is asked for by name. */
+		i.hops->hop[1].weight = 257;
+		assert_int_equal(route_add(f->a->stack, &i, ROUTE_CREATE | ROUTE_REPLACE), -EINVAL);
+		i.hops->hop[1].weight = 256;
+		i.hops->hop[0].weight = 1;
+		assert_int_equal(route_add(f->a->stack, &i, ROUTE_CREATE | ROUTE_REPLACE), 0);
+		assert_true(share_of(f, i.hops->hop[0].gateway, dst) < 30);
+		assert_int_equal(route_del(f->a->stack, &i), 0);
+		assert_int_equal(route_del(f->a->stack, &i), -ESRCH);
+		assert_int_equal(route_add(f->a->stack, &i, ROUTE_CREATE), 0);
+		assert_int_equal(nic_set_flags(f->a->stack, f->a->ifindex, 0, IFF_UP), 0);
+		assert_int_equal(route_del(f->a->stack, &i), -ESRCH); /* with its last hop */
+		assert_int_equal(nic_set_flags(f->a->stack, f->a->ifindex, IFF_UP, IFF_UP), 0);
+		sim_run(&f->sim, NSEC_PER_SEC);
+		i.hops->hop[0].gateway = v6 ? sim_ip6("fd77::1") : sim_ip4("10.77.0.1"); /* not on link */
+		assert_true(route_add(f->a->stack, &i, ROUTE_CREATE) < 0);
+		route_hops_put(i.hops);
+	}
+}
+
+static void gateways_of_ipv6_join_one_route(void **state)
+{
+	struct fx *f = *state;
+	struct route_info i = two_hops(f, true);
+	struct route_info one = i;
+	struct ipa dst = i.dst;
+
+	one.hops = NULL;
+	for (unsigned int k = 0; k < 2; k++) {
+		one.gateway = i.hops->hop[k].gateway;
+		one.ifindex = f->a->ifindex;
+		assert_int_equal(route_add(f->a->stack, &one, ROUTE_CREATE), 0);
+		assert_int_equal(route_add(f->a->stack, &one, ROUTE_CREATE), -EEXIST);
+	}
+	assert_in_range(share_of(f, i.hops->hop[0].gateway, dst), 400, 600);
+	assert_int_equal(route_del(f->a->stack, &one), 0);
+	assert_int_equal(route_del(f->a->stack, &one), -ESRCH);
+	assert_int_equal(share_of(f, i.hops->hop[0].gateway, dst), 1000);
+	for (unsigned int k = 1; k <= ROUTE_HOPS_MAX + 1; k++) {
+		one.gateway.b[15] = (uint8_t)(100 + k);
+		assert_int_equal(route_add(f->a->stack, &one, ROUTE_CREATE), k < ROUTE_HOPS_MAX ? 0 : -ENOSPC);
+	}
+	one.gateway = ipa_any6();
+	assert_int_equal(route_del(f->a->stack, &one), 0); /* all of it */
+	assert_int_equal(route_del(f->a->stack, &one), -ESRCH);
+	route_hops_put(i.hops);
+}
+
 #define T(test) UNIT_FIXTURE(test, setup, teardown)
 UNIT_MAIN(T(nothing_is_forwarded_unless_asked), T(the_sender_is_told_why_not), T(what_is_too_big_is_cut_or_refused),
 	  T(a_connection_crosses_a_narrow_link), T(addresses_of_one_link_do_not_cross),
-	  T(a_large_segment_is_cut_and_then_fragmented), T(checksums_that_a_link_has_left_out_are_made), T(a_header_alone_crosses))
+	  T(a_large_segment_is_cut_and_then_fragmented), T(checksums_that_a_link_has_left_out_are_made), T(a_header_alone_crosses),
+	  T(next_hops_share_flows_by_their_weights), T(gateways_of_ipv6_join_one_route))
