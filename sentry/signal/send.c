@@ -225,6 +225,25 @@ int sig_send_process_forced(struct process *p, int sig)
 	return sig_send(p, NULL, NULL, sig, NULL, true);
 }
 
+void sig_reach_forks_locked(struct process *p, int sig)
+{
+	struct task *t;
+
+	if (!p->forking || !sig)
+		return;
+	latch_lock(&p->siglock);
+	list_for_each_entry(t, &p->tasks, process_node) {
+		if (!t->forking)
+			continue;
+		if (sig == SIGCONT)
+			t->fork_missed &= ~(sig_set_t)SIG_SET_STOP;
+		else if (SIG_BIT(sig) & SIG_SET_STOP)
+			t->fork_missed &= ~SIG_BIT(SIGCONT);
+		t->fork_missed |= SIG_BIT(sig);
+	}
+	latch_unlock(&p->siglock);
+}
+
 int sig_send_pgrp_locked(struct pgrp *g, int sig, const siginfo_t *info)
 {
 	struct process *p;
@@ -233,6 +252,7 @@ int sig_send_pgrp_locked(struct pgrp *g, int sig, const siginfo_t *info)
 	list_for_each_entry(p, &g->members, pgrp_node) {
 		int e = sig_send_process(p, sig, info);
 
+		sig_reach_forks_locked(p, sig);
 		if (err)
 			err = e;
 	}

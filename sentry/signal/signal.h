@@ -68,6 +68,8 @@ int sig_send_process(struct process *p, int sig, const siginfo_t *info);
 int sig_send_process_near(struct process *p, struct task *near, int sig);
 /* SIGKILL and SIGSTOP from an ancestor pid namespace: reach even an init. */
 int sig_send_process_forced(struct process *p, int sig);
+/* sig was sent to all of a group with p in it: a child that p is just making is of them.  tasklist lock held. */
+void sig_reach_forks_locked(struct process *p, int sig);
 /* Every member; tasklist lock held.  Terminals. */
 int sig_send_pgrp_locked(struct pgrp *g, int sig, const siginfo_t *info);
 /* Send q itself, preallocated and owned by the sender (POSIX timers); false when already queued. */

@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "sentry/proc/proc.h"
 #include "sentry/signal/signal_impl.h"
+#include "sentry/task/pid.h"
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task_impl.h"
 #include "sentry/time/timespec.h"
@@ -216,6 +217,8 @@ static long signal_pgrp_locked(struct task *t, struct pgrp *g, int sig, const si
 	list_for_each_entry(p, &g->members, pgrp_node) {
 		int e = signal_process(t, p, sig, info);
 
+		if (!e)
+			sig_reach_forks_locked(p, sig);
 		sent = sent || !e;
 		err = e;
 	}
@@ -240,30 +243,30 @@ static long signal_pgrp(struct task *t, int32_t pgid, int sig, const siginfo_t *
 	return err;
 }
 
-/* kill(-1): everybody that may be signalled but the caller and init. */
+/* kill(-1): everybody that may be signalled but the caller and init; under one lock, so that nobody forks ahead of it. */
 static long signal_all(struct task *t, int sig, const siginfo_t *info)
 {
 	struct pid_ns *ns = task_pid_ns(t);
+	struct hash_node *n, *tmp;
 	long err = -ESRCH;
-	int32_t nr = 2;
+	size_t i;
 
-	for (;;) {
-		struct process *p = process_next(ns, nr, &nr);
+	mutex_lock(&tasklist.lock);
+	hash_for_each(&ns->pids, i, n, tmp) {
+		struct pid *pid = pid_of_hash_node(n, ns->level);
+		struct process *p = pid->process;
+		int e;
 
-		if (!p)
-			return err;
-		nr++;
-		if (p != t->process) {
-			int e;
-
-			mutex_lock(&tasklist.lock);
-			e = signal_process(t, p, sig, info);
-			mutex_unlock(&tasklist.lock);
-			if (e != -EPERM)
-				err = e;
-		}
-		process_put(p);
+		if (!p || p == t->process || pid->numbers[ns->level].nr == 1)
+			continue;
+		e = signal_process(t, p, sig, info);
+		if (!e)
+			sig_reach_forks_locked(p, sig);
+		if (e != -EPERM)
+			err = e;
 	}
+	mutex_unlock(&tasklist.lock);
+	return err;
 }
 
 static long signal_one(struct task *t, int32_t nr, int sig, const siginfo_t *info)

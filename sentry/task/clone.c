@@ -272,6 +272,43 @@ static void clone_set_registers(struct task *t, const struct clone_args_k *a)
 	}
 }
 
+/*
+ * From here until the child is in the tree nobody finds it: what is sent to a group or to all meanwhile is noted for it
+ * (sig_reach_forks_locked(); Linux: signal->multiprocess).  What came before goes first.
+ */
+static int clone_begin_locked(struct task *t)
+{
+	if (sig_pending(t))
+		return -ERESTARTNOINTR;
+	t->fork_missed = 0;
+	t->forking = true;
+	t->process->forking++;
+	return 0;
+}
+
+static void clone_end_locked(struct task *t)
+{
+	t->forking = false;
+	t->process->forking--;
+}
+
+/* A process that was killed while it forked has no child, and a namespace whose init has ended no newcomer: it dies at once. */
+static void clone_missed_locked(struct task *parent, struct task *t)
+{
+	struct process *p = t->process;
+	bool dies = p->pid_ns->dying || (process_flags(parent->process) & PROCESS_GROUP_EXIT) ||
+		    (parent->fork_missed & SIG_BIT(SIGKILL));
+
+	if (!dies && !parent->fork_missed)
+		return;
+	latch_lock(&p->siglock);
+	p->pending.set |= parent->fork_missed & ~SIG_BIT(SIGKILL);
+	sig_recalc_locked(t);
+	if (dies)
+		process_group_exit_locked(p, SIGKILL);
+	latch_unlock(&p->siglock);
+}
+
 /* Into the tree.  Nothing here fails. */
 static void clone_link_locked(struct task *parent, struct task *t, const struct clone_args_k *a,
 			      bool traced)
@@ -314,7 +351,7 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 	}
 	process_set_pgrp_locked(p, parent->process->pgrp);
 	p->no_tty = parent->process->no_tty;
-	if (!p->pid_ns->init) {
+	if (!p->pid_ns->init && !p->pid_ns->dying) {
 		p->pid_ns->init = p;
 		process_flags_change(p, PROCESS_SIG_UNKILLABLE, 0);
 	}
@@ -330,6 +367,7 @@ static void clone_link_locked(struct task *parent, struct task *t, const struct 
 	p->creator = pid_get(parent->pid);
 	if (traced)
 		ptrace_clone_link_locked(parent, t);
+	clone_missed_locked(parent, t);
 }
 
 static void vfork_put(struct vfork *v)
@@ -413,7 +451,12 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 	}
 
 	mutex_lock(&tasklist.lock);
-	err = pid_new_locked(t->ns->pid_for_children, a->set_tid, a->set_tid_count, &pid);
+	err = clone_begin_locked(parent);
+	if (!err) {
+		err = pid_new_locked(t->ns->pid_for_children, a->set_tid, a->set_tid_count, &pid);
+		if (err)
+			clone_end_locked(parent);
+	}
 	mutex_unlock(&tasklist.lock);
 	if (err)
 		goto put_vfork;
@@ -454,6 +497,7 @@ long task_clone(struct task *parent, const struct clone_args_k *a)
 		mm_identity_forget(t->mm); /* the child has ids of its own */
 	clone_link_locked(parent, t, a, event || (a->flags & CLONE_PTRACE));
 	event_nr = event ? event_number_locked(parent, pid) : 0;
+	clone_end_locked(parent);
 	mutex_unlock(&tasklist.lock);
 	if (t->seccomp_mode || t->ptrace.tracer || mm_limited(t->process) || t->mm->seal_count)
 		plat_mm_set_native(t->mm->plat, false);
@@ -483,6 +527,7 @@ release_pid:
 		fdt_unreserve(parent->fdt, 1, &pidfd);
 	file_put(pidfd_file);
 	mutex_lock(&tasklist.lock);
+	clone_end_locked(parent);
 	pid_release_locked(pid);
 	mutex_unlock(&tasklist.lock);
 put_vfork:

@@ -106,16 +106,15 @@ static void process_reparent_children_locked(struct process *p)
 		if (to)
 			list_append(&to->children, &c->sibling_node);
 		process_put(p);
+		c->exit_signal = SIGCHLD; /* of the alive as well: who takes them over knows no other */
 		if (c->state == PROCESS_ALIVE) {
 			sig_parent_died_locked(c);
 			pgrp_check_orphan_locked(NULL, p, c);
 		} else if (c->end_pending) {
-			c->exit_signal = SIGCHLD; /* told of when its tracers have seen it */
-			c->owner_told = true;
+			c->owner_told = true; /* told of when its tracers have seen it */
 		} else if (!to || !process_wants_zombies(to)) {
 			process_reap_locked(c);
 		} else {
-			c->exit_signal = SIGCHLD;
 			process_notify_parent_locked(c, 0, 0);
 		}
 	}
@@ -169,14 +168,6 @@ void process_notify_parent_locked(struct process *p, int code, int status)
 	wq_wake(&parent->child_wq, 0);
 }
 
-/* A pid is about to go: pid_ns_zap() waits for the count (and takes the lock to look at it). */
-static void pid_ns_wake_zap_locked(struct pid_ns *ns)
-{
-	for (; ns; ns = ns->parent)
-		if (ns->init)
-			wq_wake(&ns->init->child_wq, 0);
-}
-
 void process_account_locked(struct process *p)
 {
 	struct process *parent = p->parent;
@@ -202,7 +193,6 @@ static void task_release_locked(struct task *t)
 	t->state = 'X';
 	t->pid->task = NULL;
 	wq_wake(&t->pid->wq, 0); /* pidfds of this thread */
-	pid_ns_wake_zap_locked(p->pid_ns); /* init itself may be the process that this thread leaves late */
 	pid_release_locked(t->pid);
 	tasklist.task_count--;
 	task_put(t);
@@ -250,7 +240,6 @@ void process_reap_locked(struct process *p)
 	wq_wake(&pid->wq, 0);
 	if (p->pid_ns->init == p)
 		p->pid_ns->init = NULL;
-	pid_ns_wake_zap_locked(p->pid_ns);
 	pid_release_locked(pid);
 	tasklist.task_count--;
 	task_put(leader);
@@ -261,7 +250,7 @@ void process_reap_locked(struct process *p)
  * The init of a pid namespace has ended: everybody else in it dies, and we wait until they are
  * gone (zap_pid_ns_processes).  On init's last task's fiber.
  */
-static void pid_ns_zap(struct process *init, const struct task *last)
+static void pid_ns_zap(struct process *init, struct task *last)
 {
 	/* The last task need not be the leader: then its own number is still there beside init's. */
 	unsigned int own = last->pid == init->pid ? 1 : 2;
@@ -273,6 +262,7 @@ static void pid_ns_zap(struct process *init, const struct task *last)
 	mutex_lock(&tasklist.lock);
 	ns->dying = true;
 	init->flags |= PROCESS_AUTOREAP;
+	ptrace_tracer_exit_locked(last); /* it waits for nobody that it traces */
 	hash_for_each(&ns->pids, i, n, tmp) {
 		struct pid *pid = pid_of_hash_node(n, ns->level);
 
@@ -282,7 +272,7 @@ static void pid_ns_zap(struct process *init, const struct task *last)
 	list_for_each_entry_safe(c, ctmp, &init->children, sibling_node)
 		if (c->state == PROCESS_ZOMBIE)
 			process_reap_locked(c);
-	while (ns->count > own)
+	while (ns->count > own) /* pid_release_locked() wakes */
 		wq_wait(&init->child_wq, &tasklist.lock, NULL);
 	mutex_unlock(&tasklist.lock);
 }
@@ -476,6 +466,12 @@ static void task_unlink_locked(struct task *t)
 	tell_tracer_of_end_locked(t, t->exit_status);
 }
 
+/* An init that has ended takes all its children with it. */
+static bool process_is_zapping(const struct process *p)
+{
+	return p->pid_ns->dying && p->pid_ns->init == p;
+}
+
 bool process_tell_end_locked(struct process *p)
 {
 	struct task *leader = p->leader;
@@ -493,8 +489,9 @@ bool process_tell_end_locked(struct process *p)
 		reap = p->owner_told;
 	} else {
 		reap = !process_wants_zombies(p->parent);
-		if (p->exit_signal != SIGCHLD && !traced)
-			reap = false; /* clone children with another signal always stay (__WCLONE) */
+		/* Clone children with another signal always stay (__WCLONE), but for who waits in pid_ns_zap(). */
+		if (p->exit_signal != SIGCHLD && !traced && !process_is_zapping(p->parent))
+			reap = false;
 		process_notify_parent_locked(p, 0, 0);
 	}
 	if (reap)

@@ -191,13 +191,23 @@ remove:
 
 void pid_release_locked(struct pid *pid)
 {
-	if (pid->task || pid->process || pid->pgrp || pid->session || pid->released)
+	if (pid->task || pid->process)
+		return;
+	if (!pid->left) {
+		pid->left = true;
+		for (unsigned int i = 0; i <= pid->level; i++) {
+			struct pid_ns *ns = pid->numbers[i].ns;
+
+			ns->count--;
+			if (ns->dying && ns->init) /* pid_ns_zap() waits for the count */
+				wq_wake(&ns->init->child_wq, 0);
+		}
+	}
+	if (pid->pgrp || pid->session || pid->released)
 		return;
 	pid->released = true;
-	for (unsigned int i = 0; i <= pid->level; i++) {
+	for (unsigned int i = 0; i <= pid->level; i++)
 		hash_remove(&pid->numbers[i].ns->pids, &pid->numbers[i].node);
-		pid->numbers[i].ns->count--;
-	}
 	pid_put(pid); /* the table's reference */
 }
 

@@ -43,8 +43,8 @@ static void pidfd_show_fdinfo(struct file *f, struct buf *b)
 {
 	struct pid *pid = file_priv(f);
 
-	buf_printf(b, "Pid:\t%d\nNSpid:\t%d\n", pid->released ? -1 : pid->numbers[pid->level].nr,
-		   pid->released ? -1 : pid->numbers[pid->level].nr);
+	buf_printf(b, "Pid:\t%d\nNSpid:\t%d\n", pid->left ? -1 : pid->numbers[pid->level].nr,
+		   pid->left ? -1 : pid->numbers[pid->level].nr);
 }
 
 /* ---- PIDFD_GET_INFO ----------------------------------------------------------------------------- */

@@ -64,7 +64,7 @@ struct pid_ns {
 	struct user_ns *user_ns; /* (c) counted */
 	struct hash pids;      /* (t) struct pid by number */
 	int32_t last;          /* (t) last number given */
-	unsigned int count;    /* (t) pids alive in it */
+	unsigned int count;    /* (t) pids of tasks in it, zombies included; not those that only a group or session keeps */
 	struct process *init;  /* (t) its reaper; NULL before and after */
 	bool dying;            /* (t) init has ended: no new pids */
 	uint64_t id;           /* (c) inode number of /proc/PID/ns/pid */
@@ -80,6 +80,7 @@ struct pid {
 	struct pgrp *pgrp;      /* (t) */
 	struct session *session; /* (t) */
 	struct wq wq;           /* pidfd poll: woken when the process ends */
+	bool left;              /* (t) of no task any more, nor counted */
 	bool released;          /* (t) no longer in the tables */
 	bool reaped;            /* (t) a process had it, and its parent has been told … */
 	int reaped_status;      /* (t) … this wait status */
@@ -213,6 +214,7 @@ struct process {
 	bool kill_armed;             /* (s) kill_timer was armed */
 	bool kill_late;              /* (timer's fn) kill_timer has fired once */
 	int exit_signal;             /* (t) to the parent: SIGCHLD as a rule; 0: none */
+	unsigned int forking;        /* (t) tasks between clone_begin_locked() and clone_end_locked() */
 	struct wq child_wq;          /* the parent waits here (wait4): woken on child state changes */
 	enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_DEAD } state; /* (t) */
 	int wait_status;             /* (t) once zombie */
@@ -320,6 +322,8 @@ struct task {
 	unsigned char seccomp_mode;  /* (s) enum seccomp_mode; only ever raised */
 	struct seccomp_filter *seccomp; /* (s) counted; NULL: none (sentry/seccomp) */
 	bool stop_counted;           /* (s) is one of process->stop_count */
+	bool forking;                /* (t) makes a child that nobody finds yet … */
+	sig_set_t fork_missed;       /* (t) … which is to have these signals of a group's */
 	bool left;                   /* (s) on its way out: stops no more */
 	struct ptrace_state ptrace;  /* as a tracee */
 	struct list tracees;         /* (t) tasks that this one traces, by ptrace.node */
