@@ -442,10 +442,10 @@ static inline ssize_t host_recvmsg(int fd, struct msghdr *m, int flags)
 	return host_call(SYS_recvmsg, fd, m, flags | MSG_CMSG_CLOEXEC);
 }
 
-/* Without MSG_CMSG_CLOEXEC, which packet sockets refuse; they carry no descriptors. */
-static inline ssize_t host_recvmsg_raw(int fd, struct msghdr *m, int flags)
+/* Up to count messages.  Without MSG_CMSG_CLOEXEC, which packet sockets refuse; they carry no descriptors. */
+static inline long host_recvmmsg_raw(int fd, struct mmsghdr *m, unsigned int count, int flags)
 {
-	return host_call(SYS_recvmsg, fd, m, flags);
+	return host_call6(SYS_recvmmsg, fd, HOST_ARG_(m), count, flags, 0, 0);
 }
 
 /*

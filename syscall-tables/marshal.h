@@ -24,6 +24,8 @@
  *     start, as far as the handler has written without a gap.  (What it writes behind a gap goes to
  *     the application's memory at once.)  So the table need not know that read() wrote as many
  *     bytes as it returned, and getsockname() min(*addrlen, n).
+ *   - What a vector of writev(2) names, and a header of sendmsg(2), comes after the arguments: input windows
+ *     without an argument, as far as there is room (platform/stub/marshal.c).
  *   - A string window holds the string with its NUL.  A string that has no NUL within its limit
  *     is left out; ENAMETOOLONG and friends are the handler's to find.
  *

@@ -89,6 +89,57 @@ static void add(struct marshal *m, const struct marshal_arg *a)
 		m->used = STUB_DATA_SIZE;
 }
 
+/* Input that a vector or a header in memory leads to; no argument points to it. */
+static void add_piece(struct marshal *m, uint64_t addr, uint64_t size)
+{
+	volatile struct stub_window *w = &m->slot->windows[m->count];
+	uint8_t *data = (uint8_t *)(uintptr_t)m->slot->data + m->used;
+
+	if (!addr || size == 0 || m->count == STUB_WINDOWS_MAX || size > WINDOW_MAX ||
+	    size > STUB_DATA_SIZE - m->used || addr + size < addr || stub_copy(data, (const void *)addr, size))
+		return;
+	w->arg = 6; /* none of them */
+	w->size = (uint32_t)size;
+	w->offset = m->used;
+	w->flags = STUB_WINDOW_IN;
+	w->addr = addr;
+	m->count++;
+	m->used += ((uint32_t)size + 15) & ~15u;
+	if (m->used > STUB_DATA_SIZE)
+		m->used = STUB_DATA_SIZE;
+}
+
+/* The bytes that a vector for writing names: one copy here is less than a process_vm_readv for each. */
+static void add_vector(struct marshal *m, uint64_t iov, uint64_t count)
+{
+	struct {
+		uint64_t base, len;
+	} v;
+
+	if (count > STUB_WINDOWS_MAX)
+		return;
+	for (uint64_t i = 0; i < count; i++) {
+		if (stub_copy(&v, (const void *)(iov + i * sizeof(v)), sizeof(v)))
+			return;
+		add_piece(m, v.base, v.len);
+	}
+}
+
+/* What sendmsg(2)'s header, itself a window, leads to. */
+static void add_message(struct marshal *m, uint64_t msg)
+{
+	struct {
+		uint64_t name, name_len, iov, iov_count, control, control_len, flags;
+	} h;
+
+	if (stub_copy(&h, (const void *)msg, sizeof(h)) || h.iov_count > STUB_WINDOWS_MAX)
+		return;
+	add_piece(m, h.iov, h.iov_count * 16);
+	add_piece(m, h.name, (uint32_t)h.name_len);
+	add_piece(m, h.control, h.control_len);
+	add_vector(m, h.iov, h.iov_count);
+}
+
 /* What rt_sigreturn(2) reads is no argument: the frame's beginning, up to the siginfo. */
 #define SIGFRAME_SIZE 312
 
@@ -120,6 +171,10 @@ void stub_marshal(const struct stub_ucontext *uc, uint64_t nr, volatile struct s
 		c = &marshal_calls[nr];
 		for (uint32_t i = 0; i < c->count; i++)
 			add(&m, &marshal_args[c->first + i]);
+		if (nr == NR_writev || nr == NR_pwritev || nr == NR_pwritev2)
+			add_vector(&m, m.args[1], m.args[2]);
+		else if (nr == NR_sendmsg)
+			add_message(&m, m.args[1]);
 	}
 	s->window_count = m.count;
 }

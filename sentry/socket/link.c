@@ -3,7 +3,7 @@
  * link.c: interfaces over packet(7) sockets of the host.
  *
  *     transmit: sendmsg(vnet header, packet)        on the fiber of whoever sends
- *     receive:  a fiber of its own, whose worker sleeps in ppoll(2) and reads until there is no more
+ *     receive:  a fiber of its own, whose worker sleeps in ppoll(2) and reads, by recvmmsg(2), until there is no more
  *
  * With PACKET_VNET_HDR a segment of up to 64 KB crosses the host in one call, both ways, and
  * checksums are left to whoever needs them (nobody, between two containers).
@@ -49,6 +49,7 @@
 #define RX_TAIL     (65536 + 128) /* the rest of a large segment */
 #define RX_COPY     16384         /* a tail up to this is copied rather than keep 64 KB for it */
 #define RX_SMALL    512           /* a packet up to this is copied rather than keep 2 KB for it */
+#define RX_AT_ONCE  4             /* packets that one host call takes */
 #define RX_BATCH    16            /* packets, and bytes, that go to the stack together */
 #define RX_BYTES    262144
 #define RX_TURN     4             /* batches before others may run */
@@ -80,8 +81,8 @@ struct link {
 	atomic_bool stopped, ended; /* (a) asked to end; the fiber has ended */
 	atomic_uint senders;   /* (a) in link_transmit() */
 	atomic_bool receiving; /* (a) a lock: what is the receiver's, and the order of packets */
-	struct pkt *pkt;       /* the receiver's: empty, for the next packet */
-	struct pbuf *tail;     /* the receiver's */
+	struct pkt *pkt[RX_AT_ONCE];   /* the receiver's: empty, for the next packets */
+	struct pbuf *tail[RX_AT_ONCE]; /* the receiver's */
 	struct wq_entry room_entry; /* at stack_rx_room() */
 	atomic_uint room;      /* (a) how often there was room; link_hold() waits for a change */
 	atomic_bool holding;   /* (a) somebody waits there */
@@ -148,35 +149,39 @@ static void link_transmit(void *ctx, struct pkt *p)
 
 /* ---- in ---------------------------------------------------------------------------------------- */
 
-/* The packet of n bytes that lies in l->pkt and l->tail, made whole; NULL: no memory. */
-static struct pkt *link_take(struct link *l, size_t n)
+/* The packet of n bytes that lies in l->pkt[i] and l->tail[i], made whole; NULL: no memory. */
+static struct pkt *link_take(struct link *l, unsigned int i, size_t n)
 {
-	struct pkt *p = l->pkt;
+	struct pkt *p = l->pkt[i];
 	size_t tail = n > RX_LINEAR ? n - RX_LINEAR : 0;
 	struct pbuf *b;
 
 	if (n <= RX_SMALL) {
 		p = pkt_new(PKT_HEADROOM, n);
 		if (p)
-			memcpy(pkt_append(p, n), l->pkt->data, n);
+			memcpy(pkt_append(p, n), l->pkt[i]->data, n);
 		return p;
 	}
+	l->pkt[i] = NULL;
 	(void)pkt_append(p, n - tail);
 	if (tail > RX_COPY) {
-		if (!pkt_add_frag(p, l->tail, 0, (uint32_t)tail))
-			return NULL;
-		pbuf_put(l->tail);
-		l->tail = NULL;
+		if (!pkt_add_frag(p, l->tail[i], 0, (uint32_t)tail))
+			goto fail;
+		pbuf_put(l->tail[i]);
+		l->tail[i] = NULL;
 	} else if (tail) {
 		b = pbuf_new(tail);
 		if (!b)
-			return NULL;
-		memcpy(b->bytes, l->tail->bytes, tail);
+			goto fail;
+		memcpy(b->bytes, l->tail[i]->bytes, tail);
 		(void)pkt_add_frag(p, b, 0, (uint32_t)tail);
 		pbuf_put(b);
 	}
-	l->pkt = NULL;
 	return p;
+
+fail:
+	pkt_free(p);
+	return NULL;
 }
 
 static void link_apply_vnet(struct pkt *p, const struct virtio_net_hdr *h)
@@ -217,41 +222,57 @@ static bool link_is_hosts(const struct link *l, const uint8_t *p, size_t n)
 	       (p[ports + 2] << 8 | p[ports + 3]) >= SENTRY_HOST_PORT;
 }
 
-/* One packet onto the list, if there is one.  A count, 0: dropped, or a negative errno. */
-static ssize_t link_receive(struct link *l, struct list *pkts)
+/* Packet i of n bytes onto the list, or dropped. */
+static void link_packet(struct link *l, unsigned int i, size_t n, int flags, const struct virtio_net_hdr *h,
+			struct list *pkts)
 {
-	struct virtio_net_hdr h;
-	struct iovec iov[3] = { { &h, sizeof(h) } };
-	struct msghdr m = { .msg_iov = l->vnet ? iov : iov + 1, .msg_iovlen = l->vnet ? 3 : 2 };
 	struct pkt *p;
-	ssize_t n;
 
-	if (!l->pkt)
-		l->pkt = pkt_new(PKT_HEADROOM, RX_LINEAR);
-	if (!l->tail)
-		l->tail = pbuf_new(RX_TAIL);
-	if (!l->pkt || !l->tail)
-		return -ENOMEM;
-	iov[1] = (struct iovec){ l->pkt->data, RX_LINEAR };
-	iov[2] = (struct iovec){ l->tail->bytes, RX_TAIL };
-	n = host_recvmsg_raw(l->fd, &m, MSG_DONTWAIT);
-	if (n < 0)
-		return n;
+	if (n == 0 || n > RX_LINEAR + RX_TAIL || (flags & MSG_TRUNC) ||
+	    link_is_hosts(l, l->pkt[i]->data, MIN(n, (size_t)RX_LINEAR)))
+		return;
+	p = link_take(l, i, n);
+	if (!p)
+		return;
 	if (l->vnet)
-		n -= (ssize_t)sizeof(h);
-	if (n <= 0 || n > RX_LINEAR + RX_TAIL || (m.msg_flags & MSG_TRUNC) ||
-	    link_is_hosts(l, l->pkt->data, MIN((size_t)n, (size_t)RX_LINEAR)))
-		return 0;
-	p = link_take(l, (size_t)n);
-	if (!p) {
-		pkt_free(l->pkt);
-		l->pkt = NULL;
-		return 0;
-	}
-	if (l->vnet)
-		link_apply_vnet(p, &h);
+		link_apply_vnet(p, h);
 	list_append(pkts, &p->node);
-	return n;
+}
+
+/*
+ * The next packets onto the list: how many there were, fewer than RX_AT_ONCE when that was all, or a negative errno.
+ * bytes and cost (a small one costs more than its bytes) grow.
+ */
+static long link_receive(struct link *l, struct list *pkts, size_t *bytes, size_t *cost)
+{
+	struct virtio_net_hdr h[RX_AT_ONCE];
+	struct iovec iov[RX_AT_ONCE][3];
+	struct mmsghdr m[RX_AT_ONCE];
+	long count;
+
+	for (unsigned int i = 0; i < RX_AT_ONCE; i++) {
+		if (!l->pkt[i])
+			l->pkt[i] = pkt_new(PKT_HEADROOM, RX_LINEAR);
+		if (!l->tail[i])
+			l->tail[i] = pbuf_new(RX_TAIL);
+		if (!l->pkt[i] || !l->tail[i])
+			return -ENOMEM;
+		iov[i][0] = (struct iovec){ &h[i], sizeof(h[i]) };
+		iov[i][1] = (struct iovec){ l->pkt[i]->data, RX_LINEAR };
+		iov[i][2] = (struct iovec){ l->tail[i]->bytes, RX_TAIL };
+		m[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = l->vnet ? iov[i] : iov[i] + 1,
+						      .msg_iovlen = l->vnet ? 3 : 2 } };
+	}
+	count = host_recvmmsg_raw(l->fd, m, RX_AT_ONCE, MSG_DONTWAIT);
+	for (long i = 0; i < count; i++) {
+		size_t n = m[i].msg_len, head = l->vnet ? sizeof(h[i]) : 0;
+
+		n = n > head ? n - head : 0;
+		*bytes += n;
+		*cost += MAX(n, (size_t)RX_LONG_MIN);
+		link_packet(l, (unsigned int)i, n, m[i].msg_hdr.msg_flags, &h[i], pkts);
+	}
+	return count;
 }
 
 /*
@@ -262,18 +283,15 @@ static ssize_t link_receive_batch(struct link *l, bool *hold)
 {
 	struct list pkts;
 	size_t bytes = 0, all = 0, behind;
-	ssize_t n = 0;
+	long n = RX_AT_ONCE;
 
 	list_init(&pkts);
-	for (unsigned int i = 0; i < RX_BATCH && bytes < RX_BYTES; i++) {
-		n = link_receive(l, &pkts);
-		if (n < 0)
-			break;
-		bytes += (size_t)n;
-		all += MAX((size_t)n, (size_t)RX_LONG_MIN);
-	}
+	for (unsigned int i = 0; i < RX_BATCH && bytes < RX_BYTES && n == RX_AT_ONCE; i += RX_AT_ONCE)
+		n = link_receive(l, &pkts, &bytes, &all);
 	behind = list_empty(&pkts) ? 0 : nic_input_list(l->stack, l->ifindex, &pkts);
 	*hold = behind >= HOLD_BYTES || (behind && behind >= all / 2);
+	if (n >= 0 && n < RX_AT_ONCE)
+		return -EAGAIN; /* or an error, which the next call will tell */
 	return n < 0 ? n : 0;
 }
 
@@ -407,8 +425,10 @@ static void link_main(void *arg)
 	/* A sender may still be taking packets in; once we have the lock nobody gets it any more. */
 	while (atomic_exchange_explicit(&l->receiving, true, memory_order_acquire))
 		fiber_yield();
-	pkt_free(l->pkt);
-	pbuf_put(l->tail);
+	for (unsigned int i = 0; i < RX_AT_ONCE; i++) {
+		pkt_free(l->pkt[i]);
+		pbuf_put(l->tail[i]);
+	}
 	/* release: pairs with links_stop(); l is not ours any more */
 	atomic_store_explicit(&l->ended, true, memory_order_release);
 }
