@@ -155,7 +155,7 @@ void tcp_established(struct tcp *t)
 	t->ep.connected = true;
 	tcp_init_metrics(t);
 	tcp_init_rcv_space(t);
-	t->last_send_ns = stack_now(tcp_stack(t));
+	t->last_send_ns = t->last_recv_ns = stack_now(tcp_stack(t));
 	if (t->ep.keepalive)
 		tcp_keep_arm(t);
 	ep_wake(&t->ep, POLLOUT | POLLWRNORM);
@@ -364,7 +364,6 @@ void tcp_rcv(struct txq *q, struct tcp *t, struct pkt *p, const struct tcp_opts 
 	}
 	if (t->state == TCPS_CLOSE)
 		goto drop;
-	t->last_recv_ns = stack_now(tcp_stack(t));
 	if (t->ep.keepalive)
 		tcp_keep_arm(t);
 	if (t->fin_sent && t->snd_una == t->write_seq && !fin_acked(t))

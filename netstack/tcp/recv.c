@@ -184,12 +184,17 @@ void tcp_measure_rcv_mss(struct tcp *t, const struct pkt *p)
 
 /* ---- acknowledging ---- */
 
-void tcp_quickack(struct tcp *t, unsigned int count)
+static void quick_more(struct tcp *t, unsigned int count)
 {
 	uint32_t quick = t->rcv_wnd / (2 * MAX(t->rcv_mss, 1U));
 
 	quick = MIN(MAX(quick, 2U), count);
 	t->quick = (uint8_t)MAX((uint32_t)t->quick, quick);
+}
+
+void tcp_quickack(struct tcp *t, unsigned int count)
+{
+	quick_more(t, count);
 	t->pingpong = 0;
 	t->ato = TCP_DELACK_MIN;
 }
@@ -238,15 +243,16 @@ static void data_received(struct tcp *t)
 	int64_t now = stack_now(tcp_stack(t)), gap = now - t->last_recv_ns;
 
 	t->ack_sched = true;
+	t->last_recv_ns = now;
 	if (t->bytes_received == 0) {
-		tcp_quickack(t, 16);
+		quick_more(t, 16);
 		t->ato = TCP_DELACK_MIN;
 	} else if (gap <= TCP_DELACK_MIN / 2) {
 		t->ato = t->ato / 2 + TCP_DELACK_MIN / 2;
 	} else if (gap < t->ato) {
 		t->ato = MIN(t->ato / 2 + gap, t->rto);
 	} else if (gap > t->rto) {
-		tcp_quickack(t, 16); /* too long a pause: the sender may have restarted */
+		quick_more(t, 16); /* too long a pause: the sender may have restarted */
 	}
 }
 
@@ -770,8 +776,11 @@ static ssize_t copy_some(struct tcp *t, struct pkt *p, uint32_t seq, struct uio 
 
 static ssize_t nothing_to_read(struct tcp *t)
 {
-	int err = ep_take_error(&t->ep);
+	int err;
 
+	if (t->fin_rcvd) /* whatever came after it, the stream has its end */
+		return 0;
+	err = ep_take_error(&t->ep);
 	if (err)
 		return -err;
 	if (t->ep.shut & SHUT_BIT_RD)

@@ -676,6 +676,20 @@ static void unread_data_makes_close_a_reset(void **state)
 	expect(f, TH_RST | TH_ACK, 1, 0, 11);
 }
 
+static void a_stream_that_has_ended_stays_so_when_a_reset_follows(void **state)
+{
+	struct fx *f = *state;
+	char got[20];
+
+	open_passive(f);
+	inject(f, TH_ACK | TH_FIN, 1, 1, 512, 5);
+	inject(f, TH_RST, 7, 0, 0, 0);
+	drop_out(f);
+	assert_int_equal(sim_recv(f->e, got, 20), 5);
+	assert_int_equal(sim_recv(f->e, got, 20), 0);
+	assert_int_equal(sim_getopt(f->e, SOL_SOCKET, SO_ERROR), EPIPE);
+}
+
 /* What it holds has the old numbers. */
 static void a_broken_connection_is_not_connected_again_as_it_is(void **state)
 {
@@ -1010,6 +1024,14 @@ static void tcp_info_tells_the_truth(void **state)
 	ep_getopt(f->e, IPPROTO_TCP, TCP_INFO, &i, &size);
 	assert_int_equal(i.tcpi_bytes_acked, 1460);
 	assert_int_equal(i.tcpi_unacked, 0);
+	/* When data came, not when anything did. */
+	inject(f, TH_ACK, 1, 1461, 512, 5);
+	sim_run(&f->sim, 500 * MS);
+	inject(f, TH_ACK, 6, 1461, 513, 0);
+	sim_run(&f->sim, 500 * MS);
+	size = sizeof(i);
+	ep_getopt(f->e, IPPROTO_TCP, TCP_INFO, &i, &size);
+	assert_true(i.tcpi_last_data_recv >= 1000 && i.tcpi_last_data_recv < 1010);
 	drop_out(f);
 }
 
@@ -1024,6 +1046,7 @@ UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(out_of_order_data_is_sacked_and_put_together), T(acks_are_delayed_but_not_for_two_segments),
 	  T(segments_that_come_together_get_one_ack), T(what_arrives_while_the_reader_copies_is_not_lost),
 	  T(unread_data_makes_close_a_reset),
+	  T(a_stream_that_has_ended_stays_so_when_a_reset_follows),
 	  T(a_broken_connection_is_not_connected_again_as_it_is), T(linger_zero_resets),
 	  T(fin_wait_2_ends_and_time_wait_answers), T(an_orphan_in_fin_wait_2_times_out),
 	  T(data_after_close_is_reset), T(keepalive_probes_and_gives_up),
