@@ -167,12 +167,15 @@ static void frag_evict(struct stack *s)
 {
 	while (s->frags.bytes > (size_t)s->conf.ipfrag_high_thresh) {
 		struct frag_queue *f = list_first(&s->frags.lru, struct frag_queue, node);
+		bool v6;
 
 		if (!f)
 			return;
+		v6 = !ipa_is4(f->src);
 		frag_unlink(s, f);
 		frag_queue_free(f);
 		NET_INC(s, FragOverflow);
+		net_add(s, v6 ? NS_Ip6ReasmFails : NS_IpReasmFails, 1);
 	}
 }
 
