@@ -517,7 +517,8 @@ static uint32_t push_size(struct tcp *t, bool one, bool *limited)
 {
 	uint32_t mss = cur_mss(t), flight = tcp_in_flight(t), quota, wnd, len;
 
-	quota = t->cwnd > flight ? t->cwnd - flight : 0;
+	/* No more than half of the window at once, so that there are two bursts under way (tcp_cwnd_test()). */
+	quota = t->cwnd > flight ? MIN(t->cwnd - flight, MAX(t->cwnd / 2, 1U)) : 0;
 	if (one)
 		quota = 1;
 	if (quota == 0) {

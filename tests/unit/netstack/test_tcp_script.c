@@ -395,6 +395,18 @@ static void a_slow_flow_sends_small_bursts(void **state)
 	}
 }
 
+static void a_burst_is_at_most_half_of_the_window(void **state)
+{
+	struct fx *f = *state;
+
+	open_passive(f);
+	assert_int_equal(net_conf_set(f->h->stack, (size_t)net_conf_find("ipv4.tcp_min_tso_segs"), 100), 0);
+	sim_send(f->e, data, 10 * 1460);
+	for (unsigned int i = 0; i < 10; i++)
+		expect(f, i == 4 || i == 9 ? TH_ACK | TH_PSH : TH_ACK, 1 + i * 1460, 1460, 1);
+	inject(f, TH_ACK, 1, 14601, 512, 0);
+}
+
 static unsigned int cwnd_of(struct ep *e)
 {
 	struct tcp_info i;
@@ -1039,7 +1051,8 @@ static void tcp_info_tells_the_truth(void **state)
 UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(simultaneous_open_connects), T(a_reset_must_have_the_exact_number),
 	  T(three_sacks_start_fast_recovery),
-	  T(a_slow_flow_sends_small_bursts), T(limited_transmit_grows_the_window_by_what_is_new), T(a_window_that_is_not_used_does_not_grow),
+	  T(a_slow_flow_sends_small_bursts), T(a_burst_is_at_most_half_of_the_window),
+	  T(limited_transmit_grows_the_window_by_what_is_new), T(a_window_that_is_not_used_does_not_grow),
 	  T(the_lost_tail_is_probed_then_timed_out),
 	  T(a_probe_of_long_ago_ends_no_connection_now),
 	  T(nagle_cork_and_nodelay), T(a_zero_window_is_probed),
