@@ -139,7 +139,7 @@ int ep_getpeername(struct ep *e, struct net_addr *out);
 int ep_setopt(struct ep *e, int level, int name, const void *val, size_t size);
 int ep_getopt(struct ep *e, int level, int name, void *val, size_t *size);
 /*
- * PACKET_RX_RING of AF_PACKET endpoints.  First ep_ring_config(): checks the option's value against the
+ * PACKET_RX_RING and (ep_tx_ring_set()) PACKET_TX_RING of AF_PACKET endpoints.  First ep_ring_config(): checks the option's value against the
  * endpoint's PACKET_VERSION and PACKET_RESERVE; 0, -EINVAL, -ENOPROTOOPT.  Then ep_ring_set() with
  * block_size * block_nr bytes of zeroed memory, which the application may write to as well; -EBUSY:
  * there is a ring.  mem NULL takes the ring down: memory that was in use is not touched any more when
@@ -152,6 +152,8 @@ struct ep_ring_config {
 };
 int ep_ring_config(struct ep *e, const void *val, size_t size, struct ep_ring_config *out) must_check;
 int ep_ring_set(struct ep *e, const struct ep_ring_config *c, void *mem);
+/* The same for PACKET_TX_RING, of TPACKET_V1 and V2 (others: -EINVAL). */
+int ep_tx_ring_set(struct ep *e, const struct ep_ring_config *c, void *mem);
 /* SO_ERROR: take the pending error (positive errno), 0: none. */
 int ep_take_error(struct ep *e);
 /* Give back one (positive) that a call returned and that its caller does not tell: the next call's, unless there is another. */

@@ -259,31 +259,33 @@ void mld_input(struct txq *q, struct nic *n, struct pkt *p)
 	mcast_query(n, false, ipa_v6(p->data + 8), rd16(p->data + 4) * NSEC_PER_MSEC);
 }
 
-/* The groups of n, those that every interface is in first.  A count. */
+/* The groups of n as Linux lists them: the newest first, those that every interface is in last.  A count. */
 static unsigned int mcast_list(struct nic *n, struct mcast_info *out, unsigned int max)
 {
 	static const uint8_t nodes[2][16] = { { 0xff, 2, [15] = 1 }, { 0xff, 1, [15] = 1 } };
+	struct list *at, *last = NULL;
 	struct mcast_group *g;
 	struct nic_info info;
 	unsigned int count = 0, four = 1;
 	struct ipa any;
 
 	nic_get_info(n, &info);
-	out[count++].group = ipa_v4(htonl(INADDR_ALLHOSTS_GROUP));
-	if (addr_first(n->stack, n, true, &any))
-		for (unsigned int i = 0; i < 2; i++)
-			out[count++].group = ipa_v6(nodes[i]);
-	for (unsigned int i = 0; i < count; i++)
-		out[i].users = 1;
 	nlock_lock(&n->lock);
-	list_for_each_entry(g, &n->groups, node) {
-		if (count == max)
-			break;
+	list_for_each(at, &n->groups)
+		last = at;
+	for (; last && last != &n->groups && count < max - 3; last = last->prev) {
+		g = list_entry(last, struct mcast_group, node);
 		four += ipa_is4(g->group);
 		out[count].group = g->group;
 		out[count++].users = g->users;
 	}
 	nlock_unlock(&n->lock);
+	out[count].users = 1;
+	out[count++].group = ipa_v4(htonl(INADDR_ALLHOSTS_GROUP));
+	for (unsigned int i = 0; addr_first(n->stack, n, true, &any) && i < 2; i++) {
+		out[count].users = 1;
+		out[count++].group = ipa_v6(nodes[i]);
+	}
 	for (unsigned int i = 0; i < count; i++) {
 		out[i].ifindex = n->ifindex;
 		memcpy(out[i].name, info.name, sizeof(out[i].name));

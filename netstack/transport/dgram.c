@@ -188,6 +188,7 @@ static void dgram_from(struct dgram *d, struct pkt *p, struct ep_msg *m)
 ssize_t dgram_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 {
 	struct dgram *d = dgram_of(e);
+	size_t head = (size_t)d->vnet;
 	struct pkt *p;
 	ssize_t n;
 	int err;
@@ -203,7 +204,9 @@ ssize_t dgram_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 		return e->shut & SHUT_BIT_RD ? 0 : -EAGAIN;
 	if (!(m->flags & MSG_PEEK))
 		dgram_remove(d, p);
-	n = p->len ? pkt_to_uio(p, 0, p->len, u) : 0;
+	n = !head ? 0 : uio_left(u) < head ? -EINVAL : packet_vnet_put(d, p, u);
+	if (n >= 0 && p->len)
+		n = pkt_to_uio(p, 0, p->len, u);
 	if (n >= 0) {
 		dgram_from(d, p, m);
 		dgram_ctl(d, p, m);
@@ -215,6 +218,8 @@ ssize_t dgram_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 		}
 		if (n >= 0 && (m->flags & MSG_TRUNC))
 			n = (ssize_t)p->len;
+		if (n >= 0)
+			n += (ssize_t)head;
 	}
 	if (!(m->flags & MSG_PEEK))
 		pkt_free(p);

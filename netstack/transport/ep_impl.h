@@ -275,6 +275,9 @@ struct dgram {
 	uint64_t stat_packets, stat_drops;
 	int tp_version;         /* TPACKET_V1 … */
 	uint32_t tp_reserve;
+	int vnet;               /* bytes of vnet header before each packet; 0: none */
+	int tx_loss, tx_has_off;
+	struct packet_tx *tx;   /* (ep.lock) packet_tx.c; NULL: never had one */
 	_Atomic(struct packet_ring *) ring; /* packet_ring.c; NULL: never had one */
 };
 
@@ -305,6 +308,21 @@ bool packet_ring_active(struct dgram *d);
 void packet_ring_off(struct dgram *d);
 /* How often there was no free block, since the last time. */
 uint32_t packet_ring_freezes(struct dgram *d);
+/* ---- packet_vnet.c, packet_tx.c ---- */
+
+struct virtio_net_hdr;
+/* What h says of p, which begins at the link header and is all linear.  -EINVAL. */
+int packet_vnet_apply(struct nic *n, struct pkt *p, const struct virtio_net_hdr *h);
+void packet_vnet_describe(const struct pkt *p, struct virtio_net_hdr *h);
+/* That of p, d->vnet bytes. */
+int packet_vnet_put(const struct dgram *d, const struct pkt *p, struct uio *u);
+
+/* Send what the ring asks for.  A count of bytes.  e is locked. */
+ssize_t packet_tx_send(struct ep *e, struct txq *q, struct ep_msg *m);
+bool packet_tx_active(const struct dgram *d);
+/* packet.c: can it be sent at all; send it (consumes p), with a vnet header unless NULL. */
+int packet_out_check(struct ep *e, const struct ep_msg *m);
+int packet_out(struct ep *e, struct txq *q, struct pkt *p, const struct virtio_net_hdr *h, const struct ep_msg *m);
 /* p's sender as the application sees it (packet.c). */
 struct sockaddr_ll;
 void packet_ll(const struct pkt *p, struct sockaddr_ll *out);

@@ -4,18 +4,23 @@
  *
  * They stand in stack->taps, under taps_lock (LOCK_LEAF).  Every packet in and out is shown to
  * those that match; a copy is made for each whose filter takes it.  Receive rings: packet_ring.c.
- * Transmit rings and vnet headers are not there: ENOPROTOOPT.
+ * Transmit rings: packet_tx.c; vnet headers: packet_vnet.c.
  *
  * PACKET_FANOUT: sockets of one group share what one of them would get.  The group's first member stands for all of them
  * when a packet is shown; who gets it is chosen then.  By flow, in turn, at random, or (there is one CPU and
  * one queue here) always the first; not by programs, by free room, or of whole datagrams (EINVAL, EOPNOTSUPP).
  */
 #include <linux/if_packet.h>
+#include <linux/virtio_net.h>
 
 #include "lib/uio.h"
 #include "netstack/transport/ep_impl.h"
 
 #define FANOUT_MEMBERS 256
+
+#ifndef PACKET_VNET_HDR_SZ
+#define PACKET_VNET_HDR_SZ 24
+#endif
 
 /* (c) constant; else under taps_lock */
 struct fanout {
@@ -206,6 +211,7 @@ static void packet_destroy(struct ep *e)
 
 	dgram_fini(d);
 	mem_free(atomic_load_explicit(&d->ring, memory_order_acquire));
+	mem_free(d->tx);
 }
 
 static int packet_bind(struct ep *e, struct txq *q, const struct net_addr *a)
@@ -263,25 +269,44 @@ static void packet_info(struct ep *e, struct ep_info *i)
 	i->packet.reserve = d->tp_reserve;
 }
 
-static int packet_out(struct ep *e, struct txq *q, struct pkt *p, const struct ep_msg *m)
+static struct nic *packet_nic(struct ep *e, const struct ep_msg *m)
 {
-	struct dgram *d = dgram_of(e);
-	uint32_t ifindex = m->has_addr ? m->addr.scope : d->ifindex;
-	struct nic *n = nic_peek(e->stack, ifindex);
-	int err = 0;
+	return nic_peek(e->stack, m->has_addr ? m->addr.scope : dgram_of(e)->ifindex);
+}
+
+int packet_out_check(struct ep *e, const struct ep_msg *m)
+{
+	struct nic *n = packet_nic(e, m);
 
 	if (m->has_addr && m->addr.family != AF_PACKET)
-		err = -EINVAL;
-	else if (!n)
-		err = -ENXIO;
-	else if (!nic_up(n))
-		err = -ENETDOWN;
-	else if (p->len > atomic_load(&n->mtu) + (e->type == SOCK_RAW ? n->hlen : 0U))
-		err = -EMSGSIZE;
-	else if (e->type == SOCK_RAW && p->len < n->hlen)
-		err = -EINVAL;
-	else if (e->type == SOCK_DGRAM && n->type == LINK_ETHERNET && m->addr.halen < ETH_ALEN)
-		err = -EINVAL;
+		return -EINVAL;
+	if (!n)
+		return -ENXIO;
+	return nic_up(n) ? 0 : -ENETDOWN;
+}
+
+static int packet_fits(struct ep *e, const struct nic *n, struct pkt *p, const struct ep_msg *m)
+{
+	/* What is to be cut may be longer. */
+	if (!p->gso_size && p->len > atomic_load(&n->mtu) + (e->type == SOCK_RAW ? n->hlen : 0U))
+		return -EMSGSIZE;
+	if (e->type == SOCK_RAW && p->len < n->hlen)
+		return -EINVAL;
+	if (e->type == SOCK_DGRAM && n->type == LINK_ETHERNET && m->addr.halen < ETH_ALEN)
+		return -EINVAL;
+	return 0;
+}
+
+int packet_out(struct ep *e, struct txq *q, struct pkt *p, const struct virtio_net_hdr *h, const struct ep_msg *m)
+{
+	struct dgram *d = dgram_of(e);
+	struct nic *n = packet_nic(e, m);
+	int err = packet_out_check(e, m);
+
+	if (err == 0 && h)
+		err = packet_vnet_apply(n, p, h);
+	if (err == 0)
+		err = packet_fits(e, n, p, m);
 	if (err < 0) {
 		pkt_free(p);
 		return err;
@@ -290,25 +315,36 @@ static int packet_out(struct ep *e, struct txq *q, struct pkt *p, const struct e
 	p->ethertype = m->has_addr && m->addr.ethertype ? m->addr.ethertype : d->ethertype;
 	if (e->type == SOCK_DGRAM && n->hlen)
 		ether_fill(n, p, m->addr.hwaddr);
-	p->flags |= PKT_RESOLVED;
 	if (n->type == LINK_LOOPBACK) {
 		/* Received at once: as link_output does for packets without a header yet. */
-		p->flags = PKT_LOOPED;
+		p->flags = PKT_LOOPED | (p->flags & PKT_CSUM_PARTIAL ? PKT_CSUM_PARTIAL | PKT_CSUM_OK : 0);
 		link_input(q, n, p);
 		return 0;
 	}
+	p->flags |= PKT_RESOLVED;
 	txq_add(q, p);
 	return 0;
 }
 
 static ssize_t packet_send(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 {
-	size_t len = uio_left(u);
+	const struct dgram *d = dgram_of(e);
+	size_t len = uio_left(u), head = (size_t)d->vnet;
+	struct virtio_net_hdr h;
+	uint8_t bytes[16] = { 0 };
 	struct pkt *p;
 	int err;
 
+	if (packet_tx_active(d))
+		return packet_tx_send(e, q, m);
+	if (len < head)
+		return -EINVAL;
+	len -= head;
 	if (len > 65535 + ETH_HLEN)
 		return -EMSGSIZE;
+	if (head && uio_get(u, bytes, head) != (ssize_t)head)
+		return -EFAULT;
+	memcpy(&h, bytes, sizeof(h));
 	p = pkt_new(PKT_HEADROOM, len);
 	if (!p)
 		return -ENOBUFS;
@@ -316,8 +352,8 @@ static ssize_t packet_send(struct ep *e, struct txq *q, struct uio *u, struct ep
 		pkt_free(p);
 		return -EFAULT;
 	}
-	err = packet_out(e, q, p, m);
-	return err < 0 ? err : (ssize_t)len;
+	err = packet_out(e, q, p, head ? &h : NULL, m);
+	return err < 0 ? err : (ssize_t)(len + head);
 }
 
 void packet_ll(const struct pkt *p, struct sockaddr_ll *out)
@@ -399,6 +435,34 @@ void tap_deliver(struct nic *n, struct pkt *p, uint8_t pkttype)
 	nrwlock_read_unlock(&s->taps_lock);
 }
 
+/* What says how packets lie in a ring can't be changed while there is one. */
+static int packet_set_shape(struct ep *e, int name, const void *val, size_t size)
+{
+	struct dgram *d = dgram_of(e);
+	bool vnet = name == PACKET_VNET_HDR || name == PACKET_VNET_HDR_SZ;
+	int v;
+
+	if (vnet && e->type != SOCK_RAW)
+		return -EINVAL;
+	if (vnet ? size < sizeof(v) : size != sizeof(v))
+		return -EINVAL;
+	memcpy(&v, val, sizeof(v));
+	if (name == PACKET_VNET_HDR)
+		v = v ? (int)sizeof(struct virtio_net_hdr) : 0;
+	else if (name == PACKET_VNET_HDR_SZ && v && v != (int)sizeof(struct virtio_net_hdr) &&
+		 v != (int)sizeof(struct virtio_net_hdr_mrg_rxbuf))
+		return -EINVAL;
+	if (name != PACKET_TX_HAS_OFF && (packet_ring_active(d) || packet_tx_active(d)))
+		return -EBUSY;
+	if (vnet)
+		d->vnet = v;
+	else if (name == PACKET_LOSS)
+		d->tx_loss = v != 0;
+	else if (!packet_ring_active(d) && !packet_tx_active(d)) /* else without effect, as there */
+		d->tx_has_off = v != 0;
+	return 0;
+}
+
 static int packet_setopt(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size)
 {
 	struct dgram *d = dgram_of(e);
@@ -425,13 +489,18 @@ static int packet_setopt(struct ep *e, struct txq *q, int level, int name, const
 			return -EINVAL;
 		if (name == PACKET_VERSION ? v < TPACKET_V1 || v > TPACKET_V3 : v < 0)
 			return -EINVAL;
-		if (packet_ring_active(d))
+		if (packet_ring_active(d) || packet_tx_active(d))
 			return -EBUSY;
 		if (name == PACKET_VERSION)
 			d->tp_version = v;
 		else
 			d->tp_reserve = (uint32_t)v;
 		return 0;
+	case PACKET_VNET_HDR:
+	case PACKET_VNET_HDR_SZ:
+	case PACKET_LOSS:
+	case PACKET_TX_HAS_OFF:
+		return packet_set_shape(e, name, val, size);
 	case PACKET_AUXDATA:
 	case PACKET_ORIGDEV:
 	case PACKET_IGNORE_OUTGOING:
@@ -485,6 +554,14 @@ static int packet_getopt(struct ep *e, int level, int name, void *val, size_t *s
 		return ep_put_int(val, size, d->origdev);
 	case PACKET_IGNORE_OUTGOING:
 		return ep_put_int(val, size, d->ignore_outgoing);
+	case PACKET_VNET_HDR:
+		return ep_put_int(val, size, d->vnet != 0);
+	case PACKET_VNET_HDR_SZ:
+		return ep_put_int(val, size, d->vnet);
+	case PACKET_LOSS:
+		return ep_put_int(val, size, d->tx_loss);
+	case PACKET_TX_HAS_OFF:
+		return ep_put_int(val, size, d->tx_has_off);
 	default:
 		return -ENOPROTOOPT;
 	}

@@ -13,11 +13,12 @@
  * it; it is in use while mem is set.  All of it is under d->rx_latch, also the copying: who has taken mem
  * away under the latch may unmap it.
  *
- * Linux: tpacket_rcv(), packet_set_ring(), prb_*() in net/packet/af_packet.c.  Not there: TX rings, vnet
- * headers, extra copies (PACKET_COPY_THRESH).  A ring that is mapped can be taken down (there: EBUSY);
+ * Linux: tpacket_rcv(), packet_set_ring(), prb_*() in net/packet/af_packet.c.  Not there:
+ * extra copies (PACKET_COPY_THRESH).  A ring that is mapped can be taken down (there: EBUSY);
  * the mapping keeps its memory.
  */
 #include <linux/if_packet.h>
+#include <linux/virtio_net.h>
 
 #include "netstack/transport/ep_impl.h"
 
@@ -47,6 +48,8 @@ struct ring_packet {
 	uint32_t len, snap, mac, net, status;
 	int64_t real_ns;
 	struct sockaddr_ll sll;
+	uint32_t vnet;       /* size of the header before it; 0: none */
+	struct virtio_net_hdr head;
 };
 
 /* ---- shape ------------------------------------------------------------------------------------- */
@@ -143,6 +146,10 @@ static void frame_head(const struct packet_ring *r, uint8_t *f, const struct rin
 static void put_bytes(const struct packet_ring *r, uint8_t *at, const struct ring_packet *q)
 {
 	memcpy(at + TPACKET_ALIGN(header_size(r->c.version)), &q->sll, sizeof(q->sll));
+	if (q->vnet) {
+		memset(at + q->mac - q->vnet, 0, q->vnet);
+		memcpy(at + q->mac - q->vnet, &q->head, sizeof(q->head));
+	}
 	if (q->snap)
 		pkt_copy(q->p, 0, at + q->mac, q->snap);
 }
@@ -153,6 +160,8 @@ static bool frame_put(struct packet_ring *r, struct ring_packet *q)
 
 	if (q->mac + q->snap > r->c.frame_size)
 		q->snap = q->mac < r->c.frame_size ? r->c.frame_size - q->mac : 0;
+	if (q->mac > r->c.frame_size)
+		q->vnet = 0;
 	if (frame_status(r, f) != TP_STATUS_KERNEL)
 		return false;
 	put_bytes(r, f, q);
@@ -232,6 +241,8 @@ static bool block_put(struct packet_ring *r, struct ring_packet *q, bool *retire
 
 	if (q->mac + q->snap > max)
 		q->snap = q->mac < max ? max - q->mac : 0;
+	if (q->mac > max)
+		q->vnet = 0;
 	q->mac = MIN(q->mac, max);
 	need = ALIGN_UP(q->mac + q->snap, 8U);
 	if (r->open && r->at + need >= r->c.block_size && r->count) {
@@ -308,7 +319,11 @@ bool packet_ring_put(struct dgram *d, const struct pkt *p, uint32_t keep)
 	q.net = (uint32_t)TPACKET_ALIGN(head_size(r->c.version) + MAX(hlen, (uint32_t)MAC_RESERVE)) + r->c.reserve;
 	if (d->ep.type != SOCK_RAW)
 		q.net = (uint32_t)TPACKET_ALIGN(head_size(r->c.version)) + MAC_RESERVE + r->c.reserve;
+	q.net += (uint32_t)d->vnet;
 	q.mac = q.net - hlen;
+	q.vnet = (uint32_t)d->vnet;
+	if (q.vnet)
+		packet_vnet_describe(p, &q.head);
 	if (q.net <= UINT16_MAX && r->c.version == TPACKET_V3) {
 		ok = block_put(r, &q, &wake);
 		first = ok && r->count == 1;

@@ -610,8 +610,9 @@ static int inet_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int n
 		return err;
 	if (level == SOL_SOCKET && name == SO_ATTACH_FILTER)
 		return inet_attach_filter(c, inet_ep(s), value, size);
-	if (s->family == AF_PACKET && level == SOL_PACKET && name == PACKET_RX_RING)
-		return packet_rings_set(&container_of(s, struct inet_sock, s)->rings, inet_ep(s), value, size);
+	if (s->family == AF_PACKET && level == SOL_PACKET && (name == PACKET_RX_RING || name == PACKET_TX_RING))
+		return packet_rings_set(&container_of(s, struct inet_sock, s)->rings, inet_ep(s), name == PACKET_TX_RING, value,
+					size);
 	return ep_setopt(inet_ep(s), level, name, value, size);
 }
 

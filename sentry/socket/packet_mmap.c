@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * packet_mmap.c: memory of AF_PACKET receive rings, which the application maps (packet(7)).
+ * packet_mmap.c: memory of AF_PACKET's receive and transmit rings, which the application maps (packet(7)).
  *
- * A ring is a memfd, sealed against changes of its size, mapped here and by the application; the
- * netstack writes into it (netstack/transport/packet_ring.c).
+ * It is a memfd, sealed against changes of its size, mapped here and by the application, with one ring or both, the receive
+ * ring first; the netstack reads and writes it (netstack/transport/packet_ring.c, packet_tx.c).  A ring that joins another, which nobody has
+ * mapped yet, moves that one into a memory of both.
  *
  * A mapping that is being made borrows the descriptor without a lock, so a ring that was taken down is
  * kept until the socket goes; RING_TOTAL_MAX bounds what a socket can hold that way.  Linux bounds a
@@ -15,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <linux/memfd.h>
 #include <sys/mman.h>
 
@@ -85,29 +87,27 @@ free_mem:
 	return err;
 }
 
-static void packet_rings_down(struct packet_rings *p, struct ep *e, const struct ep_ring_config *c)
+static int ring_set(struct ep *e, bool tx, const struct ep_ring_config *c, void *mem)
 {
-	(void)ep_ring_set(e, c, NULL); /* can't fail */
-	latch_lock(&p->latch);
-	p->down = true;
-	latch_unlock(&p->latch);
+	return tx ? ep_tx_ring_set(e, c, mem) : ep_ring_set(e, c, mem);
 }
 
-int packet_rings_set(struct packet_rings *p, struct ep *e, const void *value, size_t size)
+/* The ring is there, in a memory of its own or, with the other one, in a new one of both. */
+static int packet_rings_make(struct packet_rings *p, struct ep *e, bool tx, const struct ep_ring_config *c, size_t bytes)
 {
-	struct ep_ring_config c;
-	struct packet_mem *m = NULL;
-	size_t bytes;
+	struct packet_ring_place now[2] = { p->place[0], p->place[1] };
+	const struct packet_ring_place *other = &p->place[!tx];
+	struct packet_mem *m;
 	bool room;
-	int err = ep_ring_config(e, value, size, &c);
+	int err;
 
-	if (err < 0)
-		return err;
-	if (c.block_nr == 0) {
-		packet_rings_down(p, e, &c);
-		return 0;
-	}
-	bytes = (size_t)c.block_size * c.block_nr;
+	if (p->place[tx].size || (other->size && p->mapped))
+		return -EBUSY;
+	now[tx].c = *c;
+	now[tx].size = bytes;
+	now[0].at = 0;
+	now[1].at = now[0].size;
+	bytes += other->size;
 	latch_lock(&p->latch);
 	room = bytes <= RING_TOTAL_MAX - p->total;
 	p->total += room ? bytes : 0;
@@ -115,37 +115,77 @@ int packet_rings_set(struct packet_rings *p, struct ep *e, const void *value, si
 	if (!room)
 		return -ENOMEM;
 	err = packet_mem_new(bytes, &m);
-	if (err < 0)
-		goto give_back;
-	err = ep_ring_set(e, &c, m->mem);
+	if (err == 0) {
+		err = ring_set(e, tx, c, (char *)m->mem + now[tx].at);
+		if (err < 0)
+			packet_mem_free(m);
+	}
 	if (err < 0) {
-		packet_mem_free(m);
-		goto give_back;
+		latch_lock(&p->latch);
+		p->total -= bytes;
+		latch_unlock(&p->latch);
+		return err;
+	}
+	if (other->size) { /* what has come meanwhile is lost: nobody has it mapped */
+		(void)ring_set(e, !tx, &other->c, NULL);
+		err = ring_set(e, !tx, &other->c, (char *)m->mem + now[!tx].at);
+		ASSERT(err == 0); /* there is none, and its version can't have changed */
 	}
 	latch_lock(&p->latch);
 	m->older = p->now;
 	p->now = m;
-	p->down = false;
+	p->mapped = false;
+	p->place[0] = now[0];
+	p->place[1] = now[1];
 	latch_unlock(&p->latch);
 	return 0;
+}
 
-give_back:
+static void packet_rings_down(struct packet_rings *p, struct ep *e, bool tx, const struct ep_ring_config *c)
+{
+	(void)ring_set(e, tx, c, NULL); /* can't fail */
 	latch_lock(&p->latch);
-	p->total -= bytes;
+	p->place[tx].size = 0;
+	latch_unlock(&p->latch);
+}
+
+int packet_rings_set(struct packet_rings *p, struct ep *e, bool tx, const void *value, size_t size)
+{
+	struct ep_ring_config c;
+	bool busy;
+	int err = ep_ring_config(e, value, size, &c);
+
+	if (err == 0 && tx && c.version == TPACKET_V3)
+		err = -EINVAL;
+	if (err < 0)
+		return err;
+	latch_lock(&p->latch);
+	busy = p->setting;
+	p->setting = true;
+	latch_unlock(&p->latch);
+	if (busy)
+		return -EBUSY;
+	if (c.block_nr == 0)
+		packet_rings_down(p, e, tx, &c);
+	else
+		err = packet_rings_make(p, e, tx, &c, (size_t)c.block_size * c.block_nr);
+	latch_lock(&p->latch);
+	p->setting = false;
 	latch_unlock(&p->latch);
 	return err;
 }
 
 int packet_rings_mmap(struct packet_rings *p, struct mmap_request *r)
 {
-	struct packet_mem *m;
+	size_t size;
 	int err = -EINVAL;
 
 	latch_lock(&p->latch);
-	m = p->down ? NULL : p->now;
-	if (m && r->offset == 0 && r->size == ALIGN_UP(m->size, (size_t)4096)) {
-		r->host_fd = m->fd;
-		r->host_offset = 0;
+	size = p->place[0].size + p->place[1].size;
+	if (size && r->offset == 0 && r->size == ALIGN_UP(size, (size_t)4096)) {
+		p->mapped = true;
+		r->host_fd = p->now->fd;
+		r->host_offset = p->place[0].size ? 0 : p->place[1].at;
 		r->anonymous = false;
 		err = 0;
 	}

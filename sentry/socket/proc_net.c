@@ -431,7 +431,8 @@ static int dev_mcast_one(void *arg, const struct mcast_info *m)
 	struct show *sh = arg;
 	uint8_t mac[6] = { 0x33, 0x33, m->group.b[12], m->group.b[13], m->group.b[14], m->group.b[15] };
 
-	if (!m->ethernet)
+	/* ff01::1 never leaves the node: no link address */
+	if (!m->ethernet || (!ipa_is4(m->group) && (m->group.b[1] & 15) <= 1))
 		return 0;
 	if (ipa_is4(m->group))
 		memcpy(mac, (uint8_t[]){ 1, 0, 0x5e, m->group.b[13] & 0x7f }, 4);

@@ -21,6 +21,7 @@
 
 #include "lib/clock.h"
 #include "lib/fiber.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/timer.h"
 #include "platform/host.h"
@@ -42,6 +43,7 @@ struct outside {
 };
 
 static atomic_uint outsides;
+static atomic_bool outsides_told; /* that there are too many, once */
 
 static void outside_woken(struct wq_entry *w, uint32_t events)
 {
@@ -185,6 +187,9 @@ static struct outside *outside_new(struct unix_sock *u)
 
 	if (atomic_fetch_add_explicit(&outsides, 1, memory_order_relaxed) < OUTSIDES_MAX)
 		o = mem_alloc(sizeof(*o) + (messages ? PIECE : 0));
+	else if (!atomic_exchange_explicit(&outsides_told, true, memory_order_relaxed))
+		log_warn("unix: %u sockets in bind mounts are offered to the host's programs, and no more: \"%.108s\" is refused to them",
+			 OUTSIDES_MAX, unix_addr(u) ? unix_addr(u)->un.sun_path : "");
 	if (!o) {
 		atomic_fetch_sub_explicit(&outsides, 1, memory_order_relaxed);
 		return NULL;

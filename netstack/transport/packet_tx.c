@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * packet_tx.c: PACKET_TX_RING (packet(7)), TPACKET_V1 and V2: frames in memory that the application has mapped, sent by send(2).
+ *
+ * The application may write to all of the memory at any moment: a frame's length and place are read once and checked, its bytes
+ * copied once, before anything looks at them.  A frame is the application's again as soon as it is copied.  One call sends at
+ * most as many frames as the ring has.
+ *
+ * Under ep.lock; who takes the ring down under it may unmap the memory.
+ *
+ * Linux: tpacket_snd(), tpacket_fill_skb() in net/packet/af_packet.c.  TPACKET_V3 is not there (EINVAL).
+ */
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+
+#include "netstack/transport/ep_impl.h"
+
+struct packet_tx {
+	uint8_t *mem; /* NULL: none now */
+	struct ep_ring_config c;
+	uint32_t per_block, head;
+};
+
+/* The headers' fields that are ours to read. */
+struct tx_frame {
+	uint8_t *at;
+	uint32_t len;
+	size_t off;
+};
+
+static atomic_uint *status_of(uint8_t *frame)
+{
+	return (atomic_uint *)(void *)frame; /* V1: the lower half of a long */
+}
+
+static uint32_t header_size(int version)
+{
+	return version == TPACKET_V1 ? sizeof(struct tpacket_hdr) : sizeof(struct tpacket2_hdr);
+}
+
+/* false: it is not ours yet. */
+static bool frame_get(const struct dgram *d, const struct packet_tx *t, struct tx_frame *f)
+{
+	struct tpacket_hdr h1;
+	struct tpacket2_hdr h2;
+	bool raw = d->ep.type == SOCK_RAW;
+
+	f->at = t->mem + (size_t)(t->head / t->per_block) * t->c.block_size +
+		(size_t)(t->head % t->per_block) * t->c.frame_size;
+	/* acquire: the application's bytes */
+	if (atomic_load_explicit(status_of(f->at), memory_order_acquire) != TP_STATUS_SEND_REQUEST)
+		return false;
+	f->off = TPACKET_ALIGN(header_size(t->c.version));
+	if (t->c.version == TPACKET_V1) {
+		memcpy(&h1, f->at, sizeof(h1));
+		f->len = h1.tp_len;
+		f->off = d->tx_has_off ? (raw ? h1.tp_mac : h1.tp_net) : f->off;
+	} else {
+		memcpy(&h2, f->at, sizeof(h2));
+		f->len = h2.tp_len;
+		f->off = d->tx_has_off ? (raw ? h2.tp_mac : h2.tp_net) : f->off;
+	}
+	return true;
+}
+
+static void frame_done(struct packet_tx *t, const struct tx_frame *f, uint32_t status)
+{
+	/* release: it is copied */
+	atomic_store_explicit(status_of(f->at), status, memory_order_release);
+	if (status == TP_STATUS_AVAILABLE)
+		t->head = (t->head + 1) % t->c.frame_nr;
+}
+
+static int frame_send(struct ep *e, struct txq *q, const struct packet_tx *t, struct tx_frame *f, const struct ep_msg *m)
+{
+	struct dgram *d = dgram_of(e);
+	size_t least = TPACKET_ALIGN(header_size(t->c.version));
+	struct virtio_net_hdr h;
+	struct pkt *p;
+
+	if (f->len > t->c.frame_size - least)
+		return -EMSGSIZE;
+	if (f->off < least || f->off > t->c.frame_size - f->len || f->len < (uint32_t)d->vnet)
+		return -EINVAL;
+	if (d->vnet) {
+		memcpy(&h, f->at + f->off, sizeof(h));
+		f->off += (size_t)d->vnet;
+		f->len -= (uint32_t)d->vnet;
+	}
+	p = f->len <= 65535 + ETH_HLEN ? pkt_new(PKT_HEADROOM, f->len) : NULL;
+	if (!p)
+		return f->len <= 65535 + ETH_HLEN ? -ENOBUFS : -EMSGSIZE;
+	memcpy(pkt_append(p, f->len), f->at + f->off, f->len);
+	return packet_out(e, q, p, d->vnet ? &h : NULL, m);
+}
+
+ssize_t packet_tx_send(struct ep *e, struct txq *q, struct ep_msg *m)
+{
+	struct dgram *d = dgram_of(e);
+	struct packet_tx *t = d->tx;
+	int err = packet_out_check(e, m);
+	ssize_t sent = 0;
+
+	for (uint32_t i = 0; err == 0 && i < t->c.frame_nr; i++) {
+		struct tx_frame f;
+
+		if (!frame_get(d, t, &f))
+			break;
+		err = frame_send(e, q, t, &f, m);
+		if (err == -ENOBUFS)
+			break; /* it stays asked for */
+		if (err < 0 && !d->tx_loss) {
+			frame_done(t, &f, TP_STATUS_WRONG_FORMAT);
+			break;
+		}
+		sent += err < 0 ? 0 : (ssize_t)f.len;
+		err = 0;
+		frame_done(t, &f, TP_STATUS_AVAILABLE);
+	}
+	return err < 0 ? err : sent;
+}
+
+bool packet_tx_active(const struct dgram *d)
+{
+	return d->tx && d->tx->mem;
+}
+
+/* e is locked. */
+static int tx_set_locked(struct dgram *d, const struct ep_ring_config *c, void *mem)
+{
+	if (packet_tx_active(d))
+		return -EBUSY;
+	if (c->version != d->tp_version || c->version == TPACKET_V3)
+		return -EINVAL;
+	if (!d->tx)
+		d->tx = mem_new(struct packet_tx);
+	if (!d->tx)
+		return -ENOMEM;
+	*d->tx = (struct packet_tx){ .mem = mem, .c = *c, .per_block = c->block_size / c->frame_size };
+	return 0;
+}
+
+int ep_tx_ring_set(struct ep *e, const struct ep_ring_config *c, void *mem)
+{
+	struct dgram *d = dgram_of(e);
+	int err = 0;
+
+	if (e->family != AF_PACKET)
+		return -ENOPROTOOPT;
+	nlock_lock(&e->lock);
+	if (mem)
+		err = tx_set_locked(d, c, mem);
+	else if (d->tx)
+		d->tx->mem = NULL;
+	nlock_unlock(&e->lock);
+	return err;
+}
