@@ -53,6 +53,38 @@ void gofer_put_attr(struct gofer_request *r, const struct statx *sx)
 	gofer_attr_fill(&a->attr, sx);
 }
 
+/* Zeros where the host does not tell: others than those known. */
+static bool dir_times(int fd, struct statx *sx)
+{
+	return host_statx(fd, "", AT_EMPTY_PATH, STATX_MTIME | STATX_CTIME, sx) == 0;
+}
+
+void gofer_change_begin(struct gofer_watch *w, int fd)
+{
+	struct statx sx;
+
+	*w = (struct gofer_watch){ .fd = fd };
+	if (!dir_times(fd, &sx))
+		return;
+	w->c.before_mtime_sec = sx.stx_mtime.tv_sec;
+	w->c.before_ctime_sec = sx.stx_ctime.tv_sec;
+	w->c.before_mtime_nsec = sx.stx_mtime.tv_nsec;
+	w->c.before_ctime_nsec = sx.stx_ctime.tv_nsec;
+}
+
+void gofer_change_end(struct gofer_request *r, struct gofer_watch *w)
+{
+	struct statx sx;
+
+	if (dir_times(w->fd, &sx)) {
+		w->c.after_mtime_sec = sx.stx_mtime.tv_sec;
+		w->c.after_ctime_sec = sx.stx_ctime.tv_sec;
+		w->c.after_mtime_nsec = sx.stx_mtime.tv_nsec;
+		w->c.after_ctime_nsec = sx.stx_ctime.tv_nsec;
+	}
+	memcpy(gofer_put(r, sizeof(w->c)), &w->c, sizeof(w->c));
+}
+
 /* chmod of any descriptor; by its magic link, as fchmodat2(2) is younger than what we support. */
 static int chmod_fd(int fd, uint32_t mode)
 {

@@ -167,6 +167,13 @@ int gofer_stat(int fd, struct statx *sx) must_check;
 void gofer_attr_fill(struct gofer_attr *a, const struct statx *sx);
 /* The one body of many replies. */
 void gofer_put_attr(struct gofer_request *r, const struct statx *sx);
+/* Around a change of names in the directory of descriptor fd: its times, and into the reply. */
+struct gofer_watch {
+	int fd; /* borrowed */
+	struct gofer_change c;
+};
+void gofer_change_begin(struct gofer_watch *w, int fd);
+void gofer_change_end(struct gofer_request *r, struct gofer_watch *w);
 /*
  * Give a freshly made object (descriptor fd; O_PATH or not) its owner and mode, and renew *sx.
  * -EINVAL, -EPERM from the host when this process may not give files to that owner (rootless):
@@ -214,7 +221,7 @@ int gofer_req_unmount(struct gofer_request *r);
  * dir is now (never through a symlink), checks that it is of the type just made, gives it its owner
  * and mode, binds the fid, answers with the attributes.  On failure the name is removed again.
  */
-int gofer_finish_make(struct gofer_request *r, const struct gofer_make *m, uint32_t dir,
+int gofer_finish_make(struct gofer_request *r, const struct gofer_make *m, struct gofer_watch *w,
 		      const char *name, uint32_t type);
 
 /* ---- mounter.c ----------------------------------------------------------------------------- */

@@ -45,14 +45,14 @@ enum gofer_type {
 	GOFER_REQ_ATTACH,      /* gofer_attach → gofer_attach_reply */
 	GOFER_REQ_WALK,        /* gofer_walk, names → gofer_walk_reply, entries */
 	GOFER_REQ_OPEN,        /* gofer_open → gofer_attr_reply, the descriptor */
-	GOFER_REQ_CREATE,      /* gofer_make → gofer_attr_reply, the descriptor */
-	GOFER_REQ_TMPFILE,     /* gofer_make, no name → as CREATE */
-	GOFER_REQ_MKDIR,       /* gofer_make → gofer_attr_reply */
-	GOFER_REQ_MKNOD,       /* gofer_make → gofer_attr_reply */
-	GOFER_REQ_SYMLINK,     /* gofer_make, name, text → gofer_attr_reply */
-	GOFER_REQ_LINK,        /* gofer_link, name → gofer_attr_reply */
-	GOFER_REQ_UNLINK,      /* gofer_unlink, name → nothing */
-	GOFER_REQ_RENAME,      /* gofer_rename, names → nothing */
+	GOFER_REQ_CREATE,      /* gofer_make → gofer_attr_reply, gofer_change, the descriptor */
+	GOFER_REQ_TMPFILE,     /* gofer_make, no name → gofer_attr_reply, the descriptor */
+	GOFER_REQ_MKDIR,       /* gofer_make → gofer_attr_reply, gofer_change */
+	GOFER_REQ_MKNOD,       /* gofer_make → gofer_attr_reply, gofer_change */
+	GOFER_REQ_SYMLINK,     /* gofer_make, name, text → gofer_attr_reply, gofer_change */
+	GOFER_REQ_LINK,        /* gofer_link, name → gofer_attr_reply, gofer_change */
+	GOFER_REQ_UNLINK,      /* gofer_unlink, name → gofer_change */
+	GOFER_REQ_RENAME,      /* gofer_rename, names → gofer_change of the old directory, of the new one */
 	GOFER_REQ_GETATTR,     /* gofer_fid → gofer_attr_reply */
 	GOFER_REQ_SETATTR,     /* gofer_setattr → gofer_attr_reply */
 	GOFER_REQ_READLINK,    /* gofer_fid → gofer_data, text */
@@ -64,7 +64,7 @@ enum gofer_type {
 	GOFER_REQ_STATFS,      /* gofer_fid → gofer_statfs */
 	GOFER_REQ_FSYNC,       /* gofer_fsync → nothing */
 	GOFER_REQ_CONNECT,     /* gofer_connect → nothing, the connected socket */
-	GOFER_REQ_BIND,        /* gofer_make, name → gofer_attr_reply; the socket stays with the fid */
+	GOFER_REQ_BIND,        /* gofer_make, name → gofer_attr_reply, gofer_change; the socket stays with the fid */
 	GOFER_REQ_CLUNK,       /* gofer_clunk, fids; one-way */
 	GOFER_REQ_END,         /* gofer_end; one-way, the last */
 	GOFER_REQ_MOUNT,       /* gofer_mount → nothing */
@@ -103,6 +103,15 @@ struct gofer_attr {
 
 struct gofer_attr_reply {
 	struct gofer_attr attr;
+};
+
+/*
+ * A directory's times right before and after a change of its names (NFSv3: wcc_data): who knows them from before, and
+ * finds the same here, knows that nobody else has changed it since.
+ */
+struct gofer_change {
+	int64_t before_mtime_sec, before_ctime_sec, after_mtime_sec, after_ctime_sec;
+	uint32_t before_mtime_nsec, before_ctime_nsec, after_mtime_nsec, after_ctime_nsec;
 };
 
 /* Mount root number index. */
@@ -352,6 +361,7 @@ _Static_assert(sizeof(struct gofer_hdr) == 16, "wire");
 _Static_assert(sizeof(struct gofer_version) == 16, "wire");
 _Static_assert(sizeof(struct gofer_attr) == 128, "wire");
 _Static_assert(sizeof(struct gofer_attach_reply) == 136, "wire");
+_Static_assert(sizeof(struct gofer_change) == 48, "wire");
 _Static_assert(sizeof(struct gofer_walk_name) == 12, "wire");
 _Static_assert(sizeof(struct gofer_walk_entry) == 136, "wire");
 _Static_assert(sizeof(struct gofer_make) == 40, "wire");

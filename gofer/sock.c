@@ -75,6 +75,7 @@ int gofer_req_bind(struct gofer_request *r)
 	const struct gofer_make *m = (const void *)r->body;
 	char name[GOFER_NAME_MAX + 1];
 	struct gofer_node *dir, *n;
+	struct gofer_watch w;
 	int err, fd;
 
 	if (bad_type(m->flags) || m->mode & ~07777u || m->uid == UINT32_MAX || m->gid == UINT32_MAX ||
@@ -92,9 +93,10 @@ int gofer_req_bind(struct gofer_request *r)
 	fd = host_socket(AF_UNIX, (int)m->flags | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return fd;
+	gofer_change_begin(&w, dir->fd);
 	err = bind_in(fd, dir->fd, name, m->name_size);
 	if (err == 0)
-		err = gofer_finish_make(r, m, m->dir, name, S_IFSOCK);
+		err = gofer_finish_make(r, m, &w, name, S_IFSOCK);
 	if (err < 0) {
 		host_close(fd);
 		return err;

@@ -189,10 +189,10 @@ int gofer_req_walk(struct gofer_request *r)
 
 /*
  * The checks that all makers share; m->mode beyond mode_mask is malformed.  Reserves the fid, and
- * gives the name and the directory's descriptor (borrowed) and attachment.
+ * gives the name and the directory (borrowed), watched.
  */
 static int begin_make(struct gofer_request *r, uint32_t mode_mask, char name[static GOFER_NAME_MAX + 1],
-		      struct gofer_node **dir)
+		      struct gofer_node **dir, struct gofer_watch *w)
 {
 	const struct gofer_make *m = (const void *)r->body;
 	int err;
@@ -207,13 +207,16 @@ static int begin_make(struct gofer_request *r, uint32_t mode_mask, char name[sta
 	err = gofer_node_reserve(r->s, m->fid);
 	if (err < 0)
 		return err;
-	return gofer_node_change_dir(r->s, m->dir, dir);
+	err = gofer_node_change_dir(r->s, m->dir, dir);
+	if (err == 0)
+		gofer_change_begin(w, (*dir)->fd);
+	return err;
 }
 
-int gofer_finish_make(struct gofer_request *r, const struct gofer_make *m, uint32_t dir,
+int gofer_finish_make(struct gofer_request *r, const struct gofer_make *m, struct gofer_watch *w,
 		      const char *name, uint32_t type)
 {
-	const struct gofer_node *d = gofer_node_peek(r->s, dir);
+	const struct gofer_node *d = gofer_node_peek(r->s, m->dir);
 	struct statx sx;
 	int err, fd;
 
@@ -236,6 +239,7 @@ int gofer_finish_make(struct gofer_request *r, const struct gofer_make *m, uint3
 	}
 	gofer_node_bind(r->s, m->fid, fd, d->attachment, &sx); /* consumes fd */
 	gofer_put_attr(r, &sx);
+	gofer_change_end(r, w);
 	return 0;
 }
 
@@ -253,8 +257,9 @@ static int path_of(struct gofer_server *s, int fd, const struct statx *sx, int d
 	return gofer_reopen(s, fd, O_PATH);
 }
 
-/* fd: the new regular file, opened as asked; consumed.  Answers with it.  name: NULL: it has none. */
-static int finish_file(struct gofer_request *r, const struct gofer_make *m, const char *name, int fd)
+/* fd: the new regular file, opened as asked; consumed.  Answers with it.  name, w: NULL: it has none. */
+static int finish_file(struct gofer_request *r, const struct gofer_make *m, const char *name, int fd,
+		       struct gofer_watch *w)
 {
 	const struct gofer_node *d = gofer_node_peek(r->s, m->dir);
 	struct statx sx;
@@ -272,6 +277,8 @@ static int finish_file(struct gofer_request *r, const struct gofer_make *m, cons
 	if (path_fd >= 0)
 		gofer_node_bind(r->s, m->fid, path_fd, d->attachment, &sx); /* consumes path_fd */
 	gofer_put_attr(r, &sx);
+	if (w)
+		gofer_change_end(r, w);
 	r->fd = fd;
 	return 0;
 }
@@ -281,18 +288,19 @@ int gofer_req_create(struct gofer_request *r)
 	const struct gofer_make *m = (const void *)r->body;
 	char name[GOFER_NAME_MAX + 1];
 	struct gofer_node *dir;
+	struct gofer_watch w;
 	int err, fd;
 
 	if (m->flags & ~(uint32_t)O_ACCMODE || m->flags == O_ACCMODE)
 		return GOFER_MALFORMED;
-	err = begin_make(r, 07777, name, &dir);
+	err = begin_make(r, 07777, name, &dir, &w);
 	if (err < 0)
 		return err;
 	fd = host_openat2(dir->fd, name, O_CREAT | O_EXCL | O_NOFOLLOW | m->flags, m->mode & 0777,
 			  RESOLVE_SAFE);
 	if (fd < 0)
 		return fd;
-	err = finish_file(r, m, name, fd); /* consumes fd */
+	err = finish_file(r, m, name, fd, &w); /* consumes fd */
 	if (err < 0)
 		(void)host_unlinkat(dir->fd, name, 0);
 	return err;
@@ -316,7 +324,7 @@ int gofer_req_tmpfile(struct gofer_request *r)
 	fd = host_openat2(dir->fd, ".", O_TMPFILE | m->flags, m->mode & 0777, RESOLVE_SAFE);
 	if (fd < 0)
 		return fd;
-	return finish_file(r, m, NULL, fd); /* consumes fd */
+	return finish_file(r, m, NULL, fd, NULL); /* consumes fd */
 }
 
 int gofer_req_mkdir(struct gofer_request *r)
@@ -324,17 +332,18 @@ int gofer_req_mkdir(struct gofer_request *r)
 	const struct gofer_make *m = (const void *)r->body;
 	char name[GOFER_NAME_MAX + 1];
 	struct gofer_node *dir;
+	struct gofer_watch w;
 	int err;
 
 	if (m->flags)
 		return GOFER_MALFORMED;
-	err = begin_make(r, 07777, name, &dir);
+	err = begin_make(r, 07777, name, &dir, &w);
 	if (err < 0)
 		return err;
 	err = host_mkdirat(dir->fd, name, m->mode & 0777);
 	if (err < 0)
 		return err;
-	return gofer_finish_make(r, m, m->dir, name, S_IFDIR);
+	return gofer_finish_make(r, m, &w, name, S_IFDIR);
 }
 
 /* The device types that may be made here. */
@@ -356,6 +365,7 @@ int gofer_req_mknod(struct gofer_request *r)
 	uint32_t type = m->mode & S_IFMT;
 	char name[GOFER_NAME_MAX + 1];
 	struct gofer_node *dir;
+	struct gofer_watch w;
 	int err;
 
 	if (m->flags)
@@ -363,7 +373,7 @@ int gofer_req_mknod(struct gofer_request *r)
 	if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR &&
 	    type != S_IFBLK)
 		return GOFER_MALFORMED;
-	err = begin_make(r, 07777 | S_IFMT, name, &dir);
+	err = begin_make(r, 07777 | S_IFMT, name, &dir, &w);
 	if (err < 0)
 		return err;
 	if (type == S_IFCHR || type == S_IFBLK)
@@ -374,7 +384,7 @@ int gofer_req_mknod(struct gofer_request *r)
 			   makedev(m->rdev_major, m->rdev_minor));
 	if (err < 0)
 		return err;
-	return gofer_finish_make(r, m, m->dir, name, type);
+	return gofer_finish_make(r, m, &w, name, type);
 }
 
 int gofer_req_symlink(struct gofer_request *r)
@@ -383,11 +393,12 @@ int gofer_req_symlink(struct gofer_request *r)
 	char name[GOFER_NAME_MAX + 1], text[GOFER_LINK_MAX + 1];
 	struct gofer_node *dir;
 	const char *p;
+	struct gofer_watch w;
 	int err;
 
 	if (m->flags)
 		return GOFER_MALFORMED;
-	err = begin_make(r, 0, name, &dir);
+	err = begin_make(r, 0, name, &dir, &w);
 	if (err < 0)
 		return err;
 	p = gofer_take(r, m->text_size);
@@ -402,7 +413,7 @@ int gofer_req_symlink(struct gofer_request *r)
 	err = host_symlinkat(text, dir->fd, name);
 	if (err < 0)
 		return err;
-	return gofer_finish_make(r, m, m->dir, name, S_IFLNK);
+	return gofer_finish_make(r, m, &w, name, S_IFLNK);
 }
 
 /* ---- link, unlink, rename ------------------------------------------------------------------ */
@@ -415,6 +426,7 @@ int gofer_req_link(struct gofer_request *r)
 	char name[GOFER_NAME_MAX + 1];
 	struct gofer_fd_name fd_name;
 	struct statx sx;
+	struct gofer_watch w;
 	int err;
 
 	err = gofer_take_name(r, q->name_size, name);
@@ -430,6 +442,7 @@ int gofer_req_link(struct gofer_request *r)
 		return -EPERM;
 	if (n->attachment != dir->attachment)
 		return -EXDEV;
+	gofer_change_begin(&w, dir->fd);
 	err = host_linkat(n->fd, "", dir->fd, name, AT_EMPTY_PATH);
 	if (err == -ENOENT) {
 		/* Without CAP_DAC_READ_SEARCH older kernels say so; by the magic link it is allowed. */
@@ -443,6 +456,7 @@ int gofer_req_link(struct gofer_request *r)
 	if (err < 0)
 		return err;
 	gofer_put_attr(r, &sx);
+	gofer_change_end(r, &w);
 	return 0;
 }
 
@@ -451,6 +465,7 @@ int gofer_req_unlink(struct gofer_request *r)
 	const struct gofer_unlink *q = (const void *)r->body;
 	char name[GOFER_NAME_MAX + 1];
 	struct gofer_node *dir;
+	struct gofer_watch w;
 	int err;
 
 	if (q->flags & ~(uint32_t)AT_REMOVEDIR)
@@ -462,13 +477,18 @@ int gofer_req_unlink(struct gofer_request *r)
 	err = gofer_node_change_dir(r->s, q->dir, &dir);
 	if (err < 0)
 		return err;
-	return host_unlinkat(dir->fd, name, (int)q->flags);
+	gofer_change_begin(&w, dir->fd);
+	err = host_unlinkat(dir->fd, name, (int)q->flags);
+	if (err == 0)
+		gofer_change_end(r, &w);
+	return err;
 }
 
 int gofer_req_rename(struct gofer_request *r)
 {
 	const struct gofer_rename *q = (const void *)r->body;
 	char old_name[GOFER_NAME_MAX + 1], new_name[GOFER_NAME_MAX + 1];
+	struct gofer_watch old_watch, new_watch;
 	struct gofer_node *old_dir, *new_dir;
 	int err, err2;
 
@@ -489,5 +509,12 @@ int gofer_req_rename(struct gofer_request *r)
 		return err;
 	if (old_dir->attachment != new_dir->attachment)
 		return -EXDEV;
-	return host_renameat2(old_dir->fd, old_name, new_dir->fd, new_name, q->flags);
+	gofer_change_begin(&old_watch, old_dir->fd);
+	gofer_change_begin(&new_watch, new_dir->fd);
+	err = host_renameat2(old_dir->fd, old_name, new_dir->fd, new_name, q->flags);
+	if (err < 0)
+		return err;
+	gofer_change_end(r, &old_watch);
+	gofer_change_end(r, &new_watch);
+	return 0;
 }

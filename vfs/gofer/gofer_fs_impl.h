@@ -105,7 +105,6 @@ struct gfs_inode {
 	atomic_uint xattr_none;    /* (a) enum gfs_xattr_none; exclusive only */
 	_Atomic uint32_t names_gen; /* (a) directories, exclusive: generation of its cached names */
 	_Atomic int64_t names_ns;  /* (a) when they were last known to be true */
-	atomic_bool names_ours;    /* (a) we have changed them since */
 	atomic_bool names_used;    /* (a) they have been used since */
 	struct list named;         /* (l) */
 	_Atomic int64_t complete_ns; /* (a) until then dentry_is_complete() counts, if */
@@ -224,6 +223,7 @@ int gfs_walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_
 bool gfs_relieve(struct gfs_super *gs, int err);
 /* attr, new, is of directory gi: are its cached names still true?  Takes fd_lock. */
 void gfs_names_check(struct gfs_inode *gi, const struct gofer_attr *attr);
+bool gfs_time_is_recent(int64_t sec, uint32_t nsec);
 /* d has just been found to be true; dir is the directory it is in. */
 void gfs_dentry_fresh(struct gfs_inode *dir, struct dentry *d);
 extern const struct file_ops gfs_dir_ops;

@@ -73,6 +73,27 @@ static int call_attr(struct gconn *g, struct gconn_call *c, struct gofer_attr *a
 	return err;
 }
 
+/* Requests that change names: a gofer_change for each directory, after attributes where attr is given. */
+static int call_change(struct gconn *g, struct gconn_call *c, struct gofer_attr *attr, struct gofer_change *change,
+		       uint32_t count, int *fd)
+{
+	size_t front = attr ? sizeof(struct gofer_attr_reply) : 0;
+	int err = gconn_call(g, c);
+
+	if (err < 0)
+		return err;
+	if (c->reply_size != front + count * sizeof(*change)) {
+		err = gconn_broken(g, "change");
+	} else {
+		if (attr)
+			memcpy(attr, c->reply, sizeof(*attr));
+		memcpy(change, c->reply + front, count * sizeof(*change));
+		err = attr && !grpc_attr_ok(attr) ? gconn_broken(g, "attributes") : take_fd(g, c, fd);
+	}
+	gconn_reply_put(g, c);
+	return err;
+}
+
 #define CALL(t, q) { .type = (t), .body = &(q), .body_size = sizeof(q) }
 
 static void add_rest(struct gconn_call *c, unsigned int i, const void *p, size_t size)
@@ -211,7 +232,7 @@ int grpc_openat(struct gconn *g, uint32_t dir, const char *name, uint32_t flags,
 }
 
 int grpc_make(struct gconn *g, uint16_t type, const struct gofer_make *make, const char *name,
-	      const char *text, struct gofer_attr *attr, int *fd)
+	      const char *text, struct gofer_attr *attr, struct gofer_change *change, int *fd)
 {
 	struct gofer_make q = *make;
 	struct gconn_call c = CALL(type, q);
@@ -221,19 +242,20 @@ int grpc_make(struct gconn *g, uint16_t type, const struct gofer_make *make, con
 	q.text_size = text ? (uint32_t)strlen(text) : 0;
 	add_rest(&c, 0, name, q.name_size);
 	add_rest(&c, 1, text, q.text_size);
-	err = call_attr(g, &c, attr, fd);
+	err = call_change(g, &c, attr, change, type == GOFER_REQ_TMPFILE ? 0 : 1, fd);
 	if (type == GOFER_REQ_CREATE || type == GOFER_REQ_TMPFILE)
 		err = check_donated(g, err, attr, fd);
 	return err;
 }
 
-int grpc_link(struct gconn *g, uint32_t fid, uint32_t dir, const char *name, struct gofer_attr *attr)
+int grpc_link(struct gconn *g, uint32_t fid, uint32_t dir, const char *name, struct gofer_attr *attr,
+	      struct gofer_change *change)
 {
 	struct gofer_link q = { .fid = fid, .dir = dir, .name_size = (uint32_t)strlen(name) };
 	struct gconn_call c = CALL(GOFER_REQ_LINK, q);
 
 	add_rest(&c, 0, name, q.name_size);
-	return call_attr(g, &c, attr, NULL);
+	return call_change(g, &c, attr, change, 1, NULL);
 }
 
 /* The server has let go of it. */
@@ -243,7 +265,8 @@ static void victim_free(struct gconn *g, uint32_t victim)
 		gconn_fid_free(g, victim);
 }
 
-int grpc_unlink(struct gconn *g, uint32_t dir, const char *name, uint32_t flags, uint32_t victim)
+int grpc_unlink(struct gconn *g, uint32_t dir, const char *name, uint32_t flags, uint32_t victim,
+		struct gofer_change *change)
 {
 	struct gofer_unlink q = {
 		.dir = dir, .flags = flags, .name_size = (uint32_t)strlen(name), .fid = victim
@@ -252,13 +275,13 @@ int grpc_unlink(struct gconn *g, uint32_t dir, const char *name, uint32_t flags,
 	int err;
 
 	add_rest(&c, 0, name, q.name_size);
-	err = call_empty(g, &c, NULL);
+	err = call_change(g, &c, NULL, change, 1, NULL);
 	victim_free(g, victim);
 	return err;
 }
 
 int grpc_rename(struct gconn *g, uint32_t old_dir, const char *old_name, uint32_t new_dir,
-		const char *new_name, uint32_t flags, uint32_t victim)
+		const char *new_name, uint32_t flags, uint32_t victim, struct gofer_change change[2])
 {
 	struct gofer_rename q = {
 		.old_dir = old_dir,
@@ -273,7 +296,7 @@ int grpc_rename(struct gconn *g, uint32_t old_dir, const char *old_name, uint32_
 
 	add_rest(&c, 0, old_name, q.old_size);
 	add_rest(&c, 1, new_name, q.new_size);
-	err = call_empty(g, &c, NULL);
+	err = call_change(g, &c, NULL, change, 2, NULL);
 	victim_free(g, victim);
 	return err;
 }

@@ -43,15 +43,18 @@ int grpc_openat(struct gconn *g, uint32_t dir, const char *name, uint32_t flags,
 		struct gofer_attr *attr, int *fd) must_check;
 /*
  * CREATE, TMPFILE, MKDIR, MKNOD, SYMLINK, BIND: q without sizes; name NULL for TMPFILE; text for
- * SYMLINK; fd for CREATE and TMPFILE, else NULL.
+ * SYMLINK; fd for CREATE and TMPFILE, else NULL.  *change: of dir, untouched by TMPFILE.
  */
 int grpc_make(struct gconn *g, uint16_t type, const struct gofer_make *q, const char *name,
-	      const char *text, struct gofer_attr *attr, int *fd);
-int grpc_link(struct gconn *g, uint32_t fid, uint32_t dir, const char *name, struct gofer_attr *attr);
+	      const char *text, struct gofer_attr *attr, struct gofer_change *change, int *fd);
+int grpc_link(struct gconn *g, uint32_t fid, uint32_t dir, const char *name, struct gofer_attr *attr,
+	      struct gofer_change *change);
 /* victim: a fid that is clunked first and then free, or GOFER_NOFID. */
-int grpc_unlink(struct gconn *g, uint32_t dir, const char *name, uint32_t flags, uint32_t victim);
+int grpc_unlink(struct gconn *g, uint32_t dir, const char *name, uint32_t flags, uint32_t victim,
+		struct gofer_change *change);
+/* change: of old_dir, of new_dir. */
 int grpc_rename(struct gconn *g, uint32_t old_dir, const char *old_name, uint32_t new_dir,
-		const char *new_name, uint32_t flags, uint32_t victim);
+		const char *new_name, uint32_t flags, uint32_t victim, struct gofer_change change[2]);
 int grpc_getattr(struct gconn *g, uint32_t fid, struct gofer_attr *attr);
 /* Of count fids, 1 to GOFER_GETATTRS_MAX; mode 0: that fid's could not be had. */
 int grpc_getattrs(struct gconn *g, const uint32_t *fid, uint32_t count, struct gofer_attr *attr);

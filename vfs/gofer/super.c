@@ -93,6 +93,7 @@ static void inode_set_up(struct gfs_inode *gi, const struct gofer_attr *a, uint3
 	gfs_attr_fresh(gi);
 	gi->names_mtime = gi->vi.mtime;
 	gi->names_ctime = gi->vi.ctime;
+	gi->names_recent = gfs_time_is_recent(a->ctime_sec, a->ctime_nsec);
 	if (S_ISDIR(a->mode) && gs->exclusive)
 		atomic_init(&gi->names_ns, clock_mono_ns());
 }

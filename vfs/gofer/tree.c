@@ -21,14 +21,6 @@
 
 /* ---- helpers ------------------------------------------------------------------------------- */
 
-/* Names changed in dir: times, size, and maybe nlink. */
-static void dir_changed(struct inode *dir)
-{
-	dir->mtime = dir->ctime = vfs_now();
-	atomic_store_explicit(&gfs_inode(dir)->stale, true, memory_order_relaxed);
-	atomic_store_explicit(&gfs_inode(dir)->names_ours, true, memory_order_relaxed);
-}
-
 /* There is, or may be, a name in dir that we know nothing of. */
 static void dir_has_others(struct inode *dir)
 {
@@ -41,29 +33,52 @@ static bool time_equal(const struct timespec *t, int64_t sec, uint32_t nsec)
 }
 
 /* So recent that another change might not show in the times: they have the grain of a host's tick. */
-static bool time_is_recent(int64_t sec, uint32_t nsec)
+bool gfs_time_is_recent(int64_t sec, uint32_t nsec)
 {
 	struct timespec now = vfs_now();
 
 	return (now.tv_sec - sec) * NSEC_PER_SEC + (now.tv_nsec - (long)nsec) < GFS_TICK_NS;
 }
 
+/* Somebody else has changed the names of gi, whose times the host has just given, or may have; fd_lock held. */
+static void names_compare_locked(struct gfs_inode *gi, int64_t mtime_sec, uint32_t mtime_nsec, int64_t ctime_sec,
+				 uint32_t ctime_nsec)
+{
+	if (gi->names_recent || !time_equal(&gi->names_mtime, mtime_sec, mtime_nsec) ||
+	    !time_equal(&gi->names_ctime, ctime_sec, ctime_nsec))
+		atomic_fetch_add_explicit(&gi->names_gen, 1, memory_order_relaxed);
+}
+
 /*
- * With a change of ours in between one cannot tell whether there was another, too: what somebody
- * else changed at the same time goes unnoticed until the next change.
+ * Names changed in dir, through us: times, size, and maybe nlink.  Its times from right before say whether somebody else
+ * was there, too, and those from after are what the next ones are compared with.  (What comes between the two, some
+ * microseconds, goes unnoticed until the next change; and before Linux 6.13, whose times are coarser, what comes in
+ * the same tick after ours.)
  */
+static void dir_changed(struct inode *dir, const struct gofer_change *c)
+{
+	struct gfs_inode *gi = gfs_inode(dir);
+
+	dir->mtime = dir->ctime = vfs_now();
+	atomic_store_explicit(&gi->stale, true, memory_order_relaxed);
+	if (!gi->gs->exclusive)
+		return;
+	mutex_lock(&gi->fd_lock);
+	names_compare_locked(gi, c->before_mtime_sec, c->before_mtime_nsec, c->before_ctime_sec, c->before_ctime_nsec);
+	gi->names_recent = false;
+	gi->names_mtime = (struct timespec){ c->after_mtime_sec, c->after_mtime_nsec };
+	gi->names_ctime = (struct timespec){ c->after_ctime_sec, c->after_ctime_nsec };
+	gfs_names_seen(gi);
+	mutex_unlock(&gi->fd_lock);
+}
+
 void gfs_names_check(struct gfs_inode *gi, const struct gofer_attr *a)
 {
-	bool ours;
-
 	if (!gi->gs->exclusive || !S_ISDIR(gi->vi.mode))
 		return;
 	mutex_lock(&gi->fd_lock);
-	ours = atomic_exchange_explicit(&gi->names_ours, false, memory_order_relaxed);
-	if (!ours && (gi->names_recent || !time_equal(&gi->names_mtime, a->mtime_sec, a->mtime_nsec) ||
-		      !time_equal(&gi->names_ctime, a->ctime_sec, a->ctime_nsec)))
-		atomic_fetch_add_explicit(&gi->names_gen, 1, memory_order_relaxed);
-	gi->names_recent = !ours && time_is_recent(a->ctime_sec, a->ctime_nsec);
+	names_compare_locked(gi, a->mtime_sec, a->mtime_nsec, a->ctime_sec, a->ctime_nsec);
+	gi->names_recent = gfs_time_is_recent(a->ctime_sec, a->ctime_nsec);
 	gi->names_mtime = (struct timespec){ a->mtime_sec, a->mtime_nsec };
 	gi->names_ctime = (struct timespec){ a->ctime_sec, a->ctime_nsec };
 	gfs_names_seen(gi);
@@ -369,6 +384,7 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 	struct gfs_super *gs = gfs_super(dir->sb);
 	bool donated = type == GOFER_REQ_CREATE || type == GOFER_REQ_TMPFILE;
 	struct gfs_inode *gi = gfs_inode_alloc(gs);
+	struct gofer_change change;
 	struct gofer_attr attr;
 	char *link = NULL;
 	struct inode *i;
@@ -389,7 +405,7 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 		err = gconn_fid_alloc(gs->conn, &m->fid);
 		if (err < 0)
 			continue;
-		err = grpc_make(gs->conn, type, m, d ? dentry_name(d) : NULL, text, &attr,
+		err = grpc_make(gs->conn, type, m, d ? dentry_name(d) : NULL, text, &attr, &change,
 				donated ? &fd : NULL);
 		if (err < 0)
 			gconn_fid_free(gs->conn, m->fid);
@@ -404,6 +420,11 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 	i = gfs_inode_commit(gi, &attr, m->fid, link); /* consumes gi, fid, link */
 	if (gs->exclusive) /* it is new: nobody has given it capabilities */
 		atomic_fetch_or_explicit(&gfs_inode(i)->xattr_none, GFS_NO_CAPABILITY, memory_order_relaxed);
+	if (type == GOFER_REQ_MKDIR) { /* and nobody has named anything in it */
+		mutex_lock(&gfs_inode(i)->fd_lock);
+		gfs_inode(i)->names_recent = false;
+		mutex_unlock(&gfs_inode(i)->fd_lock);
+	}
 	if (fd >= 0) {
 		/* Not published yet, or (the same number again) not open. */
 		mutex_lock(&gfs_inode(i)->fd_lock);
@@ -415,9 +436,9 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 		host_close_fd(&fd);
 	}
 	if (d) {
+		dir_changed(dir, &change);
 		gfs_dentry_fresh(gfs_inode(dir), d);
 		dentry_set_inode(d, i); /* consumes i */
-		dir_changed(dir);
 	} else {
 		*out = i;
 	}
@@ -509,6 +530,7 @@ static int gfs_symlink(struct vfs_ctx *c, struct inode *dir, struct dentry *d, c
 static int gfs_link(struct vfs_ctx *c, struct inode *dir, struct dentry *d, struct inode *target)
 {
 	struct gfs_inode *gi = gfs_inode(target);
+	struct gofer_change change;
 	struct gofer_attr attr;
 	uint32_t fid, dir_fid;
 	int err;
@@ -518,16 +540,16 @@ static int gfs_link(struct vfs_ctx *c, struct inode *dir, struct dentry *d, stru
 	if (err == 0)
 		err = gfs_fid(gfs_inode(dir), &dir_fid);
 	if (err == 0)
-		err = grpc_link(gi->gs->conn, fid, dir_fid, dentry_name(d), &attr);
+		err = grpc_link(gi->gs->conn, fid, dir_fid, dentry_name(d), &attr, &change);
 	if (err < 0) {
 		dir_has_others(dir);
 		return err;
 	}
 	gfs_attr_apply(gi, &attr);
 	gfs_attr_fresh(gi);
+	dir_changed(dir, &change);
 	gfs_dentry_fresh(gfs_inode(dir), d);
 	dentry_set_inode(d, inode_get(target)); /* consumes the reference */
-	dir_changed(dir);
 	return 0;
 }
 
@@ -565,6 +587,7 @@ static void name_lost(struct inode *i)
 static int remove_name(struct inode *dir, struct dentry *d, uint32_t flags)
 {
 	struct gfs_super *gs = gfs_super(dir->sb);
+	struct gofer_change change;
 	uint32_t dir_fid, victim;
 	int err;
 
@@ -572,11 +595,11 @@ static int remove_name(struct inode *dir, struct dentry *d, uint32_t flags)
 	if (err == 0)
 		err = before_name_lost(dir, d, &victim);
 	if (err == 0)
-		err = grpc_unlink(gs->conn, dir_fid, dentry_name(d), flags, victim);
+		err = grpc_unlink(gs->conn, dir_fid, dentry_name(d), flags, victim, &change);
 	if (err < 0)
 		return err;
 	name_lost(dentry_inode(d));
-	dir_changed(dir);
+	dir_changed(dir, &change);
 	return 0;
 }
 
@@ -602,6 +625,7 @@ static int gfs_rename(struct vfs_ctx *c, struct inode *old_dir, struct dentry *o
 {
 	struct gfs_super *gs = gfs_super(old_dir->sb);
 	struct inode *moved = dentry_inode(old_d), *replaced = dentry_inode(new_d);
+	struct gofer_change change[2];
 	uint32_t old_fid, new_fid, fid, victim = GOFER_NOFID;
 	int err;
 
@@ -616,7 +640,7 @@ static int gfs_rename(struct vfs_ctx *c, struct inode *old_dir, struct dentry *o
 					      : before_name_lost(new_dir, new_d, &victim);
 	if (err == 0)
 		err = grpc_rename(gs->conn, old_fid, dentry_name(old_d), new_fid, dentry_name(new_d),
-				  flags, victim);
+				  flags, victim, change);
 	if (err < 0) {
 		dir_has_others(new_dir);
 		return err;
@@ -628,8 +652,9 @@ static int gfs_rename(struct vfs_ctx *c, struct inode *old_dir, struct dentry *o
 		name_lost(replaced);
 	else if (replaced)
 		atomic_store_explicit(&gfs_inode(replaced)->stale, true, memory_order_relaxed);
-	dir_changed(old_dir);
-	dir_changed(new_dir);
+	dir_changed(old_dir, &change[0]);
+	if (new_dir != old_dir)
+		dir_changed(new_dir, &change[1]);
 	gfs_dentry_fresh(gfs_inode(new_dir), old_d); /* where the caller puts it now */
 	if (flags & RENAME_EXCHANGE)
 		gfs_dentry_fresh(gfs_inode(old_dir), new_d);

@@ -185,6 +185,31 @@ static MAYBE_UNUSED const struct gofer_attr *reply_attr(struct fixture *fx)
 	return (const void *)fx->reply;
 }
 
+/* Of what makes a name in a directory: the object's attributes, then what became of the directory's times. */
+static MAYBE_UNUSED const struct gofer_attr *made_attr(struct fixture *fx)
+{
+	assert_int_equal(fx->size, sizeof(struct gofer_attr_reply) + sizeof(struct gofer_change));
+	return (const void *)fx->reply;
+}
+
+/* The change at the reply's byte at: the times after it are dir's now, those before it others. */
+static MAYBE_UNUSED void assert_change(struct fixture *fx, size_t at, const char *dir)
+{
+	struct gofer_change c;
+	struct stat st;
+
+	assert_true(at + sizeof(c) <= fx->size);
+	memcpy(&c, fx->reply + at, sizeof(c));
+	assert_int_equal(fstatat(fx->dir_fd, dir, &st, 0), 0);
+	assert_int_equal(c.after_mtime_sec, st.st_mtim.tv_sec);
+	assert_int_equal(c.after_mtime_nsec, st.st_mtim.tv_nsec);
+	assert_int_equal(c.after_ctime_sec, st.st_ctim.tv_sec);
+	assert_int_equal(c.after_ctime_nsec, st.st_ctim.tv_nsec);
+	assert_true(c.before_ctime_sec > 0 && c.before_mtime_sec > 0);
+	assert_true(c.before_ctime_sec < c.after_ctime_sec ||
+		    (c.before_ctime_sec == c.after_ctime_sec && c.before_ctime_nsec <= c.after_ctime_nsec));
+}
+
 static MAYBE_UNUSED int do_version(struct fixture *fx)
 {
 	struct gofer_version v = { GOFER_MAGIC, GOFER_VERSION, GOFER_MSG_MAX, 0 };

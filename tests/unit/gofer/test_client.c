@@ -250,6 +250,7 @@ static void what_was_read_is_known_without_asking(void **state)
 {
 	struct client *cl = *state;
 	struct collect co = { .e = { collect_one }, .max = 10000 };
+	struct timespec tick = { .tv_nsec = GFS_TICK_NS + 5 * NSEC_PER_MSEC };
 	uint32_t before;
 	struct file *f;
 	struct attr a;
@@ -264,6 +265,7 @@ static void what_was_read_is_known_without_asking(void **state)
 		host_file(&cl->fx, name, "abc");
 	}
 	assert_int_equal(linkat(cl->fx.dir_fd, "d/f007", cl->fx.dir_fd, "d/f997", 0), 0);
+	nanosleep(&tick, NULL); /* what is younger is asked for once more */
 	assert_int_equal(v_open(cl, "d", O_RDONLY | O_DIRECTORY, 0, &f), 0);
 	assert_int_equal(file_readdir(&cl->c, f, &co.e), 0);
 	assert_int_equal(co.count, 305);
@@ -411,6 +413,41 @@ static void what_the_host_changes_shows_before_long(void **state)
 	file_put(f);
 }
 
+/* Also where names of the same directory come and go here all the time. */
+static void what_the_host_makes_shows_amid_changes_of_ours(void **state)
+{
+	struct client *cl = *state;
+	struct timespec wait = { .tv_nsec = 10 * NSEC_PER_MSEC };
+	struct attr a;
+
+	assert_int_equal(mkdirat(cl->fx.dir_fd, "d", 0755), 0);
+	host_file(&cl->fx, "d/was", "1");
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(v_stat(cl, "d/theirs", &a), -ENOENT);
+		assert_int_equal(v_stat(cl, "d/was", &a), 0);
+		v_create(cl, "d/f", "");
+		host_file(&cl->fx, "d/theirs", "22");
+		for (int tries = 0; v_stat(cl, "d/theirs", &a) != 0; tries++) {
+			assert_in_range(tries, 0, 500);
+			if (tries % 2)
+				v_create(cl, "d/f", "");
+			else
+				assert_int_equal(vfs_unlink(&cl->c, NULL, "d/f"), 0);
+			nanosleep(&wait, NULL);
+		}
+		assert_int_equal(a.size, 2);
+		(void)vfs_unlink(&cl->c, NULL, "d/f");
+		assert_int_equal(unlinkat(cl->fx.dir_fd, "d/theirs", 0), 0);
+		for (int tries = 0; v_stat(cl, "d/theirs", &a) == 0; tries++) {
+			assert_in_range(tries, 0, 500);
+			assert_int_equal(vfs_mkdir(&cl->c, NULL, "d/d", 0755), 0);
+			assert_int_equal(vfs_rename(&cl->c, NULL, "d/d", NULL, "d/e", 0), 0);
+			assert_int_equal(vfs_rmdir(&cl->c, NULL, "d/e"), 0);
+			nanosleep(&wait, NULL);
+		}
+	}
+}
+
 /* Nothing is known of these names: one request makes each, and one says that it is there. */
 static void making_a_name_asks_once(void **state)
 {
@@ -526,13 +563,14 @@ static void a_bound_socket_stays_with_who_found_it_first(void **state)
 	struct gofer_make m = { .dir = gs->root_fid, .flags = SOCK_STREAM, .mode = 0600 };
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct gfs_inode *gi = gfs_inode_alloc(gs);
+	struct gofer_change change;
 	struct gofer_attr attr;
 	struct inode *i;
 	struct path p;
 	int fd, host;
 
 	assert_int_equal(gconn_fid_alloc(cl->conn, &m.fid), 0);
-	assert_int_equal(grpc_make(cl->conn, GOFER_REQ_BIND, &m, "s", NULL, &attr, NULL), 0);
+	assert_int_equal(grpc_make(cl->conn, GOFER_REQ_BIND, &m, "s", NULL, &attr, &change, NULL), 0);
 	assert_int_equal(vfs_walk(&cl->c, NULL, "s", 0, &p), 0);
 	gi->sock_fid = m.fid;
 	i = gfs_inode_commit(gi, &attr, m.fid, NULL);
@@ -721,6 +759,7 @@ int main(void)
 		EXCLUSIVE(what_was_read_is_known_without_asking),
 		EXCLUSIVE(mappings_get_just_the_rights_they_need),
 		EXCLUSIVE(xattrs_reach_the_host),
+		EXCLUSIVE(what_the_host_makes_shows_amid_changes_of_ours),
 		EXCLUSIVE(exclusive_names_are_cached),
 		EXCLUSIVE(making_a_name_asks_once),
 		EXCLUSIVE(a_new_directory_is_known_without_asking),

@@ -251,7 +251,7 @@ static void bound_sockets_can_be_connected_to(void **state)
 	char c = 0;
 
 	assert_int_equal(do_make(fx, GOFER_REQ_BIND, m, "sock"), 0);
-	assert_int_equal(reply_attr(fx)->mode, S_IFSOCK | 0660);
+	assert_int_equal(made_attr(fx)->mode, S_IFSOCK | 0660);
 	assert_int_equal(host_stat(fx, "sock").st_uid, 4);
 	assert_int_equal(CALL(fx, GOFER_REQ_CONNECT, q), -ECONNREFUSED);
 	assert_int_equal(CALL(fx, GOFER_REQ_LISTEN, f), 0);

@@ -88,13 +88,15 @@ static void run(void (*fn)(struct fixture *fx))
 	assert_int_equal(status, 0);
 }
 
+static struct gofer_change change;
+
 static int create(struct gconn *g, const char *name, int *fd)
 {
 	struct gofer_make m = { .dir = 0, .fid = GOFER_NOFID, .flags = O_RDWR, .mode = 0600,
 				.uid = getuid(), .gid = getgid() };
 	struct gofer_attr attr;
 
-	return grpc_make(g, GOFER_REQ_CREATE, &m, name, NULL, &attr, fd);
+	return grpc_make(g, GOFER_REQ_CREATE, &m, name, NULL, &attr, &change, fd);
 }
 
 static void use(struct fixture *fx)
@@ -112,7 +114,7 @@ static void use(struct fixture *fx)
 	CHECK(grpc_getattr(g, 0, &attr) == 0 && S_ISDIR(attr.mode));
 	CHECK(grpc_readdir(g, 0, 0, GOFER_READDIR_ATTR, 65536, &dir) == 0 && dir.left == 2);
 	gconn_reply_put(g, &dir.call);
-	CHECK(grpc_unlink(g, 0, "f", 0, GOFER_NOFID) == 0);
+	CHECK(grpc_unlink(g, 0, "f", 0, GOFER_NOFID, &change) == 0);
 	CHECK(gconn_fid_alloc(g, &fid) == 0);
 	gconn_fid_clunk(g, fid);
 	gconn_clunk_flush(g); /* one-way, through the socket */
@@ -149,7 +151,7 @@ static void interrupt(struct fixture *fx)
 	for (int i = 0; i < 500; i++) {
 		CHECK(create(g, "f", &fd) == 0 && fd == first);
 		close(fd);
-		CHECK(grpc_unlink(g, 0, "f", 0, GOFER_NOFID) == 0);
+		CHECK(grpc_unlink(g, 0, "f", 0, GOFER_NOFID, &change) == 0);
 	}
 	gconn_put(g);
 }
@@ -181,7 +183,7 @@ static void stop(struct fixture *fx)
 	while (waitpid(pid, NULL, WNOHANG) == 0) {
 		CHECK(create(g, "f", &fd) == 0 && fd == first);
 		close(fd);
-		CHECK(grpc_unlink(g, 0, "f", 0, GOFER_NOFID) == 0);
+		CHECK(grpc_unlink(g, 0, "f", 0, GOFER_NOFID, &change) == 0);
 	}
 	gconn_put(g);
 }

@@ -190,7 +190,8 @@ static void create_gives_owner_mode_and_a_descriptor(void **state)
 
 	assert_int_equal(do_make(fx, GOFER_REQ_CREATE, m, "f"), 0);
 	assert_true(fx->fd >= 0);
-	assert_int_equal(reply_attr(fx)->mode, S_IFREG | 04751);
+	assert_int_equal(made_attr(fx)->mode, S_IFREG | 04751);
+	assert_change(fx, sizeof(struct gofer_attr_reply), ".");
 	assert_int_equal(write(fx->fd, "abc", 3), 3);
 	st = host_stat(fx, "f");
 	assert_int_equal(st.st_mode, S_IFREG | 04751);
@@ -216,7 +217,7 @@ static void tmpfile_has_no_name_until_it_is_linked(void **state)
 	assert_int_equal(reply_attr(fx)->nlink, 0);
 	assert_int_equal(write(fx->fd, "abc", 3), 3);
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_LINK, "named", l), 0);
-	assert_int_equal(reply_attr(fx)->nlink, 1);
+	assert_int_equal(made_attr(fx)->nlink, 1);
 	assert_int_equal(host_stat(fx, "named").st_size, 3);
 	assert_int_equal(host_stat(fx, "named").st_uid, 7);
 }
@@ -246,7 +247,8 @@ static void mkdir_mknod_and_symlink_make_what_they_say(void **state)
 	m = (struct gofer_make){ .dir = 1, .fid = 5, .mode = S_IFCHR | 0666, .rdev_major = 1,
 				 .rdev_minor = 3 };
 	assert_int_equal(do_make(fx, GOFER_REQ_MKNOD, m, "null"), 0);
-	assert_int_equal(reply_attr(fx)->rdev, makedev(1, 3));
+	assert_int_equal(made_attr(fx)->rdev, makedev(1, 3));
+	assert_change(fx, sizeof(struct gofer_attr_reply), "d");
 	assert_int_equal(call_rest(fx, GOFER_REQ_SYMLINK, &s, sizeof(s), "l/etc/..", 8), 0);
 	assert_int_equal(readlinkat(fx->dir_fd, "l", text, sizeof(text)), 7);
 	assert_string_equal(text, "/etc/..");
@@ -278,10 +280,14 @@ static void link_unlink_and_rename_change_names(void **state)
 	assert_int_equal(do_walk(fx, 0, "f", 1), 0);
 	assert_int_equal(do_walk(fx, 0, "d", 2), 0);
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_LINK, "f2", l), 0);
-	assert_int_equal(reply_attr(fx)->nlink, 2);
+	assert_int_equal(made_attr(fx)->nlink, 2);
+	assert_change(fx, sizeof(struct gofer_attr_reply), "d");
 	l.fid = 2;
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_LINK, "f3", l), -EPERM);
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_RENAME, "fg", rn), 0);
+	assert_int_equal(fx->size, 2 * sizeof(struct gofer_change));
+	assert_change(fx, 0, ".");
+	assert_change(fx, sizeof(struct gofer_change), "d");
 	assert_false(host_has(fx, "f"));
 	assert_true(host_has(fx, "d/g"));
 	assert_int_equal(do_getattr(fx, 1), 0); /* the fid goes along */
@@ -290,6 +296,8 @@ static void link_unlink_and_rename_change_names(void **state)
 				    .flags = RENAME_NOREPLACE, .fid = GOFER_NOFID };
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_RENAME, "gf2", rn), -EEXIST);
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_UNLINK, "f2", u), 0);
+	assert_int_equal(fx->size, sizeof(struct gofer_change));
+	assert_change(fx, 0, "d");
 	assert_false(host_has(fx, "d/f2"));
 	u = (struct gofer_unlink){ .dir = 0, .flags = AT_REMOVEDIR, .name_size = 1, .fid = GOFER_NOFID };
 	assert_int_equal(CALL_NAME(fx, GOFER_REQ_UNLINK, "d", u), -ENOTEMPTY);
