@@ -125,6 +125,7 @@ SRCS += sentry/socket/sock_diag.c
 SRCS += sentry/socket/socket.c
 SRCS += sentry/socket/sys_net.c
 SRCS += sentry/socket/tcp_relay.c
+SRCS += sentry/socket/uevent.c
 SRCS += sentry/socket/unix.c
 SRCS += sentry/socket/unix_dgram.c
 SRCS += sentry/socket/unix_gc.c

@@ -56,6 +56,10 @@ struct net_ns {
 	int guard_fd;                /* (l) owned: see network_config; -1: none */
 	struct latch netlink_latch;
 	struct list netlinks;        /* (netlink_latch) AF_NETLINK sockets */
+	struct {
+		uint32_t ifindex;    /* 0: free */
+		char name[IFNAMSIZ];
+	} announced[64];             /* (netlink_latch) interfaces that uevents told of (uevent.c); those beyond go unsaid */
 	struct work end;
 	struct timer linger;
 };

@@ -101,6 +101,8 @@ int rtnetlink_move_link(struct nl_request *q, uint32_t ifindex, const char *name
 
 /* stack_event_fn: to the groups of rtnetlink.  arg is the net_ns. */
 void rtnetlink_event(void *arg, enum stack_event what, const void *info);
+/* To NETLINK_KOBJECT_UEVENT: an interface is there (or has another name), or is gone (uevent.c). */
+void uevent_link(struct net_ns *net, const struct nic_info *i, bool gone);
 /* Send r's messages to the members of a group (RTNLGRP_*), and free them. */
 void netlink_multicast(struct net_ns *net, int protocol, uint32_t group, struct nl_reply *r);
 

@@ -277,6 +277,7 @@ void rtnetlink_event(void *arg, enum stack_event what, const void *info)
 	case STACK_LINK:
 	case STACK_LINK_DEL:
 		rtnetlink_put_link(&r, what == STACK_LINK ? RTM_NEWLINK : RTM_DELLINK, info);
+		uevent_link(net, info, what == STACK_LINK_DEL);
 		break;
 	case STACK_ADDR_NEW:
 	case STACK_ADDR_DEL:
