@@ -137,6 +137,29 @@ static long compare_files(struct task *t, struct task *a, struct task *b, unsign
 	return r;
 }
 
+/* What a task refers to, without a reference: only to be compared. */
+enum held { HELD_MM, HELD_FDT, HELD_FS };
+
+static const void *held_by(struct task *x, enum held which)
+{
+	const void *p;
+
+	latch_lock(&x->latch);
+	p = which == HELD_MM ? (const void *)x->mm : which == HELD_FDT ? (const void *)x->fdt : (const void *)x->fs;
+	latch_unlock(&x->latch);
+	return p;
+}
+
+static const void *actions_of(struct process *p)
+{
+	const void *a;
+
+	latch_lock(&p->siglock);
+	a = p->actions;
+	latch_unlock(&p->siglock);
+	return a;
+}
+
 static long compare_tasks(struct task *t, struct task *a, struct task *b, int type, unsigned long fd1,
 			  unsigned long fd2)
 {
@@ -144,13 +167,13 @@ static long compare_tasks(struct task *t, struct task *a, struct task *b, int ty
 	case KCMP_FILE:
 		return compare_files(t, a, b, fd1, fd2);
 	case KCMP_VM:
-		return compare(a->mm, b->mm);
+		return compare(held_by(a, HELD_MM), held_by(b, HELD_MM));
 	case KCMP_FILES:
-		return compare(a->fdt, b->fdt);
+		return compare(held_by(a, HELD_FDT), held_by(b, HELD_FDT));
 	case KCMP_FS:
-		return compare(a->fs, b->fs);
+		return compare(held_by(a, HELD_FS), held_by(b, HELD_FS));
 	case KCMP_SIGHAND:
-		return compare(a->process->actions, b->process->actions);
+		return compare(actions_of(a->process), actions_of(b->process));
 	case KCMP_IO: /* nobody has an I/O context */
 		return 0;
 	case KCMP_SYSVSEM: /* the lists of SEM_UNDO; none is like none */

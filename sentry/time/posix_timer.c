@@ -31,6 +31,7 @@
 /* (c) constant, (t) timers_lock, (l) latch */
 struct posix_timer {
 	struct list node;            /* (t) */
+	struct hash_node by_id;      /* (t) */
 	int id;                      /* (c) */
 	struct process *process;     /* (c) borrowed */
 	struct clock_ref clock;      /* (c) owned */
@@ -148,13 +149,16 @@ static void posix_timer_cpu_fire(struct cpu_timer *ct, struct process *p)
 
 static struct posix_timer *posix_timer_find_locked(struct process *p, int id)
 {
-	struct posix_timer *pt;
+	struct hash_node *n;
 
-	if (!p->timers)
+	if (!p->timers || p->timers->posix_count == 0)
 		return NULL;
-	list_for_each_entry(pt, &p->timers->posix, node)
+	for (n = hash_first(&p->timers->posix_ids, hash_u64(0, (uint32_t)id)); n; n = hash_next(n)) {
+		struct posix_timer *pt = container_of(n, struct posix_timer, by_id);
+
 		if (pt->id == id)
 			return pt;
+	}
 	return NULL;
 }
 
@@ -167,6 +171,7 @@ static void posix_timer_delete_locked(struct process_timers *timers, struct posi
 	cpu_timer_disarm_locked(&pt->cpu);
 	sig_unqueue(pt->process, &pt->signal);
 	list_remove(&pt->node);
+	hash_remove(&timers->posix_ids, &pt->by_id);
 	timers->posix_count--;
 	/* References to our own process: not the last, and to tasks that may end here. */
 	clock_ref_put(&pt->clock);
@@ -223,7 +228,7 @@ static int posix_timer_add(struct process *p, struct posix_timer *pt, const stru
 
 	mutex_lock(&p->timers_lock);
 	timers = process_timers_make_locked(p);
-	if (!timers) {
+	if (!timers || (!timers->posix_ids.buckets && hash_init(&timers->posix_ids, 8))) {
 		err = -ENOMEM;
 	} else if (timers->stopped || timers->posix_count >= process_rlimit(p, RLIMIT_SIGPENDING)) {
 		err = -EAGAIN;
@@ -234,6 +239,7 @@ static int posix_timer_add(struct process *p, struct posix_timer *pt, const stru
 		} while (posix_timer_find_locked(p, pt->id));
 		posix_timer_set_info(pt, n);
 		list_append(&timers->posix, &pt->node);
+		hash_insert(&timers->posix_ids, &pt->by_id, hash_u64(0, (uint32_t)pt->id));
 		timers->posix_count++;
 	}
 	mutex_unlock(&p->timers_lock);

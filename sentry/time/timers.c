@@ -364,8 +364,10 @@ void process_timers_exec(struct process *p)
 
 void process_timers_free(struct process_timers *timers)
 {
-	if (timers)
+	if (timers) {
 		mem_free(timers->seen);
+		hash_fini(&timers->posix_ids);
+	}
 	mem_free(timers); /* stopped by the last task */
 }
 

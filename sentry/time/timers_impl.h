@@ -10,6 +10,7 @@
 #pragma once
 
 #include "lib/fiber.h"
+#include "lib/hash.h"
 #include "lib/latch.h"
 #include "lib/list.h"
 #include "lib/timer.h"
@@ -48,6 +49,7 @@ struct process_timers {
 	atomic_bool cpu_looking; /* (a) cpu_look holds a reference to the process */
 
 	struct list posix;       /* (t) struct posix_timer */
+	struct hash posix_ids;   /* (t) the same by id; its buckets are made with the first */
 	unsigned int posix_count; /* (t) */
 	int next_id;             /* (t) */
 };

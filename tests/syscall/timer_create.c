@@ -12,8 +12,32 @@ static void on_info(int sig, siginfo_t *info, void *ctx)
 	value = info->si_value.sival_int;
 }
 
+/* Many of them, each found by its own id. */
+static void many(void)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_NONE };
+	static int ids[3000];
+	int n = 0;
+
+	while (n < 3000 && syscall(SYS_timer_create, CLOCK_MONOTONIC, &ev, &ids[n]) == 0)
+		n++;
+	CHECK(n == 3000 || errno == EAGAIN); /* RLIMIT_SIGPENDING */
+	for (int i = 1; i < n; i += 2)
+		EQUAL(syscall(SYS_timer_delete, ids[i]), 0);
+	for (int i = 0; i < n; i++) {
+		struct itimerspec left;
+
+		EQUAL(syscall(SYS_timer_gettime, ids[i], &left), i % 2 ? -1 : 0);
+	}
+	for (int i = 0; i < n; i += 2)
+		EQUAL(syscall(SYS_timer_delete, ids[i]), 0);
+	if (n)
+		FAILS(EINVAL, syscall(SYS_timer_delete, ids[0]));
+}
+
 T_MAIN
 {
+	many();
 	struct sigaction sa = { .sa_sigaction = on_info, .sa_flags = SA_SIGINFO };
 	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
 	struct itimerspec its = { { 0, 0 }, { 0, 10000000 } };
