@@ -697,7 +697,7 @@ static int pipe_resize_locked(struct pipe *p, unsigned int count)
 
 long pipe_set_size(struct vfs_ctx *c, struct file *f, uint64_t size)
 {
-	unsigned int count = 1, before;
+	unsigned int count = 1;
 	struct pipe *p;
 	bool grew;
 	int err;
@@ -717,13 +717,12 @@ long pipe_set_size(struct vfs_ctx *c, struct file *f, uint64_t size)
 			      0 : -EPERM;
 	else
 		err = 0;
-	if (err == 0)
+	if (err == 0 && grew)
 		err = pipe_recharge_locked(c, p, count);
 	if (err == 0) {
-		before = p->slot_count;
 		err = pipe_resize_locked(p, count);
-		if (err < 0)
-			(void)!pipe_recharge_locked(c, p, before);
+		/* What it has now, which is not more than what it was charged for: this can't fail. */
+		(void)!pipe_recharge_locked(c, p, p->slot_count);
 	}
 	mutex_unlock(&p->lock);
 	if (err < 0)
