@@ -403,16 +403,19 @@ static uint8_t seg_wire_flags(const struct tcp *t, const struct tcp_seg *s)
 	return flags;
 }
 
+/* A burst that the link cuts ends in PSH, also when that is sent again alone: the receiver need not wait for more (Linux 5.4). */
+static void seg_push_burst(struct tcp_seg *s)
+{
+	if (s->pcount > 1)
+		s->flags |= TH_PSH;
+}
+
 /* A new segment: on the wire and on the queue. */
 static void seg_send(struct txq *q, struct tcp *t, struct tcp_seg *s)
 {
 	int64_t now = stack_now(q->stack);
-	uint8_t flags = seg_wire_flags(t, s);
 
-	/* A burst that the link cuts ends in PSH: the receiver need not wait for more (Linux 5.4). */
-	if (s->pcount > 1)
-		flags |= TH_PSH;
-
+	seg_push_burst(s);
 	s->sent_ns = now;
 	list_append(&t->rtx, &s->node);
 	list_append(&t->tsorted, &s->tnode);
@@ -421,9 +424,6 @@ static void seg_send(struct txq *q, struct tcp *t, struct tcp_seg *s)
 	if (!list_empty(&t->stamps))
 		tcp_stamps_tell(t);
 	if (s->len) {
-		if (t->packets_out == s->pcount && now - t->last_send_ns > t->rto &&
-		    q->stack->conf.tcp_slow_start_after_idle)
-			tcp_slow_start_after_idle(t);
 		if (now - t->last_recv_ns < t->ato)
 			t->pingpong = (uint8_t)MIN(t->pingpong + 1U, 3U);
 		t->last_send_ns = now;
@@ -435,7 +435,7 @@ static void seg_send(struct txq *q, struct tcp *t, struct tcp_seg *s)
 		t->snd_sml = s->end_seq;
 	if (t->ca == CA_CWR || t->ca == CA_RECOVERY)
 		t->prr_out += s->pcount;
-	tcp_transmit(q, t, s->seq, s, flags, false);
+	tcp_transmit(q, t, s->seq, s, seg_wire_flags(t, s), false);
 	if (t->retx_kind == RETX_NONE || t->retx_kind == RETX_PROBE0 || t->retx_kind == RETX_TLP) {
 		if (t->retx_kind == RETX_PROBE0)
 			tcp_retx_off(t);
@@ -717,6 +717,7 @@ bool tcp_send_again(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t ma
 		return false;
 	if (s->pcount != seg_pcount(t, s->len))
 		seg_set_pcount(t, s, seg_pcount(t, s->len));
+	seg_push_burst(s);
 	s->marks |= SEG_EVER_RETRANS;
 	s->sent_ns = now;
 	list_remove(&s->tnode);

@@ -407,6 +407,31 @@ static void a_burst_is_at_most_half_of_the_window(void **state)
 	inject(f, TH_ACK, 1, 14601, 512, 0);
 }
 
+/* What a window was good for a while ago says nothing of the network now: the first burst already is of the initial one. */
+static void after_a_pause_slow_start_begins_anew(void **state)
+{
+	struct fx *f = *state;
+	uint32_t at = 1;
+
+	open_passive(f);
+	for (unsigned int i = 0; i < 3; i++) {
+		sim_send(f->e, data, (10U << i) * 1460);
+		at += (10U << i) * 1460;
+		sim_run(&f->sim, 20 * MS);
+		drop_out(f);
+		inject(f, TH_ACK, 1, at, 65535, 0);
+	}
+	sim_run(&f->sim, 2 * NSEC_PER_SEC);
+	sim_send(f->e, data, 40 * 1460);
+	for (unsigned int i = 0; i < 10; i++)
+		assert_int_equal(next(f).len, 1460);
+	nothing(f);
+	inject(f, TH_ACK, 1, at + 14600, 65535, 0);
+	drop_out(f);
+	inject(f, TH_ACK, 1, at + 40 * 1460, 65535, 0);
+	drop_out(f);
+}
+
 static unsigned int cwnd_of(struct ep *e)
 {
 	struct tcp_info i;
@@ -1051,7 +1076,7 @@ static void tcp_info_tells_the_truth(void **state)
 UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(simultaneous_open_connects), T(a_reset_must_have_the_exact_number),
 	  T(three_sacks_start_fast_recovery),
-	  T(a_slow_flow_sends_small_bursts), T(a_burst_is_at_most_half_of_the_window),
+	  T(a_slow_flow_sends_small_bursts), T(after_a_pause_slow_start_begins_anew), T(a_burst_is_at_most_half_of_the_window),
 	  T(limited_transmit_grows_the_window_by_what_is_new), T(a_window_that_is_not_used_does_not_grow),
 	  T(the_lost_tail_is_probed_then_timed_out),
 	  T(a_probe_of_long_ago_ends_no_connection_now),
