@@ -732,6 +732,8 @@ static void update_window(struct tcp *t, struct ack_ctx *c)
 			c->win_update = true;
 			t->snd_wnd = w;
 			tcp_window_seen(t, w);
+			if (t->unsent_bytes)
+				tcp_slow_start_after_idle(t);
 		}
 	}
 	t->snd_una = c->ack;

@@ -438,9 +438,7 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp **peer, struct txq *q, 
 		tcp_splice_unlock_peer(*peer);
 		*peer = NULL;
 	}
-	if (!t->packets_out && !t->unsent_bytes && s->conf.tcp_slow_start_after_idle &&
-	    stack_now(s) - t->last_send_ns > t->rto)
-		tcp_slow_start_after_idle(t); /* before the first burst is as large as the old window */
+	tcp_slow_start_after_idle(t); /* before the first burst is as large as the old window */
 	tcp_copy_begin(t);
 	while (uio_left(u)) {
 		uint32_t room = send_room(t);

@@ -143,6 +143,8 @@ void tcp_slow_start_after_idle(struct tcp *t)
 	int64_t idle = stack_now(tcp_stack(t)) - t->last_send_ns;
 	uint32_t restart = MIN(TCP_INIT_CWND, t->cwnd), cwnd = t->cwnd;
 
+	if (t->packets_out || idle <= t->rto || !tcp_stack(t)->conf.tcp_slow_start_after_idle)
+		return;
 	t->cong->restart(t, idle);
 	t->ssthresh = MAX(t->ssthresh, MAX(t->cwnd / 2 + t->cwnd / 4, 2U));
 	for (idle -= t->rto; idle > 0 && cwnd > restart; idle -= t->rto)

@@ -417,6 +417,7 @@ void tlp_ack(struct tcp *t, uint32_t ack, bool dsack, bool advanced);
 void tcp_cwnd_reduction_begin(struct tcp *t);
 void tcp_cwnd_reduce(struct tcp *t, uint32_t acked_sacked, uint32_t newly_lost, bool advanced);
 void tcp_cwnd_reduction_end(struct tcp *t);
+/* Is it a pause longer than RTO since data was sent?  Then the window is a new one. */
 void tcp_slow_start_after_idle(struct tcp *t);
 void tcp_cwnd_validate(struct tcp *t, bool limited);
 /* May the window grow?  Not where it is not used. */
