@@ -239,11 +239,25 @@ static int inet_wait(struct vfs_ctx *c, struct socket *s, uint32_t events, int64
 
 /* ---- connections ------------------------------------------------------------------------------- */
 
+/* What an AF_INET6 socket is bound to, or a stream of it connected: a whole address of its own family (datagrams take AF_INET too). */
+static int inet6_name_check(const struct socket *s, const struct sock_addr *a)
+{
+	if (s->family != AF_INET6)
+		return 0;
+	if (a->size < 24) /* SIN6_LEN_RFC2133 */
+		return -EINVAL;
+	if (a->storage.ss_family != AF_INET6)
+		return s->type == SOCK_RAW ? -EINVAL : -EAFNOSUPPORT;
+	return 0;
+}
+
 static int inet_bind(struct vfs_ctx *c, struct socket *s, const struct sock_addr *a)
 {
 	struct net_addr to;
-	int err = net_addr_from_sockaddr(s->family, &a->storage, a->size, &to);
+	int err = inet6_name_check(s, a);
 
+	if (err == 0)
+		err = net_addr_from_sockaddr(s->family, &a->storage, a->size, &to);
 	if (err < 0)
 		return err;
 	if (to.port != 0 && s->type != SOCK_RAW &&
@@ -278,6 +292,8 @@ static int inet_connect(struct vfs_ctx *c, struct socket *s, const struct sock_a
 	struct net_addr to;
 	int err = net_addr_from_sockaddr(s->family, &a->storage, a->size, &to);
 
+	if (err == 0 && s->type == SOCK_STREAM && to.family != AF_UNSPEC)
+		err = inet6_name_check(s, a);
 	if (err < 0)
 		return err;
 	err = ep_connect(inet_ep(s), &to);

@@ -737,6 +737,29 @@ static void options(void)
 	unpair(s);
 }
 
+/* An AF_INET6 stream takes no AF_INET address; a datagram socket does, to send to. */
+static void families(void)
+{
+	struct sockaddr_storage wide;
+	int t = socket(AF_INET6, SOCK_STREAM, 0), u = socket(AF_INET6, SOCK_DGRAM, 0), to = bound(SOCK_DGRAM);
+	struct sockaddr_in a = name_of(to);
+	char c[4];
+
+	memset(&wide, 0, sizeof(wide));
+	memcpy(&wide, &at, sizeof(at));
+	FAILS(EINVAL, connect_to(t, &at));
+	FAILS(EAFNOSUPPORT, connect(t, (struct sockaddr *)&wide, sizeof(struct sockaddr_in6)));
+	FAILS(EINVAL, bind(t, (struct sockaddr *)&a, sizeof(a)));
+	FAILS(EAFNOSUPPORT, bind(t, (struct sockaddr *)&wide, sizeof(struct sockaddr_in6)));
+	FAILS(EINVAL, bind(u, (struct sockaddr *)&a, sizeof(a)));
+	EQUAL(sendto(u, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)), 1);
+	EQUAL(read(to, c, sizeof(c)), 1);
+	EQUAL(connect_to(u, &a), 0);
+	close(t);
+	close(u);
+	close(to);
+}
+
 /* A connection that has ended stays one for connect(2) until AF_UNSPEC; what it received is still there. */
 static void connecting_again(void)
 {
@@ -784,6 +807,7 @@ T_MAIN
 	flags();
 	broken_off();
 	connecting_again();
+	families();
 	ends();
 	edges();
 	datagrams();
