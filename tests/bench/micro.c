@@ -122,14 +122,24 @@ static void op_pwrite4k_tmpfs(void)
 		abort();
 }
 
-static void op_create_unlink(void)
+static void create_unlink(const char *name)
 {
-	int fd = open("bench.tmp", O_CREAT | O_WRONLY | O_EXCL, 0600);
+	int fd = open(name, O_CREAT | O_WRONLY | O_EXCL, 0600);
 
 	if (fd < 0)
 		abort();
 	close(fd);
-	unlink("bench.tmp");
+	unlink(name);
+}
+
+static void op_create_unlink(void)
+{
+	create_unlink("bench.tmp");
+}
+
+static void op_create_unlink_tmpfs(void)
+{
+	create_unlink("/dev/shm/bench.tmp");
 }
 
 static void op_pipe_self(void)
@@ -439,6 +449,7 @@ static const struct op {
 	{ "pread-4k-tmpfs", op_pread4k_tmpfs, NULL },
 	{ "pwrite-4k-tmpfs", op_pwrite4k_tmpfs, NULL },
 	{ "create+unlink", op_create_unlink, NULL },
+	{ "create+unlink-tmpfs", op_create_unlink_tmpfs, NULL },
 	{ "pipe-self", op_pipe_self, NULL },
 	{ "socketpair-self", op_socketpair_self, NULL },
 	{ "epoll-1000", op_epoll_wait, NULL },
