@@ -47,52 +47,6 @@ int gofer_req_open(struct gofer_request *r)
 	return 0;
 }
 
-/* The descriptor of the file that path_fd stands for, or why there is none. */
-static int open_found(struct gofer_request *r, int path_fd, uint32_t flags, struct statx *sx)
-{
-	int err = gofer_stat(path_fd, sx);
-
-	if (err < 0)
-		return err;
-	if (!S_ISREG(sx->stx_mode))
-		return S_ISDIR(sx->stx_mode) ? -EISDIR : S_ISLNK(sx->stx_mode) ? -ELOOP : -ENXIO;
-	return gofer_reopen(r->s, path_fd, flags);
-}
-
-int gofer_req_openat(struct gofer_request *r)
-{
-	const struct gofer_openat *q = (const void *)r->body;
-	char name[GOFER_NAME_MAX + 1];
-	struct gofer_node *dir;
-	struct statx sx;
-	int err, path_fd;
-
-	if (q->flags & ~(uint32_t)O_ACCMODE || q->flags == O_ACCMODE)
-		return GOFER_MALFORMED;
-	err = gofer_take_name(r, q->name_size, name);
-	if (err < 0)
-		return err;
-	err = gofer_node_reserve(r->s, q->fid);
-	if (err < 0)
-		return err;
-	err = q->flags == O_RDONLY ? gofer_node_dir(r->s, q->dir, &dir) :
-				     gofer_node_change_dir(r->s, q->dir, &dir);
-	if (err < 0)
-		return err;
-	path_fd = gofer_open_name(dir->fd, name);
-	if (path_fd < 0)
-		return path_fd;
-	err = open_found(r, path_fd, q->flags, &sx);
-	if (err < 0) {
-		host_close(path_fd);
-		return err;
-	}
-	r->fd = err;
-	gofer_node_bind(r->s, q->fid, path_fd, dir->attachment, &sx); /* consumes path_fd */
-	gofer_put_attr(r, &sx);
-	return 0;
-}
-
 int gofer_req_readlink(struct gofer_request *r)
 {
 	const struct gofer_fid *q = (const void *)r->body;

@@ -206,7 +206,6 @@ int gofer_req_listxattr(struct gofer_request *r);
 int gofer_req_removexattr(struct gofer_request *r);
 int gofer_req_statfs(struct gofer_request *r);
 int gofer_req_open(struct gofer_request *r);
-int gofer_req_openat(struct gofer_request *r);
 int gofer_req_readlink(struct gofer_request *r);
 int gofer_req_readdir(struct gofer_request *r);
 int gofer_req_fsync(struct gofer_request *r);

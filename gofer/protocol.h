@@ -43,7 +43,7 @@ enum gofer_type {
 	GOFER_NONE,
 	GOFER_REQ_VERSION,     /* gofer_version → gofer_version */
 	GOFER_REQ_ATTACH,      /* gofer_attach → gofer_attach_reply */
-	GOFER_REQ_WALK,        /* gofer_walk, names → gofer_walk_reply, entries */
+	GOFER_REQ_WALK,        /* gofer_walk, names → gofer_walk_reply, entries; maybe a descriptor */
 	GOFER_REQ_OPEN,        /* gofer_open → gofer_attr_reply, the descriptor */
 	GOFER_REQ_CREATE,      /* gofer_make → gofer_attr_reply, gofer_change, the descriptor */
 	GOFER_REQ_TMPFILE,     /* gofer_make, no name → gofer_attr_reply, the descriptor */
@@ -69,7 +69,6 @@ enum gofer_type {
 	GOFER_REQ_END,         /* gofer_end; one-way, the last */
 	GOFER_REQ_MOUNT,       /* gofer_mount → nothing */
 	GOFER_REQ_UNMOUNT,     /* gofer_fid, of MOUNT → nothing; the fid is clunked */
-	GOFER_REQ_OPENAT,      /* gofer_openat, name → gofer_attr_reply, the descriptor */
 	GOFER_REQ_GETATTRS,    /* gofer_getattrs, fids → a gofer_attr each, mode 0: it could not be had */
 	GOFER_REQ_LISTEN,      /* gofer_fid, of BIND → nothing, the socket: listening, if it is no datagram one; once */
 	GOFER_REQ_RING,        /* gofer_ring_setup, brings a descriptor → nothing; gofer/ring.h */
@@ -140,9 +139,13 @@ struct gofer_fid {
  * From directory fid on, count names, each a struct gofer_walk_name and its bytes.  The walk stops
  * at the first name that does not exist (or can't be opened), at a symlink, and after the last name.
  */
+enum gofer_walk_open { GOFER_WALK_LOOK, GOFER_WALK_READ, GOFER_WALK_READ_WRITE };
+
 struct gofer_walk {
 	uint32_t fid;
 	uint32_t count; /* 1 to GOFER_WALK_MAX */
+	uint32_t open;  /* enum gofer_walk_open: if the last name is a regular file, its descriptor comes with the reply */
+	uint32_t reserved;
 };
 
 struct gofer_walk_name {
@@ -153,7 +156,8 @@ struct gofer_walk_name {
 
 /*
  * error: why it stopped after reached components: 0 at a symlink or the end; -ENOENT, -ENOTDIR (a
- * name below what is no directory), -EACCES, …  The request itself has succeeded.
+ * name below what is no directory), -EACCES, …  The request itself has succeeded, also without the
+ * descriptor that was wanted: OPEN says why it could not be had.
  * An entry: struct gofer_walk_entry, and for a symlink its text, padded with zeros to 8 bytes.
  */
 struct gofer_walk_reply {
@@ -170,13 +174,6 @@ struct gofer_walk_entry {
 /* A regular file; flags: O_RDONLY, O_WRONLY or O_RDWR, and O_TRUNC (not with O_RDONLY). */
 struct gofer_open {
 	uint32_t fid, flags;
-};
-
-/* A walk of one name, bound to fid, and an open of what it led to, a regular file; flags without O_TRUNC. */
-struct gofer_openat {
-	uint32_t dir, fid;
-	uint32_t flags;
-	uint32_t name_size;
 };
 
 /*

@@ -148,6 +148,20 @@ static void put_entry(struct gofer_request *r, const struct walk *w, const struc
 	gofer_pad(r);
 }
 
+/* Whoever walks to a file mostly opens it: that request is saved.  What goes wrong here OPEN will say. */
+static void open_end(struct gofer_request *r, const struct walk *w, uint32_t open)
+{
+	int fd;
+
+	if (open == GOFER_WALK_LOOK || w->type != S_IFREG)
+		return;
+	if (open == GOFER_WALK_READ_WRITE && r->s->config->attachments[w->attachment].flags & GOFER_ATTACH_RDONLY)
+		return;
+	fd = gofer_reopen(r->s, w->fd, open == GOFER_WALK_READ ? O_RDONLY : O_RDWR);
+	if (fd >= 0)
+		r->fd = fd;
+}
+
 int gofer_req_walk(struct gofer_request *r)
 {
 	const struct gofer_walk *q = (const void *)r->body;
@@ -159,6 +173,8 @@ int gofer_req_walk(struct gofer_request *r)
 	struct walk w;
 	int err;
 
+	if (q->open > GOFER_WALK_READ_WRITE)
+		return GOFER_MALFORMED;
 	err = check_names(r, q->count);
 	if (err < 0)
 		return err;
@@ -181,6 +197,8 @@ int gofer_req_walk(struct gofer_request *r)
 		put_entry(r, &w, &sx, err == 1);
 	}
 	a->error = err < 0 ? err : 0;
+	if (err >= 0 && a->reached == q->count)
+		open_end(r, &w, q->open);
 	walk_step(&w, -1, false, 0);
 	return 0;
 }

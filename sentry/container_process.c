@@ -207,7 +207,7 @@ static int process_find(struct vfs_ctx *c, const struct process_config *p, char 
 		int err;
 
 		snprintf(out, PATH_LEN_MAX, "%.*s/%s", len ? len : 1, len ? path : ".", name);
-		err = vfs_walk(c, NULL, out, WALK_FOLLOW, &found);
+		err = vfs_walk(c, NULL, out, WALK_FOLLOW | WALK_WILL_READ, &found);
 		if (!err) {
 			struct inode *i = dentry_inode(found.dentry);
 

@@ -492,6 +492,8 @@ int vfs_open(struct vfs_ctx *c, const struct path *at, const char *name,
 		how.walk |= WALK_FOLLOW;
 	if (how.flags & O_DIRECTORY)
 		how.walk |= WALK_DIRECTORY;
+	if (!(how.flags & (O_ACCMODE | O_PATH | O_CREAT | O_DIRECTORY | O_TRUNC | TMPFILE_BIT)))
+		how.walk |= WALK_WILL_READ;
 	/* A cached-only open may neither create nor truncate. */
 	if ((how.walk & WALK_CACHED) && (how.flags & (O_TRUNC | O_CREAT | TMPFILE_BIT)))
 		return -EAGAIN;

@@ -251,9 +251,10 @@ struct inode_ops {
 	int (*lookup)(struct vfs_ctx *c, struct inode *dir, struct dentry *d);
 	/*
 	 * Optional: names that path resolution will want next below dir, to be looked up in one go
-	 * and put into the dcache (dcache_add()).  Called without locks; a hint.
+	 * and put into the dcache (dcache_add()).  will_read: the last of them is to be opened for reading.
+	 * Called without locks; a hint.
 	 */
-	void (*walk_ahead)(struct vfs_ctx *c, struct dentry *dir, const char *rest);
+	void (*walk_ahead)(struct vfs_ctx *c, struct dentry *dir, const char *rest, bool will_read);
 	/* A cached dentry still true?  1, 0 (drop it), or an error.  Only with SUPER_REVALIDATE. */
 	int (*revalidate)(struct vfs_ctx *c, struct dentry *d);
 
@@ -542,6 +543,7 @@ enum walk_flags {
 	WALK_DIRECTORY = 1 << 1, /* the result must be a directory */
 	WALK_EMPTY = 1 << 2,     /* AT_EMPTY_PATH */
 	WALK_NO_AUTOMOUNT = 1 << 3,
+	WALK_WILL_READ = 1 << 10, /* a hint: what is found will be opened for reading */
 	/* openat2's: */
 	WALK_BENEATH = 1 << 4, WALK_IN_ROOT = 1 << 5, WALK_NO_MAGICLINKS = 1 << 6,
 	WALK_NO_SYMLINKS = 1 << 7, WALK_NO_XDEV = 1 << 8, WALK_CACHED = 1 << 9,

@@ -157,10 +157,22 @@ struct dentry *walk_unseen(struct vfs_ctx *c, struct dentry *dir, const char *na
 	return dentry_new(dir, name, len);
 }
 
+static bool only_slashes(const char *s)
+{
+	return s[strspn(s, "/")] == '\0';
+}
+
+/* Nothing follows the text that the walk is in. */
+static bool ends_here(const struct walk *w)
+{
+	return w->depth == 0 || (w->depth == 1 && only_slashes(w->frames[0].rest));
+}
+
 /* As walk_lookup for a walk: rest is the text from this component on. */
 static int walk_child(struct walk *w, const char *name, size_t len, bool last, struct dentry **out)
 {
 	struct inode *dir = dentry_inode(w->cur.dentry);
+	bool will_read;
 	int err;
 
 	if (len > NAME_LEN_MAX)
@@ -170,8 +182,9 @@ static int walk_child(struct walk *w, const char *name, size_t len, bool last, s
 		return err;
 	if (w->flags & WALK_CACHED)
 		return -EAGAIN;
-	if (!last && dir->ops->walk_ahead)
-		dir->ops->walk_ahead(w->c, w->cur.dentry, name);
+	will_read = w->flags & WALK_WILL_READ && ends_here(w);
+	if ((!last || will_read) && dir->ops->walk_ahead)
+		dir->ops->walk_ahead(w->c, w->cur.dentry, name, will_read);
 	return walk_lookup(w->c, w->cur.dentry, name, len, false, out);
 }
 
@@ -265,11 +278,6 @@ static void walk_pop(struct walk *w)
 {
 	mem_free(w->frames[w->depth].text);
 	w->depth--;
-}
-
-static bool only_slashes(const char *s)
-{
-	return s[strspn(s, "/")] == '\0';
 }
 
 /* Push text (consumed). */
@@ -438,8 +446,7 @@ int walk_run(struct walk *w)
 			return err;
 		fr->rest = name + len;
 		type = component_type(name, len);
-		last = only_slashes(fr->rest) &&
-		       (w->depth == 0 || (w->depth == 1 && only_slashes(w->frames[0].rest)));
+		last = only_slashes(fr->rest) && ends_here(w);
 		if (last && (*fr->rest == '/' || *w->frames[0].rest == '/'))
 			w->trailing_slash = true;
 		if (last && w->parent_mode) {

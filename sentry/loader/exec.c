@@ -111,7 +111,7 @@ static int exec_strings_fill(struct exec_strings *s, char *const *list)
 int exec_open(struct task *t, const struct path *at, const char *name, int at_flags, struct file **out)
 {
 	struct vfs_ctx *c = task_vfs(t);
-	unsigned int walk = (at_flags & AT_SYMLINK_NOFOLLOW) ? 0 : WALK_FOLLOW;
+	unsigned int walk = WALK_WILL_READ | ((at_flags & AT_SYMLINK_NOFOLLOW) ? 0 : WALK_FOLLOW);
 	struct path p;
 	int err;
 

@@ -30,8 +30,10 @@ static void try_walk(struct gconn *g)
 	struct grpc_name names[2] = { { "a", 1, 1, 7 }, { "bc", 2, 2, GOFER_NOFID } };
 	struct grpc_walk w;
 
-	if (grpc_walk(g, 0, names, 2, &w) == 0)
+	if (grpc_walk(g, 0, names, 2, GOFER_WALK_READ, &w) == 0) {
 		mem_free(w.link);
+		host_close_fd(&w.fd);
+	}
 }
 
 static void try_readdir(struct gconn *g)

@@ -106,7 +106,7 @@ int gfs_file_open(struct vfs_ctx *c, struct inode *i, struct file *f)
 	if (atomic_load_explicit(&gi->fid, memory_order_acquire) == GOFER_NOFID) {
 		mutex_lock(&gi->fd_lock);
 		if (fd_of(slot) < 0)
-			gfs_fid_open_locked(gi, writes ? O_RDWR : O_RDONLY, slot, &parent);
+			gfs_fid_open_locked(gi, writes ? GOFER_WALK_READ_WRITE : GOFER_WALK_READ, slot, &parent);
 		mutex_unlock(&gi->fd_lock);
 		inode_put(parent);
 	}
@@ -126,6 +126,22 @@ int gfs_file_open(struct vfs_ctx *c, struct inode *i, struct file *f)
 	gfs_idle_remove(gi);
 	(void)gfs_refresh_old(gi); /* by the descriptor, without asking the Gofer */
 	return 0;
+}
+
+void gfs_offer_read_fd(struct gfs_inode *gi, int fd)
+{
+	bool idle = false;
+
+	mutex_lock(&gi->fd_lock);
+	if (fd_of(&gi->ro_fd) < 0) {
+		fd_install(&gi->ro_fd, fd); /* consumes fd */
+		fd = -1;
+		idle = gi->open_count == 0;
+	}
+	mutex_unlock(&gi->fd_lock);
+	host_close_fd(&fd);
+	if (idle)
+		gfs_idle_add(gi);
 }
 
 static void gfs_file_release(struct file *f)

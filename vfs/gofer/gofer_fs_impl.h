@@ -177,11 +177,13 @@ bool gfs_same_file(const struct gfs_inode *gi, const struct gofer_attr *attr);
  */
 int gfs_fid(struct gfs_inode *gi, uint32_t *fid) must_check;
 /*
- * When gi has no fid yet: have it walked to and opened in one request (flags: access mode); the
- * descriptor is put into *slot, which is empty.  Holds fd_lock; *parent is to be put after that.
- * Failures don't matter: fid and descriptor are asked for one by one then.
+ * When gi has no fid yet: have it walked to and opened in one request; the descriptor is put into *slot, which
+ * is empty.  Holds fd_lock; *parent is to be put after that.  Failures don't matter: fid and descriptor are
+ * asked for one by one then.
  */
-void gfs_fid_open_locked(struct gfs_inode *gi, uint32_t flags, atomic_int *slot, struct inode **parent);
+void gfs_fid_open_locked(struct gfs_inode *gi, enum gofer_walk_open open, atomic_int *slot, struct inode **parent);
+/* A descriptor to read gi by (consumed) that came with a walk; it is kept for an open that follows soon. */
+void gfs_offer_read_fd(struct gfs_inode *gi, int fd);
 /*
  * Before gi's last name, `name` in dir, is removed: let go of all that we hold of the host's inode,
  * unless somebody uses it.  The fid to be clunked with the removal, or GOFER_NOFID.  gi is as if it
@@ -219,7 +221,7 @@ extern const struct inode_ops gfs_dir_inode_ops;
  * reached; -EMFILE, -ENFILE: try again while gfs_relieve() says so, which takes no locks but sleeps.
  */
 int gfs_walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_t len, uint32_t known,
-		 uint32_t *fid, struct grpc_walk *out) must_check;
+		 enum gofer_walk_open open, uint32_t *fid, struct grpc_walk *out) must_check;
 bool gfs_relieve(struct gfs_super *gs, int err);
 /* attr, new, is of directory gi: are its cached names still true?  Takes fd_lock. */
 void gfs_names_check(struct gfs_inode *gi, const struct gofer_attr *attr);

@@ -80,48 +80,38 @@ void gfs_fid_gone(struct gfs_inode *gi)
 	inode_put(parent);
 }
 
-/* Walk from the directory, whose fid is dir_fid.  *parent: to be put once fd_lock is free. */
-static int fid_walk_locked(struct gfs_inode *gi, uint32_t dir_fid, struct inode **parent)
+/* Walk from the directory, whose fid is dir_fid.  *parent: to be put once fd_lock is free; *fd: as in grpc_walk(). */
+static int fid_walk_locked(struct gfs_inode *gi, uint32_t dir_fid, enum gofer_walk_open open, int *fd,
+			   struct inode **parent)
 {
 	struct grpc_walk w;
 	uint32_t fid;
 	int err;
 
-	err = gfs_walk_one(gi->gs, dir_fid, gi->name, strlen(gi->name), GOFER_NOFID, &fid, &w);
+	err = gfs_walk_one(gi->gs, dir_fid, gi->name, strlen(gi->name), GOFER_NOFID, open, &fid, &w);
 	if (err < 0)
 		return err;
 	mem_free(w.link);
 	if (!gfs_same_file(gi, &w.at[0].attr)) {
+		host_close_fd(&w.fd);
 		gconn_fid_clunk(gi->gs->conn, fid);
 		return -ESTALE;
 	}
 	*parent = fid_set_locked(gi, fid);
+	*fd = w.fd;
 	return 0;
 }
 
-void gfs_fid_open_locked(struct gfs_inode *gi, uint32_t flags, atomic_int *slot, struct inode **parent)
+void gfs_fid_open_locked(struct gfs_inode *gi, enum gofer_walk_open open, atomic_int *slot, struct inode **parent)
 {
-	struct gconn *conn = gi->gs->conn;
-	struct gofer_attr attr;
-	uint32_t dir_fid, fid;
+	uint32_t dir_fid;
 	int fd;
 
 	if (!gi->parent)
 		return;
 	dir_fid = atomic_load_explicit(&gfs_inode(gi->parent)->fid, memory_order_acquire);
-	if (dir_fid == GOFER_NOFID || gconn_fid_alloc(conn, &fid) < 0)
-		return;
-	if (grpc_openat(conn, dir_fid, gi->name, flags, fid, &attr, &fd) < 0) {
-		gconn_fid_free(conn, fid);
-		return;
-	}
-	if (!gfs_same_file(gi, &attr)) {
-		host_close(fd);
-		gconn_fid_clunk(conn, fid);
-		return;
-	}
-	*parent = fid_set_locked(gi, fid); /* consumes fid */
-	atomic_store_explicit(slot, fd, memory_order_release); /* fd_of() */
+	if (dir_fid != GOFER_NOFID && fid_walk_locked(gi, dir_fid, open, &fd, parent) == 0)
+		atomic_store_explicit(slot, fd, memory_order_release); /* fd_of() */
 }
 
 /* One try.  *dir (new reference) when that directory needs a fid first; else left alone. */
@@ -129,7 +119,7 @@ static int fid_try(struct gfs_inode *gi, struct inode **dir)
 {
 	struct inode *parent = NULL;
 	uint32_t dir_fid;
-	int err = 0;
+	int err = 0, none;
 
 	mutex_lock(&gi->fd_lock);
 	if (!gi->parent) {
@@ -140,7 +130,7 @@ static int fid_try(struct gfs_inode *gi, struct inode **dir)
 		if (dir_fid == GOFER_NOFID) {
 			*dir = inode_get(gi->parent);
 		} else {
-			err = fid_walk_locked(gi, dir_fid, &parent);
+			err = fid_walk_locked(gi, dir_fid, GOFER_WALK_LOOK, &none, &parent);
 		}
 	}
 	mutex_unlock(&gi->fd_lock);

@@ -122,6 +122,19 @@ int grpc_attach(struct gconn *g, uint32_t index, uint32_t fid, struct gofer_atta
 	return err;
 }
 
+/* Only a regular file, the one that the attributes are of, is a donation. */
+static int check_donated(struct gconn *g, int err, const struct gofer_attr *attr, int *fd)
+{
+	struct stat st;
+
+	if (err < 0)
+		return err;
+	if (host_fstat(*fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == attr->ino)
+		return 0;
+	host_close_fd(fd);
+	return gconn_broken(g, "donated descriptor");
+}
+
 /* The reply of a walk of count names, from p on, size bytes. */
 static const char *walk_decode(const char *p, size_t size, const struct grpc_name *names,
 			       uint32_t count, struct grpc_walk *out)
@@ -164,10 +177,23 @@ static const char *walk_decode(const char *p, size_t size, const struct grpc_nam
 	return NULL;
 }
 
-int grpc_walk(struct gconn *g, uint32_t fid, const struct grpc_name *names, uint32_t count,
-	      struct grpc_walk *out)
+/* A descriptor comes if one was asked for, not always; then it is the last name's. */
+static int walk_take_fd(struct gconn *g, struct gconn_call *c, uint32_t count, enum gofer_walk_open open,
+			struct grpc_walk *out)
 {
-	struct gofer_walk q = { fid, count };
+	if (c->fd < 0)
+		return 0;
+	if (open == GOFER_WALK_LOOK || out->reached != count || !S_ISREG(out->at[count - 1].attr.mode))
+		return gconn_broken(g, "descriptor");
+	out->fd = c->fd;
+	c->fd = -1;
+	return check_donated(g, 0, &out->at[count - 1].attr, &out->fd);
+}
+
+int grpc_walk(struct gconn *g, uint32_t fid, const struct grpc_name *names, uint32_t count,
+	      enum gofer_walk_open open, struct grpc_walk *out)
+{
+	struct gofer_walk q = { .fid = fid, .count = count, .open = open };
 	struct gconn_call c = CALL(GOFER_REQ_WALK, q);
 	char rest[GRPC_WALK_MAX * (sizeof(struct gofer_walk_name) + GOFER_NAME_MAX)], *p = rest;
 	const char *bad;
@@ -187,47 +213,22 @@ int grpc_walk(struct gconn *g, uint32_t fid, const struct grpc_name *names, uint
 	if (err < 0)
 		return err;
 	out->link = NULL;
+	out->fd = -1;
 	bad = walk_decode(c.reply, c.reply_size, names, count, out);
-	if (bad) {
+	err = bad ? gconn_broken(g, bad) : walk_take_fd(g, &c, count, open, out);
+	if (err < 0)
 		mem_free(out->link);
-		err = gconn_broken(g, bad);
-	}
 	gconn_reply_put(g, &c);
 	return err;
 }
 
 /* ---- open, make, names --------------------------------------------------------------------- */
 
-/* Only a regular file, the one that the attributes are of, is a donation. */
-static int check_donated(struct gconn *g, int err, const struct gofer_attr *attr, int *fd)
-{
-	struct stat st;
-
-	if (err < 0)
-		return err;
-	if (host_fstat(*fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == attr->ino)
-		return 0;
-	host_close_fd(fd);
-	return gconn_broken(g, "donated descriptor");
-}
-
 int grpc_open(struct gconn *g, uint32_t fid, uint32_t flags, struct gofer_attr *attr, int *fd)
 {
 	struct gofer_open q = { fid, flags };
 	struct gconn_call c = CALL(GOFER_REQ_OPEN, q);
 
-	return check_donated(g, call_attr(g, &c, attr, fd), attr, fd);
-}
-
-int grpc_openat(struct gconn *g, uint32_t dir, const char *name, uint32_t flags, uint32_t fid,
-		struct gofer_attr *attr, int *fd)
-{
-	struct gofer_openat q = {
-		.dir = dir, .fid = fid, .flags = flags, .name_size = (uint32_t)strlen(name)
-	};
-	struct gconn_call c = CALL(GOFER_REQ_OPENAT, q);
-
-	add_rest(&c, 0, name, q.name_size);
 	return check_donated(g, call_attr(g, &c, attr, fd), attr, fd);
 }
 

@@ -33,14 +33,12 @@ struct grpc_walk {
 		bool same;
 	} at[GRPC_WALK_MAX];
 	char *link;
+	int fd; /* of the last name, a regular file, if it was to be opened and could be; or -1 */
 };
 int grpc_walk(struct gconn *g, uint32_t fid, const struct grpc_name *names, uint32_t count,
-	      struct grpc_walk *out);
+	      enum gofer_walk_open open, struct grpc_walk *out);
 
 int grpc_open(struct gconn *g, uint32_t fid, uint32_t flags, struct gofer_attr *attr, int *fd);
-/* As a walk to name in dir, bound to fid, and an open. */
-int grpc_openat(struct gconn *g, uint32_t dir, const char *name, uint32_t flags, uint32_t fid,
-		struct gofer_attr *attr, int *fd) must_check;
 /*
  * CREATE, TMPFILE, MKDIR, MKNOD, SYMLINK, BIND: q without sizes; name NULL for TMPFILE; text for
  * SYMLINK; fd for CREATE and TMPFILE, else NULL.  *change: of dir, untouched by TMPFILE.

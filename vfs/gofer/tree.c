@@ -182,7 +182,7 @@ bool gfs_relieve(struct gfs_super *gs, int err)
 /* ---- lookup -------------------------------------------------------------------------------- */
 
 int gfs_walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_t len, uint32_t known,
-		 uint32_t *fid, struct grpc_walk *out)
+		 enum gofer_walk_open open, uint32_t *fid, struct grpc_walk *out)
 {
 	struct grpc_name n = { name, (uint32_t)len, GOFER_NOFID, known };
 	int err;
@@ -190,7 +190,7 @@ int gfs_walk_one(struct gfs_super *gs, uint32_t dir_fid, const char *name, size_
 	err = gconn_fid_alloc(gs->conn, &n.fid);
 	if (err < 0)
 		return err;
-	err = grpc_walk(gs->conn, dir_fid, &n, 1, out);
+	err = grpc_walk(gs->conn, dir_fid, &n, 1, open, out);
 	if (err < 0 || out->reached == 0 || out->at[0].same)
 		gconn_fid_free(gs->conn, n.fid);
 	if (err == 0 && out->reached == 0)
@@ -220,8 +220,8 @@ static int gfs_lookup(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
 	if (err < 0)
 		return err;
 	do
-		err = gfs_walk_one(gs, dir_fid, dentry_name(d), dentry_name_len(d), GOFER_NOFID, &fid,
-				   &w);
+		err = gfs_walk_one(gs, dir_fid, dentry_name(d), dentry_name_len(d), GOFER_NOFID,
+				   GOFER_WALK_LOOK, &fid, &w);
 	while (err < 0 && gfs_relieve(gs, err));
 	if (err < 0)
 		return err == -ENOENT ? 0 : err;
@@ -249,6 +249,12 @@ static uint32_t split(const char *rest, struct grpc_name *names)
 		rest += len;
 	}
 	return count;
+}
+
+/* Did split() leave nothing? */
+static bool is_all(const struct grpc_name *names, uint32_t count)
+{
+	return count > 0 && names[count - 1].name[names[count - 1].len] == '\0';
 }
 
 /* Cache name below at (consumed) as i (consumed; NULL: negative).  The dentry if positive, or NULL. */
@@ -281,6 +287,10 @@ static void cache_walk(struct gfs_super *gs, struct dentry *dir, const struct gr
 		char *link = k + 1 == w->reached ? w->link : NULL;
 
 		i = gfs_inode_lookup(gs, &w->at[k].attr, names[k].fid, link); /* consumes both */
+		if (i && k + 1 == count && w->fd >= 0) {
+			gfs_offer_read_fd(gfs_inode(i), w->fd); /* consumes fd */
+			w->fd = -1;
+		}
 		if (at && i) {
 			at = cache_name(at, &names[k], i, snapshot); /* consumes at, i */
 			continue;
@@ -289,6 +299,7 @@ static void cache_walk(struct gfs_super *gs, struct dentry *dir, const struct gr
 		dentry_put(at);
 		at = NULL;
 	}
+	host_close_fd(&w->fd);
 	for (uint32_t k = w->reached; k < count; k++)
 		gconn_fid_free(gs->conn, names[k].fid);
 	if (at && w->reached < count && w->error == -ENOENT && gs->exclusive)
@@ -296,7 +307,7 @@ static void cache_walk(struct gfs_super *gs, struct dentry *dir, const struct gr
 	dentry_put(at);
 }
 
-static void gfs_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *rest)
+static void gfs_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *rest, bool will_read)
 {
 	struct gfs_inode *gi = gfs_inode(dentry_inode(dir));
 	struct gfs_super *gs = gi->gs;
@@ -306,13 +317,15 @@ static void gfs_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *re
 	uint64_t snapshot;
 
 	(void)c;
-	if (count < 2 || is_complete(dir) != 0 || gfs_fid(gi, &fid) < 0)
+	will_read = will_read && is_all(names, count);
+	if (count < (will_read ? 1 : 2) || is_complete(dir) != 0 || gfs_fid(gi, &fid) < 0)
 		return;
 	for (got = 0; got < count; got++)
 		if (gconn_fid_alloc(gs->conn, &names[got].fid) < 0)
 			break;
 	snapshot = dcache_snapshot(gs->sb);
-	if (got == count && grpc_walk(gs->conn, fid, names, count, &w) == 0) {
+	if (got == count &&
+	    grpc_walk(gs->conn, fid, names, count, will_read ? GOFER_WALK_READ : GOFER_WALK_LOOK, &w) == 0) {
 		cache_walk(gs, dir, names, count, &w, snapshot);
 		return;
 	}
@@ -334,7 +347,7 @@ static int name_check(struct gfs_inode *dir, struct dentry *d)
 		return err;
 	if (gi)
 		known = atomic_load_explicit(&gi->fid, memory_order_acquire); /* fid_set_locked */
-	err = gfs_walk_one(gs, dir_fid, dentry_name(d), dentry_name_len(d), known, &fid, &w);
+	err = gfs_walk_one(gs, dir_fid, dentry_name(d), dentry_name_len(d), known, GOFER_WALK_LOOK, &fid, &w);
 	if (err == -ENOENT || err == -ENOTDIR || err == -ESTALE)
 		return !gi;
 	if (err < 0)

@@ -124,7 +124,7 @@ static int dir_lookup(struct vfs_ctx *c, struct inode *dir, struct dentry *d)
 }
 
 /* A hint passes through to the layer that will be asked. */
-static void dir_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *rest)
+static void dir_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *rest, bool will_read)
 {
 	struct ovl_inode *o = ovl_i(dentry_inode(dir));
 	struct vfs_ctx layer;
@@ -137,7 +137,7 @@ static void dir_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *re
 	i = dentry_inode(p.dentry);
 	ovl_ctx(ovl_sb(o->i.sb), c, &p, &layer);
 	if (i->ops->walk_ahead)
-		i->ops->walk_ahead(&layer, p.dentry, rest);
+		i->ops->walk_ahead(&layer, p.dentry, rest, will_read);
 }
 
 int ovl_lower_shows(struct vfs_ctx *c, struct ovl_inode *dir, const char *name, size_t len,

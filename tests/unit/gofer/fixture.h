@@ -228,9 +228,10 @@ static MAYBE_UNUSED int do_attach(struct fixture *fx, uint32_t index, uint32_t f
  * Walk path's components from fid `from`; they get fids to, to+1, … (GOFER_NOFID: none).  The
  * request's error; the reply has the rest.
  */
-static MAYBE_UNUSED int do_walk(struct fixture *fx, uint32_t from, const char *path, uint32_t to)
+static MAYBE_UNUSED int do_walk_open(struct fixture *fx, uint32_t from, const char *path, uint32_t to,
+				     enum gofer_walk_open open)
 {
-	struct gofer_walk q = { from, 0 };
+	struct gofer_walk q = { .fid = from, .open = open };
 	const char *p = path;
 
 	msg_start(fx, GOFER_REQ_WALK, &q, sizeof(q));
@@ -248,6 +249,11 @@ static MAYBE_UNUSED int do_walk(struct fixture *fx, uint32_t from, const char *p
 	memcpy(fx->msg + sizeof(struct gofer_hdr), &q, sizeof(q));
 	msg_send(fx);
 	return msg_reply(fx);
+}
+
+static MAYBE_UNUSED int do_walk(struct fixture *fx, uint32_t from, const char *path, uint32_t to)
+{
+	return do_walk_open(fx, from, path, to, GOFER_WALK_LOOK);
 }
 
 static MAYBE_UNUSED const struct gofer_walk_reply *walk_reply(struct fixture *fx)

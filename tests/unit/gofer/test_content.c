@@ -74,48 +74,42 @@ static void readlink_gives_the_text(void **state)
 	assert_int_equal(CALL(fx, GOFER_REQ_READLINK, q), -EINVAL);
 }
 
-static int openat_name(struct fixture *fx, uint32_t dir, uint32_t fid, uint32_t flags, const char *name)
-{
-	struct gofer_openat q = { dir, fid, flags, (uint32_t)strlen(name) };
-
-	msg_start(fx, GOFER_REQ_OPENAT, &q, sizeof(q));
-	msg_add(fx, name, q.name_size);
-	msg_send(fx);
-	return msg_reply(fx);
-}
-
-static void openat_walks_and_opens(void **state)
+static void a_walk_opens_what_it_leads_to(void **state)
 {
 	struct fixture *fx = *state;
-	struct gofer_fid q = { 5, 0 };
 	char text[8] = { 0 };
+
+	host_file(fx, "f", "12345");
+	assert_int_equal(mkdirat(fx->dir_fd, "d", 0755), 0);
+	host_file(fx, "d/g", "678");
+	assert_int_equal(do_walk_open(fx, 0, "f", 5, GOFER_WALK_READ), 0);
+	assert_int_equal(read(fx->fd, text, 8), 5);
+	assert_string_equal(text, "12345");
+	assert_int_equal(write(fx->fd, "x", 1), -1);
+	assert_int_equal(do_walk_open(fx, 0, "d/g", 6, GOFER_WALK_READ_WRITE), 0);
+	assert_int_equal(walk_reply(fx)->reached, 2);
+	assert_int_equal(pwrite(fx->fd, "x", 1, 0), 1);
+}
+
+static void a_walk_opens_nothing_else(void **state)
+{
+	struct fixture *fx = *state;
 
 	host_file(fx, "f", "12345");
 	assert_int_equal(mkdirat(fx->dir_fd, "d", 0755), 0);
 	assert_int_equal(mkfifoat(fx->dir_fd, "fifo", 0644), 0);
 	assert_int_equal(symlinkat("f", fx->dir_fd, "l"), 0);
-	assert_int_equal(openat_name(fx, 0, 5, O_RDONLY, "f"), 0);
-	assert_int_equal(read(fx->fd, text, 8), 5);
-	assert_string_equal(text, "12345");
-	assert_int_equal(write(fx->fd, "x", 1), -1);
-	assert_int_equal(CALL(fx, GOFER_REQ_GETATTR, q), 0); /* bound */
-	assert_int_equal(openat_name(fx, 0, 5, O_RDONLY, "f"), -EEXIST);
-	assert_int_equal(openat_name(fx, 0, 6, O_RDWR, "f"), 0);
-	assert_int_equal(pwrite(fx->fd, "x", 1, 0), 1);
-	/* Nothing else is opened, nor bound. */
-	assert_int_equal(openat_name(fx, 0, 7, O_RDONLY, "d"), -EISDIR);
-	assert_int_equal(openat_name(fx, 0, 7, O_RDWR, "fifo"), -ENXIO);
-	assert_int_equal(openat_name(fx, 0, 7, O_RDONLY, "l"), -ELOOP);
-	assert_int_equal(openat_name(fx, 0, 7, O_RDONLY, "none"), -ENOENT);
-	assert_int_equal(openat_name(fx, 0, 7, O_RDONLY, ".."), -EINVAL);
-	assert_int_equal(openat_name(fx, 0, 7, O_RDONLY, "d/f"), -EINVAL);
-	assert_int_equal(openat_name(fx, 5, 7, O_RDONLY, "f"), -ENOTDIR);
-	assert_int_equal(openat_name(fx, 99, 7, O_RDONLY, "f"), -EBADF);
-	q.fid = 7;
-	assert_int_equal(CALL(fx, GOFER_REQ_GETATTR, q), -EBADF);
+	for (const char *const *name = (const char *const[]){ "d", "fifo", "l", "f/x", "none", "d/none", NULL }; *name; name++) {
+		assert_int_equal(do_walk_open(fx, 0, *name, GOFER_NOFID, GOFER_WALK_READ), 0);
+		assert_int_equal(fx->fd, -1);
+	}
+	assert_int_equal(do_walk(fx, 0, "f", 5), 0);
+	assert_int_equal(fx->fd, -1);
 	assert_int_equal(do_attach(fx, RO, 8), 0);
-	assert_int_equal(openat_name(fx, 8, 7, O_RDWR, "f"), -EROFS);
-	assert_int_equal(openat_name(fx, 8, 7, O_RDONLY, "f"), 0);
+	assert_int_equal(do_walk_open(fx, 8, "f", 9, GOFER_WALK_READ_WRITE), 0);
+	assert_int_equal(fx->fd, -1);
+	assert_int_equal(do_walk_open(fx, 8, "f", 10, GOFER_WALK_READ), 0);
+	assert_true(fx->fd >= 0);
 }
 
 /* Read directory fid to its end; every name "fNNNNN" once into seen.  Replies counted. */
@@ -291,7 +285,8 @@ int main(void)
 		GOFER_TEST(only_regular_files_are_donated),
 		GOFER_TEST(an_attachment_may_be_a_file),
 		GOFER_TEST(readlink_gives_the_text),
-		GOFER_TEST(openat_walks_and_opens),
+		GOFER_TEST(a_walk_opens_what_it_leads_to),
+		GOFER_TEST(a_walk_opens_nothing_else),
 		GOFER_TEST(readdir_gives_40000_files_with_attributes),
 		GOFER_TEST(readdir_gives_the_texts_of_symlinks),
 		GOFER_TEST(readdir_goes_on_from_any_cookie),

@@ -112,7 +112,7 @@ static void wrong_fields_end_the_connection(void **state)
 static void a_walk_is_checked_before_it_acts(void **state)
 {
 	struct fixture *fx = *state;
-	struct gofer_walk q = { 0, 2 };
+	struct gofer_walk q = { .count = 2 };
 	struct gofer_walk_name n = { 1, GOFER_NOFID, 5 };
 
 	msg_start(fx, GOFER_REQ_WALK, &q, sizeof(q));
@@ -121,6 +121,13 @@ static void a_walk_is_checked_before_it_acts(void **state)
 	n.size = 0xffffffffu;
 	msg_add(fx, &n, sizeof(n));
 	msg_add(fx, "x", 1);
+	set_size(fx, fx->msg_size);
+	expect_end(fx);
+	q = (struct gofer_walk){ .count = 1, .open = GOFER_WALK_READ_WRITE + 1 };
+	n.size = 5;
+	msg_start(fx, GOFER_REQ_WALK, &q, sizeof(q));
+	msg_add(fx, &n, sizeof(n));
+	msg_add(fx, "bound", 5);
 	set_size(fx, fx->msg_size);
 	expect_end(fx);
 }

@@ -71,7 +71,7 @@ static void walk_stops_at_symlinks_and_gives_their_text(void **state)
 static void walk_recognises_known_inodes(void **state)
 {
 	struct fixture *fx = *state;
-	struct gofer_walk q = { 0, 1 };
+	struct gofer_walk q = { .count = 1 };
 	struct gofer_walk_name n = { 7, 1, 1 };
 
 	host_file(fx, "f", "1");
@@ -120,7 +120,7 @@ static void bad_names_are_refused_everywhere(void **state)
 		struct gofer_link l = { 0, 0, size, 0 };
 		struct gofer_unlink u = { 0, 0, size, GOFER_NOFID };
 		struct gofer_rename rn = { .new_size = 1, .old_size = size, .fid = GOFER_NOFID };
-		struct gofer_walk q = { 0, 1 };
+		struct gofer_walk q = { .count = 1 };
 		struct gofer_walk_name n = { 9, GOFER_NOFID, size };
 		char two[260];
 
