@@ -170,6 +170,7 @@ static void group(int sig)
 	for (int i = 0; i < 10; i++) {
 		pid_t p = t_fork(forkers);
 
+		EQUAL(setpgid(p, p), 0); /* it may not have come to that yet */
 		usleep(3000 + 700 * (unsigned int)i);
 		EQUAL(kill(sig == SIGTERM ? -p : -1, sig), 0);
 		EQUAL(t_wait(p), 128 + sig);
