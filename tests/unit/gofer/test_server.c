@@ -65,7 +65,7 @@ static void wrong_fields_end_the_connection(void **state)
 	struct gofer_clunk cl = { GOFER_CLUNK_MAX + 1, 0 };
 	struct gofer_getattrs ga = { 1, 0 };
 	struct gofer_readdir rd = { .fid = 0, .max_size = GOFER_MSG_MAX + 1 };
-	struct gofer_walk w = { 0, 0 };
+	struct gofer_walk w = { .count = 0 };
 	struct gofer_version v = { GOFER_MAGIC, GOFER_VERSION, GOFER_MSG_MAX, 0 };
 	struct gofer_ring_setup ring = { GOFER_RING_MEMORY, 0 };
 

@@ -144,14 +144,20 @@ static void small_arguments_travel_in_windows(void **state)
 	assert_int_equal(run_program(PROG_WINDOWS, 0), 0);
 }
 
+/* One that waits anew after each kick is late every time; on a busy machine any one may be. */
 static void restarted_wait_ends_at_its_moment(void **state)
 {
-	int64_t from = clock_mono_ns(), took;
+	int64_t best = INT64_MAX, from, took;
 
 	(void)state;
-	assert_int_equal(run_program(PROG_KICK_RESTART, 0), 0);
-	took = clock_mono_ns() - from;
-	assert_in_range(took, 300 * NSEC_PER_MSEC, 450 * NSEC_PER_MSEC);
+	for (int i = 0; i < 20 && best > 450 * NSEC_PER_MSEC; i++) {
+		from = clock_mono_ns();
+		assert_int_equal(run_program(PROG_KICK_RESTART, 0), 0);
+		took = clock_mono_ns() - from;
+		assert_true(took >= 300 * NSEC_PER_MSEC);
+		best = MIN(best, took);
+	}
+	assert_true(best <= 450 * NSEC_PER_MSEC);
 	assert_true(kernel.kicks > 0);
 }
 
