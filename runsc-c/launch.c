@@ -226,6 +226,19 @@ static int write_maps(const struct launch *l, struct err *e)
 	return e->error;
 }
 
+/* Its end of the socket is closed, so it is about to be a zombie, if it isn't one. */
+static int monitor_died(const struct launch *l, struct err *e)
+{
+	uint64_t limit = l->spec->container->memory_limit;
+	siginfo_t how = { .si_code = 0 };
+
+	waitid(P_PID, (id_t)l->monitor, &how, WEXITED | WNOWAIT);
+	if (limit > 0 && how.si_code == CLD_KILLED && how.si_status == SIGKILL)
+		return err_set(e, ENOMEM, "config.json: linux.resources.memory.limit: %llu bytes are not enough to start: "
+			       "the container's monitor process was killed", (unsigned long long)limit);
+	return err_set(e, EPIPE, "the container's monitor process has died");
+}
+
 /*
  * A packet of text is an error from one of the processes.  fds (of two) gets the descriptors that
  * come along, -1 for none.
@@ -241,7 +254,7 @@ static int read_sync(struct launch *l, char *packet, size_t size, int fds[2], st
 	} while (n == -EINTR);
 	if (n <= 0) {
 		fds[0] = fds[1] = -1;
-		return err_set(e, EPIPE, "the container's monitor process has died");
+		return monitor_died(l, e);
 	}
 	packet[n] = '\0';
 	if (packet[0] >= 32)

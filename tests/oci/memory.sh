@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # memory.sh: a container's memory limit kills the process that eats, not the Sentry: its parent sees
-# SIGKILL and goes on.  One eater touches its memory itself, the other's is touched by read(2).  RUNSC: the executable; BUSYBOX: a static busybox.  Skipped (77) without a memory
+# SIGKILL and goes on; one that is too small even to start is named.  One eater touches its memory itself, the other's is touched by read(2).  RUNSC: the executable; BUSYBOX: a static busybox.  Skipped (77) without a memory
 # cgroup that we may make.
 set -u
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -29,8 +29,14 @@ child 137
 child 137
 child 137
 alive" ]; then
-	echo "memory: 1 passed, 0 failed"
-	exit 0
+	sed -i 's/"limit": [0-9]*/"limit": 1/; s/"swap": [0-9]*/"swap": 1/' "$T/config.json"
+	said=$(timeout 300 $RUNSC --root "$T/root" run --bundle "$T" "memory-$$" 2>&1 </dev/null)
+	case $said in
+	*linux.resources.memory.limit:*) echo "memory: 2 passed, 0 failed"; exit 0 ;;
+	esac
+	echo "FAIL memory: a limit of 1 byte: $said"
+	echo "memory: 1 passed, 1 failed"
+	exit 1
 fi
 grep -qi "cgroup" "$T/err" && exit 77
 echo "FAIL memory: $out"
