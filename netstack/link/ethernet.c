@@ -94,15 +94,32 @@ static void gso_fix_headers(struct stack *s, const struct pkt *p, struct pkt *c,
 	(void)s;
 }
 
-int gso_segment(struct pkt *p, struct list *out)
+/* The size of p's headers, or 0: they are not what ethertype and proto say, or not all there. */
+static size_t gso_headers(const struct pkt *p)
 {
-	size_t hdr = (size_t)(p->trans - p->data), off;
-	unsigned int index = 0;
-	int err = -ENOBUFS;
+	bool v4 = p->ethertype == ETHERTYPE_IP4;
+	size_t ip = v4 ? IP4_HLEN : IP6_HLEN, hdr;
 
+	if (!p->net || !p->trans || p->net < p->data || p->trans < p->net + ip || (!v4 && p->ethertype != ETHERTYPE_IP6))
+		return 0;
+	hdr = (size_t)(p->trans - p->data);
+	if (!pkt_linear(p, hdr + (p->proto == PROTO_TCP ? sizeof(struct tcp_hdr) : sizeof(struct udp_hdr))) ||
+	    p->net[0] >> 4 != (v4 ? 4 : 6) || (v4 && (p->net[0] & 15) * 4 != p->trans - p->net))
+		return 0;
 	hdr += p->proto == PROTO_TCP ? (((const struct tcp_hdr *)(void *)p->trans)->off >> 4) * 4U :
 				       sizeof(struct udp_hdr);
-	ASSERT(hdr <= p->head_len && p->gso_size);
+	return pkt_linear(p, hdr) ? hdr : 0;
+}
+
+int gso_segment(struct pkt *p, struct list *out)
+{
+	size_t hdr = gso_headers(p), off;
+	unsigned int index = 0;
+	int err = hdr ? -ENOBUFS : -EINVAL;
+
+	ASSERT(p->gso_size);
+	if (!hdr)
+		goto fail; /* nothing is read or written beyond what is there */
 	for (off = hdr; off < p->len; index++) {
 		size_t n = MIN((size_t)p->gso_size, p->len - off);
 		bool linear = p->nfrags == 0 || off < p->head_len;

@@ -312,7 +312,8 @@ int packet_out(struct ep *e, struct txq *q, struct pkt *p, const struct virtio_n
 		return err;
 	}
 	p->nic = n;
-	p->ethertype = m->has_addr && m->addr.ethertype ? m->addr.ethertype : d->ethertype;
+	if (!p->gso_size) /* what is to be cut has its own: the headers are changed by it */
+		p->ethertype = m->has_addr && m->addr.ethertype ? m->addr.ethertype : d->ethertype;
 	if (e->type == SOCK_DGRAM && n->hlen)
 		ether_fill(n, p, m->addr.hwaddr);
 	if (n->type == LINK_LOOPBACK) {

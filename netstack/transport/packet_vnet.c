@@ -68,6 +68,10 @@ static int apply_gso(struct nic *n, struct pkt *p, const struct virtio_net_hdr *
 		return -EINVAL;
 	p->proto = proto;
 	p->net = p->data + ETH_HLEN;
+	p->ethertype = ethertype;
+	/* for the checksums of the pieces */
+	p->src = v6 ? ipa_v6(p->net + 8) : ipa_v4(htonl(rd32(p->net + 12)));
+	p->dst = v6 ? ipa_v6(p->net + 24) : ipa_v4(htonl(rd32(p->net + 16)));
 	if (payload <= h->gso_size) { /* not really one */
 		pkt_finish_csum(p);
 		return 0;

@@ -4,8 +4,10 @@
 
 #include <linux/fib_rules.h>
 #include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <linux/virtio_net.h>
 
 #include "netstack/csum.h"
 
@@ -426,6 +428,76 @@ static void packet_sockets_see_both_directions(void **state)
 	ep_close(c);
 }
 
+/* Is the piece of n bytes at b whole?  Its part of the payload. */
+static size_t gso_piece(const uint8_t *b, size_t n, bool v6)
+{
+	size_t hlen = v6 ? 40 : 20, len = n - 14 - hlen;
+	struct ipa src = v6 ? ipa_v6(b + 22) : ipa_v4(htonl(rd32(b + 26)));
+	struct ipa dst = v6 ? ipa_v6(b + 38) : ipa_v4(htonl(rd32(b + 30)));
+
+	assert_int_equal(rd16(b + 12), v6 ? 0x86dd : 0x800);
+	assert_int_equal(v6 ? rd16(b + 18) + 40 : rd16(b + 16), n - 14);
+	if (!v6)
+		assert_int_equal(csum_fold(csum_add(0, b + 14, 20, 0)), 0);
+	assert_int_equal(csum_fold(csum_add(csum_pseudo(src, dst, 6, (uint32_t)len), b + 14 + hlen, len, 0)), 0);
+	return len - 20;
+}
+
+/* The interface can cut nothing; what the sender says of the protocol is no word on the headers. */
+static void vnet_segments_are_cut_by_their_own_headers(void **state)
+{
+	static const uint16_t says[] = { 0, ETHERTYPE_ALL, ETHERTYPE_IP4, ETHERTYPE_IP6, 0x1234 };
+	static const size_t payload = 2500;
+	struct fx *f = *state;
+	struct virtio_net_hdr h = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_size = 1000, .csum_offset = 16 };
+	struct ep *tx, *rx;
+	uint8_t b[10 + 14 + 40 + 20 + 2500], got[1600];
+	struct ep_msg m;
+	struct uio u;
+
+	sim_run(&f->sim, 20 * NSEC_PER_SEC);
+	assert_int_equal(ep_new(f->a->stack, AF_PACKET, SOCK_RAW, 0, &tx), 0);
+	assert_int_equal(sim_opt(tx, SOL_PACKET, PACKET_VNET_HDR, 1), 0);
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(says); i++) {
+		bool v6 = i & 1;
+		size_t hlen = v6 ? 40 : 20, size = 10 + 14 + hlen + 20 + payload, sum = 0;
+		unsigned int pieces = 0;
+		uint8_t *t = b + 24 + hlen;
+		ssize_t n;
+
+		memset(b, 0x55, sizeof(b));
+		h.gso_type = v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+		h.csum_start = (uint16_t)(14 + hlen);
+		memcpy(b, &h, sizeof(h));
+		memcpy(b + 10, (uint8_t[]){ 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, v6 ? 0x86 : 8, v6 ? 0xdd : 0 }, 14);
+		if (v6) {
+			memset(b + 24, 0xdf, 40); /* as an IPv4 header: of 60 bytes */
+			b[24] = 0x6f;
+			b[30] = 6;
+		} else {
+			(void)ip4(b + 24, 6, "10.0.0.9", "10.0.0.2", 7, 0, 20 + payload);
+		}
+		memset(t, 0, 20);
+		t[12] = 0x50;
+		assert_int_equal(ep_new(f->b->stack, AF_PACKET, SOCK_RAW, ETHERTYPE_ALL, &rx), 0);
+		m = (struct ep_msg){ .has_addr = true, .addr = { .family = AF_PACKET, .scope = f->a->ifindex,
+								  .ethertype = says[i / 2] } };
+		uio_init_kernel(&u, b, size);
+		assert_int_equal(ep_send(tx, &u, &m), size);
+		sim_run(&f->sim, 10 * NSEC_PER_MSEC);
+		while ((n = sim_recv(rx, got, sizeof(got))) > 0) {
+			if (memcmp(got, b + 10, 12) != 0)
+				continue; /* an answer */
+			sum += gso_piece(got, (size_t)n, v6);
+			pieces++;
+		}
+		assert_int_equal(pieces, 3);
+		assert_int_equal(sum, payload);
+		ep_close(rx);
+	}
+	ep_close(tx);
+}
+
 static int count_failed(void *arg, const struct addr_info *a)
 {
 	if (a->state & ADDR_DADFAILED)
@@ -676,6 +748,7 @@ UNIT_MAIN(T(overlapping_fragments_are_refused), T(a_flood_of_fragments_stays_wit
 	  T(rules_choose_the_table_by_source_mark_tos_and_interface), T(reuseport_spreads_flows_and_keeps_each),
 	  T(a_socket_with_a_mark_goes_where_its_rule_says), T(reuseport_spreads_flows_and_keeps_each),
 	  T(a_classic_filter_chooses_datagrams), T(packet_sockets_see_both_directions),
+	  T(vnet_segments_are_cut_by_their_own_headers),
 	  T(a_duplicate_address_is_found), T(disable_ipv6_takes_its_addresses_off),
 	  T(routes_are_dumped_by_destination), T(a_router_gives_addresses_when_asked_to),
 	  T(large_segments_that_vanish_are_made_smaller), T(ecn_marks_slow_the_sender),
