@@ -65,6 +65,14 @@
 #define MTU_MIN      1280u
 #define MTU_ETHERNET 1500u
 #define RULE_WORDS   24
+#define RULES_ROOM   (1u << 20) /* for the text of a chain */
+#define COMMENT      "runsc-c do --net=nat"
+/*
+ * A route to so much is a default route in parts, as VPNs have it (OpenVPN's def1: 0.0.0.0/1 and 128.0.0.0/1), and not
+ * a network's that has our addresses.
+ */
+#define WIDE         8
+#define MULTICAST    0xe0000000u
 
 /* What there is to undo, as recorded. */
 struct plan {
@@ -209,12 +217,11 @@ static void tool_main(const char *const *args, int log)
 	_exit(127);
 }
 
-/* Its exit status, 127: it is not there; the last line that it says in text. */
+/* Its exit status, 127: it is not there; what it says in text. */
 static int run_tool(const char *const *args, char *text, size_t size)
 {
 	int log = memfd_create("iptables-log", MFD_CLOEXEC), status = 126 << 8;
 	pid_t pid = fork();
-	char *last;
 	ssize_t n;
 
 	if (pid == 0)
@@ -223,13 +230,20 @@ static int run_tool(const char *const *args, char *text, size_t size)
 		;
 	n = log >= 0 ? pread(log, text, size - 1, 0) : 0;
 	text[n > 0 ? n : 0] = '\0';
+	host_close_fd(&log);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 126;
+}
+
+static void keep_last_line(char *text)
+{
+	size_t n = strlen(text);
+	char *last;
+
 	while (n > 0 && text[n - 1] == '\n')
 		text[--n] = '\0';
 	last = strrchr(text, '\n');
 	if (last != NULL)
 		memmove(text, last + 1, strlen(last + 1) + 1);
-	host_close_fd(&log);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 126;
 }
 
 /* The words of one rule; what follows table and chain is the same when it is made, looked for and removed. */
@@ -242,20 +256,23 @@ struct rule {
 #define CHECK  "-C"
 #define REMOVE "-D"
 
-/* how: CHECK, REMOVE, or NULL: make it. */
+/* how: CHECK, REMOVE, or NULL: make it.  The last line that it says in text. */
 static int run_rule(const char *tool, const struct rule *r, const char *how, char *text, size_t size)
 {
 	const char *args[RULE_WORDS + 16] = { tool, "-w", "5", "-t", r->table, how ? how : r->first ? "-I" : "-A", r->chain };
 	size_t n = 7;
+	int status;
 
 	for (size_t i = 0; r->match[i] != NULL; i++)
 		args[n++] = r->match[i];
 	args[n++] = "-m";
 	args[n++] = "comment";
 	args[n++] = "--comment";
-	args[n++] = "runsc-c do --net=nat";
+	args[n++] = COMMENT;
 	args[n] = NULL;
-	return run_tool(args, text, size);
+	status = run_tool(args, text, size);
+	keep_last_line(text);
+	return status;
 }
 
 static int add_rule(const char *tool, const struct rule *r, struct err *e)
@@ -337,7 +354,7 @@ struct look {
 	/* on_route() */
 	uint32_t subnet;     /* is there a route to (some of) this /30? */
 	bool taken;
-	unsigned int defaults[UPLINKS_MAX]; /* interfaces of default routes over IPv4 */
+	unsigned int defaults[UPLINKS_MAX]; /* interfaces of default routes, and of WIDE ones, over IPv4 */
 	unsigned int default_count;
 	bool default6;
 	/* on_link() */
@@ -380,18 +397,21 @@ static int on_route(struct rtnl *r, struct nlmsghdr *h)
 
 	if (m == NULL || h->nlmsg_type != RTM_NEWROUTE || (m->rtm_flags & RTM_F_CLONED))
 		return 0;
-	if (m->rtm_dst_len == 0 && m->rtm_type == RTN_UNICAST && m->rtm_family == AF_INET6)
+	/* fc00::/7 alone leads to no public address. */
+	if (m->rtm_dst_len < 7 && m->rtm_type == RTN_UNICAST && m->rtm_family == AF_INET6)
 		l->default6 = true;
 	if (m->rtm_family != AF_INET || m->rtm_dst_len > 32)
 		return 0;
-	if (m->rtm_dst_len == 0) {
-		if (m->rtm_type == RTN_UNICAST)
+	dst = ntohl(rtnl_u32(tb[RTA_DST]));
+	if (m->rtm_dst_len < WIDE) {
+		bool leads_out = m->rtm_type == RTN_UNICAST && dst < MULTICAST;
+
+		if (leads_out)
 			add_default(l, rtnl_u32(tb[RTA_OIF]));
-		if (m->rtm_type == RTN_UNICAST && tb[RTA_MULTIPATH] != NULL)
+		if (leads_out && tb[RTA_MULTIPATH] != NULL)
 			add_hops(l, tb[RTA_MULTIPATH]);
 		return 0;
 	}
-	dst = ntohl(rtnl_u32(tb[RTA_DST]));
 	mask = UINT32_MAX << (32 - MIN((unsigned int)m->rtm_dst_len, 30u));
 	l->taken |= ((dst ^ l->subnet) & mask) == 0;
 	return 0;
@@ -707,18 +727,38 @@ static void remove_link(struct look *l, const struct plan *p)
 	(void)rtnl_call(&l->r, &q, NULL);
 }
 
+static void close_uplink(const char *name)
+{
+	struct rule closed = closed_rule(name);
+
+	/* Whoever turned on ip_forward meanwhile wants it everywhere. */
+	if (!forwards("ipv4"))
+		(void)sysctl_set("ipv4", name, "forwarding", '0');
+	remove_rule("iptables", &closed);
+}
+
+/*
+ * As the last one.  Not only those of the own record: the default route may have moved since others of us began, who
+ * left theirs to us.  The rules say which those are: there is one wherever forwarding was turned on.
+ */
 static void close_uplinks(struct look *l, const struct plan *p)
 {
-	if (p->uplink_count == 0 || count_others(l) > 0)
-		return;
-	for (unsigned int i = 0; i < p->uplink_count; i++) {
-		struct rule closed = closed_rule(p->uplinks[i]);
+	static const char *const list[] = { "iptables", "-w", "5", "-S", "FORWARD", NULL };
+	char name[IFNAMSIZ], *text, *rest, *line;
 
-		/* Whoever turned on ip_forward meanwhile wants it everywhere. */
-		if (!forwards("ipv4"))
-			(void)sysctl_set("ipv4", p->uplinks[i], "forwarding", '0');
-		remove_rule("iptables", &closed);
-	}
+	if (count_others(l) > 0)
+		return;
+	for (unsigned int i = 0; i < p->uplink_count; i++)
+		close_uplink(p->uplinks[i]);
+	text = mem_alloc(RULES_ROOM);
+	if (text == NULL)
+		return;
+	if (run_tool(list, text, RULES_ROOM) == 0)
+		for (line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+			if (sscanf(line, "-A FORWARD -i %15s ! -o", name) == 1 && is_link_name(name) &&
+			    strstr(line, " ! -o " LINK_PREFIX "+ ") != NULL && strstr(line, "\"" COMMENT "\"") != NULL)
+				close_uplink(name);
+	mem_free(text);
 }
 
 static int lock(struct err *e)
@@ -791,6 +831,8 @@ static void guard_main(int creator, const char *root)
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
+	/* The log's descriptor is closed too: its number will be another file's. */
+	log_open(null, "nat-guard", LOG_ERROR, LOG_TEXT);
 	setsid();
 	if (chdir("/") < 0)
 		_exit(1);

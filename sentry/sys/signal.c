@@ -243,12 +243,16 @@ static long signal_pgrp(struct task *t, int32_t pgid, int sig, const siginfo_t *
 	return err;
 }
 
-/* kill(-1): everybody that may be signalled but the caller and init; under one lock, so that nobody forks ahead of it. */
+/*
+ * kill(-1): everybody that may be signalled but the caller and init; under one lock, so that nobody forks ahead of it.
+ * As Linux has it, -ESRCH says that there is nobody else; that none of them may be signalled is no error.
+ */
 static long signal_all(struct task *t, int sig, const siginfo_t *info)
 {
 	struct pid_ns *ns = task_pid_ns(t);
 	struct hash_node *n, *tmp;
-	long err = -ESRCH;
+	bool found = false;
+	long err = 0;
 	size_t i;
 
 	mutex_lock(&tasklist.lock);
@@ -259,6 +263,7 @@ static long signal_all(struct task *t, int sig, const siginfo_t *info)
 
 		if (!p || p == t->process || pid->numbers[ns->level].nr == 1)
 			continue;
+		found = true;
 		e = signal_process(t, p, sig, info);
 		if (!e)
 			sig_reach_forks_locked(p, sig);
@@ -266,7 +271,7 @@ static long signal_all(struct task *t, int sig, const siginfo_t *info)
 			err = e;
 	}
 	mutex_unlock(&tasklist.lock);
-	return err;
+	return found ? err : -ESRCH;
 }
 
 static long signal_one(struct task *t, int32_t nr, int sig, const siginfo_t *info)

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kill.c: kill(2) of a child at each moment of its first steps, when it makes no call that would notice by itself. */
+/*
+ * kill.c: kill(2) of a child at each moment of its first steps, when it makes no call that would notice by itself;
+ * what kill(-1) says.
+ */
 #include "t.h"
+
+#include <sched.h>
 
 #define ROUNDS 60
 
@@ -33,6 +38,35 @@ static void young_child(int sig, unsigned int delay, int want)
 	EQUAL(status, want);
 }
 
+/* kill(-1) finds nobody but its caller and init; or somebody, of another user's: no error (kill_something_info()). */
+static void everybody(void)
+{
+	int status = -1;
+	pid_t init, p;
+
+	if (geteuid() != 0 || unshare(CLONE_NEWPID) < 0)
+		return;
+	init = fork();
+	if (init == 0) {
+		EQUAL(getpid(), 1);
+		FAILS(ESRCH, kill(-1, 0));
+		if (fork() == 0)
+			for (;;)
+				pause();
+		p = fork();
+		if (p == 0) {
+			EQUAL(setuid(65534), 0);
+			EQUAL(kill(-1, 0), 0);
+			_exit(t_failures != 0);
+		}
+		EQUAL(waitpid(p, &status, 0), p);
+		EQUAL(status, 0);
+		_exit(t_failures != 0);
+	}
+	EQUAL(waitpid(init, &status, 0), init);
+	EQUAL(status, 0);
+}
+
 T_MAIN
 {
 	signal(SIGUSR1, on_usr);
@@ -40,4 +74,5 @@ T_MAIN
 		young_child(SIGTERM, i * 500, SIGTERM);
 		young_child(SIGUSR1, i % 10 * 100, 5 << 8);
 	}
+	everybody();
 }
