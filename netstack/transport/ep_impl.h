@@ -310,6 +310,9 @@ void packet_ring_off(struct dgram *d);
 uint32_t packet_ring_freezes(struct dgram *d);
 /* ---- packet_vnet.c, packet_tx.c ---- */
 
+/* Into which UDP's large segments are cut: udp.c, packet_vnet.c. */
+#define UDP_MAX_SEGMENTS 128
+
 struct virtio_net_hdr;
 /* What h says of p, which begins at the link header and is all linear.  -EINVAL. */
 int packet_vnet_apply(struct nic *n, struct pkt *p, const struct virtio_net_hdr *h);
@@ -317,12 +320,15 @@ void packet_vnet_describe(const struct pkt *p, struct virtio_net_hdr *h);
 /* That of p, d->vnet bytes. */
 int packet_vnet_put(const struct dgram *d, const struct pkt *p, struct uio *u);
 
-/* Send what the ring asks for.  A count of bytes.  e is locked. */
+/* Send what the ring asks for.  A count of bytes.  Takes e->lock, flushes q. */
 ssize_t packet_tx_send(struct ep *e, struct txq *q, struct ep_msg *m);
 bool packet_tx_active(const struct dgram *d);
-/* packet.c: can it be sent at all; send it (consumes p), with a vnet header unless NULL. */
+/* packet.c: can it be sent at all. */
 int packet_out_check(struct ep *e, const struct ep_msg *m);
-int packet_out(struct ep *e, struct txq *q, struct pkt *p, const struct virtio_net_hdr *h, const struct ep_msg *m);
+/* Make p ready to be sent, with a vnet header unless NULL.  Consumes p when it fails. */
+int packet_out_prepare(struct ep *e, struct pkt *p, const struct virtio_net_hdr *h, const struct ep_msg *m);
+/* Send what is ready (consumes p): without locks. */
+void packet_out(struct txq *q, struct pkt *p);
 /* p's sender as the application sees it (packet.c). */
 struct sockaddr_ll;
 void packet_ll(const struct pkt *p, struct sockaddr_ll *out);

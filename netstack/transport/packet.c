@@ -297,7 +297,7 @@ static int packet_fits(struct ep *e, const struct nic *n, struct pkt *p, const s
 	return 0;
 }
 
-int packet_out(struct ep *e, struct txq *q, struct pkt *p, const struct virtio_net_hdr *h, const struct ep_msg *m)
+int packet_out_prepare(struct ep *e, struct pkt *p, const struct virtio_net_hdr *h, const struct ep_msg *m)
 {
 	struct dgram *d = dgram_of(e);
 	struct nic *n = packet_nic(e, m);
@@ -316,15 +316,21 @@ int packet_out(struct ep *e, struct txq *q, struct pkt *p, const struct virtio_n
 		p->ethertype = m->has_addr && m->addr.ethertype ? m->addr.ethertype : d->ethertype;
 	if (e->type == SOCK_DGRAM && n->hlen)
 		ether_fill(n, p, m->addr.hwaddr);
+	return 0;
+}
+
+void packet_out(struct txq *q, struct pkt *p)
+{
+	struct nic *n = p->nic;
+
 	if (n->type == LINK_LOOPBACK) {
 		/* Received at once: as link_output does for packets without a header yet. */
 		p->flags = PKT_LOOPED | (p->flags & PKT_CSUM_PARTIAL ? PKT_CSUM_PARTIAL | PKT_CSUM_OK : 0);
 		link_input(q, n, p);
-		return 0;
+		return;
 	}
 	p->flags |= PKT_RESOLVED;
 	txq_add(q, p);
-	return 0;
 }
 
 static ssize_t packet_send(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
@@ -353,8 +359,11 @@ static ssize_t packet_send(struct ep *e, struct txq *q, struct uio *u, struct ep
 		pkt_free(p);
 		return -EFAULT;
 	}
-	err = packet_out(e, q, p, head ? &h : NULL, m);
-	return err < 0 ? err : (ssize_t)(len + head);
+	err = packet_out_prepare(e, p, head ? &h : NULL, m);
+	if (err < 0)
+		return err;
+	packet_out(q, p);
+	return (ssize_t)(len + head);
 }
 
 void packet_ll(const struct pkt *p, struct sockaddr_ll *out)

@@ -6,7 +6,8 @@
  * copied once, before anything looks at them.  A frame is the application's again as soon as it is copied.  One call sends at
  * most as many frames as the ring has.
  *
- * Under ep.lock; who takes the ring down under it may unmap the memory.
+ * The ring is read under ep.lock; who takes it down under that may unmap the memory.  It is sent in rounds of as much as the
+ * send buffer holds, each sent without the lock before the next one is taken.
  *
  * Linux: tpacket_snd(), tpacket_fill_skb() in net/packet/af_packet.c.  TPACKET_V3 is not there (EINVAL).
  */
@@ -71,12 +72,14 @@ static void frame_done(struct packet_tx *t, const struct tx_frame *f, uint32_t s
 		t->head = (t->head + 1) % t->c.frame_nr;
 }
 
-static int frame_send(struct ep *e, struct txq *q, const struct packet_tx *t, struct tx_frame *f, const struct ep_msg *m)
+/* The frame as a packet that is ready to be sent. */
+static int frame_take(struct ep *e, const struct packet_tx *t, struct tx_frame *f, const struct ep_msg *m, struct pkt **out)
 {
 	struct dgram *d = dgram_of(e);
 	size_t least = TPACKET_ALIGN(header_size(t->c.version));
 	struct virtio_net_hdr h;
 	struct pkt *p;
+	int err;
 
 	if (f->len > t->c.frame_size - least)
 		return -EMSGSIZE;
@@ -91,33 +94,70 @@ static int frame_send(struct ep *e, struct txq *q, const struct packet_tx *t, st
 	if (!p)
 		return f->len <= 65535 + ETH_HLEN ? -ENOBUFS : -EMSGSIZE;
 	memcpy(pkt_append(p, f->len), f->at + f->off, f->len);
-	return packet_out(e, q, p, d->vnet ? &h : NULL, m);
+	err = packet_out_prepare(e, p, d->vnet ? &h : NULL, m);
+	if (err == 0)
+		*out = p;
+	return err;
+}
+
+struct tx_round {
+	struct list pkts;
+	uint32_t seen; /* frames, in this call's rounds */
+	ssize_t sent;
+};
+
+/* Frames until the send buffer is full.  1: it is, and there may be more.  e is locked. */
+static int tx_take_locked(struct ep *e, const struct ep_msg *m, struct tx_round *r)
+{
+	struct dgram *d = dgram_of(e);
+	struct packet_tx *t = d->tx;
+	size_t memory = 0;
+
+	while (t->mem && r->seen < t->c.frame_nr) {
+		struct tx_frame f;
+		struct pkt *p;
+		int err;
+
+		if (memory > (size_t)e->sndbuf)
+			return 1;
+		if (!frame_get(d, t, &f))
+			break;
+		err = frame_take(e, t, &f, m, &p);
+		if (err == -ENOBUFS)
+			return err; /* it stays asked for */
+		if (err < 0 && !d->tx_loss) {
+			frame_done(t, &f, TP_STATUS_WRONG_FORMAT);
+			return err;
+		}
+		if (err == 0) {
+			memory += p->truesize;
+			r->sent += (ssize_t)f.len;
+			list_append(&r->pkts, &p->node);
+		}
+		r->seen++;
+		frame_done(t, &f, TP_STATUS_AVAILABLE);
+	}
+	return 0;
 }
 
 ssize_t packet_tx_send(struct ep *e, struct txq *q, struct ep_msg *m)
 {
-	struct dgram *d = dgram_of(e);
-	struct packet_tx *t = d->tx;
+	struct tx_round r = { .seen = 0 };
+	struct list *n;
 	int err = packet_out_check(e, m);
-	ssize_t sent = 0;
 
-	for (uint32_t i = 0; err == 0 && i < t->c.frame_nr; i++) {
-		struct tx_frame f;
-
-		if (!frame_get(d, t, &f))
-			break;
-		err = frame_send(e, q, t, &f, m);
-		if (err == -ENOBUFS)
-			break; /* it stays asked for */
-		if (err < 0 && !d->tx_loss) {
-			frame_done(t, &f, TP_STATUS_WRONG_FORMAT);
-			break;
-		}
-		sent += err < 0 ? 0 : (ssize_t)f.len;
-		err = 0;
-		frame_done(t, &f, TP_STATUS_AVAILABLE);
-	}
-	return err < 0 ? err : sent;
+	if (err < 0)
+		return err;
+	list_init(&r.pkts);
+	do {
+		nlock_lock(&e->lock);
+		err = tx_take_locked(e, m, &r);
+		nlock_unlock(&e->lock);
+		while ((n = list_shift(&r.pkts)) != NULL)
+			packet_out(q, list_entry(n, struct pkt, node));
+		txq_flush(q); /* no round has more in memory than the send buffer */
+	} while (err > 0);
+	return err < 0 ? err : r.sent;
 }
 
 bool packet_tx_active(const struct dgram *d)

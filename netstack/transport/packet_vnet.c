@@ -7,7 +7,8 @@
  * place that the header names, with all of its headers there.  gso_segment() relies on that.
  *
  * Linux: virtio_net_hdr_to_skb(), virtio_net_hdr_from_skb(); packet_snd_vnet_parse() and packet_rcv_vnet() in net/packet/af_packet.c.
- * There more is let through: segments without NEEDS_CSUM, behind tunnels and VLAN tags, in any number (here 2,048), UFO.
+ * There more is let through: segments without NEEDS_CSUM, behind tunnels and VLAN tags, in any number (here 2,048, of UDP
+ * UDP_MAX_SEGMENTS), UFO.
  */
 #include <linux/virtio_net.h>
 
@@ -17,7 +18,7 @@
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
-#define SEGMENTS_MAX 2048U
+#define TCP_MAX_SEGMENTS 2048
 
 struct shape {
 	uint8_t proto;
@@ -64,7 +65,7 @@ static int apply_gso(struct nic *n, struct pkt *p, const struct virtio_net_hdr *
 	if (h->csum_start != ETH_HLEN + f.ip || h->csum_offset != (proto == PROTO_TCP ? 16 : 6))
 		return -EINVAL;
 	payload = p->len - ETH_HLEN - f.ip - f.transport;
-	if (payload / h->gso_size >= SEGMENTS_MAX)
+	if (payload > (size_t)h->gso_size * (proto == PROTO_TCP ? TCP_MAX_SEGMENTS : UDP_MAX_SEGMENTS))
 		return -EINVAL;
 	p->proto = proto;
 	p->net = p->data + ETH_HLEN;

@@ -17,7 +17,6 @@
 #include "netstack/transport/ep_impl.h"
 
 #define UDP_MAX_MATCHES 64
-#define UDP_MAX_SEGMENTS 128
 #ifndef UDPLITE_SEND_CSCOV
 #define UDPLITE_SEND_CSCOV 10
 #define UDPLITE_RECV_CSCOV 11

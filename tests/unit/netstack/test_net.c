@@ -495,7 +495,70 @@ static void vnet_segments_are_cut_by_their_own_headers(void **state)
 		assert_int_equal(sum, payload);
 		ep_close(rx);
 	}
+	/* UDP: into no more than 128. */
+	h = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = 5 /* GSO_UDP_L4 */, .gso_size = 1,
+				     .csum_start = 34, .csum_offset = 6 };
+	memcpy(b, &h, sizeof(h));
+	memcpy(b + 10 + 12, (uint8_t[]){ 8, 0 }, 2);
+	for (size_t count = 128; count <= 129; count++) {
+		(void)ip4(b + 24, 17, "10.0.0.9", "10.0.0.2", 7, 0, 8 + count);
+		uio_init_kernel(&u, b, 10 + 14 + 28 + count);
+		assert_int_equal(ep_send(tx, &u, &m), count == 128 ? 10 + 14 + 28 + 128 : -EINVAL);
+	}
 	ep_close(tx);
+}
+
+#define TX_FRAMES 2048
+#define TX_FRAME  256
+static _Alignas(16) uint8_t tx_ring[TX_FRAMES * TX_FRAME];
+static unsigned int tx_sent, tx_most; /* the most that were taken and not yet sent */
+
+static struct tpacket2_hdr *tx_frame(unsigned int i)
+{
+	return (void *)(tx_ring + (size_t)i * TX_FRAME);
+}
+
+static bool tx_watch(struct sim *s, unsigned int from, struct pkt *p)
+{
+	unsigned int taken = tx_sent;
+
+	(void)s;
+	if (from != 0 || p->len != 60)
+		return true;
+	while (taken < TX_FRAMES && tx_frame(taken)->tp_status == TP_STATUS_AVAILABLE)
+		taken++;
+	tx_most = MAX(tx_most, taken - tx_sent);
+	tx_sent++;
+	return false;
+}
+
+/* One send() sends all of it, in rounds of what the send buffer holds. */
+static void a_transmit_ring_is_bounded_by_the_send_buffer(void **state)
+{
+	struct fx *f = *state;
+	struct tpacket_req q = { 4096, TX_FRAMES * TX_FRAME / 4096, TX_FRAME, TX_FRAMES };
+	struct ep_msg m = { .has_addr = true, .addr = { .family = AF_PACKET, .scope = f->a->ifindex, .ethertype = 0x1234 } };
+	struct ep_ring_config c;
+	struct ep *e;
+	struct uio u;
+
+	sim_run(&f->sim, 20 * NSEC_PER_SEC);
+	assert_int_equal(ep_new(f->a->stack, AF_PACKET, SOCK_RAW, 0, &e), 0);
+	assert_int_equal(sim_opt(e, SOL_PACKET, PACKET_VERSION, TPACKET_V2), 0);
+	assert_int_equal(sim_opt(e, SOL_SOCKET, SO_SNDBUF, 10000), 0);
+	assert_int_equal(ep_ring_config(e, &q, sizeof(q), &c), 0);
+	assert_int_equal(ep_tx_ring_set(e, &c, tx_ring), 0);
+	for (unsigned int i = 0; i < TX_FRAMES; i++)
+		*tx_frame(i) = (struct tpacket2_hdr){ .tp_status = TP_STATUS_SEND_REQUEST, .tp_len = 60 };
+	tx_sent = tx_most = 0;
+	f->sim.filter = tx_watch;
+	uio_init_kernel(&u, NULL, 0);
+	assert_int_equal(ep_send(e, &u, &m), TX_FRAMES * 60);
+	assert_int_equal(tx_sent, TX_FRAMES);
+	assert_in_range(tx_most, 2, 20000 / sizeof(struct pkt) + 1);
+	f->sim.filter = NULL;
+	assert_int_equal(ep_tx_ring_set(e, NULL, NULL), 0);
+	ep_close(e);
 }
 
 static int count_failed(void *arg, const struct addr_info *a)
@@ -749,6 +812,7 @@ UNIT_MAIN(T(overlapping_fragments_are_refused), T(a_flood_of_fragments_stays_wit
 	  T(a_socket_with_a_mark_goes_where_its_rule_says), T(reuseport_spreads_flows_and_keeps_each),
 	  T(a_classic_filter_chooses_datagrams), T(packet_sockets_see_both_directions),
 	  T(vnet_segments_are_cut_by_their_own_headers),
+	  T(a_transmit_ring_is_bounded_by_the_send_buffer),
 	  T(a_duplicate_address_is_found), T(disable_ipv6_takes_its_addresses_off),
 	  T(routes_are_dumped_by_destination), T(a_router_gives_addresses_when_asked_to),
 	  T(large_segments_that_vanish_are_made_smaller), T(ecn_marks_slow_the_sender),
