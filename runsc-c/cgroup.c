@@ -90,8 +90,8 @@ static char *memberships(pid_t pid)
 	size_t size = 0;
 	FILE *f;
 
-	snprintf(name, sizeof(name), "/proc/%d/cgroup", pid ? pid : getpid());
-	f = fopen(name, "re");
+	snprintf(name, sizeof(name), "/proc/%d/cgroup", pid);
+	f = fopen(pid ? name : "/proc/self/cgroup", "re"); /* /proc may be of another pid namespace than ours */
 	if (f == NULL || getdelim(&text, &size, '\0', f) < 0) {
 		free(text);
 		text = NULL;

@@ -279,6 +279,16 @@ static void protect_from_oom(pid_t pid)
 	close(fd);
 }
 
+/* A Sentry that could not boot said why before it ended, and knows better than who found it dead. */
+static int last_words(struct launch *l, struct err *e)
+{
+	struct err told = ERR_INIT;
+
+	if (l->sandbox == NULL && control_hear(l->control, 1, NULL, &told) < 0 && told.error != -EPIPE && told.error != -ETIMEDOUT)
+		*e = told;
+	return e->error;
+}
+
 static int wait_ready(struct launch *l, struct err *e)
 {
 	char packet[1024], go = SYNC_GO;
@@ -287,7 +297,7 @@ static int wait_ready(struct launch *l, struct err *e)
 
 	for (;;) {
 		if (read_sync(l, packet, sizeof(packet), fds, e) < 0)
-			return e->error;
+			return last_words(l, e);
 		if (packet[0] == SYNC_READY)
 			break;
 		host_close_fd(&fds[0]);
@@ -300,8 +310,10 @@ static int wait_ready(struct launch *l, struct err *e)
 	sentry = spawn_pid_of(fds[1]);
 	host_close_fd(&fds[0]);
 	host_close_fd(&fds[1]);
-	if (gofer == 0 || (sentry == 0 && l->sandbox == NULL))
-		return err_set(e, EPIPE, "the container's processes have died");
+	if (gofer == 0 || (sentry == 0 && l->sandbox == NULL)) {
+		err_set(e, EPIPE, "the container's processes have died");
+		return last_words(l, e);
+	}
 	l->state->monitor = proc_id_of(l->monitor);
 	l->state->sentry = l->sandbox ? l->sandbox->sentry : proc_id_of(sentry);
 	l->state->gofer = proc_id_of(gofer);

@@ -543,10 +543,11 @@ enum walk_flags {
 	WALK_DIRECTORY = 1 << 1, /* the result must be a directory */
 	WALK_EMPTY = 1 << 2,     /* AT_EMPTY_PATH */
 	WALK_NO_AUTOMOUNT = 1 << 3,
-	WALK_WILL_READ = 1 << 10, /* a hint: what is found will be opened for reading */
 	/* openat2's: */
 	WALK_BENEATH = 1 << 4, WALK_IN_ROOT = 1 << 5, WALK_NO_MAGICLINKS = 1 << 6,
 	WALK_NO_SYMLINKS = 1 << 7, WALK_NO_XDEV = 1 << 8, WALK_CACHED = 1 << 9,
+	/* A hint: what is found will be opened for reading. */
+	WALK_WILL_READ = 1 << 10,
 };
 
 /*

@@ -97,7 +97,7 @@ static int packet_rings_make(struct packet_rings *p, struct ep *e, bool tx, cons
 {
 	struct packet_ring_place now[2] = { p->place[0], p->place[1] };
 	const struct packet_ring_place *other = &p->place[!tx];
-	struct packet_mem *m;
+	struct packet_mem *m = NULL;
 	bool room;
 	int err;
 

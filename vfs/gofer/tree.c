@@ -318,7 +318,8 @@ static void gfs_walk_ahead(struct vfs_ctx *c, struct dentry *dir, const char *re
 
 	(void)c;
 	will_read = will_read && is_all(names, count);
-	if (count < (will_read ? 1 : 2) || is_complete(dir) != 0 || gfs_fid(gi, &fid) < 0)
+	/* In a shared super a name that is not there would be asked for twice: that is not remembered. */
+	if (count < (will_read && gs->exclusive ? 1 : 2) || is_complete(dir) != 0 || gfs_fid(gi, &fid) < 0)
 		return;
 	for (got = 0; got < count; got++)
 		if (gconn_fid_alloc(gs->conn, &names[got].fid) < 0)
@@ -420,8 +421,8 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 			continue;
 		err = grpc_make(gs->conn, type, m, d ? dentry_name(d) : NULL, text, &attr, &change,
 				donated ? &fd : NULL);
-		if (err < 0)
-			gconn_fid_free(gs->conn, m->fid);
+		if (err < 0) /* made and bound, maybe, but there was no room for its descriptor here */
+			gconn_fid_clunk(gs->conn, m->fid);
 	} while (err < 0 && gfs_relieve(gs, err));
 	if (err < 0) { /* it may have been made all the same */
 		dir_has_others(dir);
