@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/sort.h"
 #include "platform/host.h"
 #include "sentry/hostfile.h"
 #include "sentry/kernel.h"
@@ -73,13 +74,6 @@ static void process_rlimits(const struct process_config *p, struct rlimit out[RL
 	}
 }
 
-static int gid_compare(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static struct cred *process_cred(const struct process_config *p)
 {
 	struct cred *c = cred_new_root();
@@ -100,7 +94,7 @@ static struct cred *process_cred(const struct process_config *p)
 			return NULL;
 		}
 		c->group_count = (uint32_t)p->group_count;
-		qsort(c->groups, p->group_count, sizeof(uint32_t), gid_compare);
+		sort(c->groups, p->group_count, sizeof(uint32_t), sort_u32);
 	}
 	return c;
 }

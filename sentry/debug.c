@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/sort.h"
 #include "sentry/task/task.h"
 
 #define SITES_MAX 65536
@@ -113,28 +114,15 @@ static int debug_site(void *arg, const struct plat_site *s)
 }
 
 /* By name, then offset, then the highest state first. */
-static bool site_less(const struct debug_site *x, const struct debug_site *y)
+static int site_compare(const void *a, const void *b)
 {
+	const struct debug_site *x = a, *y = b;
+
 	if (x->name != y->name)
-		return x->name < y->name;
+		return (x->name > y->name) - (x->name < y->name);
 	if (x->offset != y->offset)
-		return x->offset < y->offset;
-	return x->state > y->state;
-}
-
-/* Shell's sort: libc's qsort() asks how much memory the machine has, which the jail does not allow. */
-static void sites_sort(struct debug_site *s, size_t count)
-{
-	for (size_t gap = count / 2; gap > 0; gap /= 2) {
-		for (size_t i = gap; i < count; i++) {
-			struct debug_site x = s[i];
-			size_t j = i;
-
-			for (; j >= gap && site_less(&x, &s[j - gap]); j -= gap)
-				s[j] = s[j - gap];
-			s[j] = x;
-		}
-	}
+		return (x->offset > y->offset) - (x->offset < y->offset);
+	return (y->state > x->state) - (y->state < x->state);
 }
 
 /* A site of several processes counts once, as the best that it is anywhere. */
@@ -155,7 +143,7 @@ static void patches_print(struct debug_patches *d, struct buf *out)
 {
 	size_t n[4], all[4] = { 0 };
 
-	sites_sort(d->sites, d->count);
+	sort(d->sites, d->count, sizeof(*d->sites), site_compare);
 	sites_unite(d);
 	buf_printf(out, "%8s %8s %8s %8s  file\n", "seen", "patched", "left", "cold");
 	for (uint32_t name = 0; name < d->name_count; name++) {

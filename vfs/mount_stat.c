@@ -14,6 +14,7 @@
 
 #include "lib/buf.h"
 #include "lib/mem.h"
+#include "lib/sort.h"
 #include "vfs/mount_api.h"
 #include "vfs/mount_impl.h"
 
@@ -202,13 +203,6 @@ int mount_stat(struct vfs_ctx *c, uint64_t id, uint64_t mask, struct statmount_a
 	return buf_error(strings);
 }
 
-static int id_compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* All ids below top, into *out (mem_free), sorted.  mounts.lock held. */
 static ssize_t collect(struct vfs_ctx *c, const struct path *top, uint64_t **out)
 {
@@ -221,7 +215,7 @@ static ssize_t collect(struct vfs_ctx *c, const struct path *top, uint64_t **out
 	list_for_each_entry(m, &c->mnt_ns->mounts, ns_node)
 		if (m != top->mnt && mount_reachable(m, m->root, top))
 			(*out)[n++] = mount_unique_id(m->id);
-	qsort(*out, n, sizeof(**out), id_compare);
+	sort(*out, n, sizeof(**out), sort_u64);
 	return (ssize_t)n;
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/sort.h"
 #include "sentry/cred/caps.h"
 #include "sentry/task/task_impl.h"
 #include "sys_calls.h"
@@ -308,13 +309,6 @@ long sys_getgroups(struct task *t, int count, uaddr_t list)
 	return c->group_count;
 }
 
-static int gid_compare(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Before gid_map is written, and after "deny", nobody sets groups (userns_may_setgroups()). */
 static bool may_setgroups(struct task *t)
 {
@@ -347,7 +341,7 @@ long sys_setgroups(struct task *t, int count, uaddr_t list)
 				return -EINVAL;
 			}
 		}
-		qsort(groups, (size_t)count, sizeof(*groups), gid_compare);
+		sort(groups, (size_t)count, sizeof(*groups), sort_u32);
 	}
 	c = cred_dup(t->cred);
 	if (!c) {
