@@ -316,6 +316,7 @@ static int tcp_connect(struct ep *e, struct txq *q, const struct net_addr *a)
 		if (!t->attempted)
 			return -EISCONN;
 		t->attempted = false; /* the first call after it succeeded */
+		e->connected = true;  /* also what shutdown(2) took past ESTABLISHED: its packets are its own */
 		return 0;
 	}
 }

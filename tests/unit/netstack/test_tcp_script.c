@@ -747,6 +747,31 @@ static void a_broken_connection_is_not_connected_again_as_it_is(void **state)
 	drop_out(f);
 }
 
+/* It was shut down before it was established, and its data is still there when it has ended. */
+static void one_that_was_never_established_is_a_broken_connection_too(void **state)
+{
+	struct fx *f = *state;
+	struct net_addr to = sim_addr(sim_ip4("10.0.0.2"), 4000), me = sim_addr(ipa_any4(), 80);
+	struct seg g;
+	char got[20];
+
+	f->e = sim_ep(f->h, AF_INET, SOCK_STREAM);
+	assert_int_equal(ep_bind(f->e, &me), 0);
+	assert_int_equal(ep_connect(f->e, &to), -EINPROGRESS);
+	g = next(f);
+	f->irs = g.seq;
+	inject_opts(f, TH_SYN, 0, 0, 65535, 0, syn_plain, sizeof(syn_plain));
+	g = next(f);
+	assert_int_equal(ep_shutdown(f->e, SHUT_WR), 0);
+	inject(f, TH_ACK, 1, 1, 512, 10);
+	assert_int_equal(ep_connect(f->e, &to), 0);
+	inject(f, TH_RST, 11, 0, 0, 0);
+	drop_out(f);
+	assert_int_equal(ep_connect(f->e, &to), -EISCONN);
+	assert_int_equal(sim_recv(f->e, got, 20), 10);
+	drop_out(f);
+}
+
 static void linger_zero_resets(void **state)
 {
 	struct fx *f = *state;
@@ -1085,7 +1110,8 @@ UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(segments_that_come_together_get_one_ack), T(what_arrives_while_the_reader_copies_is_not_lost),
 	  T(unread_data_makes_close_a_reset),
 	  T(a_stream_that_has_ended_stays_so_when_a_reset_follows),
-	  T(a_broken_connection_is_not_connected_again_as_it_is), T(linger_zero_resets),
+	  T(a_broken_connection_is_not_connected_again_as_it_is),
+	  T(one_that_was_never_established_is_a_broken_connection_too), T(linger_zero_resets),
 	  T(fin_wait_2_ends_and_time_wait_answers), T(an_orphan_in_fin_wait_2_times_out),
 	  T(data_after_close_is_reset), T(keepalive_probes_and_gives_up),
 	  T(a_syn_flood_is_answered_with_cookies), T(paws_drops_old_time_stamps),
