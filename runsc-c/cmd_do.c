@@ -21,6 +21,7 @@
 #include "runsc-c/create.h"
 #include "runsc-c/default_spec.h"
 #include "runsc-c/nat.h"
+#include "runsc-c/resolv_conf.h"
 #include "runsc-c/user_net.h"
 
 struct do_flags {
@@ -197,7 +198,7 @@ static json_t *make_config(char **args, bool host_network, char resolv_conf[stat
 	if (net_is("user")) {
 		add_resolv_conf(json_object_get(o, "mounts"), "nameserver " USER_NET_DNS "\n", resolv_conf, e);
 	} else if (net_is("nat")) {
-		if (nat_resolv_conf(nat_resolv_files, ARRAY_SIZE(nat_resolv_files), text, sizeof(text)) == 0)
+		if (resolv_conf_outside(resolv_conf_files, ARRAY_SIZE(resolv_conf_files), text, sizeof(text)) == 0)
 			tell("--net=nat: the host has no name server but at its loopback, where the sandbox can't ask it");
 		add_resolv_conf(json_object_get(o, "mounts"), text, resolv_conf, e);
 	}

@@ -58,6 +58,7 @@ SRCS += runsc-c/oci_seccomp.c
 SRCS += runsc-c/oci_spec.c
 SRCS += runsc-c/oci_sysctl.c
 SRCS += runsc-c/pod.c
+SRCS += runsc-c/resolv_conf.c
 SRCS += runsc-c/rtnl.c
 SRCS += runsc-c/spawn.c
 SRCS += runsc-c/state.c
@@ -73,6 +74,7 @@ endif
 
 UNIT_TESTS += tests/unit/runsc-c/test_flags.c
 UNIT_TESTS += tests/unit/runsc-c/test_nat.c
+UNIT_TESTS += tests/unit/runsc-c/test_resolv_conf.c
 UNIT_TESTS += tests/unit/runsc-c/test_oci_spec.c
 UNIT_TESTS += tests/unit/runsc-c/test_state.c
 FUZZ_TESTS += tests/fuzz/fuzz_config.c

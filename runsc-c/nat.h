@@ -32,11 +32,3 @@ void nat_stop(struct nat *n);
 void nat_release(const struct state *s);
 /* Was it made in another network namespace than ours, so that it can't be undone here? */
 bool nat_is_elsewhere(const struct state *s);
-
-/*
- * A resolv.conf for inside: the host's, without name servers at loopback addresses, which a sandbox does not reach; where
- * no other is left, what such a local server says it asks itself.  How many name servers it has.
- */
-size_t nat_resolv_conf(const char *const *files, size_t count, char *out, size_t size);
-/* The files that nat_resolv_conf() shall look at, in turn. */
-extern const char *const nat_resolv_files[3];

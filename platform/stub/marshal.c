@@ -49,9 +49,24 @@ static bool number(const struct marshal *m, const struct marshal_arg *a, uint64_
 	return true;
 }
 
-static void add(struct marshal *m, const struct marshal_arg *a)
+/* For the size bytes of addr that are in the slot's data already, or will be there afterwards; there is room for both. */
+static void add_window(struct marshal *m, unsigned int arg, uint64_t addr, uint32_t size, uint32_t flags)
 {
 	volatile struct stub_window *w = &m->slot->windows[m->count];
+
+	w->arg = arg;
+	w->size = size;
+	w->offset = m->used;
+	w->flags = flags;
+	w->addr = addr;
+	m->count++;
+	m->used += (size + 15) & ~15u;
+	if (m->used > STUB_DATA_SIZE)
+		m->used = STUB_DATA_SIZE;
+}
+
+static void add(struct marshal *m, const struct marshal_arg *a)
+{
 	uint8_t *data = (uint8_t *)(uintptr_t)m->slot->data + m->used;
 	uint64_t addr = m->args[a->index], size, n;
 	uint32_t flags = 0;
@@ -78,35 +93,18 @@ static void add(struct marshal *m, const struct marshal_arg *a)
 			return;
 		flags |= STUB_WINDOW_IN;
 	}
-	w->arg = a->index;
-	w->size = (uint32_t)size;
-	w->offset = m->used;
-	w->flags = flags;
-	w->addr = addr;
-	m->count++;
-	m->used += ((uint32_t)size + 15) & ~15u;
-	if (m->used > STUB_DATA_SIZE)
-		m->used = STUB_DATA_SIZE;
+	add_window(m, a->index, addr, (uint32_t)size, flags);
 }
 
 /* Input that a vector or a header in memory leads to; no argument points to it. */
 static void add_piece(struct marshal *m, uint64_t addr, uint64_t size)
 {
-	volatile struct stub_window *w = &m->slot->windows[m->count];
 	uint8_t *data = (uint8_t *)(uintptr_t)m->slot->data + m->used;
 
 	if (!addr || size == 0 || m->count == STUB_WINDOWS_MAX || size > WINDOW_MAX ||
 	    size > STUB_DATA_SIZE - m->used || addr + size < addr || stub_copy(data, (const void *)addr, size))
 		return;
-	w->arg = 6; /* none of them */
-	w->size = (uint32_t)size;
-	w->offset = m->used;
-	w->flags = STUB_WINDOW_IN;
-	w->addr = addr;
-	m->count++;
-	m->used += ((uint32_t)size + 15) & ~15u;
-	if (m->used > STUB_DATA_SIZE)
-		m->used = STUB_DATA_SIZE;
+	add_window(m, 6 /* none of them */, addr, (uint32_t)size, STUB_WINDOW_IN);
 }
 
 /* The bytes that a vector for writing names: one copy here is less than a process_vm_readv for each. */

@@ -164,7 +164,8 @@ static int parse_hop(const char *p, size_t left, int family, struct route_hop *o
 	if (left < sizeof(n))
 		return -EINVAL;
 	memcpy(&n, p, sizeof(n));
-	if (n.rtnh_len < sizeof(n) || n.rtnh_len > left || (n.rtnh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) || n.rtnh_ifindex < 0)
+	if (n.rtnh_len < sizeof(n) || n.rtnh_len > left || n.rtnh_ifindex < 0 ||
+	    (n.rtnh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)))
 		return -EINVAL;
 	nl_parse_attrs(p + sizeof(n), n.rtnh_len - sizeof(n), &a);
 	if (a.tb[RTA_VIA] || a.tb[RTA_ENCAP] || a.tb[RTA_FLOW])

@@ -1,90 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* multipath.c: routes with several next hops, by rtnetlink: made, shown, taken, dead, removed. */
-#include "t.h"
+#include "rtnl.h"
 
 #include <arpa/inet.h>
-#include <linux/if_link.h>
-#include <linux/rtnetlink.h>
-#include <linux/veth.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdbool.h>
 
 static int fd;
-static struct {
-	struct nlmsghdr h;
-	char body[8000];
-} q;
 static char reply[65536];
-
-static void begin(int type, int flags, const void *body, size_t size)
-{
-	memset(&q, 0, sizeof(q));
-	q.h = (struct nlmsghdr){ .nlmsg_len = NLMSG_LENGTH(size), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | flags };
-	memcpy(q.body, body, size);
-}
-
-static struct rtattr *put(int type, const void *data, size_t size)
-{
-	struct rtattr *a = (void *)((char *)&q + NLMSG_ALIGN(q.h.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = RTA_LENGTH(size);
-	memcpy(RTA_DATA(a), data, size);
-	q.h.nlmsg_len = NLMSG_ALIGN(q.h.nlmsg_len) + RTA_SPACE(size);
-	return a;
-}
-
-static void end(struct rtattr *a)
-{
-	a->rta_len = (char *)&q + q.h.nlmsg_len - (char *)a;
-}
-
-/* The errno of the answer; 0: none. */
-static int ask(void)
-{
-	ssize_t n;
-
-	q.h.nlmsg_flags |= NLM_F_ACK;
-	EQUAL(send(fd, &q, q.h.nlmsg_len, 0), (ssize_t)q.h.nlmsg_len);
-	n = recv(fd, reply, sizeof(reply), 0);
-	CHECK(n >= (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr)));
-	return -((struct nlmsgerr *)NLMSG_DATA((struct nlmsghdr *)reply))->error;
-}
-
-static int make_veth(const char *name, const char *peer)
-{
-	struct ifinfomsg none = { 0 };
-	struct rtattr *info, *data, *p;
-
-	begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &none, sizeof(none));
-	put(IFLA_IFNAME, name, strlen(name) + 1);
-	info = put(IFLA_LINKINFO, "", 0);
-	put(IFLA_INFO_KIND, "veth", 4);
-	data = put(IFLA_INFO_DATA, "", 0);
-	p = put(VETH_INFO_PEER, &none, sizeof(none));
-	put(IFLA_IFNAME, peer, strlen(peer) + 1);
-	end(p);
-	end(data);
-	end(info);
-	return ask();
-}
 
 static int set_link(const char *name, bool up)
 {
 	struct ifinfomsg i = { .ifi_index = if_nametoindex(name), .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP };
 
-	begin(RTM_NEWLINK, 0, &i, sizeof(i));
-	return ask();
+	rtnl_begin(RTM_NEWLINK, 0, &i, sizeof(i));
+	return rtnl_ask(fd);
 }
 
 static int del_link(const char *name)
 {
 	struct ifinfomsg i = { .ifi_index = if_nametoindex(name) };
 
-	begin(RTM_DELLINK, 0, &i, sizeof(i));
-	return ask();
+	rtnl_begin(RTM_DELLINK, 0, &i, sizeof(i));
+	return rtnl_ask(fd);
 }
 
 static size_t ip(const char *text, int *family, void *out)
@@ -102,10 +41,10 @@ static int add_addr(const char *name, const char *text, int plen)
 	size_t n = ip(text, &family, a);
 
 	m.ifa_family = family;
-	begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof(m));
-	put(IFA_LOCAL, a, n);
-	put(IFA_ADDRESS, a, n);
-	return ask();
+	rtnl_begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof(m));
+	rtnl_put(IFA_LOCAL, a, n);
+	rtnl_put(IFA_ADDRESS, a, n);
+	return rtnl_ask(fd);
 }
 
 struct hop {
@@ -115,24 +54,24 @@ struct hop {
 
 static void hops(const struct hop *h, int count)
 {
-	struct rtattr *m = put(RTA_MULTIPATH, "", 0);
+	struct rtattr *m = rtnl_put(RTA_MULTIPATH, "", 0);
 
 	for (int i = 0; i < count; i++) {
-		struct rtnexthop *n = (void *)((char *)&q + q.h.nlmsg_len);
+		struct rtnexthop *n = (void *)((char *)&rtnl + rtnl.h.nlmsg_len);
 		char a[16];
 		int family;
 
 		*n = (struct rtnexthop){ .rtnh_hops = h[i].weight - 1, .rtnh_flags = h[i].flags,
 					 .rtnh_ifindex = h[i].link ? if_nametoindex(h[i].link) : 0 };
-		q.h.nlmsg_len += sizeof(*n);
+		rtnl.h.nlmsg_len += sizeof(*n);
 		if (h[i].gateway) {
 			size_t size = ip(h[i].gateway, &family, a);
 
-			put(RTA_GATEWAY, a, size);
+			rtnl_put(RTA_GATEWAY, a, size);
 		}
-		n->rtnh_len = (char *)&q + q.h.nlmsg_len - (char *)n;
+		n->rtnh_len = (char *)&rtnl + rtnl.h.nlmsg_len - (char *)n;
 	}
-	end(m);
+	rtnl_end(m);
 }
 
 static void route(int type, int flags, const char *dst, int plen)
@@ -149,8 +88,8 @@ static void route(int type, int flags, const char *dst, int plen)
 		m.rtm_protocol = 0;
 		m.rtm_type = 0;
 	}
-	begin(type, flags, &m, sizeof(m));
-	put(RTA_DST, a, n);
+	rtnl_begin(type, flags, &m, sizeof(m));
+	rtnl_put(RTA_DST, a, n);
 }
 
 #define NEW (NLM_F_CREATE | NLM_F_EXCL)
@@ -159,7 +98,7 @@ static int change(int type, int flags, const char *dst, int plen, const struct h
 {
 	route(type, flags, dst, plen);
 	hops(h, count);
-	return ask();
+	return rtnl_ask(fd);
 }
 
 static int single(int type, int flags, const char *dst, int plen, const char *gateway)
@@ -171,9 +110,9 @@ static int single(int type, int flags, const char *dst, int plen, const char *ga
 	route(type, flags, dst, plen);
 	if (gateway) {
 		n = ip(gateway, &family, a);
-		put(RTA_GATEWAY, a, n);
+		rtnl_put(RTA_GATEWAY, a, n);
 	}
-	return ask();
+	return rtnl_ask(fd);
 }
 
 /* "10.1.0.2@d0*3 10.2.0.2@d1*1!" (!: dead); of a single one "10.1.0.2@d0"; "": no such route. */
@@ -186,8 +125,8 @@ static const char *shown(const char *dst, int plen)
 	size_t size = ip(dst, &family, want), at = 0;
 
 	g.rtgen_family = family;
-	begin(RTM_GETROUTE, NLM_F_DUMP, &g, sizeof(g));
-	EQUAL(send(fd, &q, q.h.nlmsg_len, 0), (ssize_t)q.h.nlmsg_len);
+	rtnl_begin(RTM_GETROUTE, NLM_F_DUMP, &g, sizeof(g));
+	rtnl_send(fd);
 	text[0] = 0;
 	for (;;) {
 		ssize_t n = recv(fd, reply, sizeof(reply), 0);
@@ -248,9 +187,9 @@ static int share(const char *dst, const char *link)
 
 		memcpy(a, addr, n);
 		a[n - 1] = i / 2;
-		begin(RTM_GETROUTE, 0, &m, sizeof(m));
-		put(RTA_DST, a, n);
-		EQUAL(send(fd, &q, q.h.nlmsg_len, 0), (ssize_t)q.h.nlmsg_len);
+		rtnl_begin(RTM_GETROUTE, 0, &m, sizeof(m));
+		rtnl_put(RTA_DST, a, n);
+		rtnl_send(fd);
 		CHECK(recv(fd, reply, sizeof(reply), 0) > 0);
 		if (((struct nlmsghdr *)reply)->nlmsg_type != RTM_NEWROUTE)
 			return -1;
@@ -265,6 +204,19 @@ static int share(const char *dst, const char *link)
 	return count;
 }
 
+/* Made once only, shown, and shared by weights 3 and 1; how many of share() the first got. */
+static int made_of_two(const char *dst, int plen, const struct hop two[2], const char *want)
+{
+	int n;
+
+	EQUAL(change(RTM_NEWROUTE, NEW, dst, plen, two, 2), 0);
+	EQUAL(change(RTM_NEWROUTE, NEW, dst, plen, two, 2), EEXIST);
+	SHOWN(dst, plen, want);
+	n = share(dst, "d0");
+	CHECK(n > 130 && n < 245);
+	return n;
+}
+
 static void test_v4(void)
 {
 	static const struct hop two[] = { { "10.1.0.2", NULL, 3, 0 }, { "10.2.0.2", "d1", 1, 0 } };
@@ -275,11 +227,7 @@ static void test_v4(void)
 	struct hop many[70];
 	int n;
 
-	EQUAL(change(RTM_NEWROUTE, NEW, "10.9.0.0", 16, two, 2), 0);
-	EQUAL(change(RTM_NEWROUTE, NEW, "10.9.0.0", 16, two, 2), EEXIST);
-	SHOWN("10.9.0.0", 16, "10.1.0.2@d0*3 10.2.0.2@d1*1");
-	n = share("10.9.0.0", "d0");
-	CHECK(n > 130 && n < 245);
+	n = made_of_two("10.9.0.0", 16, two, "10.1.0.2@d0*3 10.2.0.2@d1*1");
 	EQUAL(share("10.9.0.0", "d1"), 256 - n);
 
 	/* One that is down is passed over, and back when it is up. */
@@ -309,11 +257,11 @@ static void test_v4(void)
 	EQUAL(change(RTM_NEWROUTE, NEW, "10.9.0.0", 16, dead, 2), EINVAL);
 	EQUAL(change(RTM_NEWROUTE, NEW, "10.9.0.0", 16, two, 0), ERANGE);
 	route(RTM_NEWROUTE, NEW, "10.9.0.0", 16);
-	put(RTA_MULTIPATH, "\2\0\0\0\0\0\0\0", 8); /* shorter than itself */
-	EQUAL(ask(), EINVAL);
+	rtnl_put(RTA_MULTIPATH, "\2\0\0\0\0\0\0\0", 8); /* shorter than itself */
+	EQUAL(rtnl_ask(fd), EINVAL);
 	route(RTM_NEWROUTE, NEW, "10.9.0.0", 16);
-	put(RTA_MULTIPATH, "\377\377\0\0\0\0\0\0", 8); /* longer than what holds it */
-	EQUAL(ask(), EINVAL);
+	rtnl_put(RTA_MULTIPATH, "\377\377\0\0\0\0\0\0", 8); /* longer than what holds it */
+	EQUAL(rtnl_ask(fd), EINVAL);
 	SHOWN("10.9.0.0", 16, "");
 
 	EQUAL(change(RTM_NEWROUTE, NEW, "10.9.0.0", 16, two, 1), 0);
@@ -329,13 +277,8 @@ static void test_v6(void)
 {
 	static const struct hop two[] = { { "fd01::2", NULL, 3, 0 }, { "fd02::2", "d1", 1, 0 } };
 	static const struct hop more[] = { { "fd01::3", NULL, 1, 0 } };
-	int n;
 
-	EQUAL(change(RTM_NEWROUTE, NEW, "fd09::", 64, two, 2), 0);
-	EQUAL(change(RTM_NEWROUTE, NEW, "fd09::", 64, two, 2), EEXIST);
-	SHOWN("fd09::", 64, "fd01::2@d0*3 fd02::2@d1*1");
-	n = share("fd09::", "d0");
-	CHECK(n > 130 && n < 245);
+	made_of_two("fd09::", 64, two, "fd01::2@d0*3 fd02::2@d1*1");
 	EQUAL(change(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, "fd09::", 64, more, 1), 0);
 	SHOWN("fd09::", 64, "fd01::2@d0*3 fd02::2@d1*1 fd01::3@d0*1");
 	EQUAL(single(RTM_DELROUTE, 0, "fd09::", 64, "fd01::2"), 0); /* that hop alone */
@@ -369,7 +312,7 @@ T_MAIN
 	if (unshare(CLONE_NEWNET) < 0)
 		exit(77);
 	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-	if (make_veth("d0", "p0") || make_veth("d1", "p1"))
+	if (rtnl_new_veth(fd, "d0", "p0") || rtnl_new_veth(fd, "d1", "p1"))
 		exit(77);
 	EQUAL(set_link("lo", true), 0);
 	for (int i = 0; i < 4; i++)

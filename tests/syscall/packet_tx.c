@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* packet_tx.c: PACKET_TX_RING (versions 1 and 2) and PACKET_VNET_HDR of AF_PACKET sockets (packet(7)), over a veth pair. */
-#include "t.h"
+#include "rtnl.h"
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/if_link.h>
 #include <linux/ip.h>
-#include <linux/rtnetlink.h>
 #include <linux/udp.h>
-#include <linux/veth.h>
 #include <linux/virtio_net.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
 
@@ -23,42 +19,6 @@
 static int udp, port;
 static unsigned char mac[6]; /* of d0, where it arrives */
 static struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = 6 };
-
-static struct rtattr *put(struct nlmsghdr *h, int type, const void *data, size_t size)
-{
-	struct rtattr *a = (void *)((char *)h + NLMSG_ALIGN(h->nlmsg_len));
-
-	*a = (struct rtattr){ .rta_type = type, .rta_len = RTA_LENGTH(size) };
-	memcpy(RTA_DATA(a), data, size);
-	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + RTA_SPACE(size);
-	return a;
-}
-
-static int make_veth(const char *name, const char *peer)
-{
-	struct {
-		struct nlmsghdr h;
-		char body[500];
-	} q = { .h = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_NEWLINK,
-		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL } };
-	struct ifinfomsg none = { 0 };
-	struct rtattr *info, *data, *p;
-	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-
-	put(&q.h, IFLA_IFNAME, name, strlen(name) + 1);
-	info = put(&q.h, IFLA_LINKINFO, "", 0);
-	put(&q.h, IFLA_INFO_KIND, "veth", 4);
-	data = put(&q.h, IFLA_INFO_DATA, "", 0);
-	p = put(&q.h, VETH_INFO_PEER, &none, sizeof(none));
-	put(&q.h, IFLA_IFNAME, peer, strlen(peer) + 1);
-	p->rta_len = (char *)&q + q.h.nlmsg_len - (char *)p;
-	data->rta_len = (char *)&q + q.h.nlmsg_len - (char *)data;
-	info->rta_len = (char *)&q + q.h.nlmsg_len - (char *)info;
-	EQUAL(send(fd, &q, q.h.nlmsg_len, 0), q.h.nlmsg_len);
-	CHECK(recv(fd, &q, sizeof(q), 0) > 0);
-	close(fd);
-	return ((struct nlmsgerr *)NLMSG_DATA(&q.h))->error;
-}
 
 /* One UDP packet of count bytes for `udp` behind an Ethernet header, without a checksum of UDP's; its length. */
 static int build(char *at, int count, char fill)
@@ -296,7 +256,7 @@ T_MAIN
 	struct ifreq d0 = { .ifr_name = "d0" }, p0 = { .ifr_name = "p0" };
 	socklen_t size = sizeof(a);
 
-	if (unshare(CLONE_NEWNET) < 0 || make_veth("d0", "p0") < 0)
+	if (unshare(CLONE_NEWNET) < 0 || make_veth("d0", "p0"))
 		exit(77);
 	to.sll_protocol = htons(ETH_P_IP);
 	to.sll_ifindex = if_nametoindex("p0");

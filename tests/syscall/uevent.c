@@ -1,49 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* uevent.c: NETLINK_KOBJECT_UEVENT: network interfaces come, get another name, and go. */
-#include "t.h"
+#include "rtnl.h"
 
-#include <linux/if_link.h>
 #include <linux/netlink.h>
-#include <linux/rtnetlink.h>
-#include <linux/veth.h>
-#include <net/if.h>
 #include <sched.h>
-
-static struct rtattr *put(struct nlmsghdr *h, int type, const void *data, size_t size)
-{
-	struct rtattr *a = (void *)((char *)h + NLMSG_ALIGN(h->nlmsg_len));
-
-	*a = (struct rtattr){ .rta_type = type, .rta_len = RTA_LENGTH(size) };
-	memcpy(RTA_DATA(a), data, size);
-	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + RTA_SPACE(size);
-	return a;
-}
-
-static int make_veth(const char *name, const char *peer)
-{
-	struct {
-		struct nlmsghdr h;
-		char body[500];
-	} q = { .h = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_NEWLINK,
-		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL } };
-	struct ifinfomsg none = { 0 };
-	struct rtattr *info, *data, *p;
-	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-
-	put(&q.h, IFLA_IFNAME, name, strlen(name) + 1);
-	info = put(&q.h, IFLA_LINKINFO, "", 0);
-	put(&q.h, IFLA_INFO_KIND, "veth", 4);
-	data = put(&q.h, IFLA_INFO_DATA, "", 0);
-	p = put(&q.h, VETH_INFO_PEER, &none, sizeof(none));
-	put(&q.h, IFLA_IFNAME, peer, strlen(peer) + 1);
-	p->rta_len = (char *)&q + q.h.nlmsg_len - (char *)p;
-	data->rta_len = (char *)&q + q.h.nlmsg_len - (char *)data;
-	info->rta_len = (char *)&q + q.h.nlmsg_len - (char *)info;
-	EQUAL(send(fd, &q, q.h.nlmsg_len, 0), q.h.nlmsg_len);
-	CHECK(recv(fd, &q, sizeof(q), 0) > 0);
-	close(fd);
-	return ((struct nlmsgerr *)NLMSG_DATA(&q.h))->error;
-}
 
 static char got[4096];
 
@@ -98,7 +58,7 @@ T_MAIN
 	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT);
 	CHECK(fd >= 0);
 	EQUAL(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	if (make_veth("d0", "p0") < 0)
+	if (make_veth("d0", "p0"))
 		exit(77);
 	d0 = if_nametoindex("d0");
 	p0 = if_nametoindex("p0");

@@ -311,6 +311,15 @@ static inline void sim_fini(struct sim *s)
 	}
 }
 
+/* Nothing is left once every timer has run out; then sim_fini(). */
+static inline void sim_end(struct sim *s)
+{
+	sim_run(s, 100 * NSEC_PER_SEC);
+	for (unsigned int i = 0; i < s->nhosts; i++)
+		assert_int_equal(stack_memory(s->hosts[i].stack), 0);
+	sim_fini(s);
+}
+
 /* ---- sockets ---- */
 
 static inline struct net_addr sim_addr(struct ipa ip, uint16_t port)

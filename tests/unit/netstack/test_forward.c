@@ -94,10 +94,7 @@ static int teardown(void **state)
 {
 	struct fx *f = *state;
 
-	sim_run(&f->sim, 100 * NSEC_PER_SEC);
-	for (unsigned int i = 0; i < f->sim.nhosts; i++)
-		assert_int_equal(stack_memory(f->sim.hosts[i].stack), 0);
-	sim_fini(&f->sim);
+	sim_end(&f->sim);
 	free(f);
 	return 0;
 }

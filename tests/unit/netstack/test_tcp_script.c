@@ -294,20 +294,25 @@ static void active_open_refused_and_retried(void **state)
 	ep_close(e);
 }
 
-static void simultaneous_open_connects(void **state)
+/* From port 80 to port 4000, which connects too; the SYN and ACK to it. */
+static struct seg open_simultaneously(struct fx *f, const struct net_addr *to)
 {
-	struct fx *f = *state;
-	struct net_addr to = sim_addr(sim_ip4("10.0.0.2"), 4000), me = sim_addr(ipa_any4(), 80);
-	struct seg g;
+	struct net_addr me = sim_addr(ipa_any4(), 80);
 
 	f->e = sim_ep(f->h, AF_INET, SOCK_STREAM);
 	assert_int_equal(ep_bind(f->e, &me), 0);
-	assert_int_equal(ep_connect(f->e, &to), -EINPROGRESS);
-	g = next(f);
-	f->irs = g.seq;
+	assert_int_equal(ep_connect(f->e, to), -EINPROGRESS);
+	f->irs = next(f).seq;
 	inject_opts(f, TH_SYN, 0, 0, 65535, 0, syn_plain, sizeof(syn_plain));
-	g = next(f);
-	assert_int_equal(g.flags, TH_SYN | TH_ACK);
+	return next(f);
+}
+
+static void simultaneous_open_connects(void **state)
+{
+	struct fx *f = *state;
+	struct net_addr to = sim_addr(sim_ip4("10.0.0.2"), 4000);
+
+	assert_int_equal(open_simultaneously(f, &to).flags, TH_SYN | TH_ACK);
 	inject(f, TH_ACK, 1, 1, 512, 0);
 	assert_int_equal(ep_connect(f->e, &to), 0);
 	assert_int_equal(ep_connect(f->e, &to), -EISCONN);
@@ -751,17 +756,10 @@ static void a_broken_connection_is_not_connected_again_as_it_is(void **state)
 static void one_that_was_never_established_is_a_broken_connection_too(void **state)
 {
 	struct fx *f = *state;
-	struct net_addr to = sim_addr(sim_ip4("10.0.0.2"), 4000), me = sim_addr(ipa_any4(), 80);
-	struct seg g;
+	struct net_addr to = sim_addr(sim_ip4("10.0.0.2"), 4000);
 	char got[20];
 
-	f->e = sim_ep(f->h, AF_INET, SOCK_STREAM);
-	assert_int_equal(ep_bind(f->e, &me), 0);
-	assert_int_equal(ep_connect(f->e, &to), -EINPROGRESS);
-	g = next(f);
-	f->irs = g.seq;
-	inject_opts(f, TH_SYN, 0, 0, 65535, 0, syn_plain, sizeof(syn_plain));
-	g = next(f);
+	open_simultaneously(f, &to);
 	assert_int_equal(ep_shutdown(f->e, SHUT_WR), 0);
 	inject(f, TH_ACK, 1, 1, 512, 10);
 	assert_int_equal(ep_connect(f->e, &to), 0);
