@@ -236,3 +236,4 @@ bench: all
 	$(Q)tests/programs/mkrootfs debian $${RUNSC_C_TEST_CACHE:-/var/tmp/runsc-c}/debian
 	$(Q)tests/bench/run --json build/bench.json
 	$(Q)tests/bench/programs --json build/bench-programs.json
+	$(Q)tests/bench/net --json build/bench-net.json

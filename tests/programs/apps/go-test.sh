@@ -1,5 +1,6 @@
 # timeout: 1500
 # caps: sys_admin
+# with: gotest.py
 # Go: build a program, and the tests of its standard library.
 export HOME=/root GOFLAGS=-mod=mod GO111MODULE=off GOTOOLCHAIN=local GOCACHE=/root/gocache
 cd /root
@@ -17,29 +18,4 @@ with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_STORED) as z:
             if open(p, "rb").read(4) == b"TZif":
                 z.write(p, os.path.relpath(p, top))
 X
-for p in os os/exec os/signal syscall io/fs path/filepath sync time runtime; do
-	echo "== $p"
-	go test -short -json $p > /root/log 2>&1
-	echo "status $?"
-	python3 - <<'X'
-import json
-res, out = {}, {}
-for line in open("/root/log", errors="replace"):
-    try:
-        e = json.loads(line)
-    except ValueError:
-        print("#~ " + line.rstrip())
-        continue
-    t = e.get("Test")
-    if e["Action"] == "output":
-        out.setdefault(t, []).append(e["Output"])
-    elif e["Action"] in ("pass", "fail", "skip") and t:
-        res[t] = e["Action"]
-for t in sorted(res):
-    print(t, res[t])
-for t in [None] + sorted(res):
-    if t is None and ("fail" in res.values() or not res) or res.get(t) == "fail":
-        for l in "".join(out.get(t, []))[-6000:].splitlines():
-            print("#~ " + l)
-X
-done
+python3 gotest.py os os/exec os/signal syscall io/fs path/filepath sync time runtime
