@@ -29,6 +29,7 @@
 #define LOOK_MAX      1024 /* interfaces of the host that are shown */
 #define ADDRS_MAX     256 /* of one interface */
 #define ROUTES_MAX    4096
+#define HOPS_MAX      64 /* of a route */
 #define NEIGHS_MAX    1024
 #define SOCKET_BUFFER (8 << 20) /* a few dozen segments of 64 KB, as the host counts them */
 
@@ -224,22 +225,34 @@ static int on_addr(struct rtnl *r, struct nlmsghdr *h)
 	return a->addr == NULL ? -ENOMEM : 0;
 }
 
-/* Of several next hops, the first. */
-static void route_hop(struct net_route_config *c, int family, struct rtattr **tb)
+/* One of several next hops, at h of left bytes. */
+static int route_hop(struct net_route_config *c, struct rtnexthop *h, size_t left)
 {
-	const struct rtnexthop *hop = tb[RTA_MULTIPATH] != NULL ? RTA_DATA(tb[RTA_MULTIPATH]) : NULL;
-	int left;
+	struct net_hop_config *hop = grow(&c->hops, &c->hop_count, sizeof(*hop), HOPS_MAX);
+	int size = (int)MIN((size_t)h->rtnh_len, left) - (int)sizeof(*h);
 
-	if (hop == NULL || RTA_PAYLOAD(tb[RTA_MULTIPATH]) < sizeof(*hop))
-		return;
-	log_warn("network: a route with several next hops: the first is used");
-	c->ifindex = (uint32_t)hop->rtnh_ifindex;
-	c->flags = hop->rtnh_flags;
-	left = (int)MIN((size_t)hop->rtnh_len, RTA_PAYLOAD(tb[RTA_MULTIPATH])) - (int)sizeof(*hop);
-	for (struct rtattr *a = (void *)((uintptr_t)hop + RTNH_LENGTH(0)); RTA_OK(a, left);
-	     a = RTA_NEXT(a, left))
-		if (a->rta_type == RTA_GATEWAY && c->gateway == NULL)
-			c->gateway = attr_ip(a, family);
+	if (hop == NULL)
+		return -E2BIG;
+	hop->ifindex = (uint32_t)h->rtnh_ifindex;
+	hop->flags = h->rtnh_flags & RTNH_F_ONLINK; /* whether it is dead is seen inside */
+	hop->weight = h->rtnh_hops + 1u;
+	for (struct rtattr *a = (void *)((uintptr_t)h + RTNH_LENGTH(0)); RTA_OK(a, size); a = RTA_NEXT(a, size))
+		if (a->rta_type == RTA_GATEWAY && hop->gateway == NULL)
+			hop->gateway = attr_ip(a, (int)c->family);
+	return 0;
+}
+
+static int route_hops(struct net_route_config *c, struct rtattr *multipath)
+{
+	size_t left = multipath != NULL ? RTA_PAYLOAD(multipath) : 0;
+	int err = 0;
+
+	for (struct rtnexthop *h = multipath ? RTA_DATA(multipath) : NULL;
+	     err == 0 && left >= sizeof(*h) && h->rtnh_len >= sizeof(*h); h = RTNH_NEXT(h)) {
+		err = route_hop(c, h, left);
+		left -= MIN((size_t)RTNH_ALIGN(h->rtnh_len), left);
+	}
+	return err;
 }
 
 static void route_metrics(struct net_route_config *c, struct rtattr *metrics)
@@ -283,8 +296,7 @@ static int on_route(struct rtnl *r, struct nlmsghdr *h)
 	c->gateway = attr_ip(tb[RTA_GATEWAY], m->rtm_family);
 	c->prefsrc = attr_ip(tb[RTA_PREFSRC], m->rtm_family);
 	route_metrics(c, tb[RTA_METRICS]);
-	route_hop(c, m->rtm_family, tb);
-	return 0;
+	return route_hops(c, tb[RTA_MULTIPATH]);
 }
 
 static int on_neigh(struct rtnl *r, struct nlmsghdr *h)

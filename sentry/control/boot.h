@@ -194,9 +194,16 @@ struct net_link_config {
 	int fd;                  /* -1: none */
 };
 
+struct net_hop_config {
+	uint32_t ifindex, flags, weight;
+	char *gateway; /* NULL: on link */
+};
+
 struct net_route_config {
 	uint32_t family, plen, type, protocol, scope, tos, table, metric, ifindex, mtu, flags;
 	char *dst, *gateway, *prefsrc; /* NULL: none */
+	struct net_hop_config *hops;   /* two and more: instead of ifindex and gateway */
+	size_t hop_count;
 };
 
 struct net_neigh_config {

@@ -227,6 +227,14 @@ static const struct field net_link_fields[] = {
 };
 SCHEMA(net_link, struct net_link_config);
 
+static const struct field net_hop_fields[] = {
+	INT(struct net_hop_config, ifindex, 0, INT_MAX),
+	INT(struct net_hop_config, flags, 0, 255),
+	INT(struct net_hop_config, weight, 1, 256),
+	PLAIN(struct net_hop_config, gateway, K_OPT),
+};
+SCHEMA(net_hop, struct net_hop_config);
+
 static const struct field net_route_fields[] = {
 	INT(struct net_route_config, family, 0, 255),
 	INT(struct net_route_config, plen, 0, 128),
@@ -242,6 +250,7 @@ static const struct field net_route_fields[] = {
 	PLAIN(struct net_route_config, dst, K_OPT),
 	PLAIN(struct net_route_config, gateway, K_OPT),
 	PLAIN(struct net_route_config, prefsrc, K_OPT),
+	STRUCTS(struct net_route_config, hops, hop_count, net_hop_schema),
 };
 SCHEMA(net_route, struct net_route_config);
 

@@ -110,6 +110,30 @@ static int config_link(struct net_ns *ns, struct stack *s, struct net_link_confi
 	return err;
 }
 
+static int fill_hops(struct net_ns *ns, const struct net_route_config *c, struct route_hops **out)
+{
+	struct route_hops *h = c->hop_count > 1 ? route_hops_new((unsigned int)c->hop_count) : NULL;
+
+	*out = NULL;
+	if (c->hop_count < 2)
+		return 0;
+	if (!h)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->hop_count; i++) {
+		const struct net_hop_config *from = &c->hops[i];
+		struct route_hop *to = &h->hop[h->count++];
+
+		*to = (struct route_hop){ .ifindex = link_index(ns, from->ifindex), .flags = from->flags, .weight = from->weight };
+		if (to->ifindex == 0 || !parse_ip(from->gateway, c->family == AF_INET6, &to->gateway)) {
+			route_hops_put(h);
+			return to->ifindex == 0 ? -ENODEV : -EINVAL;
+		}
+	}
+	*out = h;
+	return 0;
+}
+
+/* out->hops is a reference. */
 static int fill_route(struct net_ns *ns, const struct net_route_config *c, struct route_info *out)
 {
 	struct route_info r = {
@@ -119,13 +143,19 @@ static int fill_route(struct net_ns *ns, const struct net_route_config *c, struc
 		.flags = c->flags, .expires_ns = INT64_MAX,
 	};
 	bool v6 = c->family == AF_INET6;
+	int err;
 
+	if (c->hop_count > ROUTE_HOPS_MAX)
+		return -E2BIG;
 	if ((c->family != AF_INET && c->family != AF_INET6) || c->plen > (v6 ? 128 : 32) ||
 	    !parse_ip(c->dst, v6, &r.dst) || !parse_ip(c->gateway, v6, &r.gateway) ||
 	    !parse_ip(c->prefsrc, v6, &r.prefsrc))
 		return -EINVAL;
 	if (c->ifindex != 0 && r.ifindex == 0)
 		return -ENODEV;
+	err = fill_hops(ns, c, &r.hops);
+	if (err < 0)
+		return err;
 	*out = r;
 	return 0;
 }
@@ -135,8 +165,10 @@ static int config_route(struct net_ns *ns, struct stack *s, const struct net_rou
 	struct route_info r;
 	int err = fill_route(ns, c, &r);
 
-	if (err == 0)
+	if (err == 0) {
 		err = route_add(s, &r, ROUTE_CREATE | ROUTE_EXCL);
+		route_hops_put(r.hops);
+	}
 	return err == -EEXIST ? 0 : err; /* the address brought it */
 }
 
@@ -249,11 +281,21 @@ static bool has_addr(const struct net_link_config *l, const struct net_addr_conf
 	return false;
 }
 
+static bool same_hops(const struct net_route_config *a, const struct net_route_config *b)
+{
+	for (size_t i = 0; i < a->hop_count && a->hop_count == b->hop_count; i++)
+		if (a->hops[i].ifindex != b->hops[i].ifindex || a->hops[i].weight != b->hops[i].weight ||
+		    a->hops[i].flags != b->hops[i].flags || !same_text(a->hops[i].gateway, b->hops[i].gateway))
+			return false;
+	return a->hop_count == b->hop_count;
+}
+
 static bool same_route(const struct net_route_config *a, const struct net_route_config *b)
 {
 	return a->family == b->family && a->plen == b->plen && a->type == b->type && a->tos == b->tos &&
 	       a->table == b->table && a->metric == b->metric && a->ifindex == b->ifindex && a->scope == b->scope &&
-	       same_text(a->dst, b->dst) && same_text(a->gateway, b->gateway) && same_text(a->prefsrc, b->prefsrc);
+	       same_text(a->dst, b->dst) && same_text(a->gateway, b->gateway) && same_text(a->prefsrc, b->prefsrc) &&
+	       same_hops(a, b);
 }
 
 /* All routes of a look, to be found by what they say: there may be thousands. */
@@ -380,8 +422,10 @@ static void remove_old(struct net_ns *ns, struct stack *s, const struct network_
 	}
 	route_set_init(&now_there, n);
 	for (size_t i = 0; kept && i < old->route_count; i++)
-		if (!route_set_has(&now_there, &old->routes[i]) && fill_route(ns, &old->routes[i], &r) == 0)
+		if (!route_set_has(&now_there, &old->routes[i]) && fill_route(ns, &old->routes[i], &r) == 0) {
 			(void)route_del(s, &r);
+			route_hops_put(r.hops);
+		}
 	route_set_fini(&now_there);
 }
 

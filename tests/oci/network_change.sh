@@ -12,6 +12,7 @@ ns() { nsenter -t "$P" -n "$@"; }
 links() { echo $(x ls /sys/class/net); }
 addrs() { echo $(x ip -o -4 addr show "$1" | awk '{print $4}' | sort); }
 routes() { echo $(x ip route | grep -v scope | sort); }
+ways() { echo $(x sh -c 'for i in $(seq 1 40); do ip route get 10.80.0.$i; done' | grep -o 'dev eth[0-9]*' | cut -d ' ' -f 2 | sort -u); }
 fds() { ls "/proc/$1/fd" | wc -l; }
 pids() { python3 -c "import json;s=json.load(open('$T/root/$C/state.json'));print(s['monitor']['pid'], s['sentry']['pid'])"; }
 # connect N [INDEX]: as Docker does: made outside, moved in, renamed, addressed, up.
@@ -24,7 +25,7 @@ connect() {
 
 mkdir -p "$T"/b/rootfs/{bin,dev,proc,sys,tmp}
 cp "$BUSYBOX" "$T/b/rootfs/bin/busybox"
-for n in sh ls cat sleep ip awk nc ping md5sum head; do ln -s busybox "$T/b/rootfs/bin/$n"; done
+for n in sh ls cat sleep ip awk nc ping md5sum head seq; do ln -s busybox "$T/b/rootfs/bin/$n"; done
 $R spec --bundle "$T/b"
 python3 - "$T" <<'PY'
 import json, sys
@@ -67,6 +68,12 @@ ns ip route add default via 10.9.11.1
 becomes "a route" routes "default via 10.9.11.1 dev eth11"
 ns ip route replace default via 10.9.10.1
 becomes "another" routes "default via 10.9.10.1 dev eth10"
+ns ip route add 10.80.0.0/16 nexthop via 10.9.10.1 weight 3 nexthop via 10.9.11.1
+becomes "a route with two next hops" ways "eth10 eth11"
+ns ip route replace 10.80.0.0/16 nexthop via 10.9.11.1 nexthop via 10.9.11.4
+becomes "two others" ways "eth11"
+ns ip route del 10.80.0.0/16
+becomes "none" ways "eth10" # the default route
 x ip addr add 10.77.0.1/24 dev eth11; x ip route add 10.78.0.0/16 via 10.9.11.1
 ns ip route add 10.79.0.0/16 via 10.9.11.1
 becomes "what was made inside stays" routes "10.78.0.0/16 via 10.9.11.1 dev eth11 10.79.0.0/16 via 10.9.11.1 dev eth11 default via 10.9.10.1 dev eth10"
