@@ -263,11 +263,22 @@ int route_for_each(struct stack *s, int (*fn)(void *arg, const struct route_info
  */
 int route_get(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifindex,
 	      struct route_info *out);
-/* The same for packets with a mark and a TOS, which came in by iif (0: made here). */
-int route_get_for(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifindex, uint32_t mark, uint8_t tos,
-		  uint32_t iif, struct route_info *out);
+/* What `ip route get` can say of the packet besides; zeros: nothing. */
+struct route_query {
+	struct ipa dst, src;   /* as for route_get() */
+	uint32_t ifindex;
+	uint32_t iif;          /* it came in by; 0: made here */
+	uint32_t mark, uid;
+	uint8_t tos, proto;
+	uint16_t sport, dport;
+};
+int route_get_for(struct stack *s, const struct route_query *q, struct route_info *out);
 
 /* ---- policy rules ---- */
+
+struct port_range {
+	uint16_t from, to; /* from 0: any */
+};
 
 struct rule_info {
 	uint8_t family;
@@ -281,6 +292,12 @@ struct rule_info {
 	int suppress_plen; /* what the table says counts for longer prefixes only; -1: always */
 	struct ipa src, dst;
 	char iif[IFNAMSIZ], oif[IFNAMSIZ]; /* "": any */
+	uint32_t target;   /* FR_ACT_GOTO: the priority to go on with */
+	uint8_t ip_proto;  /* 0: any */
+	struct port_range sport, dport;
+	bool by_uid;
+	uint32_t uid_from, uid_to;
+	uint8_t state;     /* of those that are shown: FIB_RULE_UNRESOLVED, FIB_RULE_*_DETACHED */
 };
 
 /* Which of these a request has named. */

@@ -98,6 +98,10 @@ struct route_key {
 	uint32_t mark;
 	uint8_t tos;         /* without ECN */
 	uint8_t srcprefs;    /* IPV6_PREFER_SRC_*: 1 temporary, 2 public */
+	/* For rules alone. */
+	uint8_t proto;
+	uint16_t sport, dport; /* 0: none, or not chosen yet */
+	uint32_t uid;
 };
 
 /* Multicast group of an interface; users counts sockets and the stack itself. */
@@ -201,6 +205,7 @@ struct stack {
 	struct list rules[2];        /* (t) by priority */
 	unsigned int nrules;         /* (t) */
 	bool ruled[2];               /* (t) others than local, main, default */
+	atomic_bool ported[2];       /* (a) some look at ports or the protocol: written under tables */
 	atomic_uint gen;             /* (a) changes with anything that a dst depends on */
 
 	struct latch timer_latch;
@@ -293,6 +298,8 @@ void txq_flush(struct txq *q);
 /* ---- link ---- */
 
 struct nic *nic_peek(struct stack *s, uint32_t ifindex);
+/* nic_by_name() under stack->tables. */
+uint32_t nic_named(struct stack *s, const char *name);
 static inline bool nic_up(const struct nic *n)
 {
 	return atomic_load_explicit(&n->flags, memory_order_relaxed) & IFF_UP;
@@ -408,6 +415,11 @@ int route_lookup(struct stack *s, const struct route_key *k, struct dst *out);
 struct route *route_find_locked(struct stack *s, uint8_t family, uint32_t table, const struct route_key *k, int64_t now);
 /* rule.c: what the rules say.  -ENETUNREACH, -EACCES, -EINVAL.  Under stack->tables. */
 int rules_walk_locked(struct stack *s, const struct route_key *k, int64_t now, struct route **out);
+/* One of the rules may look at k's protocol or ports.  Without locks. */
+static inline bool rules_want_ports(struct stack *s, struct ipa dst)
+{
+	return atomic_load_explicit(&s->ported[!ipa_is4(dst)], memory_order_relaxed);
+}
 int rules_init(struct stack *s);
 void rules_fini(struct stack *s);
 enum route_type addr_type(struct stack *s, struct ipa a, uint32_t ifindex);

@@ -26,19 +26,26 @@ struct nic *nic_peek(struct stack *s, uint32_t ifindex)
 	return NULL;
 }
 
-uint32_t nic_by_name(struct stack *s, const char *name)
+uint32_t nic_named(struct stack *s, const char *name)
 {
 	unsigned int count = atomic_load_explicit(&s->nic_count, memory_order_acquire);
-	uint32_t found = 0;
 
-	nrwlock_read(&s->tables);
-	for (unsigned int i = 0; i < count && !found; i++) {
+	for (unsigned int i = 0; i < count; i++) {
 		struct nic *n = atomic_load_explicit(&s->nics[i], memory_order_relaxed);
 
 		if (strncmp(n->name, name, IFNAMSIZ) == 0 &&
 		    !atomic_load_explicit(&n->gone, memory_order_relaxed))
-			found = n->ifindex;
+			return n->ifindex;
 	}
+	return 0;
+}
+
+uint32_t nic_by_name(struct stack *s, const char *name)
+{
+	uint32_t found;
+
+	nrwlock_read(&s->tables);
+	found = nic_named(s, name);
 	nrwlock_read_unlock(&s->tables);
 	return found;
 }

@@ -169,6 +169,20 @@ static void forward_cut(struct txq *q, struct pkt *p, uint32_t mtu)
 	}
 }
 
+/* For rules that look at them. */
+static void forward_ports(struct stack *s, const struct pkt *p, bool fragment, struct route_key *k)
+{
+	bool has = p->proto == PROTO_TCP || p->proto == PROTO_UDP || p->proto == IPPROTO_UDPLITE;
+
+	if (!rules_want_ports(s, k->dst))
+		return;
+	k->proto = p->proto;
+	if (!has || fragment || !pkt_linear(p, (size_t)(p->trans - p->data) + 4))
+		return;
+	k->sport = rd16(p->trans);
+	k->dport = rd16(p->trans + 2);
+}
+
 void ip_forward(struct txq *q, struct nic *n, struct pkt *p)
 {
 	struct stack *s = q->stack;
@@ -196,6 +210,7 @@ void ip_forward(struct txq *q, struct nic *n, struct pkt *p)
 		icmp_error(q, n, p, v4 ? ICMP4_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED, 0, 0);
 		goto drop;
 	}
+	forward_ports(s, p, fragment, &k);
 	err = route_lookup(s, &k, &d);
 	if (err == 0 && d.type != ROUTE_UNICAST)
 		err = -EHOSTUNREACH;

@@ -46,7 +46,7 @@ int icmp_send(struct txq *q, struct pkt *p, struct ipa src, struct ipa dst, uint
 	      uint8_t tos, uint8_t ttl)
 {
 	bool v4 = ipa_is4(dst);
-	struct route_key k = { .dst = dst, .src = src, .ifindex = ifindex };
+	struct route_key k = { .dst = dst, .src = src, .ifindex = ifindex, .proto = v4 ? PROTO_ICMP : PROTO_ICMP6 };
 	struct ip_out o = { .proto = v4 ? PROTO_ICMP : PROTO_ICMP6, .tos = tos };
 	struct icmp_hdr *h = (void *)p->data;
 	struct dst d;

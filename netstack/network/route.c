@@ -702,13 +702,14 @@ int route_lookup(struct stack *s, const struct route_key *key, struct dst *out)
 int route_get(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifindex,
 	      struct route_info *out)
 {
-	return route_get_for(s, dst, src, ifindex, 0, 0, 0, out);
+	return route_get_for(s, &(struct route_query){ .dst = dst, .src = src, .ifindex = ifindex }, out);
 }
 
-int route_get_for(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifindex, uint32_t mark, uint8_t tos,
-		  uint32_t iif, struct route_info *out)
+int route_get_for(struct stack *s, const struct route_query *q, struct route_info *out)
 {
-	struct route_key k = { .dst = dst, .src = src, .ifindex = ifindex, .mark = mark, .tos = tos, .iif = iif };
+	struct route_key k = { .dst = q->dst, .src = q->src, .ifindex = q->ifindex, .iif = q->iif, .mark = q->mark,
+			       .tos = q->tos, .proto = q->proto, .sport = q->sport, .dport = q->dport, .uid = q->uid };
+	struct ipa dst = q->dst;
 	struct dst d;
 	int err = route_lookup(s, &k, &d);
 
@@ -721,7 +722,7 @@ int route_get_for(struct stack *s, struct ipa dst, struct ipa src, uint32_t ifin
 	out->table = d.table ? d.table : d.type == ROUTE_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL;
 	out->dst = dst;
 	out->ifindex = d.nic->ifindex;
-	out->mtu = d.mtu;
+	out->mtu = d.mtu < MIN(atomic_load(&d.nic->mtu), 65535U) ? d.mtu : 0;
 	out->prefsrc = d.src;
 	out->gateway = ipa_eq(d.nexthop, dst) ? ipa_any6() : d.nexthop;
 	out->expires_ns = INT64_MAX;

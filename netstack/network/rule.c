@@ -5,8 +5,10 @@
  * As long as a family has the rules that Linux begins with and no others, route.c asks its tables without looking
  * here (stack->ruled).  Linux: net/core/fib_rules.c, net/ipv4/fib_rules.c, net/ipv6/fib6_rules.c.
  *
- * Selectors: prefixes, interfaces, TOS, mark, inverted.  Not there: goto, uid ranges, ports, protocols,
- * l3mdev, tunnel ids (rtnetlink refuses them).  A source that was not chosen yet matches no source prefix.
+ * Selectors: prefixes, interfaces, TOS, mark, protocol, ports, user, inverted.  Not there: l3mdev, tunnel ids, flow
+ * labels (rtnetlink refuses them).  A source or port that was not chosen yet matches no prefix or range.
+ *
+ * "goto" goes on with the first rule of a higher priority value; while there is none, it says nothing.
  *
  * All under stack->tables.  Events are told after it has been dropped.
  */
@@ -39,8 +41,8 @@ static bool rule_is_default(const struct rule_info *i, uint32_t priority, uint32
 					 .priority = priority, .table = table, .suppress_plen = -1 };
 
 	return i->priority == priority && i->table == table && i->action == plain.action && !i->src_len &&
-	       !i->dst_len && !i->tos && !i->mask && !i->invert && !i->iif[0] && !i->oif[0] &&
-	       i->suppress_plen == plain.suppress_plen;
+	       !i->dst_len && !i->tos && !i->mask && !i->invert && !i->iif[0] && !i->oif[0] && !i->ip_proto &&
+	       !i->sport.from && !i->dport.from && !i->by_uid && i->suppress_plen == plain.suppress_plen;
 }
 
 static void rules_judge_locked(struct stack *s, unsigned int f)
@@ -50,14 +52,16 @@ static void rules_judge_locked(struct stack *s, unsigned int f)
 	};
 	const unsigned int count = f ? 2 : 3;
 	unsigned int n = 0;
-	bool plain = true;
+	bool plain = true, ported = false;
 	struct rule *r;
 
 	list_for_each_entry(r, &s->rules[f], node) {
 		plain = plain && n < count && rule_is_default(&r->i, usual[n].priority, usual[n].table);
+		ported |= r->i.ip_proto || r->i.sport.from || r->i.dport.from;
 		n++;
 	}
 	s->ruled[f] = !plain || n != count;
+	atomic_store_explicit(&s->ported[f], ported, memory_order_relaxed);
 }
 
 static void rule_insert(struct stack *s, struct rule *r)
@@ -102,12 +106,23 @@ void rules_fini(struct stack *s)
 
 /* ---- changes ----------------------------------------------------------------------------------- */
 
+static bool range_equal(struct port_range a, struct port_range b)
+{
+	return a.from == b.from && a.to == b.to;
+}
+
+static bool uids_equal(const struct rule_info *a, const struct rule_info *b)
+{
+	return a->by_uid == b->by_uid && a->uid_from == b->uid_from && a->uid_to == b->uid_to;
+}
+
 static bool rule_equal(const struct rule_info *a, const struct rule_info *b)
 {
 	return a->action == b->action && a->table == b->table && a->priority == b->priority && a->tos == b->tos &&
 	       a->mark == b->mark && a->mask == b->mask && a->suppress_plen == b->suppress_plen && a->invert == b->invert &&
 	       a->src_len == b->src_len && a->dst_len == b->dst_len && ipa_eq(a->src, b->src) && ipa_eq(a->dst, b->dst) &&
-	       strcmp(a->iif, b->iif) == 0 && strcmp(a->oif, b->oif) == 0;
+	       a->ip_proto == b->ip_proto && range_equal(a->sport, b->sport) && range_equal(a->dport, b->dport) &&
+	       uids_equal(a, b) && strcmp(a->iif, b->iif) == 0 && strcmp(a->oif, b->oif) == 0;
 }
 
 /* One less than the second rule's, as on Linux: before everything but table local. */
@@ -118,6 +133,11 @@ static uint32_t rule_free_priority(struct stack *s, unsigned int f)
 	if (list_empty(&s->rules[f]) || second == &s->rules[f])
 		return 0;
 	return MAX(list_entry(second, struct rule, node)->i.priority, 1u) - 1;
+}
+
+static bool range_is_wrong(struct port_range r)
+{
+	return (r.from || r.to) && (!r.from || r.to == UINT16_MAX || r.from > r.to);
 }
 
 static int rule_check(const struct rule_info *i)
@@ -131,17 +151,44 @@ static int rule_check(const struct rule_info *i)
 	if ((i->src_len && ipa_is4(i->src) != (i->family == AF_INET)) ||
 	    (i->dst_len && ipa_is4(i->dst) != (i->family == AF_INET)))
 		return -EINVAL;
+	if (range_is_wrong(i->sport) || range_is_wrong(i->dport) || (i->by_uid && i->uid_from > i->uid_to))
+		return -EINVAL;
+	if ((i->action == FR_ACT_GOTO) != (i->target != 0))
+		return -EINVAL;
 	switch (i->action) {
 	case FR_ACT_TO_TBL:
 		return i->table ? 0 : -EINVAL;
+	case FR_ACT_GOTO:
 	case FR_ACT_NOP:
 	case FR_ACT_BLACKHOLE:
 	case FR_ACT_UNREACHABLE:
 	case FR_ACT_PROHIBIT:
 		return 0;
 	default:
-		return i->action == FR_ACT_GOTO ? -EOPNOTSUPP : -EINVAL;
+		return -EINVAL;
 	}
+}
+
+/* Where a "goto" goes on; NULL: nowhere yet. */
+static struct rule *rule_target(struct stack *s, struct rule *r)
+{
+	struct list *l = &s->rules[family_index(r->i.family)];
+
+	for (struct list *n = r->node.next; n != l; n = n->next)
+		if (list_entry(n, struct rule, node)->i.priority == r->i.target)
+			return list_entry(n, struct rule, node);
+	return NULL;
+}
+
+/* As it is shown.  nic_peek()'s names are under stack->tables too. */
+static struct rule_info rule_show(struct stack *s, struct rule *r)
+{
+	struct rule_info i = r->i;
+
+	i.state = (i.action == FR_ACT_GOTO && !rule_target(s, r) ? FIB_RULE_UNRESOLVED : 0) |
+		  (i.iif[0] && !nic_named(s, i.iif) ? FIB_RULE_IIF_DETACHED : 0) |
+		  (i.oif[0] && !nic_named(s, i.oif) ? FIB_RULE_OIF_DETACHED : 0);
+	return i;
 }
 
 int rule_add(struct stack *s, const struct rule_info *i, unsigned int given, bool excl)
@@ -161,16 +208,18 @@ int rule_add(struct stack *s, const struct rule_info *i, unsigned int given, boo
 	nrwlock_write(&s->tables);
 	if (!(given & RULE_PRIORITY))
 		r->i.priority = rule_free_priority(s, f);
-	if (excl)
+	if (i->action == FR_ACT_GOTO && i->target <= r->i.priority) /* so that it ends */
+		err = -EINVAL;
+	if (excl && err == 0)
 		list_for_each_entry(old, &s->rules[f], node)
 			if (rule_equal(&old->i, &r->i))
 				err = -EEXIST;
-	if (s->nrules >= RULE_MAX)
+	if (err == 0 && s->nrules >= RULE_MAX)
 		err = -ENOSPC;
 	if (err == 0) {
 		rule_insert(s, r);
 		rules_judge_locked(s, f);
-		told = r->i;
+		told = rule_show(s, r);
 	}
 	nrwlock_write_unlock(&s->tables);
 	if (err < 0) {
@@ -191,6 +240,9 @@ static bool rule_is_meant(const struct rule_info *i, const struct rule_info *wan
 	       (!(given & RULE_SUPPRESS) || i->suppress_plen == want->suppress_plen) &&
 	       (!want->iif[0] || strcmp(i->iif, want->iif) == 0) && (!want->oif[0] || strcmp(i->oif, want->oif) == 0) &&
 	       (!want->tos || i->tos == want->tos) && (!want->invert || i->invert) &&
+	       (!want->ip_proto || i->ip_proto == want->ip_proto) && (!want->by_uid || uids_equal(i, want)) &&
+	       (!want->sport.from || range_equal(i->sport, want->sport)) &&
+	       (!want->dport.from || range_equal(i->dport, want->dport)) &&
 	       (!want->src_len || (i->src_len == want->src_len && ipa_eq(i->src, want->src))) &&
 	       (!want->dst_len || (i->dst_len == want->dst_len && ipa_eq(i->dst, want->dst)));
 }
@@ -199,6 +251,7 @@ int rule_del(struct stack *s, const struct rule_info *want, unsigned int given)
 {
 	struct rule *r, *found = NULL;
 	unsigned int f = family_index(want->family);
+	struct rule_info told;
 
 	if (want->family != AF_INET && want->family != AF_INET6)
 		return -EAFNOSUPPORT;
@@ -207,6 +260,7 @@ int rule_del(struct stack *s, const struct rule_info *want, unsigned int given)
 		if (!found && rule_is_meant(&r->i, want, given))
 			found = r;
 	if (found) {
+		told = rule_show(s, found);
 		list_remove(&found->node);
 		s->nrules--;
 		rules_judge_locked(s, f);
@@ -215,7 +269,7 @@ int rule_del(struct stack *s, const struct rule_info *want, unsigned int given)
 	if (!found)
 		return -ENOENT;
 	stack_bump(s);
-	stack_event(s, STACK_RULE_DEL, &found->i);
+	stack_event(s, STACK_RULE_DEL, &told);
 	mem_free(found);
 	return 0;
 }
@@ -233,7 +287,7 @@ int rule_for_each(struct stack *s, uint8_t family, int (*fn)(void *arg, const st
 	copy = mem_calloc(max ? max : 1, sizeof(*copy));
 	if (copy)
 		list_for_each_entry(r, &s->rules[family_index(family)], node)
-			copy[count++] = r->i;
+			copy[count++] = rule_show(s, r);
 	nrwlock_read_unlock(&s->tables);
 	if (!copy)
 		return -ENOMEM;
@@ -253,12 +307,19 @@ static bool is_named(struct stack *s, uint32_t ifindex, const char *name)
 	return n && strncmp(n->name, name, IFNAMSIZ) == 0;
 }
 
+static bool in_range(struct port_range r, uint16_t port)
+{
+	return !r.from || (port >= r.from && port <= r.to);
+}
+
 static bool rule_matches(struct stack *s, const struct rule_info *i, const struct route_key *k)
 {
 	bool ok = (!i->iif[0] || is_named(s, k->iif ? k->iif : LO_IFINDEX, i->iif)) &&
 		  (!i->oif[0] || is_named(s, k->ifindex, i->oif)) && ((i->mark ^ k->mark) & i->mask) == 0 &&
 		  (!i->src_len || (!ipa_is_any(k->src) && ipa_match(k->src, i->src, rule_plen(i, i->src_len)))) &&
-		  (!i->dst_len || ipa_match(k->dst, i->dst, rule_plen(i, i->dst_len))) && (!i->tos || i->tos == k->tos);
+		  (!i->dst_len || ipa_match(k->dst, i->dst, rule_plen(i, i->dst_len))) && (!i->tos || i->tos == k->tos) &&
+		  (!i->ip_proto || i->ip_proto == k->proto) && in_range(i->sport, k->sport) && in_range(i->dport, k->dport) &&
+		  (!i->by_uid || (k->uid >= i->uid_from && k->uid <= i->uid_to));
 
 	return ok != i->invert;
 }
@@ -266,10 +327,11 @@ static bool rule_matches(struct stack *s, const struct rule_info *i, const struc
 int rules_walk_locked(struct stack *s, const struct route_key *k, int64_t now, struct route **out)
 {
 	unsigned int f = !ipa_is4(k->dst);
-	struct rule *r;
+	struct list *n;
 
 	*out = NULL;
-	list_for_each_entry(r, &s->rules[f], node) {
+	for (n = s->rules[f].next; n != &s->rules[f]; n = n->next) {
+		struct rule *r = list_entry(n, struct rule, node), *target;
 		struct route *found;
 
 		if (!rule_matches(s, &r->i, k))
@@ -287,6 +349,11 @@ int rules_walk_locked(struct stack *s, const struct route_key *k, int64_t now, s
 				*out = found;
 				return 0;
 			}
+			break;
+		case FR_ACT_GOTO:
+			target = rule_target(s, r);
+			if (target)
+				n = target->node.prev; /* the next one is it */
 			break;
 		default:
 			break;

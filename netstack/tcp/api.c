@@ -197,7 +197,8 @@ static void connect_numbers(struct tcp *t, uint32_t iss)
 static int connect_start(struct tcp *t, struct txq *q, const struct net_addr *a)
 {
 	struct ep *e = &t->ep;
-	struct route_key k = { .ifindex = (uint32_t)e->bound_if, .mark = (uint32_t)e->mark, .tos = ep_route_tos(e) };
+	struct route_key k = { .ifindex = (uint32_t)e->bound_if, .mark = (uint32_t)e->mark, .tos = ep_route_tos(e),
+			       .proto = PROTO_TCP, .sport = e->lport, .dport = a->port, .uid = e->uid };
 	uint32_t iss = 0;
 	struct ipa dst;
 	struct dst d;
@@ -238,6 +239,10 @@ static int connect_start(struct tcp *t, struct txq *q, const struct net_addr *a)
 	if (!e->addr_bound)
 		e->laddr = d.src;
 	err = connect_port(t, &iss);
+	if (err == 0 && e->lport != k.sport && rules_want_ports(e->stack, dst)) {
+		k.sport = e->lport;
+		err = route_lookup(e->stack, &k, &e->dst);
+	}
 	if (err < 0) {
 		e->raddr = ep_any(e);
 		e->rport = 0;

@@ -35,9 +35,10 @@ static uint32_t req_mss(struct tcp *l, struct pkt *p, const struct tcp_opts *o)
 }
 
 /* What we can take in a segment, by the route's MTU. */
-static uint32_t adv_mss(struct tcp *l, struct ipa peer, struct ipa local, uint32_t ifindex)
+static uint32_t adv_mss(struct tcp *l, struct ipa peer, uint16_t port, struct ipa local, uint32_t ifindex)
 {
-	struct route_key k = { .dst = peer, .src = local, .ifindex = ifindex, .mark = (uint32_t)l->ep.mark };
+	struct route_key k = { .dst = peer, .src = local, .ifindex = ifindex, .mark = (uint32_t)l->ep.mark,
+			       .proto = PROTO_TCP, .sport = l->ep.lport, .dport = port, .uid = l->ep.uid };
 	uint32_t mtu = 1500;
 	struct dst d;
 
@@ -72,7 +73,7 @@ static void initial_window(struct tcp *l, uint32_t mss, bool scaling, uint32_t *
 
 struct synack {
 	const struct tcp_node *node;
-	uint32_t iss, irs, wnd, ts_recent, tsval, ifindex, mark;
+	uint32_t iss, irs, wnd, ts_recent, tsval, ifindex, mark, uid;
 	uint32_t mss;
 	uint8_t rcv_wscale, tos;
 	bool wscale_ok, sack_ok, ts_ok, ecn_ok;
@@ -116,7 +117,8 @@ static void synack_send(struct txq *q, const struct synack *a)
 	struct tcp_bare b = { .src = a->node->laddr, .dst = a->node->raddr, .sport = a->node->lport,
 			      .dport = a->node->rport, .seq = a->iss, .ack = a->irs + 1,
 			      .flags = TH_SYN | TH_ACK, .window = (uint16_t)MIN(a->wnd, TCP_MAX_WINDOW),
-			      .opts = opts, .ifindex = a->ifindex, .tos = a->tos, .mark = a->mark };
+			      .opts = opts, .ifindex = a->ifindex, .tos = a->tos, .mark = a->mark,
+			      .uid = a->uid };
 
 	if (a->ecn_ok)
 		b.flags |= TH_ECE;
@@ -130,8 +132,8 @@ static void req_synack(struct txq *q, struct tcp_req *r)
 	int64_t now = stack_now(tcp_stack(l));
 	struct synack a = { .node = &r->node, .iss = r->iss, .irs = r->irs, .wnd = r->rcv_wnd,
 			    .ts_recent = r->ts_recent, .tsval = tcp_ts_at(now, r->ts_off),
-			    .ifindex = r->ifindex, .mark = (uint32_t)l->ep.mark,
-			    .mss = adv_mss(l, r->node.raddr, r->node.laddr, r->ifindex),
+			    .ifindex = r->ifindex, .mark = (uint32_t)l->ep.mark, .uid = l->ep.uid,
+			    .mss = adv_mss(l, r->node.raddr, r->node.rport, r->node.laddr, r->ifindex),
 			    .rcv_wscale = r->rcv_wscale, .tos = r->tos, .wscale_ok = r->wscale_ok,
 			    .sack_ok = r->sack_ok, .ts_ok = r->ts_ok, .ecn_ok = r->ecn_ok };
 
@@ -234,7 +236,7 @@ static struct tcp_req *req_new(struct tcp *l, struct nic *n, struct pkt *p, cons
 		    s->conf.tcp_ecn != 0 && !(p->tos & 3);
 	r->ifindex = ipa_needs_scope(p->src) ? n->ifindex : (uint32_t)l->ep.bound_if;
 	r->tos = (uint8_t)(ipa_is4(p->src) ? l->ep.tos : l->ep.tclass);
-	initial_window(l, adv_mss(l, p->src, p->dst, r->ifindex), r->wscale_ok, &r->rcv_wnd,
+	initial_window(l, adv_mss(l, p->src, r->node.rport, p->dst, r->ifindex), r->wscale_ok, &r->rcv_wnd,
 		       &r->rcv_wscale);
 	ep_get(&l->ep);
 	return r;
@@ -306,8 +308,8 @@ static void cookie_send(struct txq *q, struct tcp *l, struct nic *n, struct pkt 
 	}
 	a = (struct synack){ .node = &r->node, .iss = cookie_make(s, &f, r->irs, index), .irs = r->irs,
 			     .wnd = r->rcv_wnd, .ts_recent = r->ts_recent, .tsval = ts,
-			     .ifindex = r->ifindex, .mark = (uint32_t)l->ep.mark,
-			     .mss = adv_mss(l, p->src, p->dst, r->ifindex),
+			     .ifindex = r->ifindex, .mark = (uint32_t)l->ep.mark, .uid = l->ep.uid,
+			     .mss = adv_mss(l, p->src, r->node.rport, p->dst, r->ifindex),
 			     .rcv_wscale = r->rcv_wscale, .tos = r->tos, .ts_ok = r->ts_ok };
 	/* Without time stamps there is no room for the options. */
 	if (r->ts_ok) {
@@ -483,7 +485,7 @@ static void cookie_input(struct txq *q, struct nic *n, struct tcp *l, struct pkt
 		r->sack_ok = bits >> 4 & 1;
 		r->ecn_ok = bits >> 5 & 1;
 	}
-	initial_window(l, adv_mss(l, p->src, p->dst, r->ifindex), r->wscale_ok, &r->rcv_wnd,
+	initial_window(l, adv_mss(l, p->src, r->node.rport, p->dst, r->ifindex), r->wscale_ok, &r->rcv_wnd,
 		       &r->rcv_wscale);
 	child_open(q, l, r, p, o, true);
 	tcp_node_put(&r->node);

@@ -159,7 +159,8 @@ int tcp_route(struct tcp *t)
 {
 	struct ep *e = &t->ep;
 	struct route_key k = { .dst = e->raddr, .src = e->laddr, .mark = (uint32_t)e->mark, .tos = ep_route_tos(e),
-			       .ifindex = e->bound_if ? (uint32_t)e->bound_if : e->raddr_scope };
+			       .ifindex = e->bound_if ? (uint32_t)e->bound_if : e->raddr_scope, .proto = PROTO_TCP,
+			       .sport = e->lport, .dport = e->rport, .uid = e->uid };
 	struct dst d;
 	int err;
 
@@ -783,7 +784,8 @@ void tcp_retransmit_lost(struct txq *q, struct tcp *t)
 
 void tcp_send_bare(struct txq *q, const struct tcp_bare *b)
 {
-	struct route_key k = { .dst = b->dst, .src = b->src, .ifindex = b->ifindex, .mark = b->mark, .tos = b->tos & 0xfc };
+	struct route_key k = { .dst = b->dst, .src = b->src, .ifindex = b->ifindex, .mark = b->mark, .tos = b->tos & 0xfc,
+			       .proto = PROTO_TCP, .sport = b->sport, .dport = b->dport, .uid = b->uid };
 	struct ip_out o = { .proto = PROTO_TCP, .tos = b->tos, .df = true };
 	struct tcp_hdr *h;
 	struct dst d;

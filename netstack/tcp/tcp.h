@@ -466,7 +466,7 @@ struct tcp_bare {
 	uint8_t opts_len;
 	uint32_t ifindex;
 	uint8_t tos, ttl;
-	uint32_t mark;
+	uint32_t mark, uid;
 };
 void tcp_send_bare(struct txq *q, const struct tcp_bare *b);
 int tcp_route(struct tcp *t);

@@ -281,9 +281,15 @@ int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t s
 {
 	bool v4 = ipa_is4(dst), multicast = ipa_is_multicast(dst);
 	struct route_key k = { .dst = dst, .ifindex = (uint32_t)e->bound_if, .mark = (uint32_t)e->mark,
-			       .tos = ep_route_tos(e) };
+			       .tos = ep_route_tos(e), .proto = (uint8_t)e->proto, .uid = e->uid };
+	bool ports = e->proto == IPPROTO_UDP || e->proto == IPPROTO_UDPLITE;
+	bool same;
 	int err;
 
+	if (ports && e->type == SOCK_DGRAM) {
+		k.sport = e->lport;
+		k.dport = m && m->has_addr ? m->addr.port : e->rport;
+	}
 	k.srcprefs = (uint8_t)e->addr_prefs;
 	if (m && (m->ctl.mask & EP_CTL_MARK))
 		k.mark = m->ctl.mark;
@@ -312,14 +318,15 @@ int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t s
 		k.src = e->mc_addr;
 	if (k.ifindex && !nic_peek(e->stack, k.ifindex))
 		return -ENODEV;
-	if (e->connected && ipa_eq(dst, e->raddr) && dst_ok(e->stack, &e->dst) &&
-	    !(m && (m->ctl.mask & EP_CTL_PKTINFO))) {
+	same = e->connected && ipa_eq(dst, e->raddr) && !(m && (m->ctl.mask & EP_CTL_PKTINFO)) &&
+	       (!k.dport || k.dport == e->rport);
+	if (same && dst_ok(e->stack, &e->dst)) {
 		*d = e->dst;
 	} else {
 		err = route_lookup(e->stack, &k, d);
 		if (err < 0)
 			return err;
-		if (e->connected && ipa_eq(dst, e->raddr) && !(m && (m->ctl.mask & EP_CTL_PKTINFO)))
+		if (same)
 			e->dst = *d;
 	}
 	if (d->type == ROUTE_BROADCAST && !e->broadcast)

@@ -595,7 +595,8 @@ static int set_ip(struct ep *e, struct txq *q, int name, const void *val, size_t
 static int get_mtu(struct ep *e, void *val, size_t *size)
 {
 	struct route_key k = { .dst = e->raddr, .src = e->laddr, .ifindex = (uint32_t)e->bound_if,
-			       .mark = (uint32_t)e->mark, .tos = ep_route_tos(e) };
+			       .mark = (uint32_t)e->mark, .tos = ep_route_tos(e), .proto = (uint8_t)e->proto,
+			       .sport = e->lport, .dport = e->rport, .uid = e->uid };
 	struct dst d;
 
 	if (!e->connected || route_lookup(e->stack, &k, &d) < 0)

@@ -116,9 +116,9 @@ static int udp_connect(struct ep *e, struct txq *q, const struct net_addr *a)
 	e->dst.valid = false;
 	if (was && !e->addr_bound)
 		e->laddr = ep_any(e);
-	err = dgram_route(e, NULL, dst, a->scope, &d, &o);
+	err = udp_autobind(e);
 	if (err == 0)
-		err = udp_autobind(e);
+		err = dgram_route(e, &(struct ep_msg){ .has_addr = true, .addr = *a }, dst, a->scope, &d, &o);
 	if (err < 0) {
 		e->connected = was;
 		return err;

@@ -242,6 +242,13 @@ uint8_t nl_u8(const struct nlattr *a)
 	return a && nl_size(a) ? *(const uint8_t *)nl_data(a) : 0;
 }
 
+uint16_t nl_u16be(const struct nlattr *a)
+{
+	const uint8_t *b = a && nl_size(a) >= 2 ? nl_data(a) : NULL;
+
+	return b ? (uint16_t)(b[0] << 8 | b[1]) : 0;
+}
+
 bool nl_ip(const struct nlattr *a, int family, struct ipa *out)
 {
 	uint32_t four;

@@ -71,6 +71,8 @@ static inline size_t nl_size(const struct nlattr *a)
 /* 0 when absent or too short. */
 uint32_t nl_u32(const struct nlattr *a);
 uint8_t nl_u8(const struct nlattr *a);
+/* In network order there. */
+uint16_t nl_u16be(const struct nlattr *a);
 /* false: there, but of the wrong length for family. */
 bool nl_ip(const struct nlattr *a, int family, struct ipa *out);
 
@@ -111,7 +113,8 @@ void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info
 void rtnetlink_put_addr(struct nl_reply *r, uint16_t type, const struct addr_info *a);
 void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_info *i, uint32_t flags);
 void rtnetlink_put_neigh(struct nl_reply *r, uint16_t type, const struct neigh_info *n);
-void rtnetlink_put_rule(struct nl_reply *r, uint16_t type, const struct rule_info *i);
+/* net: whose user namespace says what users are called. */
+void rtnetlink_put_rule(struct nl_reply *r, uint16_t type, const struct net_ns *net, const struct rule_info *i);
 
 /*
  * A datagram from the kernel, as it is, for the socket f (mq_notify(2)).  size 0 only checks.  -ENOTSOCK;

@@ -22,6 +22,8 @@
 #include "lib/clock.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/socket/netlink.h"
+#include "vfs/cred.h"
+#include "vfs/user_ns.h"
 #include "vfs/vfs.h"
 
 #define LO_INDEX 1
@@ -172,7 +174,8 @@ static void put_hops(struct nl_reply *r, const struct route_hops *h)
 	nl_nest_end(r, nest);
 }
 
-void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_info *i, uint32_t flags)
+/* Without its end. */
+static void put_route(struct nl_reply *r, uint16_t type, const struct route_info *i, uint32_t flags)
 {
 	struct rtmsg m = {
 		.rtm_family = i->family, .rtm_dst_len = i->plen, .rtm_tos = i->tos,
@@ -210,6 +213,11 @@ void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_i
 		nl_attr(r, RTA_CACHEINFO, &c, sizeof(c));
 		nl_attr_u8(r, RTA_PREF, 0);
 	}
+}
+
+void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_info *i, uint32_t flags)
+{
+	put_route(r, type, i, flags);
 	nl_end(r);
 }
 
@@ -229,11 +237,19 @@ void rtnetlink_put_neigh(struct nl_reply *r, uint16_t type, const struct neigh_i
 	nl_end(r);
 }
 
-void rtnetlink_put_rule(struct nl_reply *r, uint16_t type, const struct rule_info *i)
+static void put_range(struct nl_reply *r, uint16_t type, struct port_range p)
+{
+	const struct fib_rule_port_range range = { .start = p.from, .end = p.to };
+
+	if (p.from)
+		nl_attr(r, type, &range, sizeof(range));
+}
+
+void rtnetlink_put_rule(struct nl_reply *r, uint16_t type, const struct net_ns *net, const struct rule_info *i)
 {
 	struct fib_rule_hdr h = { .family = i->family, .dst_len = i->dst_len, .src_len = i->src_len, .tos = i->tos,
 				  .table = i->table < 256 ? (uint8_t)i->table : RT_TABLE_COMPAT, .action = i->action,
-				  .flags = i->invert ? FIB_RULE_INVERT : 0 };
+				  .flags = i->state | (i->invert ? FIB_RULE_INVERT : 0) };
 
 	nl_begin(r, type, 0, &h, sizeof(h));
 	nl_attr_u32(r, FRA_TABLE, i->table);
@@ -253,6 +269,20 @@ void rtnetlink_put_rule(struct nl_reply *r, uint16_t type, const struct rule_inf
 		nl_attr_ip(r, FRA_DST, i->dst);
 	if (i->src_len)
 		nl_attr_ip(r, FRA_SRC, i->src);
+	if (i->target)
+		nl_attr_u32(r, FRA_GOTO, i->target);
+	if (i->by_uid) {
+		const struct fib_rule_uid_range u = {
+			.start = user_ns_from_kernel_munged(net->user_ns, ID_UID, i->uid_from),
+			.end = user_ns_from_kernel_munged(net->user_ns, ID_UID, i->uid_to),
+		};
+
+		nl_attr(r, FRA_UID_RANGE, &u, sizeof(u));
+	}
+	if (i->ip_proto)
+		nl_attr_u8(r, FRA_IP_PROTO, i->ip_proto);
+	put_range(r, FRA_SPORT_RANGE, i->sport);
+	put_range(r, FRA_DPORT_RANGE, i->dport);
 	nl_end(r);
 }
 
@@ -292,7 +322,7 @@ void rtnetlink_event(void *arg, enum stack_event what, const void *info)
 	case STACK_RULE_NEW:
 	case STACK_RULE_DEL:
 		group = group_of(u->family == AF_INET, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE);
-		rtnetlink_put_rule(&r, what == STACK_RULE_NEW ? RTM_NEWRULE : RTM_DELRULE, u);
+		rtnetlink_put_rule(&r, what == STACK_RULE_NEW ? RTM_NEWRULE : RTM_DELRULE, net, u);
 		break;
 	case STACK_NEIGH:
 		group = RTNLGRP_NEIGH;
@@ -359,7 +389,7 @@ static int dump_rule(void *arg, const struct rule_info *i)
 {
 	struct dump *d = arg;
 
-	rtnetlink_put_rule(d->q->reply, RTM_NEWRULE, i);
+	rtnetlink_put_rule(d->q->reply, RTM_NEWRULE, d->q->net, i);
 	return 0;
 }
 
@@ -408,22 +438,32 @@ static int get_addrs(struct dump *d)
 static int get_one_route(struct dump *d)
 {
 	const struct rtmsg *m = nl_body(d->q->h);
+	const struct cred *cred = d->q->c->cred;
+	struct route_query k;
 	struct route_info i;
-	struct ipa dst, src;
 	struct nl_attrs a;
 	int err = nl_parse(d->q->h, sizeof(*m), &a);
 
 	if (err < 0 || (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
 		return -EINVAL;
-	if (!nl_ip(a.tb[RTA_DST], m->rtm_family, &dst) || !nl_ip(a.tb[RTA_SRC], m->rtm_family, &src))
+	k = (struct route_query){
+		.ifindex = nl_u32(a.tb[RTA_OIF]), .iif = nl_u32(a.tb[RTA_IIF]), .mark = nl_u32(a.tb[RTA_MARK]),
+		.tos = m->rtm_tos & 0xfc, .proto = nl_u8(a.tb[RTA_IP_PROTO]),
+		.sport = nl_u16be(a.tb[RTA_SPORT]), .dport = nl_u16be(a.tb[RTA_DPORT]),
+	};
+	if (!nl_ip(a.tb[RTA_DST], m->rtm_family, &k.dst) || !nl_ip(a.tb[RTA_SRC], m->rtm_family, &k.src))
 		return -EINVAL;
-	err = route_get_for(d->q->stack, dst, src, nl_u32(a.tb[RTA_OIF]), nl_u32(a.tb[RTA_MARK]), m->rtm_tos & 0xfc,
-			    nl_u32(a.tb[RTA_IIF]), &i);
+	k.uid = a.tb[RTA_UID] ? user_ns_to_kernel(cred->user_ns, ID_UID, nl_u32(a.tb[RTA_UID])) :
+	      k.iif ? ID_INVALID : cred->uid;
+	err = route_get_for(d->q->stack, &k, &i);
 	if (err < 0)
 		return err;
-	i.dst = dst;
+	i.dst = k.dst;
 	i.plen = m->rtm_family == AF_INET ? 32 : 128;
-	rtnetlink_put_route(d->q->reply, RTM_NEWROUTE, &i, m->rtm_family == AF_INET ? RTM_F_CLONED : 0);
+	put_route(d->q->reply, RTM_NEWROUTE, &i, m->rtm_family == AF_INET ? RTM_F_CLONED : 0);
+	if (m->rtm_family == AF_INET && k.uid != ID_INVALID)
+		nl_attr_u32(d->q->reply, RTA_UID, user_ns_from_kernel_munged(cred->user_ns, ID_UID, k.uid));
+	nl_end(d->q->reply);
 	return 0;
 }
 

@@ -17,6 +17,9 @@
 #include "sentry/socket/net_ns.h"
 #include "sentry/socket/netlink.h"
 #include "sentry/socket/virtual_link.h"
+#include "vfs/cred.h"
+#include "vfs/user_ns.h"
+#include "vfs/vfs.h"
 
 static void copy_name(char out[static IFNAMSIZ], const struct nlattr *a)
 {
@@ -267,8 +270,7 @@ static int change_route(struct nl_request *q)
 /* What rules here can't look at: rather refused than ignored. */
 static bool rule_asks_more(const struct nl_attrs *a)
 {
-	static const uint16_t types[] = { FRA_GOTO, FRA_FLOW, FRA_TUN_ID, FRA_SUPPRESS_IFGROUP, FRA_L3MDEV,
-					  FRA_UID_RANGE, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE };
+	static const uint16_t types[] = { FRA_FLOW, FRA_TUN_ID, FRA_SUPPRESS_IFGROUP, FRA_L3MDEV };
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		const struct nlattr *t = a->tb[types[i]];
@@ -276,7 +278,42 @@ static bool rule_asks_more(const struct nl_attrs *a)
 		if (t && !(types[i] == FRA_SUPPRESS_IFGROUP && nl_u32(t) == UINT32_MAX))
 			return true;
 	}
+	for (size_t i = FRA_DPORT_RANGE + 1; i < ARRAY_SIZE(a->tb); i++)
+		if (a->tb[i]) /* DSCP, flow labels, masks of ports */
+			return true;
 	return false;
+}
+
+static int rule_ports(const struct nlattr *a, struct port_range *out)
+{
+	struct fib_rule_port_range r;
+
+	if (!a)
+		return 0;
+	if (nl_size(a) != sizeof(r))
+		return -EINVAL;
+	memcpy(&r, nl_data(a), sizeof(r));
+	*out = (struct port_range){ r.start, r.end };
+	return r.start ? 0 : -EINVAL;
+}
+
+/* Users are those of the namespace's owner. */
+static int rule_uids(struct nl_request *q, const struct nlattr *a, struct rule_info *i)
+{
+	const struct user_ns *u = q->c->cred->user_ns;
+	struct fib_rule_uid_range r;
+
+	if (!a)
+		return 0;
+	if (u != q->net->user_ns)
+		return -EPERM;
+	if (nl_size(a) != sizeof(r))
+		return -EINVAL;
+	memcpy(&r, nl_data(a), sizeof(r));
+	i->by_uid = true;
+	i->uid_from = user_ns_to_kernel(u, ID_UID, r.start);
+	i->uid_to = user_ns_to_kernel(u, ID_UID, r.end);
+	return i->uid_from == ID_INVALID || i->uid_to == ID_INVALID || i->uid_from > i->uid_to ? -EINVAL : 0;
 }
 
 static int change_rule(struct nl_request *q)
@@ -314,6 +351,15 @@ static int change_rule(struct nl_request *q)
 		i.protocol = nl_u8(a.tb[FRA_PROTOCOL]);
 	copy_name(i.iif, a.tb[FRA_IIFNAME]);
 	copy_name(i.oif, a.tb[FRA_OIFNAME]);
+	i.target = nl_u32(a.tb[FRA_GOTO]);
+	i.ip_proto = nl_u8(a.tb[FRA_IP_PROTO]);
+	err = rule_ports(a.tb[FRA_SPORT_RANGE], &i.sport);
+	if (err == 0)
+		err = rule_ports(a.tb[FRA_DPORT_RANGE], &i.dport);
+	if (err == 0)
+		err = rule_uids(q, a.tb[FRA_UID_RANGE], &i);
+	if (err < 0)
+		return err;
 	given = (a.tb[FRA_PRIORITY] ? RULE_PRIORITY : 0) | (a.tb[FRA_FWMARK] ? RULE_MARK : 0) |
 		(a.tb[FRA_FWMASK] ? RULE_MASK : 0) | (a.tb[FRA_SUPPRESS_PREFIXLEN] ? RULE_SUPPRESS : 0);
 	return q->h->nlmsg_type == RTM_DELRULE ? rule_del(q->stack, &i, given) :

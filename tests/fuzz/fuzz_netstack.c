@@ -405,6 +405,11 @@ static void rule_call(struct world *w, uint8_t how)
 		i.dst_len = take(w);
 		name_take(w, i.iif);
 		name_take(w, i.oif);
+		i.target = i.action == FR_ACT_GOTO ? i.priority + take(w) % 8 : 0;
+		i.ip_proto = given & 1 ? IPPROTO_TCP : 0;
+		i.sport.from = given & 2 ? take(w) : 0;
+		i.sport.to = i.sport.from ? i.sport.from + take(w) : 0;
+		i.by_uid = given & 4;
 	}
 	switch (how >> 1 & 7) {
 	case 0:
@@ -431,8 +436,9 @@ static void rule_call(struct world *w, uint8_t how)
 		nic_set_flags(w->s, w->ifindex, how & 32 ? 0 : IFF_UP, IFF_UP);
 		break;
 	default:
-		(void)!route_get_for(w->s, some_ip(w, i.family), i.src, given & 1 ? w->ifindex : 0, i.mark, i.tos,
-				     given & 2 ? w->ifindex : 0, &found);
+		(void)!route_get_for(w->s, &(struct route_query){ .dst = some_ip(w, i.family), .src = i.src, .mark = i.mark,
+				     .ifindex = given & 1 ? w->ifindex : 0, .tos = i.tos, .proto = i.ip_proto,
+				     .sport = i.sport.to, .iif = given & 2 ? w->ifindex : 0 }, &found);
 	}
 }
 

@@ -221,7 +221,8 @@ static void the_longest_prefix_and_then_the_metric_decide(void **state)
 static int gateway_for(struct stack *s, const char *dst, const char *src, uint32_t mark, uint8_t tos, uint32_t iif)
 {
 	struct route_info out;
-	int err = route_get_for(s, sim_ip4(dst), src ? sim_ip4(src) : ipa_any4(), 0, mark, tos, iif, &out);
+	int err = route_get_for(s, &(struct route_query){ .dst = sim_ip4(dst), .src = src ? sim_ip4(src) : ipa_any4(),
+							   .mark = mark, .tos = tos, .iif = iif }, &out);
 
 	return err < 0 ? err : out.gateway.b[15];
 }
@@ -291,8 +292,8 @@ static void rules_choose_the_table_by_source_mark_tos_and_interface(void **state
 	assert_int_equal(rule_del(s, &u, 0), 0);
 
 	/* Nonsense, and as many as there may be. */
-	u.action = FR_ACT_GOTO;
-	assert_int_equal(rule_add(s, &u, 0, false), -EOPNOTSUPP);
+	u.action = FR_ACT_GOTO; /* where to? */
+	assert_int_equal(rule_add(s, &u, 0, false), -EINVAL);
 	u.action = 99;
 	assert_int_equal(rule_add(s, &u, 0, false), -EINVAL);
 	u.action = FR_ACT_TO_TBL;
@@ -305,6 +306,99 @@ static void rules_choose_the_table_by_source_mark_tos_and_interface(void **state
 	count = 0;
 	assert_int_equal(rule_for_each(s, AF_INET, count_rule, &count), 0);
 	assert_int_equal(count, 3);
+}
+
+/* As gateway_for(), for a packet of that protocol, ports and user. */
+static int gateway_of(struct stack *s, uint8_t proto, uint16_t sport, uint16_t dport, uint32_t uid)
+{
+	struct route_info out;
+	int err = route_get_for(s, &(struct route_query){ .dst = sim_ip4("8.8.8.8"), .src = ipa_any4(), .proto = proto,
+							   .sport = sport, .dport = dport, .uid = uid }, &out);
+
+	return err < 0 ? err : out.gateway.b[15];
+}
+
+static int find_rule(void *arg, const struct rule_info *i)
+{
+	struct rule_info *want = arg;
+
+	if (i->priority != want->priority)
+		return 0;
+	*want = *i;
+	return 1;
+}
+
+static unsigned int rule_state(struct stack *s, uint32_t priority)
+{
+	struct rule_info i = { .priority = priority };
+
+	return rule_for_each(s, AF_INET, find_rule, &i) == 1 ? i.state : UINT32_MAX;
+}
+
+static void rules_choose_the_table_by_protocol_ports_and_user(void **state)
+{
+	struct fx *f = *state;
+	struct stack *s = f->a->stack;
+	struct route_info r = { .family = AF_INET, .type = ROUTE_UNICAST, .table = 100, .dst = ipa_any4(),
+				.gateway = sim_ip4("10.0.0.3") };
+	struct rule_info u = { .family = AF_INET, .action = FR_ACT_TO_TBL, .table = 100, .suppress_plen = -1,
+			       .ip_proto = IPPROTO_TCP, .dport = { 80, 90 } };
+	struct net_addr to = { .family = AF_INET, .ip = sim_ip4("8.8.8.8"), .port = 85 };
+	struct ep *e = sim_ep(f->a, AF_INET, SOCK_DGRAM), *t = sim_ep(f->a, AF_INET, SOCK_STREAM);
+
+	assert_int_equal(route_add(s, &r, ROUTE_CREATE), 0);
+	assert_int_equal(rule_add(s, &u, 0, false), 0);
+	assert_int_equal(gateway_of(s, IPPROTO_TCP, 1, 80, 0), 3);
+	assert_int_equal(gateway_of(s, IPPROTO_TCP, 1, 90, 0), 3);
+	assert_int_equal(gateway_of(s, IPPROTO_TCP, 1, 91, 0), -ENETUNREACH);
+	assert_int_equal(gateway_of(s, IPPROTO_UDP, 1, 80, 0), -ENETUNREACH);
+	assert_int_equal(ep_connect(e, &to), -ENETUNREACH);
+	assert_int_equal(ep_connect(t, &to), -EINPROGRESS);
+	ep_close(t);
+	assert_int_equal(rule_del(s, &u, 0), 0);
+
+	/* The source's, also where it is chosen only then; that of a user. */
+	u = (struct rule_info){ .family = AF_INET, .action = FR_ACT_TO_TBL, .table = 100, .suppress_plen = -1,
+				.sport = { 1000, 65534 }, .by_uid = true, .uid_from = 0, .uid_to = 5 };
+	assert_int_equal(rule_add(s, &u, 0, false), 0);
+	assert_int_equal(gateway_of(s, 0, 999, 0, 0), -ENETUNREACH);
+	assert_int_equal(gateway_of(s, 0, 1000, 0, 5), 3);
+	assert_int_equal(gateway_of(s, 0, 1000, 0, 6), -ENETUNREACH);
+	assert_int_equal(ep_connect(e, &to), 0);
+	ep_close(e);
+	u.sport = (struct port_range){ 9, 8 };
+	assert_int_equal(rule_add(s, &u, 0, false), -EINVAL);
+	u.sport = (struct port_range){ 9, 65535 };
+	assert_int_equal(rule_add(s, &u, 0, false), -EINVAL);
+}
+
+static void goto_goes_on_with_a_later_rule(void **state)
+{
+	struct fx *f = *state;
+	struct stack *s = f->a->stack;
+	struct rule_info u = { .family = AF_INET, .action = FR_ACT_GOTO, .target = 300, .suppress_plen = -1, .priority = 100 };
+	struct rule_info stop = { .family = AF_INET, .action = FR_ACT_PROHIBIT, .suppress_plen = -1, .priority = 200 };
+	struct rule_info end = { .family = AF_INET, .action = FR_ACT_BLACKHOLE, .suppress_plen = -1, .priority = 300 };
+
+	assert_int_equal(rule_add(s, &u, RULE_PRIORITY, false), 0);
+	assert_int_equal(rule_add(s, &stop, RULE_PRIORITY, false), 0);
+	assert_int_equal(rule_state(s, 100), FIB_RULE_UNRESOLVED);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), -EACCES);
+	assert_int_equal(rule_add(s, &end, RULE_PRIORITY, false), 0);
+	assert_int_equal(rule_state(s, 100), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), -EINVAL);
+	assert_int_equal(rule_del(s, &end, RULE_PRIORITY), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), -EACCES);
+
+	/* Backwards, or to itself, it would never end. */
+	u.priority = 400;
+	assert_int_equal(rule_add(s, &u, RULE_PRIORITY, false), -EINVAL);
+	u.priority = 300;
+	assert_int_equal(rule_add(s, &u, RULE_PRIORITY, false), -EINVAL);
+	strcpy(stop.iif, "nosuch");
+	stop.priority = 201;
+	assert_int_equal(rule_add(s, &stop, RULE_PRIORITY, false), 0);
+	assert_int_equal(rule_state(s, 201), FIB_RULE_IIF_DETACHED);
 }
 
 static void a_socket_with_a_mark_goes_where_its_rule_says(void **state)
@@ -805,7 +899,8 @@ static void idle_connections_are_small(void **state)
 UNIT_MAIN(T(overlapping_fragments_are_refused), T(a_flood_of_fragments_stays_within_its_bound),
 	  T(malformed_packets_are_counted_and_dropped), T(neighbours_are_bounded_and_permanent_ones_stay),
 	  T(the_longest_prefix_and_then_the_metric_decide), T(reuseport_spreads_flows_and_keeps_each),
-	  T(rules_choose_the_table_by_source_mark_tos_and_interface), T(reuseport_spreads_flows_and_keeps_each),
+	  T(rules_choose_the_table_by_source_mark_tos_and_interface), T(rules_choose_the_table_by_protocol_ports_and_user),
+	  T(goto_goes_on_with_a_later_rule), T(reuseport_spreads_flows_and_keeps_each),
 	  T(a_socket_with_a_mark_goes_where_its_rule_says), T(reuseport_spreads_flows_and_keeps_each),
 	  T(a_classic_filter_chooses_datagrams), T(packet_sockets_see_both_directions),
 	  T(vnet_segments_are_cut_by_their_own_headers),
