@@ -104,7 +104,7 @@ void notify_windows_take(struct plat_thread *pt)
 {
 	struct notify_window *w;
 	uint32_t said = pt->request.window;
-	size_t input = 0;
+	size_t input = 0, room = STUB_DATA_SIZE(STUB_SLOT(pt->index));
 
 	pt->window_count = 0;
 	if (said == 0)
@@ -119,7 +119,7 @@ void notify_windows_take(struct plat_thread *pt)
 		w = &pt->windows[i];
 		w->filled = 0;
 		w->input = input;
-		if (w->size > STUB_DATA_SIZE || w->offset > STUB_DATA_SIZE - w->size ||
+		if (w->size > room || w->offset > room - w->size ||
 		    w->addr + w->size < w->addr)
 			w->size = 0; /* no address is in it */
 		if ((w->flags & STUB_WINDOW_IN) && w->size < BULK_MIN)
@@ -127,7 +127,7 @@ void notify_windows_take(struct plat_thread *pt)
 	}
 	if (input == 0)
 		return;
-	if (input > STUB_DATA_SIZE || !input_reserve(pt, input)) {
+	if (input > room || !input_reserve(pt, input)) {
 		pt->window_count = 0;
 		return;
 	}

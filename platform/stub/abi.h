@@ -51,8 +51,13 @@
 #define STUB_THREADS_MAX  16384
 
 #define STUB_SLOT_SIZE    0x12000 /* a page, and room for a window of 64 KB and some others */
-#define STUB_ZYGOTE       (STUB_THREADS_MAX * STUB_SLOT_SIZE) /* offset of struct stub_zygote */
-#define STUB_SLOT(index)  ((STUB_THREADS_MAX - 1ul - (index)) * STUB_SLOT_SIZE) /* offset */
+#define STUB_BULK_SLOTS   2048    /* the first threads' have room for a window of 128 KB: all would not fit into the hole */
+#define STUB_BULK_EXTRA   0x10000
+#define STUB_BULK         ((STUB_THREADS_MAX - STUB_BULK_SLOTS) * STUB_SLOT_SIZE) /* offset of the last of these */
+#define STUB_ZYGOTE       (STUB_BULK + STUB_BULK_SLOTS * (STUB_SLOT_SIZE + STUB_BULK_EXTRA)) /* offset of struct stub_zygote */
+#define STUB_SLOT(index) /* offset */ \
+	((STUB_THREADS_MAX - 1ul - (index)) * STUB_SLOT_SIZE + \
+	 ((index) < STUB_BULK_SLOTS ? (STUB_BULK_SLOTS - 1ul - (index)) * STUB_BULK_EXTRA : 0))
 #define STUB_CHANNEL_SIZE (STUB_ZYGOTE + 0x1000)
 
 /* Offsets in struct stub_thread that assembly uses. */
@@ -301,7 +306,8 @@ struct stub_slot {
 	uint8_t data[] __attribute__((aligned(4096)));
 };
 
-#define STUB_DATA_SIZE (STUB_SLOT_SIZE - 4096)
+/* Bytes of data of the slot at this offset in the channel. */
+#define STUB_DATA_SIZE(offset) (STUB_SLOT_SIZE - 4096u + ((offset) < STUB_BULK ? 0u : STUB_BULK_EXTRA))
 
 _Static_assert(sizeof(struct stub_slot) == 4096, "the slot's header is a page");
 _Static_assert(__builtin_offsetof(struct stub_slot, window_count) == 64, "the first line is one line");

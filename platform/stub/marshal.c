@@ -9,14 +9,16 @@
 
 /*
  * 64 KB by the channel are two copies of 2.2 us, of which file systems save one, and by the Sentry's process_vm call 6
- * (docs/decisions.md).  It would go on so for larger ones, but a slot's memory stays.
+ * (docs/decisions.md).  It would go on so for larger ones, but a slot's memory stays.  128 KB are what programs that
+ * move bulk data ask for most (iperf3, cp, cat), if they ask for more than 64.
  */
-#define WINDOW_MAX 65536u
+#define WINDOW_MAX 131072u
 
 struct marshal {
 	volatile struct stub_slot *slot;
 	uint64_t args[6];
 	uint32_t count, used; /* windows; bytes of data */
+	uint32_t room;        /* for data */
 };
 
 static bool probe(uint64_t addr, uint64_t size)
@@ -61,8 +63,8 @@ static void add_window(struct marshal *m, unsigned int arg, uint64_t addr, uint3
 	w->addr = addr;
 	m->count++;
 	m->used += (size + 15) & ~15u;
-	if (m->used > STUB_DATA_SIZE)
-		m->used = STUB_DATA_SIZE;
+	if (m->used > m->room)
+		m->used = m->room;
 }
 
 static void add(struct marshal *m, const struct marshal_arg *a)
@@ -76,12 +78,12 @@ static void add(struct marshal *m, const struct marshal_arg *a)
 	size = marshal_size(a, n);
 	if (a->kind == MARSHAL_STRING) {
 		size = a->unit;
-		if (size > STUB_DATA_SIZE - m->used)
-			size = STUB_DATA_SIZE - m->used;
+		if (size > m->room - m->used)
+			size = m->room - m->used;
 		size = (uint64_t)stub_copy_string((char *)data, addr, size);
 		flags = STUB_WINDOW_IN | STUB_WINDOW_STRING;
 	}
-	if (size == 0 || size > WINDOW_MAX || size > STUB_DATA_SIZE - m->used || addr + size < addr)
+	if (size == 0 || size > WINDOW_MAX || size > m->room - m->used || addr + size < addr)
 		return;
 	if (a->kind & MARSHAL_OUT) {
 		if (!probe(addr, size))
@@ -102,7 +104,7 @@ static void add_piece(struct marshal *m, uint64_t addr, uint64_t size)
 	uint8_t *data = (uint8_t *)(uintptr_t)m->slot->data + m->used;
 
 	if (!addr || size == 0 || m->count == STUB_WINDOWS_MAX || size > WINDOW_MAX ||
-	    size > STUB_DATA_SIZE - m->used || addr + size < addr || stub_copy(data, (const void *)addr, size))
+	    size > m->room - m->used || addr + size < addr || stub_copy(data, (const void *)addr, size))
 		return;
 	add_window(m, 6 /* none of them */, addr, (uint32_t)size, STUB_WINDOW_IN);
 }
@@ -159,6 +161,7 @@ void stub_marshal(const struct stub_ucontext *uc, uint64_t nr, volatile struct s
 {
 	struct marshal m = {
 		.slot = s,
+		.room = STUB_DATA_SIZE((uint64_t)(uintptr_t)s - STUB_CHANNEL),
 		.args = { uc->rdi, uc->rsi, uc->rdx, uc->r10, uc->r8, uc->r9 },
 	};
 	const struct marshal_call *c;

@@ -67,7 +67,7 @@ static void scribble(void)
 			break;
 		case 4: /* the data */
 			for (int k = 0; k < 200; k++)
-				s->data[rnd() % STUB_DATA_SIZE] = (uint8_t)rnd();
+				s->data[rnd() % STUB_DATA_SIZE(STUB_SLOT(victim))] = (uint8_t)rnd();
 			break;
 		case 5: /* stack, alternate stack, thread data */
 			((volatile uint8_t *)(STUB_AREAS + (uint64_t)victim * STUB_AREA_SIZE))
