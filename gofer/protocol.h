@@ -24,6 +24,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define GOFER_MAGIC      0x52464f47u /* "GOFR" */
@@ -74,6 +75,12 @@ enum gofer_type {
 	GOFER_REQ_RING,        /* gofer_ring_setup, brings a descriptor → nothing; gofer/ring.h */
 	GOFER_TYPE_COUNT,
 };
+
+/* What the client has no room for the descriptor of has been done all the same, and can be opened later. */
+static inline bool gofer_done_without_fd(uint16_t type)
+{
+	return type == GOFER_REQ_WALK || type == GOFER_REQ_CREATE || type == GOFER_REQ_TMPFILE;
+}
 
 struct gofer_hdr {
 	uint32_t size;  /* of the whole message */

@@ -122,9 +122,9 @@ static void answer(struct gofer_server *s, uint64_t id, uint32_t slot)
 	host_close_fd(&ring->slots[slot].fd);
 	if (err >= 0)
 		return;
-	/* The Sentry has no room for it.  A walk has been made all the same. */
+	/* The Sentry has no room for it. */
 	memcpy(&h, gofer_ring_reply(ring->mem, slot), sizeof(h));
-	if (h.type == GOFER_REQ_WALK)
+	if (gofer_done_without_fd(h.type))
 		h.flags = 0;
 	else
 		h = (struct gofer_hdr){ .size = sizeof(h), .type = h.type, .tag = h.tag, .error = (int32_t)err };

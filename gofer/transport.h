@@ -66,18 +66,17 @@ static inline bool gofer_transport_wait(struct gofer_transport *t, long timeout_
 /*
  * The next message into buf; blocks.  Its size, 0 when the other side is gone, or a negative errno:
  * -EMSGSIZE for one that does not fit or brings more descriptors than asked for (none of them is
- * kept).  fd NULL: no descriptor is expected; else *fd is the one that came (the caller's) or -1.
+ * kept).  fd NULL: no descriptor is expected; else *fd is the one that came (the caller's), -1, or -EMFILE for one
+ * that this process had no room for.
  */
 static inline ssize_t gofer_transport_recv(struct gofer_transport *t, void *buf, size_t size, int *fd)
 {
-	size_t count;
+	size_t none;
 	ssize_t n;
 
 	do {
-		count = fd ? 1 : 0;
-		n = host_recv_fds(t->fd, buf, size, fd, &count, 0);
+		none = 0;
+		n = fd ? host_recv_fd(t->fd, buf, size, fd) : host_recv_fds(t->fd, buf, size, NULL, &none, 0);
 	} while (n == -EINTR);
-	if (fd && (n < 0 || count == 0))
-		*fd = -1;
 	return n == -ECONNRESET ? 0 : n;
 }

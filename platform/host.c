@@ -58,7 +58,8 @@ static size_t take_fds(struct msghdr *m, int *fds, size_t room)
 	return taken;
 }
 
-ssize_t host_recv_fds(int sock, void *buf, size_t size, int *fds, size_t *fd_count, int flags)
+/* *lost: there was no room for descriptors among ours, and none has come. */
+static ssize_t recv_fds(int sock, void *buf, size_t size, int *fds, size_t *fd_count, int flags, bool *lost)
 {
 	union fd_control control;
 	struct iovec iov = { buf, size };
@@ -77,11 +78,31 @@ ssize_t host_recv_fds(int sock, void *buf, size_t size, int *fds, size_t *fd_cou
 		return n;
 	if (room > 0)
 		taken = take_fds(&m, fds, room);
-	if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	*lost = (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC && room > 0 && taken == 0;
+	if ((m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && !*lost) {
 		while (taken > 0)
 			host_close(fds[--taken]);
 		return -EMSGSIZE;
 	}
 	*fd_count = taken;
+	return n;
+}
+
+ssize_t host_recv_fds(int sock, void *buf, size_t size, int *fds, size_t *fd_count, int flags)
+{
+	bool lost = false;
+	ssize_t n = recv_fds(sock, buf, size, fds, fd_count, flags, &lost);
+
+	return lost ? -EMSGSIZE : n;
+}
+
+ssize_t host_recv_fd(int sock, void *buf, size_t size, int *fd)
+{
+	size_t count = 1;
+	bool lost = false;
+	ssize_t n = recv_fds(sock, buf, size, fd, &count, 0, &lost);
+
+	if (n < 0 || count == 0)
+		*fd = lost ? -EMFILE : -1;
 	return n;
 }

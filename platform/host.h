@@ -460,6 +460,11 @@ ssize_t host_send_fds(int sock, const struct iovec *iov, size_t iov_count, const
  * for are closed by the kernel and give -EMSGSIZE, as does data that did not fit).
  */
 ssize_t host_recv_fds(int sock, void *buf, size_t size, int *fds, size_t *fd_count, int flags);
+/*
+ * One message with one descriptor or none beside it: *fd is the caller's, or -1, or -EMFILE when one came that this process has
+ * no room for; the message is whole then.
+ */
+ssize_t host_recv_fd(int sock, void *buf, size_t size, int *fd);
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 

@@ -154,6 +154,10 @@ static const char *dispatch(struct gconn *g, char **buffer, size_t size, int *fd
 		return "tag";
 	}
 	c = f->call;
+	if (*fd < -1) { /* we have no room for it */
+		h.error = h.error == 0 && !gofer_done_without_fd(h.type) ? *fd : h.error;
+		*fd = -1;
+	}
 	if (h.error == 0) {
 		c->buffer = *buffer;
 		c->reply = *buffer + sizeof(h);
@@ -330,7 +334,7 @@ static const char *slot_reply(struct gconn *g, struct gconn_call *c, uint32_t sl
 	memcpy(&h, from, sizeof(h));
 	if (h.flags != GOFER_HDR_FD)
 		*fd = -1;
-	if (h.size < sizeof(h) || h.size > GOFER_RING_REPLY || h.flags & ~GOFER_HDR_FD || h.error > 0 ||
+	if ((h.flags == GOFER_HDR_FD && *fd <= 0) || h.size < sizeof(h) || h.size > GOFER_RING_REPLY || h.flags & ~GOFER_HDR_FD || h.error > 0 ||
 	    h.error < -4095 || (h.error && (h.flags || h.size != sizeof(h))))
 		return "header";
 	if (h.type != c->type || h.tag != g->ring_seq[slot])

@@ -29,10 +29,10 @@ bool grpc_attr_ok(const struct gofer_attr *a)
 	       a->ctime_nsec < NSEC_PER_SEC && a->btime_nsec < NSEC_PER_SEC;
 }
 
-/* A descriptor that should have come (or not) with c moves to *fd. */
+/* A descriptor that should have come (or not) with c moves to *fd; -1: there was no room for it here. */
 static int take_fd(struct gconn *g, struct gconn_call *c, int *fd)
 {
-	if ((c->fd >= 0) != (fd != NULL))
+	if (c->fd >= 0 ? fd == NULL : fd != NULL && !gofer_done_without_fd(c->type))
 		return gconn_broken(g, "descriptor");
 	if (fd) {
 		*fd = c->fd;
@@ -244,7 +244,7 @@ int grpc_make(struct gconn *g, uint16_t type, const struct gofer_make *make, con
 	add_rest(&c, 0, name, q.name_size);
 	add_rest(&c, 1, text, q.text_size);
 	err = call_change(g, &c, attr, change, type == GOFER_REQ_TMPFILE ? 0 : 1, fd);
-	if (type == GOFER_REQ_CREATE || type == GOFER_REQ_TMPFILE)
+	if (err == 0 && fd && *fd >= 0) /* none: we have no room for it */
 		err = check_donated(g, err, attr, fd);
 	return err;
 }

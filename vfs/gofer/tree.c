@@ -421,7 +421,7 @@ static int make(struct inode *dir, uint16_t type, struct gofer_make *m, struct d
 			continue;
 		err = grpc_make(gs->conn, type, m, d ? dentry_name(d) : NULL, text, &attr, &change,
 				donated ? &fd : NULL);
-		if (err < 0) /* made and bound, maybe, but there was no room for its descriptor here */
+		if (err < 0) /* made and bound, maybe */
 			gconn_fid_clunk(gs->conn, m->fid);
 	} while (err < 0 && gfs_relieve(gs, err));
 	if (err < 0) { /* it may have been made all the same */

@@ -721,6 +721,32 @@ static void more_files_than_descriptors_can_be_visited(void **state)
 	}
 }
 
+/* Over the socket, which answers with descriptors too. */
+static void a_descriptor_without_room_here_is_an_error_of_that_call(void **state)
+{
+	struct client *cl = *state;
+	struct rlimit old, full;
+	struct file *f;
+	struct attr a;
+	int next = dup(0);
+
+	host_file(&cl->fx, "other", "other\n");
+	assert_int_equal(v_stat(cl, "bound", &a), 0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	full = (struct rlimit){ (rlim_t)next, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &full), 0);
+	assert_int_equal(v_open(cl, "bound", O_RDWR, 0, &f), -EMFILE);
+	assert_int_equal(v_open(cl, "new", O_CREAT | O_RDWR, 0600, &f), -EMFILE);
+	assert_int_equal(v_stat(cl, "other", &a), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(v_open(cl, i ? "bound" : "new", O_CREAT | O_RDWR, 0600, &f), 0);
+		assert_int_equal(v_write(cl, f, "abc", 3), 3);
+		file_put(f);
+	}
+}
+
 static void a_dead_gofer_gives_eio(void **state)
 {
 	struct client *cl = *state;
@@ -773,6 +799,8 @@ int main(void)
 		EXCLUSIVE(tmpfiles_can_be_linked),
 		EXCLUSIVE(a_file_without_names_is_gone_from_the_host_when_it_is_closed),
 		EXCLUSIVE(more_files_than_descriptors_can_be_visited),
+		EXCLUSIVE(a_descriptor_without_room_here_is_an_error_of_that_call),
+		SHARED(a_descriptor_without_room_here_is_an_error_of_that_call),
 		EXCLUSIVE(a_dead_gofer_gives_eio),
 	};
 
