@@ -326,6 +326,11 @@ void waiter_interrupt(struct waiter *w)
 	waiter_end(w, WAITER_INTERRUPTED, false);
 }
 
+bool waiter_is_interrupted(const struct waiter *w)
+{
+	return atomic_load_explicit(&w->interrupted, memory_order_acquire);
+}
+
 void waiter_clear_interrupt(struct waiter *w)
 {
 	atomic_store_explicit(&w->interrupted, false, memory_order_release);

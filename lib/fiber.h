@@ -75,6 +75,8 @@ void waiter_cancel(struct waiter *w);
 void waiter_wake(struct waiter *w);
 void waiter_interrupt(struct waiter *w);
 void waiter_clear_interrupt(struct waiter *w);
+/* Whether an interruptible sleep would end at once: for who works for long without one. */
+bool waiter_is_interrupted(const struct waiter *w);
 /* Whether it is asleep just now: for who shows it. */
 bool waiter_is_asleep(const struct waiter *w);
 

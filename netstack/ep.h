@@ -94,6 +94,8 @@ struct ep_msg {
 	int flags;            /* MSG_*; MSG_DONTWAIT is implied */
 	int out_flags;        /* recv: MSG_TRUNC, MSG_OOB, MSG_ERRQUEUE, … */
 	bool has_addr;        /* send: to addr; recv: addr was filled in */
+	bool more;            /* send by a transmit ring: this was one round; call again with the same, or leave it at that */
+	uint32_t ring_seen;   /* frames in earlier rounds */
 	struct net_addr addr;
 	struct ep_ctl ctl;
 };

@@ -162,6 +162,11 @@ static void ready_sleeper_wake(struct wq_entry *e, uint32_t events)
 	waiter_wake(container_of(e, struct poll_entry, entry)->waiter);
 }
 
+bool vfs_interrupted(const struct vfs_ctx *c)
+{
+	return c->waiter && waiter_is_interrupted(c->waiter);
+}
+
 int vfs_wait_ready(struct vfs_ctx *c, struct wq *q, uint32_t events, bool exclusive,
 		   bool (*ready)(void *arg), void *arg, int64_t deadline_ns)
 {

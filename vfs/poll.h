@@ -83,3 +83,5 @@ int poll_wait(struct vfs_ctx *c, struct poll_slot *slots, size_t count, int64_t 
  */
 int vfs_wait_ready(struct vfs_ctx *c, struct wq *q, uint32_t events, bool exclusive,
 		   bool (*ready)(void *arg), void *arg, int64_t deadline_ns);
+/* Whether it would be -ERESTARTSYS now: for what goes on for long without sleeping. */
+bool vfs_interrupted(const struct vfs_ctx *c);

@@ -192,6 +192,21 @@ bool nic_is_bridge(struct stack *s, uint32_t ifindex)
 	return bridge_of(s, ifindex) != NULL;
 }
 
+static void bridge_drop_locked(struct bridge *b, struct nic *n)
+{
+	unsigned int i = 0;
+
+	while (i < b->count && b->ports[i] != n)
+		i++;
+	if (i == b->count)
+		return;
+	b->ports[i] = b->ports[--b->count];
+	for (i = 0; i < FDB_SIZE; i++)
+		if (b->fdb[i].port == n)
+			b->fdb[i].port = NULL;
+	atomic_store_explicit(&n->master, NULL, memory_order_release);
+}
+
 int bridge_add_port(struct stack *s, uint32_t bridge, uint32_t port)
 {
 	struct nic *n = nic_peek(s, port);
@@ -215,25 +230,14 @@ int bridge_add_port(struct stack *s, uint32_t bridge, uint32_t port)
 		err = -EBUSY;
 	else
 		b->ports[b->count++] = n;
+	if (err == 0 && (atomic_load(&n->gone) || atomic_load(&b->nic->gone))) { /* either sees it: bridge_nic_gone() */
+		bridge_drop_locked(b, n);
+		err = -ENODEV;
+	}
 	latch_unlock(&b->latch);
 	if (err == 0)
 		nic_changed(n);
 	return err;
-}
-
-static void bridge_drop_locked(struct bridge *b, struct nic *n)
-{
-	unsigned int i = 0;
-
-	while (i < b->count && b->ports[i] != n)
-		i++;
-	if (i == b->count)
-		return;
-	b->ports[i] = b->ports[--b->count];
-	for (i = 0; i < FDB_SIZE; i++)
-		if (b->fdb[i].port == n)
-			b->fdb[i].port = NULL;
-	atomic_store_explicit(&n->master, NULL, memory_order_release);
 }
 
 int bridge_del_port(struct stack *s, uint32_t bridge, uint32_t port)
@@ -254,7 +258,7 @@ int bridge_del_port(struct stack *s, uint32_t bridge, uint32_t port)
 
 void bridge_nic_gone(struct nic *n)
 {
-	struct bridge *b = atomic_load_explicit(&n->master, memory_order_acquire);
+	struct bridge *b = atomic_load(&n->master);
 
 	if (b) {
 		latch_lock(&b->latch);

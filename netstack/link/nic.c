@@ -331,14 +331,21 @@ int nic_remove(struct stack *s, uint32_t ifindex)
 {
 	struct nic *n = nic_peek(s, ifindex);
 	struct nic_info info;
+	bool first;
 
 	if (!n)
 		return -ENODEV;
 	if (n->type == LINK_LOOPBACK)
 		return -EOPNOTSUPP;
 	nic_detach(s, ifindex);
-	bridge_nic_gone(n);
 	nic_set_flags(s, ifindex, 0, IFF_UP);
+	/* Now nobody gives it anything more: addr_add(), route_add(), bridge_add_port(). */
+	nrwlock_write(&s->tables);
+	first = !atomic_exchange(&n->gone, true);
+	nrwlock_write_unlock(&s->tables);
+	if (!first)
+		return -ENODEV;
+	bridge_nic_gone(n);
 	for (;;) {
 		struct first_addr f = { .ifindex = ifindex };
 
@@ -347,8 +354,6 @@ int nic_remove(struct stack *s, uint32_t ifindex)
 	}
 	route_flush_nic(s, n, false);
 	nic_get_info(n, &info);
-	if (atomic_exchange(&n->gone, true))
-		return -ENODEV; /* somebody else was first */
 	stack_bump(s);
 	stack_event(s, STACK_LINK_DEL, &info);
 	return 0;

@@ -230,7 +230,9 @@ int addr_add(struct stack *s, const struct addr_info *i)
 		a->i.state |= ADDR_TENTATIVE;
 
 	nrwlock_write(&s->tables);
-	if (addr_find(s, i->ifindex, i->addr, ipa_is4(i->addr) ? i->plen : 0))
+	if (atomic_load_explicit(&nic->gone, memory_order_relaxed))
+		err = -ENODEV;
+	else if (addr_find(s, i->ifindex, i->addr, ipa_is4(i->addr) ? i->plen : 0))
 		err = -EEXIST;
 	else if (s->naddrs >= ADDR_MAX)
 		err = -ENOBUFS;

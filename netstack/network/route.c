@@ -58,8 +58,8 @@ static int route_check(struct stack *s, const struct route_info *i, struct nic *
 		return -EINVAL;
 	if (i->type == 0 || i->type > ROUTE_THROW)
 		return -EINVAL;
-	if (i->type >= ROUTE_BLACKHOLE)
-		return 0;
+	if (i->type >= ROUTE_BLACKHOLE) /* IPv6's are over lo whatever was asked for: ip6_route_info_create() */
+		return i->family == AF_INET && (i->ifindex || !ipa_is_any(i->gateway)) ? -EINVAL : 0;
 	if (i->ifindex) {
 		*nic = nic_peek(s, i->ifindex);
 		if (!*nic)
@@ -181,6 +181,8 @@ static int route_resolve(struct stack *s, struct route *r, const struct route_in
 		return err;
 	if (r->nic)
 		r->i.ifindex = r->nic->ifindex;
+	else if (i->type >= ROUTE_BLACKHOLE)
+		r->i.ifindex = 0;
 	if (r->i.expires_ns == 0)
 		r->i.expires_ns = INT64_MAX;
 	return 0;
@@ -237,12 +239,23 @@ static int route_join(struct route *old, const struct route *r, struct route_hop
 	return 1;
 }
 
+/* Has an interface of its been removed since it was looked up?  s->tables is held. */
+static bool route_is_late(const struct route *r)
+{
+	for (unsigned int k = 0; r->i.hops && k < r->i.hops->count; k++)
+		if (route_hop_is_gone(&r->i.hops->hop[k]))
+			return true;
+	return r->nic && atomic_load_explicit(&r->nic->gone, memory_order_relaxed);
+}
+
 /* 0: r is in the table, in *old's place if that is not NULL; 1: its hops have joined another's, *old; or an error. */
 static int route_put_in(struct stack *s, struct route *r, unsigned int flags, struct route **old, struct route_hops **spare)
 {
 	struct route *same = route_find_key(s, &r->i);
 	bool v4 = r->i.family == AF_INET, duplicate = route_duplicate(s, r);
 
+	if (route_is_late(r))
+		return -ENODEV;
 	if (same && (flags & ROUTE_EXCL) && (v4 || duplicate || (route_may_join(&r->i) && route_may_join(&same->i))))
 		return -EEXIST;
 	if (duplicate && !(flags & ROUTE_REPLACE))

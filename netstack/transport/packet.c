@@ -342,7 +342,7 @@ static ssize_t packet_send(struct ep *e, struct txq *q, struct uio *u, struct ep
 	struct pkt *p;
 	int err;
 
-	if (packet_tx_active(d))
+	if (packet_tx_active(d) || m->ring_seen)
 		return packet_tx_send(e, q, m);
 	if (len < head)
 		return -EINVAL;

@@ -4,10 +4,10 @@
  *
  * The application may write to all of the memory at any moment: a frame's length and place are read once and checked, its bytes
  * copied once, before anything looks at them.  A frame is the application's again as soon as it is copied.  One call sends at
- * most as many frames as the ring has.
+ * most as many frames as the ring has, in all its rounds.
  *
  * The ring is read under ep.lock; who takes it down under that may unmap the memory.  It is sent in rounds of as much as the
- * send buffer holds, each sent without the lock before the next one is taken.
+ * send buffer holds, each sent without the lock; the caller asks for the next one, or, having been interrupted, does not.
  *
  * Linux: tpacket_snd(), tpacket_fill_skb() in net/packet/af_packet.c.  TPACKET_V3 is not there (EINVAL).
  */
@@ -102,24 +102,25 @@ static int frame_take(struct ep *e, const struct packet_tx *t, struct tx_frame *
 
 struct tx_round {
 	struct list pkts;
-	uint32_t seen; /* frames, in this call's rounds */
 	ssize_t sent;
 };
 
-/* Frames until the send buffer is full.  1: it is, and there may be more.  e is locked. */
-static int tx_take_locked(struct ep *e, const struct ep_msg *m, struct tx_round *r)
+/* Frames until the send buffer is full.  e is locked. */
+static int tx_take_locked(struct ep *e, struct ep_msg *m, struct tx_round *r)
 {
 	struct dgram *d = dgram_of(e);
 	struct packet_tx *t = d->tx;
 	size_t memory = 0;
 
-	while (t->mem && r->seen < t->c.frame_nr) {
+	while (t->mem && m->ring_seen < t->c.frame_nr) {
 		struct tx_frame f;
 		struct pkt *p;
 		int err;
 
-		if (memory > (size_t)e->sndbuf)
-			return 1;
+		if (memory > (size_t)e->sndbuf) {
+			m->more = true;
+			return 0;
+		}
 		if (!frame_get(d, t, &f))
 			break;
 		err = frame_take(e, t, &f, m, &p);
@@ -134,7 +135,7 @@ static int tx_take_locked(struct ep *e, const struct ep_msg *m, struct tx_round 
 			r->sent += (ssize_t)f.len;
 			list_append(&r->pkts, &p->node);
 		}
-		r->seen++;
+		m->ring_seen++;
 		frame_done(t, &f, TP_STATUS_AVAILABLE);
 	}
 	return 0;
@@ -142,21 +143,20 @@ static int tx_take_locked(struct ep *e, const struct ep_msg *m, struct tx_round 
 
 ssize_t packet_tx_send(struct ep *e, struct txq *q, struct ep_msg *m)
 {
-	struct tx_round r = { .seen = 0 };
+	struct tx_round r = { .sent = 0 };
 	struct list *n;
 	int err = packet_out_check(e, m);
 
 	if (err < 0)
 		return err;
 	list_init(&r.pkts);
-	do {
-		nlock_lock(&e->lock);
-		err = tx_take_locked(e, m, &r);
-		nlock_unlock(&e->lock);
-		while ((n = list_shift(&r.pkts)) != NULL)
-			packet_out(q, list_entry(n, struct pkt, node));
-		txq_flush(q); /* no round has more in memory than the send buffer */
-	} while (err > 0);
+	m->more = false;
+	nlock_lock(&e->lock);
+	err = tx_take_locked(e, m, &r);
+	nlock_unlock(&e->lock);
+	while ((n = list_shift(&r.pkts)) != NULL)
+		packet_out(q, list_entry(n, struct pkt, node));
+	txq_flush(q); /* no round has more in memory than the send buffer */
 	return err < 0 ? err : r.sent;
 }
 

@@ -463,9 +463,12 @@ static ssize_t inet_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m
 	if (err < 0)
 		return err;
 	for (;;) {
+		em.more = false;
 		n = ep_send(inet_ep(s), m->data, &em);
 		if (n >= 0) {
 			done += n;
+			if (em.more && !vfs_interrupted(c))
+				continue;
 			if (s->type != SOCK_STREAM || uio_left(m->data) == 0)
 				return done;
 			n = n ? 0 : -EAGAIN;
@@ -477,7 +480,7 @@ static ssize_t inet_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m
 		if (n == -EAGAIN)
 			n = inet_wait(c, s, POLLOUT, deadline_ns, &seen);
 		if (n < 0)
-			return inet_keep_error(s, done, n);
+			return em.ring_seen ? n : inet_keep_error(s, done, n);
 	}
 }
 

@@ -4,7 +4,7 @@
  *
  * There is no other side but this kernel: a request is answered within send(2), its answers wait in
  * the sender's queue.  A dump is made whole at once; who asks for more while more than its receive
- * buffer waits gets ENOBUFS, so that a socket's queue is bounded by the buffer and one dump.
+ * buffer waits gets ENOBUFS (for a later request in one message: from recv(2)), so that a socket's queue is bounded by the buffer and one dump.
  *
  * Locks: net_ns->netlink_latch guards the list of sockets, their port ids and groups; a socket's
  * latch its queue.  In this order.  Events (multicast) come from fibers under anything.
@@ -351,12 +351,23 @@ static void nl_request(struct vfs_ctx *c, struct nl_sock *n, const struct nlmsgh
 	nl_flush(&r);
 }
 
+/* More waits than the receive buffer holds; lost: and what was asked for is lost. */
+static bool nl_full(struct nl_sock *n, bool lost)
+{
+	bool full;
+
+	latch_lock(&n->latch);
+	full = n->queued > (size_t)atomic_load_explicit(&n->s.rcvbuf, memory_order_relaxed);
+	n->overrun |= full && lost && !(atomic_load_explicit(&n->flags, memory_order_relaxed) & (1u << NETLINK_NO_ENOBUFS));
+	latch_unlock(&n->latch);
+	return full;
+}
+
 static ssize_t nl_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
 {
 	const struct sockaddr_nl *to = (const void *)&m->addr.storage;
 	struct nl_sock *n = nl_of(s);
 	size_t size = uio_left(m->data), left, step;
-	bool full;
 	char *copy, *at;
 	ssize_t got;
 
@@ -371,10 +382,7 @@ static ssize_t nl_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
 	if (size > REQUEST_MAX)
 		return -EMSGSIZE;
 	(void)nl_bind_port(c, n, 0);
-	latch_lock(&n->latch);
-	full = n->queued > (size_t)atomic_load_explicit(&s->rcvbuf, memory_order_relaxed);
-	latch_unlock(&n->latch);
-	if (full)
+	if (nl_full(n, false))
 		return -ENOBUFS;
 	copy = at = mem_alloc(size + NLMSG_HDRLEN); /* never empty, and aligned */
 	if (!copy)
@@ -386,6 +394,8 @@ static ssize_t nl_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
 		if (h->nlmsg_len < NLMSG_HDRLEN || h->nlmsg_len > left)
 			break;
 		step = MIN((size_t)NLMSG_ALIGN(h->nlmsg_len), left);
+		if (nl_full(n, true))
+			break;
 		nl_request(c, n, h);
 	}
 	mem_free(copy);

@@ -10,7 +10,7 @@
  * kept until the socket goes; RING_TOTAL_MAX bounds what a socket can hold that way.  Linux bounds a
  * ring by what the machine has.
  *
- * Locks: p->latch, alone.
+ * Locks: p->latch, alone.  Who has set `setting` changes the rest, and nobody maps it meanwhile: as if that came afterwards.
  */
 #include "sentry/socket/packet_mmap.h"
 
@@ -182,7 +182,7 @@ int packet_rings_mmap(struct packet_rings *p, struct mmap_request *r)
 
 	latch_lock(&p->latch);
 	size = p->place[0].size + p->place[1].size;
-	if (size && r->offset == 0 && r->size == ALIGN_UP(size, (size_t)4096)) {
+	if (!p->setting && size && r->offset == 0 && r->size == ALIGN_UP(size, (size_t)4096)) {
 		p->mapped = true;
 		r->host_fd = p->now->fd;
 		r->host_offset = p->place[0].size ? 0 : p->place[1].at;

@@ -295,6 +295,22 @@ static void test_v6(void)
 	EQUAL(change(RTM_DELROUTE, 0, "fd09::", 64, two, 2), ESRCH);
 }
 
+/* One that leads nowhere has no interface. */
+static void test_blackhole(void)
+{
+	int index = if_nametoindex("d0");
+
+	for (int with = 0; with < 2; with++) {
+		route(RTM_NEWROUTE, NEW, "10.9.0.0", 16);
+		((struct rtmsg *)rtnl.body)->rtm_type = RTN_BLACKHOLE;
+		if (with)
+			rtnl_put(RTA_OIF, &index, sizeof(index));
+		EQUAL(rtnl_ask(fd), with ? EINVAL : 0);
+		if (!with)
+			EQUAL(single(RTM_DELROUTE, 0, "10.9.0.0", 16, NULL), 0);
+	}
+}
+
 static void test_removed_interface(void)
 {
 	static const struct hop two[] = { { "10.1.0.2", NULL, 3, 0 }, { "10.2.0.2", "d1", 1, 0 } };
@@ -323,5 +339,6 @@ T_MAIN
 	EQUAL(add_addr("d0", "fd01::1", 64), 0);
 	EQUAL(add_addr("d1", "fd02::1", 64), 0);
 	test_v6();
+	test_blackhole();
 	test_removed_interface();
 }

@@ -9,6 +9,7 @@
 #include <linux/udp.h>
 #include <linux/virtio_net.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 
 #define BLOCK  16384
@@ -250,6 +251,46 @@ static void vnet(void)
 	close(s);
 }
 
+static int one_ring;
+static size_t mapped_size;
+
+static void *map_it(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 2000; i++) {
+		void *m = mmap(NULL, mapped_size, PROT_READ, MAP_SHARED, one_ring, 0);
+
+		if (m != MAP_FAILED)
+			return m;
+	}
+	return NULL;
+}
+
+/* Either the one ring is mapped, or the other one joins it. */
+static void map_while_a_ring_is_made(void)
+{
+	struct tpacket_req q = { BLOCK, 64, FRAME, 64 * BLOCK / FRAME };
+
+	mapped_size = 64 * BLOCK;
+	for (int i = 0; i < 200; i++) {
+		pthread_t t;
+		void *m;
+		int made;
+
+		one_ring = packet_socket(SOCK_RAW, TPACKET_V2);
+		EQUAL(setsockopt(one_ring, SOL_PACKET, PACKET_RX_RING, &q, sizeof(q)), 0);
+		EQUAL(pthread_create(&t, NULL, map_it, NULL), 0);
+		for (int k = 0; k < i % 20; k++)
+			sched_yield();
+		made = setsockopt(one_ring, SOL_PACKET, PACKET_TX_RING, &q, sizeof(q)) == 0;
+		pthread_join(t, &m);
+		CHECK(!made || !m);
+		if (m)
+			munmap(m, mapped_size);
+		close(one_ring);
+	}
+}
+
 T_MAIN
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a010001) };
@@ -278,4 +319,5 @@ T_MAIN
 	}
 	loss_and_offsets();
 	vnet();
+	map_while_a_ring_is_made();
 }
