@@ -144,7 +144,7 @@ static void link_message(int type)
 	if (one_in(4))
 		put_u32(IFLA_LINK, ifindex());
 	if (one_in(12))
-		put_u32(IFLA_NET_NS_PID, one_in(2) ? (uint32_t)getpid() : 1);
+		put_u32(IFLA_NET_NS_PID, (uint32_t)(one_in(2) ? getpid() : getppid()));
 	if (one_in(12))
 		put_u32(IFLA_NET_NS_FD, below(20));
 }
@@ -402,7 +402,8 @@ static int stale(int type)
 	struct rtmsg none = { 0 };
 	ssize_t n;
 
-	q.h = (struct nlmsghdr){ .nlmsg_len = NLMSG_LENGTH(sizeof(none)), .nlmsg_type = (uint16_t)type, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP };
+	q.h = (struct nlmsghdr){ .nlmsg_len = NLMSG_LENGTH(sizeof(none)), .nlmsg_type = (uint16_t)type,
+				 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP };
 	memset(q.body, 0, sizeof(none));
 	(void)send(fd, &q, q.h.nlmsg_len, 0);
 	while ((n = recv(fd, reply, sizeof(reply), 0)) > 0)

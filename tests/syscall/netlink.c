@@ -329,6 +329,28 @@ static void test_diag_packet(void)
 	close(fd);
 }
 
+/* Thousands of dumps asked for in one message: no more is made than the receive buffer holds, and one. */
+static void test_many_in_one(void)
+{
+	static struct {
+		struct nlmsghdr h;
+		struct ifinfomsg m;
+	} all[2000];
+	int fd = open_route(), small = 4096;
+	size_t got = 0;
+	ssize_t n;
+
+	EQUAL(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	for (int i = 0; i < 2000; i++)
+		all[i].h = (struct nlmsghdr){ .nlmsg_len = sizeof(all[0]), .nlmsg_type = RTM_GETLINK,
+					      .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP };
+	EQUAL(send(fd, all, sizeof(all), 0), sizeof(all));
+	while ((n = recv(fd, reply, sizeof(reply), MSG_DONTWAIT)) > 0 || (n < 0 && errno == ENOBUFS))
+		got += n > 0 ? n : 0;
+	CHECK(got > 0 && got < 400000);
+	close(fd);
+}
+
 T_MAIN
 {
 	test_names();
@@ -339,4 +361,5 @@ T_MAIN
 	test_diag_unix();
 	test_diag_tcp();
 	test_diag_packet();
+	test_many_in_one();
 }

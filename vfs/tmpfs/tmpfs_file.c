@@ -34,6 +34,7 @@
 #include "lib/overflow.h"
 #include "platform/host.h"
 #include "vfs/file.h"
+#include "vfs/poll.h"
 #include "vfs/tmpfs/tmpfs_impl.h"
 
 #define BOUNCE_SIZE (64u * 1024)
@@ -449,7 +450,7 @@ static int fallocate_host(struct vfs_ctx *c, int fd, int mode, int64_t off, int6
 	if (mode & FALLOC_FL_PUNCH_HOLE)
 		return host_fallocate(fd, mode, off, len);
 	for (; len > 0 && err >= 0; off += step, len -= step) {
-		if (c->waiter && atomic_load_explicit(&c->waiter->interrupted, memory_order_relaxed))
+		if (vfs_interrupted(c))
 			return -ERESTARTSYS;
 		step = MIN(len, (int64_t)FALLOCATE_STEP);
 		err = host_fallocate(fd, mode, off, step);
