@@ -65,6 +65,7 @@ enum pkt_flags {
 	PKT_NOTAP = 1 << 9,        /* out: packet sockets don't see it */
 	PKT_TO_SELF = 1 << 10,     /* out: to be received here on its interface (multicast loop) */
 	PKT_FOR_US = 1 << 12,      /* in: whatever the link's destination: it is an address of ours */
+	PKT_ARRIVES = 1 << 13,     /* out: to be received by its interface, from the Ethernet header on (macvlan) */
 	PKT_MORE = 1 << 11,        /* in: the next packet is of the same TCP flow, and comes at once */
 };
 

@@ -30,6 +30,7 @@ struct wq;
 struct stack;
 struct nic;
 struct pkt;
+struct txq;
 struct list;
 
 struct stack_ops {
@@ -74,11 +75,27 @@ enum link_type { LINK_LOOPBACK, LINK_ETHERNET, LINK_IP /* bare packets, as of a 
 struct link_ops {
 	/*
 	 * Send a packet that begins with the link header; consumes it.  On a fiber, without locks.
-	 * p->gso_size, csum_off and trans say what is left to the link, as its features promise.
+	 * p->gso_size, csum_off and trans say what is left to the link, as its features promise.  q: what leads
+	 * back into this stack, or out of another interface of it, goes on from there.
 	 */
-	void (*transmit)(void *ctx, struct pkt *p);
+	void (*transmit)(void *ctx, struct txq *q, struct pkt *p);
 	/* After the last packet of a batch.  NULL: nothing to do. */
 	void (*flush)(void *ctx);
+};
+
+/* An interface on another one of its stack (upper.c). */
+enum upper_type { UPPER_NONE, UPPER_VLAN, UPPER_MACVLAN };
+enum macvlan_modes { /* values of MACVLAN_MODE_* */
+	MACVLAN_PRIVATE = 1,
+	MACVLAN_VEPA = 2,
+	MACVLAN_BRIDGE = 4,
+	MACVLAN_PASSTHRU = 8,
+};
+struct upper_config {
+	enum upper_type type;
+	uint32_t lower; /* the other's index */
+	uint16_t vlan_id, vlan_proto; /* proto: the ethertype of the tag */
+	uint8_t macvlan_mode;
 };
 
 struct nic_config {
@@ -93,6 +110,7 @@ struct nic_config {
 	void *ctx;
 	bool noarp;       /* IFF_NOARP from the beginning */
 	const char *kind; /* IFLA_INFO_KIND, a constant; NULL: none */
+	struct upper_config upper; /* upper_new()'s */
 };
 
 struct nic_stats {
@@ -112,6 +130,7 @@ struct nic_info {
 	uint32_t link;    /* of a pair: the other's index; 0: none */
 	bool link_away;   /* ... in another stack */
 	uint32_t master;  /* the bridge that it is a port of; 0: none */
+	struct upper_config upper; /* type UPPER_NONE: on none; else link is the lower one */
 	struct nic_stats stats;
 };
 
@@ -160,10 +179,20 @@ int nic_set_name(struct stack *s, uint32_t ifindex, const char *name);
 /* A bridge without ports, of c's name, mac, mtu; nic_remove() removes it. */
 int bridge_new(struct stack *s, struct nic_config *c, uint32_t *ifindex) must_check;
 bool nic_is_bridge(struct stack *s, uint32_t ifindex);
-/* -ENODEV, -EBUSY (a port already), -ELOOP (a bridge), -EOPNOTSUPP (not a bridge; an interface of the host's), -EXFULL. */
+/* -ENODEV, -EBUSY (a port already), -ELOOP (a bridge, or on one), -EOPNOTSUPP (not a bridge; an interface of the host's), -EXFULL. */
 int bridge_add_port(struct stack *s, uint32_t bridge, uint32_t port) must_check;
 /* bridge 0: whatever it is a port of.  -ENODEV, -EINVAL: it is none. */
 int bridge_del_port(struct stack *s, uint32_t bridge, uint32_t port);
+
+/* ---- VLANs and macvlans ---- */
+
+/*
+ * One on c->upper.lower, of c's name; MTU 0: the lower one's; a MAC of zeros: of a VLAN the lower one's (a macvlan's
+ * must be given but for passthru).  It goes with the lower one, or by nic_remove().  -ENODEV, -EEXIST, -EINVAL,
+ * -ERANGE, -EPROTONOSUPPORT, -EMLINK (too many on each other), -EBUSY (a macvlan on a bridge's port), -EOPNOTSUPP
+ * (a VLAN on one of the host's), and nic_add()'s.
+ */
+int upper_new(struct stack *s, struct nic_config *c, uint32_t *ifindex) must_check;
 
 /* ---- addresses ---- */
 

@@ -136,6 +136,9 @@ struct nic {
 	atomic_bool link_away;
 	struct nic *below;   /* (stack->conf_lock) the next buried one */
 	_Atomic(struct bridge *) bridge, master; /* (a) what it is; whose port it is */
+	struct nic *lower;   /* (c) what it stands on, or NULL; lives as long as the stack */
+	struct upper_config upper; /* (c) */
+	atomic_uint uppers;  /* (a) how many stand on it; grows under conf_lock */
 	struct hash neighs;  /* (n) */
 	struct list neigh_lru; /* (n) oldest first */
 	struct list groups;  /* (n) struct mcast_group */
@@ -306,7 +309,7 @@ static inline bool nic_up(const struct nic *n)
 }
 void nic_get_info(struct nic *n, struct nic_info *out);
 /* Hand a packet with its link header to the link: cuts and checksums as needed; consumes. */
-void nic_transmit(struct nic *n, struct pkt *p);
+void nic_transmit(struct txq *q, struct nic *n, struct pkt *p);
 /* Give it its link header (resolving the neighbour) and transmit; consumes. */
 void link_output(struct txq *q, struct pkt *p);
 /* One received packet; consumes. */
@@ -323,6 +326,24 @@ void bridge_nic_gone(struct nic *n);
 uint32_t bridge_master(const struct nic *n);
 /* Something of n has changed: dsts are looked up again, listeners told. */
 void nic_changed(struct nic *n);
+
+/* ---- upper.c ---- */
+/* What n, which has uppers, has received, behind the Ethernet header: theirs (NULL), or p, for others too. */
+struct pkt *upper_input(struct txq *q, struct nic *n, struct pkt *p);
+/* May n be there?  stack->conf_lock held. */
+int upper_check_locked(const struct nic *n);
+/* May it come up?  -ENETDOWN, -EADDRINUSE. */
+int upper_may_be_up(const struct nic *n);
+/* May it have that address?  -EADDRINUSE: the lower one's, or that of another that is up. */
+int upper_may_have(const struct nic *n, const uint8_t mac[6]);
+bool upper_has_macvlan(const struct nic *n);
+/* It stands on a bridge. */
+bool upper_is_on_bridge(const struct nic *n);
+void upper_remove_all(struct nic *n);
+/* n's flags, MTU, MAC have changed. */
+void upper_lower_flags(struct nic *n);
+void upper_lower_mtu(struct nic *n, uint32_t mtu);
+void upper_lower_mac(struct nic *n, const uint8_t old[6]);
 
 void neigh_init(struct nic *n);
 void neigh_fini(struct nic *n);

@@ -15,6 +15,8 @@
 #define ETHERTYPE_ARP  0x0806
 #define ETHERTYPE_IP6  0x86dd
 #define ETHERTYPE_ALL  0x0003
+#define ETHERTYPE_VLAN 0x8100 /* 802.1Q */
+#define ETHERTYPE_QINQ 0x88a8 /* 802.1ad */
 #define ETHERTYPE_LOOP 0x0060
 
 struct eth_hdr {

@@ -10,7 +10,7 @@
  * Addresses are learnt in a table of fixed size, where a newer one takes the place of an older: what is
  * forgotten is flooded.  There is no spanning tree, no VLAN filter and no multicast snooping.
  *
- * Ports are interfaces made in this stack alone (veth, dummy): they cut large segments, or their packets are
+ * Ports are interfaces made in this stack alone (veth, dummy, and what stands on these): they cut large segments, or their packets are
  * our own, whose headers are known.
  *
  * A bridge's memory is its interface's, which lives as long as the stack; so a port borrows it.
@@ -25,6 +25,7 @@
 
 #define PORTS_MAX  64
 #define FDB_SIZE   256
+#define VLAN_HLEN  4 /* that a frame may be longer, whatever is in it, as on Linux */
 #define FDB_AGE_NS (300 * NSEC_PER_SEC)
 
 struct fdb_entry {
@@ -82,27 +83,27 @@ static unsigned int bridge_choose(struct bridge *b, const uint8_t mac[ETH_ALEN],
 }
 
 /* To each of the ports; consumes p, whose data is at the Ethernet header. */
-static void bridge_send(struct nic *const *ports, unsigned int count, struct pkt *p)
+static void bridge_send(struct txq *q, struct nic *const *ports, unsigned int count, struct pkt *p)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		struct pkt *c = i + 1 < count ? pkt_clone(p) : p;
 
 		if (!c)
 			continue;
-		if (c->len > atomic_load(&ports[i]->mtu) + ETH_HLEN && !c->gso_size) {
+		if (c->len > atomic_load(&ports[i]->mtu) + ETH_HLEN + VLAN_HLEN && !c->gso_size) {
 			nic_count_add(&ports[i]->tx_dropped, 1);
 			pkt_free(c);
 			continue;
 		}
 		c->nic = ports[i];
 		c->flags &= (uint16_t)(PKT_CSUM_PARTIAL | PKT_NOTAP);
-		nic_transmit(ports[i], c);
+		nic_transmit(q, ports[i], c);
 	}
 	if (count == 0)
 		pkt_free(p);
 }
 
-static void bridge_transmit(void *ctx, struct pkt *p)
+static void bridge_transmit(void *ctx, struct txq *q, struct pkt *p)
 {
 	struct bridge *b = ctx;
 	struct nic *ports[PORTS_MAX];
@@ -113,7 +114,7 @@ static void bridge_transmit(void *ctx, struct pkt *p)
 		return;
 	}
 	count = bridge_choose(b, p->data, NULL, ports);
-	bridge_send(ports, count, p);
+	bridge_send(q, ports, count, p);
 }
 
 static const struct link_ops bridge_ops = { .transmit = bridge_transmit };
@@ -142,9 +143,9 @@ void bridge_input(struct txq *q, struct nic *port, struct pkt *p)
 		struct pkt *c = pkt_clone(p);
 
 		if (c)
-			bridge_send(ports, count, c);
+			bridge_send(q, ports, count, c);
 	} else if (count) {
-		bridge_send(ports, count, p);
+		bridge_send(q, ports, count, p);
 		return;
 	}
 	if (up) {
@@ -217,10 +218,12 @@ int bridge_add_port(struct stack *s, uint32_t bridge, uint32_t port)
 		return -ENODEV;
 	if (!b)
 		return -EOPNOTSUPP;
-	if (atomic_load(&n->bridge))
+	if (upper_is_on_bridge(n)) /* a bridge itself, too: so nothing goes round */
 		return -ELOOP;
 	if (n->type != LINK_ETHERNET)
 		return -EINVAL;
+	if (upper_has_macvlan(n))
+		return -EBUSY;
 	if (!n->kind) /* over one of the host's: large segments that it receives could not be sent on */
 		return -EOPNOTSUPP;
 	latch_lock(&b->latch);

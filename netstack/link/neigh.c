@@ -232,10 +232,10 @@ static bool neigh_fixed_mac(const struct pkt *p, struct nic *n, uint8_t mac[ETH_
 	return false;
 }
 
-static void ether_transmit(struct nic *n, struct pkt *p, const uint8_t mac[ETH_ALEN])
+static void ether_transmit(struct txq *q, struct nic *n, struct pkt *p, const uint8_t mac[ETH_ALEN])
 {
 	ether_fill(n, p, mac);
-	nic_transmit(n, p);
+	nic_transmit(q, n, p);
 }
 
 void neigh_output(struct txq *q, struct nic *n, struct pkt *p)
@@ -246,7 +246,7 @@ void neigh_output(struct txq *q, struct nic *n, struct pkt *p)
 	bool ready = true;
 
 	if (neigh_fixed_mac(p, n, mac)) {
-		ether_transmit(n, p, mac);
+		ether_transmit(q, n, p, mac);
 		return;
 	}
 	nlock_lock(&n->lock);
@@ -280,7 +280,7 @@ void neigh_output(struct txq *q, struct nic *n, struct pkt *p)
 	}
 	nlock_unlock(&n->lock);
 	if (ready)
-		ether_transmit(n, p, mac);
+		ether_transmit(q, n, p, mac);
 	neigh_solicit(q, n, &ask);
 }
 

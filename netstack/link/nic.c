@@ -114,7 +114,8 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 	n->hlen = c->type == LINK_IP ? 0 : ETH_HLEN;
 	n->features = c->features;
 	n->gso_max = c->gso_max ? c->gso_max : 65535;
-	n->ctx = c->ctx;
+	n->ctx = c->upper.type ? n : c->ctx;
+	n->upper = c->upper;
 	n->kind = c->kind;
 	atomic_init(&n->gone, false);
 	atomic_init(&n->ops, c->ops);
@@ -129,11 +130,17 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 
 	nlock_lock(&s->conf_lock);
 	count = atomic_load(&s->nic_count);
-	if (nic_by_name(s, c->name) || (c->ifindex && nic_peek(s, c->ifindex)))
+	if (c->upper.type) {
+		n->lower = nic_peek(s, c->upper.lower);
+		err = n->lower ? upper_check_locked(n) : -ENODEV;
+	}
+	if (err == 0 && (nic_by_name(s, c->name) || (c->ifindex && nic_peek(s, c->ifindex))))
 		err = -EEXIST;
-	else if ((slot = nic_slot(s, count)) == NIC_MAX)
+	else if (err == 0 && (slot = nic_slot(s, count)) == NIC_MAX)
 		err = -ENOSPC;
 	if (err == 0) {
+		if (n->lower)
+			atomic_fetch_add(&n->lower->uppers, 1);
 		n->ifindex = c->ifindex ? c->ifindex : s->next_ifindex;
 		s->next_ifindex = MAX(s->next_ifindex, n->ifindex + 1);
 		atomic_store_explicit(&s->nics[slot], n, memory_order_release);
@@ -177,13 +184,14 @@ void nic_get_info(struct nic *n, struct nic_info *out)
 	nrwlock_read_unlock(&n->stack->tables);
 	out->type = n->type;
 	out->flags = atomic_load(&n->flags);
-	if (out->flags & IFF_UP)
+	if ((out->flags & IFF_UP) && (!n->lower || nic_up(n->lower)))
 		out->flags |= IFF_RUNNING | IFF_LOWER_UP;
 	out->mtu = atomic_load(&n->mtu);
 	out->txqlen = 1000;
 	memcpy(out->mac, n->mac, ETH_ALEN);
 	out->kind = n->kind;
-	out->link = atomic_load(&n->link);
+	out->upper = n->upper;
+	out->link = n->lower ? n->lower->ifindex : atomic_load(&n->link);
 	out->link_away = atomic_load(&n->link_away);
 	out->master = bridge_master(n);
 	if (n->type == LINK_ETHERNET)
@@ -279,6 +287,12 @@ int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t ma
 	if (!n)
 		return -ENODEV;
 	mask &= IFF_UP | IFF_PROMISC | IFF_ALLMULTI | IFF_NOARP;
+	if (n->lower && (flags & mask & IFF_UP) && !nic_up(n)) {
+		int err = upper_may_be_up(n);
+
+		if (err < 0)
+			return err;
+	}
 	nlock_lock(&s->conf_lock);
 	old = atomic_load(&n->flags);
 	now = (old & ~mask) | (flags & mask);
@@ -307,6 +321,8 @@ int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t ma
 	}
 	txq_flush(&q);
 	nic_changed(n);
+	if ((old ^ now) & IFF_UP)
+		upper_lower_flags(n);
 	return 0;
 }
 
@@ -337,14 +353,20 @@ int nic_remove(struct stack *s, uint32_t ifindex)
 		return -ENODEV;
 	if (n->type == LINK_LOOPBACK)
 		return -EOPNOTSUPP;
+	upper_remove_all(n);
 	nic_detach(s, ifindex);
 	nic_set_flags(s, ifindex, 0, IFF_UP);
-	/* Now nobody gives it anything more: addr_add(), route_add(), bridge_add_port(). */
+	/* Now nobody gives it anything more: addr_add(), route_add(), bridge_add_port(), nic_add() of what stands on it. */
+	nlock_lock(&s->conf_lock);
 	nrwlock_write(&s->tables);
 	first = !atomic_exchange(&n->gone, true);
 	nrwlock_write_unlock(&s->tables);
+	nlock_unlock(&s->conf_lock);
 	if (!first)
 		return -ENODEV;
+	upper_remove_all(n);
+	if (n->lower)
+		atomic_fetch_sub(&n->lower->uppers, 1);
 	bridge_nic_gone(n);
 	for (;;) {
 		struct first_addr f = { .ifindex = ifindex };
@@ -367,7 +389,10 @@ int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu)
 		return -ENODEV;
 	if (mtu < 68 || mtu > (n->type == LINK_LOOPBACK ? 65536U : 65535U))
 		return -EINVAL;
+	if (n->lower && mtu > atomic_load(&n->lower->mtu))
+		return n->upper.type == UPPER_VLAN ? -ERANGE : -EINVAL;
 	atomic_store(&n->mtu, mtu);
+	upper_lower_mtu(n, mtu);
 	nic_changed(n);
 	return 0;
 }
@@ -375,6 +400,7 @@ int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu)
 int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])
 {
 	struct nic *n = nic_peek(s, ifindex);
+	uint8_t old[ETH_ALEN];
 
 	if (!n)
 		return -ENODEV;
@@ -382,9 +408,13 @@ int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])
 		return -EOPNOTSUPP;
 	if (mac[0] & 1)
 		return -EADDRNOTAVAIL;
+	if (n->lower && upper_may_have(n, mac) < 0)
+		return -EADDRINUSE;
 	nlock_lock(&n->lock);
+	memcpy(old, n->mac, ETH_ALEN);
 	memcpy(n->mac, mac, ETH_ALEN);
 	nlock_unlock(&n->lock);
+	upper_lower_mac(n, old);
 	nic_changed(n);
 	return 0;
 }
@@ -416,11 +446,11 @@ int nic_set_name(struct stack *s, uint32_t ifindex, const char *name)
 
 /* ---- out ---- */
 
-static void nic_transmit_one(struct nic *n, const struct link_ops *ops, struct pkt *p)
+static void nic_transmit_one(struct txq *q, struct nic *n, const struct link_ops *ops, struct pkt *p)
 {
 	nic_count_add(&n->tx_packets, 1);
 	nic_count_add(&n->tx_bytes, p->len);
-	ops->transmit(n->ctx, p);
+	ops->transmit(n->ctx, q, p);
 }
 
 static bool nic_can_cut(const struct nic *n, const struct pkt *p)
@@ -431,7 +461,7 @@ static bool nic_can_cut(const struct nic *n, const struct pkt *p)
 	return (n->features & need) && p->len <= n->gso_max + n->hlen;
 }
 
-void nic_transmit(struct nic *n, struct pkt *p)
+void nic_transmit(struct txq *q, struct nic *n, struct pkt *p)
 {
 	const struct link_ops *ops = atomic_load(&n->ops);
 	struct list segs, *node;
@@ -448,12 +478,12 @@ void nic_transmit(struct nic *n, struct pkt *p)
 		if (gso_segment(p, &segs) < 0)
 			nic_count_add(&n->tx_dropped, 1);
 		while ((node = list_shift(&segs)) != NULL)
-			nic_transmit_one(n, ops, list_entry(node, struct pkt, node));
+			nic_transmit_one(q, n, ops, list_entry(node, struct pkt, node));
 		return;
 	}
 	if ((p->flags & PKT_CSUM_PARTIAL) && !(n->features & LINK_TX_CSUM))
 		pkt_finish_csum(p);
-	nic_transmit_one(n, ops, p);
+	nic_transmit_one(q, n, ops, p);
 }
 
 static void loopback_output(struct txq *q, struct nic *n, struct pkt *p)
@@ -476,7 +506,13 @@ void link_output(struct txq *q, struct pkt *p)
 {
 	struct nic *n = p->nic;
 
-	if (p->flags & PKT_TO_SELF) {
+	if (p->flags & PKT_ARRIVES) {
+		p->flags &= (uint16_t)~PKT_ARRIVES;
+		if (nic_up(n))
+			link_input(q, n, p);
+		else
+			pkt_free(p);
+	} else if (p->flags & PKT_TO_SELF) {
 		p->flags &= PKT_CSUM_PARTIAL;
 		p->flags |= PKT_LOOPED | PKT_CSUM_OK;
 		p->net = p->link = p->data;
@@ -485,14 +521,14 @@ void link_output(struct txq *q, struct pkt *p)
 		else
 			ip6_input(q, n, p);
 	} else if (p->flags & PKT_RESOLVED)
-		nic_transmit(n, p);
+		nic_transmit(q, n, p);
 	else if (n->type == LINK_LOOPBACK) {
 		static const uint8_t zero[ETH_ALEN];
 
 		ether_fill(n, p, zero);
 		loopback_output(q, n, p);
 	} else if (n->type == LINK_IP) {
-		nic_transmit(n, p);
+		nic_transmit(q, n, p);
 	} else {
 		neigh_output(q, n, p);
 	}
@@ -541,6 +577,11 @@ void link_input(struct txq *q, struct nic *n, struct pkt *p)
 	if (atomic_load_explicit(&s->ntaps, memory_order_relaxed))
 		tap_deliver(n, p, p->flags & PKT_BROADCAST ? 1 : p->flags & PKT_MULTICAST ? 2 :
 				  p->flags & PKT_OTHERHOST ? 3 : 0);
+	if (atomic_load_explicit(&n->uppers, memory_order_relaxed)) {
+		p = upper_input(q, n, p);
+		if (!p)
+			return;
+	}
 	if (atomic_load_explicit(&n->master, memory_order_relaxed) && n->hlen) {
 		pkt_push(p, ETH_HLEN);
 		bridge_input(q, n, p);

@@ -23,9 +23,10 @@
 #define READ_SIZE 16384
 #define FILE_MAX  (32u << 20) /* of a table of sockets: more is cut */
 
-static void host_view_drop(void *ctx, struct pkt *p)
+static void host_view_drop(void *ctx, struct txq *q, struct pkt *p)
 {
 	(void)ctx;
+	(void)q;
 	pkt_free(p);
 }
 

@@ -112,7 +112,7 @@ static void link_vnet_header(const struct pkt *p, struct virtio_net_hdr *h)
 	h->hdr_len = (uint16_t)(p->trans - p->data + (p->trans[12] >> 4) * 4);
 }
 
-static void link_transmit(void *ctx, struct pkt *p)
+static void link_transmit(void *ctx, struct txq *q, struct pkt *p)
 {
 	struct link *l = ctx;
 	struct virtio_net_hdr h;
@@ -122,6 +122,7 @@ static void link_transmit(void *ctx, struct pkt *p)
 	struct timespec patience = { 0, TX_WAIT_MS * NSEC_PER_MSEC };
 	ssize_t n;
 
+	(void)q;
 	/* Both sequentially consistent, as in link_end(): either it sees us, or we see it. */
 	atomic_fetch_add(&l->senders, 1);
 	if (atomic_load(&l->stopped)) {

@@ -29,6 +29,10 @@
 #define LO_INDEX 1
 #define HZ_USER  100
 
+/* Not in every <linux/if_link.h>. */
+#define IFLA_ALLMULTI_            61
+#define IFLA_MACVLAN_BC_QUEUE_LEN_ 7 /* and, next, the length in use */
+
 static int family_of(struct ipa a)
 {
 	return ipa_is4(a) ? AF_INET : AF_INET6;
@@ -55,6 +59,30 @@ static void put_stats(struct nl_reply *r, const struct nic_stats *s)
 	nl_attr(r, IFLA_STATS, &narrow, sizeof(narrow));
 }
 
+/* IFLA_INFO_DATA of what stands on another. */
+static void put_upper(struct nl_reply *r, const struct upper_config *u)
+{
+	const struct ifla_vlan_flags flags = { .flags = 1 /* VLAN_FLAG_REORDER_HDR */, .mask = UINT32_MAX };
+	const uint8_t proto[2] = { (uint8_t)(u->vlan_proto >> 8), (uint8_t)u->vlan_proto };
+	const uint16_t none = 0;
+	size_t nest;
+
+	if (!u->type)
+		return;
+	nest = nl_nest(r, IFLA_INFO_DATA);
+	if (u->type == UPPER_VLAN) {
+		nl_attr(r, IFLA_VLAN_PROTOCOL, proto, sizeof(proto));
+		nl_attr(r, IFLA_VLAN_ID, &u->vlan_id, sizeof(u->vlan_id));
+		nl_attr(r, IFLA_VLAN_FLAGS, &flags, sizeof(flags));
+	} else {
+		nl_attr_u32(r, IFLA_MACVLAN_MODE, u->macvlan_mode);
+		nl_attr(r, IFLA_MACVLAN_FLAGS, &none, sizeof(none));
+		nl_attr_u32(r, IFLA_MACVLAN_BC_QUEUE_LEN_, 1000);
+		nl_attr_u32(r, IFLA_MACVLAN_BC_QUEUE_LEN_ + 1, 1000);
+	}
+	nl_nest_end(r, nest);
+}
+
 void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info *i)
 {
 	struct ifinfomsg m = {
@@ -64,21 +92,22 @@ void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info
 		.ifi_index = (int)i->ifindex,
 		.ifi_flags = i->flags,
 	};
-	bool up = i->flags & IFF_UP;
+	bool up = i->flags & IFF_UP, carrier = i->flags & IFF_RUNNING;
 
 	nl_begin(r, type, 0, &m, sizeof(m));
 	nl_attr_str(r, IFLA_IFNAME, i->name);
 	nl_attr_u32(r, IFLA_TXQLEN, i->txqlen);
-	nl_attr_u8(r, IFLA_OPERSTATE, i->type == LINK_LOOPBACK ? 0 : up ? 6 : 2); /* unknown, up, down */
+	nl_attr_u8(r, IFLA_OPERSTATE, i->type == LINK_LOOPBACK ? 0 : !up ? 2 : carrier ? 6 : 3); /* unknown, down, up, the lower layer is down */
 	nl_attr_u8(r, IFLA_LINKMODE, 0);
 	nl_attr_u32(r, IFLA_MTU, i->mtu);
 	nl_attr_u32(r, IFLA_MIN_MTU, i->type == LINK_LOOPBACK ? 0 : 68);
 	nl_attr_u32(r, IFLA_MAX_MTU, i->type == LINK_LOOPBACK ? 0 : 65535);
 	nl_attr_u32(r, IFLA_GROUP, 0);
 	nl_attr_u32(r, IFLA_PROMISCUITY, !!(i->flags & IFF_PROMISC));
+	nl_attr_u32(r, IFLA_ALLMULTI_, !!(i->flags & IFF_ALLMULTI));
 	nl_attr_u32(r, IFLA_NUM_TX_QUEUES, 1);
 	nl_attr_u32(r, IFLA_NUM_RX_QUEUES, 1);
-	nl_attr_u8(r, IFLA_CARRIER, up);
+	nl_attr_u8(r, IFLA_CARRIER, carrier);
 	nl_attr_str(r, IFLA_QDISC, "noqueue");
 	nl_attr_u32(r, IFLA_CARRIER_CHANGES, 0);
 	if (i->type != LINK_IP) {
@@ -95,6 +124,7 @@ void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info
 		size_t nest = nl_nest(r, IFLA_LINKINFO);
 
 		nl_attr_str(r, IFLA_INFO_KIND, i->kind);
+		put_upper(r, &i->upper);
 		nl_nest_end(r, nest);
 	}
 	put_stats(r, &i->stats);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rtnetlink_link.c: rtnetlink(7): interfaces made, removed and moved between namespaces: dummy, veth, bridge.
+ * rtnetlink_link.c: rtnetlink(7): interfaces made, removed and moved between namespaces: dummy, veth, bridge,
+ * VLAN, macvlan (the last two only on interfaces of the same namespace, where they stay).
  * Other kinds are EOPNOTSUPP, as from a kernel built without them; so is moving or removing an interface
  * over one of the host's.
  *
@@ -121,7 +122,7 @@ static int bring_up(struct net_ns *ns, uint32_t ifindex, const struct ifinfomsg 
 
 /* The other end: an ifinfomsg and attributes of its own, or nothing. */
 static int new_veth(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
-		    const struct nlattr *data)
+		    const struct nl_attrs *given, const struct nlattr *data)
 {
 	const struct ifinfomsg none = { .ifi_family = 0 }, *pm = &none;
 	struct nl_attrs a = { .tb = { NULL } };
@@ -130,6 +131,7 @@ static int new_veth(struct nl_request *q, struct net_ns *ns, const struct ifinfo
 	struct net_ns *peer_ns;
 	int err;
 
+	(void)given;
 	if (data)
 		nl_parse_nested(data, &a);
 	data = a.tb[VETH_INFO_PEER];
@@ -161,13 +163,104 @@ static int new_veth(struct nl_request *q, struct net_ns *ns, const struct ifinfo
 	return err;
 }
 
+static int new_dummy(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
+		     const struct nl_attrs *a, const struct nlattr *data)
+{
+	uint32_t ifindex;
+	int err = virtual_link_dummy(ns, c, &ifindex);
+
+	(void)q;
+	(void)a;
+	(void)data;
+	return err < 0 ? err : bring_up(ns, ifindex, m);
+}
+
+static int new_bridge(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
+		      const struct nl_attrs *a, const struct nlattr *data)
+{
+	uint32_t ifindex;
+	int err = virtual_link_bridge(ns, c, &ifindex);
+
+	(void)q;
+	(void)a;
+	(void)data;
+	return err < 0 ? err : bring_up(ns, ifindex, m);
+}
+
+/* On the interface IFLA_LINK, which must be of the same namespace here. */
+static int new_upper(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
+		     const struct nl_attrs *a)
+{
+	uint32_t ifindex;
+	int err;
+
+	if (!a->tb[IFLA_LINK])
+		return -EINVAL;
+	if (ns != q->net)
+		return -EOPNOTSUPP;
+	c->upper.lower = nl_u32(a->tb[IFLA_LINK]);
+	if (!a->tb[IFLA_MTU])
+		c->mtu = 0;
+	err = virtual_link_upper(ns, c, &ifindex);
+	return err < 0 ? err : bring_up(ns, ifindex, m);
+}
+
+/* Priorities are neither mapped nor are there protocols that ask for VLANs. */
+static int new_vlan(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
+		    const struct nl_attrs *a, const struct nlattr *data)
+{
+	struct nl_attrs d = { .tb = { NULL } };
+	struct ifla_vlan_flags flags = { .flags = 0 };
+	uint16_t id;
+
+	if (data)
+		nl_parse_nested(data, &d);
+	if (!d.tb[IFLA_VLAN_ID] || nl_size(d.tb[IFLA_VLAN_ID]) < sizeof(id))
+		return -EINVAL;
+	if (d.tb[IFLA_VLAN_FLAGS] && nl_size(d.tb[IFLA_VLAN_FLAGS]) >= sizeof(flags))
+		memcpy(&flags, nl_data(d.tb[IFLA_VLAN_FLAGS]), sizeof(flags));
+	if ((flags.flags & flags.mask & ~1u) || ((flags.mask & 1) && !(flags.flags & 1)) || d.tb[IFLA_VLAN_EGRESS_QOS] ||
+	    d.tb[IFLA_VLAN_INGRESS_QOS])
+		return -EOPNOTSUPP;
+	memcpy(&id, nl_data(d.tb[IFLA_VLAN_ID]), sizeof(id));
+	c->upper = (struct upper_config){ .type = UPPER_VLAN, .vlan_id = id, .vlan_proto = 0x8100 };
+	if (d.tb[IFLA_VLAN_PROTOCOL])
+		c->upper.vlan_proto = nl_u16be(d.tb[IFLA_VLAN_PROTOCOL]);
+	return new_upper(q, ns, m, c, a);
+}
+
+static int new_macvlan(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
+		       const struct nl_attrs *a, const struct nlattr *data)
+{
+	struct nl_attrs d = { .tb = { NULL } };
+
+	if (data)
+		nl_parse_nested(data, &d);
+	if (nl_u32(d.tb[IFLA_MACVLAN_MODE]) == MACVLAN_MODE_SOURCE)
+		return -EOPNOTSUPP;
+	c->upper = (struct upper_config){ .type = UPPER_MACVLAN, .macvlan_mode = MACVLAN_VEPA };
+	if (d.tb[IFLA_MACVLAN_MODE])
+		c->upper.macvlan_mode = (uint8_t)MIN(nl_u32(d.tb[IFLA_MACVLAN_MODE]), 255u);
+	return new_upper(q, ns, m, c, a);
+}
+
+static const struct {
+	const char *name;
+	/* Made in ns, of c's name, MAC, MTU; up if m says so.  a: the request's attributes; data: IFLA_INFO_DATA or NULL. */
+	int (*make)(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
+		    const struct nl_attrs *a, const struct nlattr *data);
+} kinds[] = {
+	{ "bridge", new_bridge }, { "dummy", new_dummy }, { "macvlan", new_macvlan },
+	{ "veth", new_veth }, { "vlan", new_vlan },
+};
+
 int rtnetlink_new_link(struct nl_request *q, const struct ifinfomsg *m, const struct nl_attrs *a)
 {
 	struct nl_attrs info = { .tb = { NULL } };
 	struct nic_config c = { .mtu = 0 };
 	char kind[16] = { 0 };
 	struct net_ns *ns;
-	uint32_t ifindex;
+	size_t k = 0;
 	int err;
 
 	if (a->tb[IFLA_LINKINFO])
@@ -175,19 +268,16 @@ int rtnetlink_new_link(struct nl_request *q, const struct ifinfomsg *m, const st
 	if (info.tb[IFLA_INFO_KIND])
 		memcpy(kind, nl_data(info.tb[IFLA_INFO_KIND]),
 		       MIN(nl_size(info.tb[IFLA_INFO_KIND]), sizeof(kind) - 1));
-	if (strcmp(kind, "dummy") != 0 && strcmp(kind, "veth") != 0 && strcmp(kind, "bridge") != 0)
+	while (k < ARRAY_SIZE(kinds) && strcmp(kind, kinds[k].name) != 0)
+		k++;
+	if (k == ARRAY_SIZE(kinds))
 		return -EOPNOTSUPP;
 	err = target_ns(q, a, &ns);
 	if (err < 0)
 		return err;
 	err = net_ns_stack(ns) ? parse_config(ns, m, a, kind, &c) : -ENOMEM;
-	if (err == 0 && kind[0] == 'v') {
-		err = new_veth(q, ns, m, &c, info.tb[IFLA_INFO_DATA]);
-	} else if (err == 0) {
-		err = kind[0] == 'b' ? virtual_link_bridge(ns, &c, &ifindex) : virtual_link_dummy(ns, &c, &ifindex);
-		if (err == 0)
-			err = bring_up(ns, ifindex, m);
-	}
+	if (err == 0)
+		err = kinds[k].make(q, ns, m, &c, a, info.tb[IFLA_INFO_DATA]);
 	if (err == 0 && a->tb[IFLA_MASTER])
 		err = rtnetlink_set_master(net_ns_stack(ns), nic_by_name(net_ns_stack(ns), c.name), nl_u32(a->tb[IFLA_MASTER]));
 	net_ns_put(ns);

@@ -32,9 +32,11 @@ static void copy_name(char out[static IFNAMSIZ], const struct nlattr *a)
 
 static int remove_link(struct nl_request *q, uint32_t ifindex)
 {
-	if (!ifindex || !nic_exists(q->stack, ifindex))
+	struct nic_info i;
+
+	if (!ifindex || nic_info(q->stack, ifindex, &i) < 0)
 		return -ENODEV;
-	if (nic_is_bridge(q->stack, ifindex))
+	if (i.upper.type || nic_is_bridge(q->stack, ifindex))
 		return nic_remove(q->stack, ifindex);
 	return virtual_link_remove(q->net, ifindex) == 0 ? 0 : -EOPNOTSUPP; /* lo, and those of the host */
 }

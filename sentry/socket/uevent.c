@@ -42,8 +42,8 @@ static void tell(struct net_ns *net, const char *action, const struct nic_info *
 	put(&r, "ACTION=", "", action);
 	put(&r, "DEVPATH=", folder, i->name);
 	put(&r, "SUBSYSTEM=", "", "net");
-	if (i->kind && strcmp(i->kind, "bridge") == 0)
-		put(&r, "DEVTYPE=", "", "bridge");
+	if (i->kind && (i->upper.type || strcmp(i->kind, "bridge") == 0))
+		put(&r, "DEVTYPE=", "", i->kind);
 	if (old)
 		put(&r, "DEVPATH_OLD=", folder, old);
 	put(&r, "INTERFACE=", "", i->name);

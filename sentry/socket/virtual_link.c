@@ -65,11 +65,12 @@ static void virtual_deliver(void *arg)
 	latch_unlock(&virtual.latch);
 }
 
-static void virtual_transmit(void *ctx, struct pkt *p)
+static void virtual_transmit(void *ctx, struct txq *q, struct pkt *p)
 {
 	struct virtual_link *l = ctx, *to;
 	bool kick = false;
 
+	(void)q;
 	/* It arrives as it left: a large segment stays one, and its checksum is nobody's to doubt. */
 	p->flags &= PKT_CSUM_PARTIAL;
 	if (p->flags & PKT_CSUM_PARTIAL)
@@ -172,6 +173,13 @@ int virtual_link_bridge(struct net_ns *ns, struct nic_config *c, uint32_t *ifind
 
 	random_mac(c->mac);
 	return s ? bridge_new(s, c, ifindex) : -ENOMEM;
+}
+
+int virtual_link_upper(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex)
+{
+	if (c->upper.type == UPPER_MACVLAN)
+		random_mac(c->mac);
+	return upper_new(net_ns_stack(ns), c, ifindex);
 }
 
 int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex,

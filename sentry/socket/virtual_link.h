@@ -15,6 +15,8 @@ struct nic_config;
 int virtual_link_dummy(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex);
 /* A bridge without ports (netstack/stack.h); nic_remove() removes it. */
 int virtual_link_bridge(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex);
+/* A VLAN or macvlan (netstack/stack.h: upper_new()); nic_remove() removes it.  ns has its stack. */
+int virtual_link_upper(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex);
 /* Two that are connected; the namespaces may be the same. */
 int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex,
 		      struct net_ns *peer_ns, struct nic_config *peer, uint32_t *peer_ifindex);

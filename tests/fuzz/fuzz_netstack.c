@@ -84,11 +84,12 @@ static void world_random(void *ctx, void *p, size_t size)
 	}
 }
 
-static void world_transmit(void *ctx, struct pkt *p)
+static void world_transmit(void *ctx, struct txq *q, struct pkt *p)
 {
 	struct world *w = ctx;
 	uint8_t b[128] = { 0 }, *h = b + ETH_HLEN;
 
+	(void)q;
 	pkt_copy(p, 0, b, p->len < sizeof(b) ? p->len : sizeof(b));
 	if ((h[0] >> 4 == 4 && h[9] == PROTO_TCP) || (h[0] >> 4 == 6 && h[6] == PROTO_TCP)) {
 		w->v6 = h[0] >> 4 == 6;

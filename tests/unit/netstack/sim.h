@@ -158,12 +158,13 @@ static inline void sim_trace(struct sim *s, unsigned int from, const struct pkt 
 	fprintf(stderr, " %s\n", what);
 }
 
-static inline void sim_transmit(void *ctx, struct pkt *p)
+static inline void sim_transmit(void *ctx, struct txq *q, struct pkt *p)
 {
 	struct sim_host *h = ctx;
 	struct sim *s = h->sim;
 	int64_t at = s->now_ns;
 
+	(void)q;
 	s->sent++;
 	if ((s->filter && !s->filter(s, h->index, p)) || sim_chance(s, s->loss)) {
 		sim_trace(s, h->index, p, "LOST");

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_upper.c: VLANs and macvlans: which frames go where, with which tag, and what goes with the lower interface. */
+#include "tests/unit/netstack/sim.h"
+
+#include <net/if.h>
+
+#define FRAME 64
+
+struct fx {
+	struct sim sim; /* its clock and random numbers */
+	struct sim_host host;
+	struct stack *s;
+	uint32_t lower;
+	unsigned int out;    /* frames that left there */
+	uint8_t last[FRAME]; /* the last one's beginning */
+	uint64_t before[64]; /* got()'s */
+};
+
+static void lower_transmit(void *ctx, struct txq *q, struct pkt *p)
+{
+	struct fx *f = ctx;
+
+	(void)q;
+	f->out++;
+	memset(f->last, 0, FRAME);
+	pkt_copy(p, 0, f->last, MIN((size_t)FRAME, (size_t)p->len));
+	pkt_free(p);
+}
+
+static const struct link_ops lower_ops = { .transmit = lower_transmit };
+
+/* The lower interface's address is 0. */
+static void mac(uint8_t out[6], unsigned int i)
+{
+	memcpy(out, (uint8_t[6]){ 2, 0, 0, 0, 0, (uint8_t)(i + 1) }, 6);
+}
+
+static int setup(void **state)
+{
+	struct fx *f = calloc(1, sizeof(*f));
+	struct nic_config c = { .name = "d0", .type = LINK_ETHERNET, .mtu = 1500, .kind = "veth", .ops = &lower_ops,
+				.noarp = true, .ctx = f };
+
+	net_single_threaded();
+	f->sim.rng = 1;
+	f->sim.now_ns = 1000 * NSEC_PER_SEC;
+	f->host.sim = &f->sim;
+	f->s = stack_new(&sim_stack_ops, &f->host);
+	assert_non_null(f->s);
+	mac(c.mac, 0);
+	assert_int_equal(nic_add(f->s, &c, &f->lower), 0);
+	assert_int_equal(nic_set_flags(f->s, f->lower, IFF_UP, IFF_UP), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fx *f = *state;
+
+	assert_int_equal(stack_memory(f->s), 0);
+	stack_put(f->s);
+	free(f);
+	return 0;
+}
+
+static int make_vlan(struct fx *f, uint32_t lower, uint16_t proto, uint16_t id, uint32_t *ifindex)
+{
+	struct nic_config c = { .upper = { .type = UPPER_VLAN, .lower = lower, .vlan_proto = proto, .vlan_id = id } };
+	static unsigned int n;
+	int err;
+
+	snprintf(c.name, sizeof(c.name), "v%u", n++);
+	err = upper_new(f->s, &c, ifindex);
+	return err == 0 ? nic_set_flags(f->s, *ifindex, IFF_UP, IFF_UP) : err;
+}
+
+static int make_macvlan(struct fx *f, uint8_t mode, unsigned int address, uint32_t *ifindex)
+{
+	struct nic_config c = { .upper = { .type = UPPER_MACVLAN, .lower = f->lower, .macvlan_mode = mode } };
+	static unsigned int n;
+	int err;
+
+	snprintf(c.name, sizeof(c.name), "m%u", n++);
+	mac(c.mac, address);
+	err = upper_new(f->s, &c, ifindex);
+	return err == 0 ? nic_set_flags(f->s, *ifindex, IFF_UP, IFF_UP) : err;
+}
+
+/* A frame comes in.  Type 0x88b5 is nobody's; tags: "8100 0005" in hex, or "". */
+static void arrive(struct fx *f, const uint8_t dst[6], unsigned int src, const char *tags)
+{
+	uint8_t b[100] = { 0 };
+	size_t n = 12;
+	struct pkt *p;
+
+	memcpy(b, dst, 6);
+	mac(b + 6, src);
+	for (unsigned int v, used; sscanf(tags, "%4x%n", &v, (int *)&used) == 1; tags += used, n += 2)
+		wr16(b + n, (uint16_t)v);
+	wr16(b + n, 0x88b5);
+	p = pkt_new(PKT_HEADROOM, n + 40);
+	memcpy(pkt_append(p, n + 40), b, n + 40);
+	nic_input(f->s, f->lower, p);
+}
+
+static void arrive_for(struct fx *f, unsigned int dst, const char *tags)
+{
+	uint8_t to[6];
+
+	mac(to, dst);
+	arrive(f, to, 99, tags);
+}
+
+/* How many an interface has received since it was last asked. */
+static unsigned int got(struct fx *f, uint32_t ifindex)
+{
+	struct nic_info i;
+	unsigned int n;
+
+	assert_int_equal(nic_info(f->s, ifindex, &i), 0);
+	n = (unsigned int)(i.stats.rx_packets - f->before[ifindex]);
+	f->before[ifindex] = i.stats.rx_packets;
+	return n;
+}
+
+/* It sends a frame to an address. */
+static void leave(struct fx *f, uint32_t ifindex, const uint8_t dst[6], unsigned int src)
+{
+	struct ep *e;
+	struct net_addr to = { .family = AF_PACKET, .scope = ifindex };
+	struct ep_msg m = { .has_addr = true, .addr = to };
+	uint8_t b[FRAME] = { 0 };
+	struct uio u;
+
+	memcpy(b, dst, 6);
+	mac(b + 6, src);
+	wr16(b + 12, 0x88b5);
+	assert_int_equal(ep_new(f->s, AF_PACKET, SOCK_RAW, 0, &e), 0);
+	uio_init_kernel(&u, b, sizeof(b));
+	f->out = 0;
+	assert_int_equal(ep_send(e, &u, &m), FRAME);
+	ep_close(e);
+}
+
+static void a_vlan_gets_its_tag_alone(void **state)
+{
+	struct fx *f = *state;
+	uint32_t five, six, outer, inner, again;
+
+	assert_int_equal(make_vlan(f, f->lower, 0x8100, 5, &five), 0);
+	assert_int_equal(make_vlan(f, f->lower, 0x8100, 6, &six), 0);
+	assert_int_equal(make_vlan(f, f->lower, 0x88a8, 5, &outer), 0);
+	assert_int_equal(make_vlan(f, outer, 0x8100, 5, &inner), 0);
+	assert_int_equal(make_vlan(f, f->lower, 0x8100, 5, &again), -EEXIST);
+	assert_int_equal(make_vlan(f, f->lower, 0x8100, 4095, &again), -ERANGE);
+	assert_int_equal(make_vlan(f, f->lower, 0x1234, 5, &again), -EPROTONOSUPPORT);
+	assert_int_equal(make_vlan(f, 99, 0x8100, 5, &again), -ENODEV);
+	assert_int_equal(make_vlan(f, 1, 0x8100, 5, &again), -EOPNOTSUPP);
+
+	arrive_for(f, 0, "8100e005"); /* with a priority */
+	assert_int_equal(got(f, five), 1);
+	arrive_for(f, 0, "81000006");
+	arrive_for(f, 0, "");
+	arrive_for(f, 0, "81000007");
+	arrive_for(f, 0, "81000000");
+	assert_int_equal(got(f, five), 0);
+	assert_int_equal(got(f, six), 1);
+	arrive_for(f, 0, "88a8000581000005");
+	assert_int_equal(got(f, outer), 1);
+	assert_int_equal(got(f, inner), 1);
+	assert_int_equal(got(f, five), 0);
+	arrive_for(f, 0, "8100000581000005");
+	assert_int_equal(got(f, five), 1);
+	assert_int_equal(nic_set_flags(f->s, five, 0, IFF_UP), 0);
+	arrive_for(f, 0, "81000005");
+	assert_int_equal(got(f, five), 0);
+}
+
+static void a_vlan_puts_its_tag_in(void **state)
+{
+	struct fx *f = *state;
+	uint32_t outer, inner;
+	uint8_t to[6];
+
+	mac(to, 50);
+	assert_int_equal(make_vlan(f, f->lower, 0x88a8, 7, &outer), 0);
+	assert_int_equal(make_vlan(f, outer, 0x8100, 5, &inner), 0);
+	leave(f, inner, to, 0);
+	assert_int_equal(f->out, 1);
+	assert_memory_equal(f->last, to, 6);
+	assert_memory_equal(f->last + 12, "\x88\xa8\x00\x07\x81\x00\x00\x05\x88\xb5", 10);
+}
+
+static void macvlans_share_a_link_by_their_addresses(void **state)
+{
+	static const uint8_t all[6] = { 255, 255, 255, 255, 255, 255 };
+	struct fx *f = *state;
+	uint32_t a, b, p, v, twin;
+	uint8_t to[6];
+
+	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 1, &a), 0);
+	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 2, &b), 0);
+	assert_int_equal(make_macvlan(f, MACVLAN_PRIVATE, 3, &p), 0);
+	assert_int_equal(make_macvlan(f, MACVLAN_VEPA, 4, &v), 0);
+	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 1, &twin), -EADDRINUSE); /* an address that is there */
+	got(f, a), got(f, b), got(f, p), got(f, v);
+
+	arrive_for(f, 1, "");
+	assert_int_equal(got(f, a), 1);
+	assert_int_equal(got(f, b) + got(f, p) + got(f, v), 0);
+	arrive(f, all, 99, "");
+	assert_int_equal(got(f, a), 1);
+	assert_int_equal(got(f, b), 1);
+	assert_int_equal(got(f, p), 1);
+	assert_int_equal(got(f, v), 1);
+
+	/* In mode "bridge" they reach each other within; others go out, and come back if the switch sends them. */
+	mac(to, 2);
+	leave(f, a, to, 1);
+	assert_int_equal(f->out, 0);
+	assert_int_equal(got(f, b), 1);
+	mac(to, 3);
+	leave(f, a, to, 1);
+	assert_int_equal(f->out, 1);
+	assert_int_equal(got(f, p), 0);
+	mac(to, 1);
+	leave(f, v, to, 4);
+	assert_int_equal(f->out, 1);
+	assert_int_equal(got(f, a), 0);
+	leave(f, a, all, 1);
+	assert_int_equal(f->out, 1);
+	assert_int_equal(got(f, b), 1);
+	assert_int_equal(got(f, a) + got(f, p) + got(f, v), 0);
+	arrive(f, all, 1, ""); /* the same comes back: the bridges have seen it */
+	assert_int_equal(got(f, a) + got(f, b) + got(f, p), 0);
+	assert_int_equal(got(f, v), 1);
+	arrive(f, all, 4, "");
+	assert_int_equal(got(f, a) + got(f, b), 2);
+	assert_int_equal(got(f, p) + got(f, v), 0);
+}
+
+static void passthru_is_alone_and_takes_all(void **state)
+{
+	struct fx *f = *state;
+	struct nic_info i;
+	uint32_t a, b;
+
+	assert_int_equal(make_macvlan(f, MACVLAN_PASSTHRU, 1, &a), 0);
+	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 1, &b), -EINVAL);
+	assert_int_equal(nic_info(f->s, a, &i), 0);
+	assert_int_equal(i.mac[5], 1); /* the lower one's */
+	got(f, a);
+	arrive_for(f, 0, "");
+	arrive_for(f, 77, "");
+	assert_int_equal(got(f, a), 2);
+	assert_int_equal(nic_remove(f->s, a), 0);
+	assert_int_equal(make_macvlan(f, 3, 1, &b), -EINVAL);
+}
+
+static void they_follow_the_lower_interface(void **state)
+{
+	struct fx *f = *state;
+	struct nic_info i;
+	uint32_t v, m, on[10] = { f->lower };
+	uint8_t other[6];
+
+	assert_int_equal(make_vlan(f, f->lower, 0x8100, 5, &v), 0);
+	assert_int_equal(make_macvlan(f, MACVLAN_VEPA, 1, &m), 0);
+	assert_int_equal(nic_set_mtu(f->s, v, 1501), -ERANGE);
+	assert_int_equal(nic_set_mtu(f->s, m, 1501), -EINVAL);
+	assert_int_equal(nic_set_mtu(f->s, f->lower, 1400), 0);
+	mac(other, 60);
+	assert_int_equal(nic_set_mac(f->s, f->lower, other), 0);
+	assert_int_equal(nic_info(f->s, v, &i), 0);
+	assert_int_equal(i.mtu, 1400);
+	assert_memory_equal(i.mac, other, 6);
+	assert_int_equal(i.link, f->lower);
+	assert_int_equal(nic_info(f->s, m, &i), 0);
+	assert_int_equal(i.mtu, 1400);
+	assert_int_equal(i.mac[5], 2);
+	assert_int_equal(nic_set_flags(f->s, f->lower, 0, IFF_UP), 0);
+	assert_int_equal(nic_info(f->s, v, &i), 0);
+	assert_int_equal(i.flags & IFF_UP, 0);
+	assert_int_equal(nic_set_flags(f->s, v, IFF_UP, IFF_UP), -ENETDOWN);
+	assert_int_equal(nic_info(f->s, m, &i), 0);
+	assert_int_equal(i.flags & (IFF_UP | IFF_RUNNING), IFF_UP);
+	assert_int_equal(nic_set_flags(f->s, f->lower, IFF_UP, IFF_UP), 0);
+	assert_int_equal(nic_info(f->s, v, &i), 0);
+	assert_true(i.flags & IFF_UP);
+
+	for (unsigned int k = 1; k < 9; k++)
+		assert_int_equal(make_vlan(f, on[k - 1], 0x8100, 9, &on[k]), 0);
+	assert_int_equal(make_vlan(f, on[8], 0x8100, 9, &on[9]), -EMLINK);
+	assert_int_equal(nic_remove(f->s, f->lower), 0);
+	assert_false(nic_exists(f->s, v) || nic_exists(f->s, m) || nic_exists(f->s, on[1]) || nic_exists(f->s, on[8]));
+}
+
+static void what_stands_on_a_bridge_is_no_port(void **state)
+{
+	struct fx *f = *state;
+	struct nic_config c = { .name = "br0", .mtu = 1500 };
+	uint32_t br, on_br, on_port, m;
+
+	mac(c.mac, 70);
+	assert_int_equal(bridge_new(f->s, &c, &br), 0);
+	assert_int_equal(nic_set_flags(f->s, br, IFF_UP, IFF_UP), 0);
+	assert_int_equal(make_vlan(f, br, 0x8100, 5, &on_br), 0);
+	assert_int_equal(bridge_add_port(f->s, br, on_br), -ELOOP);
+	assert_int_equal(make_vlan(f, f->lower, 0x8100, 5, &on_port), 0);
+	assert_int_equal(bridge_add_port(f->s, br, on_port), 0);
+	assert_int_equal(bridge_add_port(f->s, br, f->lower), 0);
+	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 1, &m), -EBUSY);
+	assert_int_equal(bridge_del_port(f->s, br, f->lower), 0);
+	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 1, &m), 0);
+	assert_int_equal(bridge_add_port(f->s, br, f->lower), -EBUSY);
+	assert_int_equal(nic_remove(f->s, m), 0);
+	assert_int_equal(bridge_add_port(f->s, br, f->lower), 0);
+	arrive_for(f, 44, "81000005"); /* in by the port's VLAN, out by the port */
+	assert_int_equal(got(f, on_port), 1);
+	assert_int_equal(got(f, br), 0);
+}
+
+static void a_vlan_on_an_interface_of_the_hosts_is_refused(void **state)
+{
+	struct fx *f = *state;
+	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = &lower_ops, .ctx = f };
+	uint32_t eth, m, v, own = f->lower;
+
+	mac(c.mac, 80);
+	assert_int_equal(nic_add(f->s, &c, &eth), 0);
+	assert_int_equal(make_vlan(f, eth, 0x8100, 5, &v), -EOPNOTSUPP);
+	f->lower = eth;
+	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 81, &m), 0);
+	f->lower = own;
+	assert_int_equal(make_vlan(f, m, 0x8100, 5, &v), -EOPNOTSUPP);
+}
+
+#define T(name) UNIT_FIXTURE(name, setup, teardown)
+
+UNIT_MAIN(T(a_vlan_gets_its_tag_alone), T(a_vlan_puts_its_tag_in), T(macvlans_share_a_link_by_their_addresses),
+	  T(passthru_is_alone_and_takes_all), T(they_follow_the_lower_interface), T(what_stands_on_a_bridge_is_no_port),
+	  T(a_vlan_on_an_interface_of_the_hosts_is_refused))
