@@ -712,10 +712,16 @@ void netlink_show(struct net_ns *net, struct buf *b)
 	if (!net)
 		return;
 	latch_lock(&net->netlink_latch);
-	list_for_each_entry(n, &net->netlinks, node)
+	list_for_each_entry(n, &net->netlinks, node) {
+		size_t queued;
+
+		latch_lock(&n->latch);
+		queued = n->queued;
+		latch_unlock(&n->latch);
 		buf_printf(b, "%016x %-3d %-10u %08x %-8zu %-8d %-5d %-8d %-8d %-8llu\n", 0, n->s.protocol,
-			   n->portid, (uint32_t)n->groups, n->queued, 0, 0, 2, 0,
+			   n->portid, (uint32_t)n->groups, queued, 0, 0, 2, 0,
 			   n->s.file ? (unsigned long long)n->s.file->inode->ino : 0ULL);
+	}
 	latch_unlock(&net->netlink_latch);
 }
 
