@@ -17,6 +17,7 @@ SRCS += lib/uio.c
 SRCS += lib/util.c
 SRCS += lib/worker.c
 SRCS += lib/worker_self.c
+SRCS += lib/worker_source.c
 SRCS += lib/wq.c
 SRCS += lib/x86_64/fiber_switch.S
 

@@ -9,6 +9,8 @@
  * Other workers may poll beside it, in hooks->poll(): worker_poll_more() sends one there.  Such a one does not count
  * as active and never looks at the run queue; it takes no lock of the workers'.
  *
+ * What it looks at for others: worker_source.h.
+ *
  * What a fiber of one that polls makes ready is this worker's next (one fiber; others go to the run queue), so that
  * two threads that wake each other through one poller need no run queue: worker_poll_run_next().
  */

@@ -8,14 +8,17 @@
  *           └──credit used up, or the CPU is wanted by others───────┘
  *
  * Nothing depends on it.  Each reply tells the stub how long to spin for the next one (slot->spin, 0: not
- * at all); a spin is bounded by a doorbell's cost, after which the stub rings as ever.  So a poller that has
- * left, or was preempted, costs each thread one spin.
+ * at all), after which the stub rings as ever.  So a poller that has left, or was preempted, costs each thread one spin.  It
+ * spins for as long as it would take to wake on an idle CPU: a call that sends takes longer than a doorbell costs.
  *
  * Credit is time: a call that was found earns what its doorbell would have cost, looking costs what it takes.
  * So looking never takes more than the doorbells would have, and CREDIT_MAX.  A call that waits for the Gofer has its stub
  * spin for longer, which is paid from the same credit: else the stub would fall asleep and be woken on an idle CPU.  A gap in the poller's own clock
  * means that somebody else ran here, or that a quota is used up: it leaves.  Who leaves early stays away
  * for longer each time.
+ *
+ * With the doorbell it looks at the sources (lib/worker_source.h): descriptors of the host, links above all, whose fibers
+ * would else each keep a worker asleep in ppoll(2).  Who receives without polling has told them that nobody looks.
  *
  * On larger machines there may be others beside the receiver, each with threads of its own: pollers.c says how many, and
  * whose threads are whose.  They do not listen at the doorbell and do not look at the run queue.
@@ -30,6 +33,7 @@
 #include <time.h>
 
 #include "lib/worker_poll.h"
+#include "lib/worker_source.h"
 #include "platform/host.h"
 
 enum {
@@ -122,13 +126,18 @@ static struct plat_thread *view_find(const struct plat_thread *but)
 	return NULL;
 }
 
-static bool listener_rings(void)
+/* Looks at the doorbell and the sources.  *woken: a fiber that waited for one of these is ready. */
+static bool listener_rings(bool *woken)
 {
-	struct pollfd p = { .fd = notify.listener, .events = POLLIN };
+	struct pollfd p[1 + WORKER_SOURCES_MAX] = { { .fd = notify.listener, .events = POLLIN } };
 	const struct timespec now = { 0, 0 };
+	unsigned int count = worker_sources_fill(p + 1);
 
 	notify_farewells_send();
-	return host_ppoll(&p, 1, &now) == 1;
+	if (host_ppoll(p, 1 + count, &now) <= 0)
+		return false;
+	*woken = worker_sources_wake(p + 1, count);
+	return p[0].revents != 0;
 }
 
 enum look {
@@ -180,13 +189,13 @@ static bool clock_goes_on(struct poller *p, const uint64_t us)
 }
 
 /* What is looked at only now and then.  False: p has left. */
-static bool hear(struct poller *p, bool *rings)
+static bool hear(struct poller *p, bool *rings, bool *woken)
 {
 	p->listened = p->last;
 	if (!worker_poll_goes_on())
 		poller_leave(p, LEFT_IDLE);
 	else if (!p->extra)
-		*rings = listener_rings();
+		*rings = listener_rings(woken);
 	return poller_is_on(p);
 }
 
@@ -201,7 +210,7 @@ static enum look look(struct poller *p, struct plat_thread *own, const struct pl
 	const uint64_t us = poll_cycles_a_us();
 	const bool next = worker_poll_has_next(); /* only fibers of ours make it so */
 	struct plat_thread *pt;
-	bool rings = false;
+	bool rings = false, woken = false;
 
 	p->last = poll_tsc();
 	for (;;) {
@@ -222,11 +231,11 @@ static enum look look(struct poller *p, struct plat_thread *own, const struct pl
 		}
 		if (unlikely(!clock_goes_on(p, us)))
 			return LOOK_END;
-		if (unlikely(p->last - p->listened > LISTEN_US * us) && !hear(p, &rings))
+		if (unlikely(p->last - p->listened > LISTEN_US * us) && !hear(p, &rings, &woken))
 			return LOOK_END;
 		if (rings)
 			return others(p, own, LOOK_RING);
-		if (next)
+		if (next || woken)
 			return others(p, own, LOOK_NEXT);
 		p->turn = 0;
 		cpu_relax();
@@ -266,6 +275,14 @@ static enum look serve(struct poller *p, const atomic_uint *abort, pid_t self)
 	return LOOK_END;
 }
 
+/* p looks at the sources, unless it has left: either we see that, or poller_leave() sees that they are looked at (seq_cst). */
+static void poller_looks(const struct poller *p)
+{
+	worker_sources_look(true);
+	if (!__atomic_load_n(&p->on, __ATOMIC_SEQ_CST))
+		worker_sources_look(false);
+}
+
 bool notify_poll(const atomic_uint *abort, pid_t self)
 {
 	enum look l;
@@ -277,12 +294,18 @@ bool notify_poll(const atomic_uint *abort, pid_t self)
 		return false;
 	}
 	worker_poll_begin();
+	poller_looks(here);
 	l = serve(here, abort, self);
 	if (!poller_is_owner(here, self))
 		let_go();
 	if (l == LOOK_WORK || worker_poll_has_next())
 		return true;
 	return !worker_poll_end();
+}
+
+bool notify_poll_heard(void)
+{
+	return here != NULL;
 }
 
 bool notify_poll_extra(void)

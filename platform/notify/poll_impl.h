@@ -19,7 +19,7 @@
 enum {
 	POLLERS_MAX = 8,
 	HOT_MAX = 64,           /* threads of one poller */
-	DOORBELL_US = 6,        /* how long a stub spins */
+	SPIN_US = 40,           /* a stub spins: what a thread that sleeps on an idle CPU takes to wake */
 	EARN_US = 8,            /* what a call earns: a doorbell's two switches, and what they do to caches */
 	CREDIT_MAX_US = 300,
 	GAP_US = 60,
@@ -72,7 +72,9 @@ struct pollers {
 	uint32_t versions;      /* (l) */
 	uint64_t away_until, away_us; /* (a) no first one before */
 	uint64_t grow_after, grow_us; /* (l), (a) nor a further one */
-	int64_t due;            /* (a) cycles that a first poller would have saved of late: what doorbells cost, without its looking */
+	uint64_t rings_at;      /* (a) since then, without a long silence, */
+	uint32_t rings;         /* (a) so many doorbells */
+	uint32_t rate_before;   /* (a) of these a ms, before there was the first poller */
 	struct poller at[POLLERS_MAX];
 };
 extern struct pollers pollers;
@@ -117,7 +119,9 @@ static inline struct poller *poller_of(const struct plat_thread *pt)
 
 /* By the receiver: pt has rung with a new request.  True: it is time for a first poller. */
 bool poller_rang(struct plat_thread *pt);
-/* By the receiver: it has waited for so many cycles, in which a poller would have looked. */
+/* By the receiver: what this worker has found at the doorbell, or why it is called away, is there still: it need not wait. */
+bool notify_poll_heard(void);
+/* By the receiver: it has waited for so many cycles. */
 void poller_waited(uint64_t cycles);
 /* The receiver, self, is to be a poller too.  Its place, which it holds; NULL: not now. */
 struct poller *poller_enter(pid_t self);

@@ -2,8 +2,8 @@
 /*
  * pollers.c: how many workers poll, on which CPUs, and for which threads.
  *
- * The first poller is the receiver, when doorbells come fast enough.  One that is at work for nine tenths of a window (2 ms)
- * asks for another, which takes half of its threads; whether all of them then find more requests than before decides
+ * The first poller is the receiver, when doorbells come fast enough: if it pays is seen when it leaves.  One that is
+ * at work for nine tenths of a window (2 ms) asks for another, which takes half of its threads; whether all of them then find more requests than before decides
  * after three windows if the new one stays.  When all could do with one less, the last one leaves.  There are never more
  * than half of the CPUs, and one whose threads do not ask leaves by itself (credit, poll.c): so their number follows the
  * load up from 0 and down to it.
@@ -32,23 +32,26 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/worker_poll.h"
+#include "lib/worker_source.h"
 #include "platform/host.h"
 
 enum {
-	RING_US = 10,           /* what a doorbell costs, the receiver's waiting for it included */
-	DUE_US = 256,           /* so much saved is worth a first poller */
+	SILENCE_US = 1000,      /* without a doorbell: they are counted anew */
+	RINGS_US = 10000,       /* … as they are after this */
+	RINGS_MIN = 32,         /* doorbells are worth a first poller, if they come */
+	RING_EVERY_US = 25,     /* … this often */
 	AWAY_MIN_US = 20000,
 	AWAY_MAX_US = 200000,
 	AWAY_SHORT_US = 1000,
 	AWAY_PUSHED_US = 4000,
 	CPU_TRIES = 8,
-	WORTH_CALLS = 300,      /* so many calls were worth coming and going */
 	CALLS_MIN = 64,         /* a thread that has made fewer may be gone soon: not worth two affinity calls */
 	COLD_US = 5000,         /* nor is one that has cloned, which has to be let go first */
 	WINDOW_US = 2000,
 	WINDOW_TEST_US = 200,   /* --pollers=N */
 	TRIAL_WINDOWS = 3,
 	GAIN = 20,              /* a twentieth more calls */
+	GAIN_FIRST = 5,         /* a fifth more than doorbells */
 	BUSY = 900,             /* thousandths: one more may help */
 	BUSY_FEWER = 600,       /* … of all but one: one less may do */
 	LOW_WINDOWS = 3,
@@ -292,17 +295,29 @@ static void changed_locked(int n) REQUIRES(pollers.latch)
 	__atomic_store_n(&pollers.kept, pollers.kept + 1, __ATOMIC_SEQ_CST);
 }
 
+/* Have there been more calls while p polled than doorbells before?  With those of the others that came since. */
+static bool was_worth_it_locked(const struct poller *p, uint64_t now) REQUIRES(pollers.latch)
+{
+	uint64_t found = 0, before = __atomic_load_n(&pollers.rate_before, __ATOMIC_RELAXED);
+
+	for (unsigned int i = 0; i < POLLERS_MAX; i++) {
+		if (pollers.at[i].began >= p->began)
+			found += __atomic_load_n(&pollers.at[i].found, __ATOMIC_RELAXED);
+	}
+	return found >= CALLS_MIN &&
+	       found * 1000 * poll_cycles_a_us() > (before + before / GAIN_FIRST) * (now - p->began);
+}
+
 /* No first poller, or no further one, for a while. */
 static void stay_away_locked(const struct poller *p, enum left why, uint64_t now) REQUIRES(pollers.latch)
 {
 	uint64_t *until = p->extra ? &pollers.grow_after : &pollers.away_until;
 	uint64_t *us = p->extra ? &pollers.grow_us : &pollers.away_us;
 	uint64_t stay = *us, longer = MIN(stay * 2, (uint64_t)AWAY_MAX_US);
-	uint32_t found = __atomic_load_n(&p->found, __ATOMIC_RELAXED);
 
 	if (why == LEFT_FEW) {
 		stay = longer = AWAY_MIN_US;
-	} else if ((why == LEFT_IDLE || why == LEFT_PUSHED) && found > WORTH_CALLS) {
+	} else if ((why == LEFT_IDLE || why == LEFT_PUSHED) && was_worth_it_locked(p, now)) {
 		stay = why == LEFT_PUSHED ? AWAY_PUSHED_US : AWAY_SHORT_US;
 		longer = AWAY_MIN_US;
 	}
@@ -327,7 +342,7 @@ void poller_leave(struct poller *p, enum left why)
 		latch_unlock(&pollers.latch);
 		return;
 	}
-	__atomic_store_n(&p->on, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->on, false, __ATOMIC_SEQ_CST); /* as poller_looks() says */
 	owner = (pid_t)p->owner;
 	__atomic_store_n(&p->owner, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&p->cpu, -1, __ATOMIC_RELAXED);
@@ -339,6 +354,8 @@ void poller_leave(struct poller *p, enum left why)
 		  (unsigned long long)((now - p->began) / poll_cycles_a_us()),
 		  __atomic_load_n(&p->found, __ATOMIC_RELAXED), words[why]);
 	latch_unlock(&pollers.latch);
+	if (!p->extra)
+		worker_sources_look(false);
 	for (unsigned int i = 0; i < count; i++) {
 		thread_free(gone[i]);
 		notify_thread_put(gone[i]);
@@ -433,8 +450,8 @@ static void poller_start(struct poller *p, pid_t self, int cpu) REQUIRES(pollers
 	p->window_end = now + WINDOW_TEST_US * poll_cycles_a_us();
 	p->turn = p->window_found = p->windows = p->low = 0;
 	p->window_idle = 0;
-	/* Twice: coming here and placing the threads takes its time. */
-	p->credit = (int64_t)(2 * CREDIT_MAX_US * pollers.patience * poll_cycles_a_us());
+	/* It has to prove itself first. */
+	p->credit = (int64_t)(CREDIT_MAX_US / 2 * pollers.patience * poll_cycles_a_us());
 	__atomic_store_n(&p->rate, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->busy, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->found, 0, __ATOMIC_RELAXED);
@@ -633,29 +650,39 @@ static bool is_worth_it(const struct plat_thread *pt)
 	       poll_tsc() > __atomic_load_n(&pt->cold_until, __ATOMIC_RELAXED);
 }
 
-/*
- * The account that a poller keeps (poll.c), kept while there is none: each doorbell costs, and the receiver's waiting is what
- * a poller would have looked, the time of requests to the Gofer too (stubs spin then).  What the Sentry works for a call counts in neither.
- */
+/* Doorbells are counted anew after a silence: how often they come is what a poller is to better. */
 void poller_waited(uint64_t cycles)
 {
-	int64_t due = __atomic_load_n(&pollers.due, __ATOMIC_RELAXED) - (int64_t)MIN(cycles, (uint64_t)INT64_MAX / 2);
-
-	__atomic_store_n(&pollers.due, MAX(due, (int64_t)0), __ATOMIC_RELAXED);
+	if (cycles > SILENCE_US * MAX(poll_cycles_a_us(), (uint64_t)1))
+		__atomic_store_n(&pollers.rings_at, 0, __ATOMIC_RELAXED);
 }
 
-/* Enough would have been saved, and nothing speaks against it. */
+/*
+ * They come often, and nothing speaks against a poller.  If it pays can't be told from here: a call takes many times as long
+ * without one, and much of that is waiting.  So it is tried, and judged when it leaves (was_worth_it_locked()).
+ */
 static bool is_time(void)
 {
-	const uint64_t now = poll_tsc();
-	const int64_t us = calibrate(now) ? (int64_t)poll_cycles_a_us() : 0;
-	const int64_t due = __atomic_load_n(&pollers.due, __ATOMIC_RELAXED) + RING_US * us;
-	const bool enough = us > 0 && (pollers.always || due >= DUE_US * us);
+	const uint64_t now = poll_tsc(), us = calibrate(now) ? poll_cycles_a_us() : 0;
+	uint64_t since = __atomic_load_n(&pollers.rings_at, __ATOMIC_RELAXED);
+	uint32_t rings = __atomic_load_n(&pollers.rings, __ATOMIC_RELAXED) + 1;
 
-	__atomic_store_n(&pollers.due, enough ? 0 : due, __ATOMIC_RELAXED);
-	if (!enough || !__atomic_load_n(&pollers.enabled, __ATOMIC_RELAXED))
+	if (us == 0 || !__atomic_load_n(&pollers.enabled, __ATOMIC_RELAXED))
 		return false;
-	return pollers.always || now > __atomic_load_n(&pollers.away_until, __ATOMIC_RELAXED);
+	if (pollers.always)
+		return true;
+	if (since == 0 || now - since > RINGS_US * us) {
+		__atomic_store_n(&pollers.rings_at, since = now, __ATOMIC_RELAXED);
+		rings = 0;
+	}
+	__atomic_store_n(&pollers.rings, rings, __ATOMIC_RELAXED);
+	if (rings < RINGS_MIN || now - since > rings * RING_EVERY_US * us ||
+	    now <= __atomic_load_n(&pollers.away_until, __ATOMIC_RELAXED))
+		return false;
+	__atomic_store_n(&pollers.rate_before, (uint32_t)(rings * 1000 * us / (now - since)),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&pollers.rings_at, 0, __ATOMIC_RELAXED);
+	return true;
 }
 
 /* The owner of p has not looked for long. */
@@ -696,5 +723,5 @@ uint32_t notify_poll_spin(const struct plat_thread *pt)
 {
 	if (!poller_of(pt) || pt->hold_doorbell)
 		return 0;
-	return (uint32_t)(DOORBELL_US * poll_cycles_a_us());
+	return (uint32_t)(SPIN_US * poll_cycles_a_us());
 }

@@ -28,6 +28,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/worker_poll.h"
+#include "lib/worker_source.h"
 #include "platform/arch/x86_64/abortable.h"
 #include "platform/host.h"
 
@@ -562,6 +563,8 @@ static void notify_receive(void)
 	atomic_store_explicit(&receiver_tid, tid, memory_order_seq_cst);
 	if (notify_poll(&notify_abort_wanted, tid))
 		return;
+	if (!notify_poll_heard())
+		worker_sources_look(false); /* a poller may be on still, but held up elsewhere */
 	do {
 		farewells_look();
 		memset(&buf, 0, sizeof(buf));
@@ -572,6 +575,8 @@ static void notify_receive(void)
 		    atomic_exchange_explicit(&notify_abort_wanted, 0, memory_order_seq_cst))
 			return;
 		ASSERT(err >= 0 || err == -EINTR || err == -ENOENT); /* ENOENT: whoever rang is dead */
+		if (err < 0)
+			worker_sources_look(false);
 	} while (err < 0);
 	poller_waited(poll_tsc() - from);
 	dispatch(&buf.n);

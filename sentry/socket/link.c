@@ -10,7 +10,8 @@
  *
  * The receiving fiber keeps a worker: so a packet costs one wake-up, not two (the event worker's and
  * then a worker's).  Before it sleeps again it lets the fibers run that it has woken: they are on
- * this CPU already.
+ * this CPU already.  While the platform's receiver polls, that looks at the socket instead, and runs the fiber: no worker
+ * is woken (lib/worker_source.h).
  *
  * With bulk traffic it does less.  Inwards it leaves packets outside while readers have enough (link_hold()).
  * Outwards it rests while those who send take the acknowledgements in after what they have sent
@@ -39,6 +40,7 @@
 #include "lib/fiber.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/worker_source.h"
 #include "lib/wq.h"
 #include "netstack/pkt.h"
 #include "netstack/stack.h"
@@ -81,6 +83,7 @@ struct link {
 	atomic_bool stopped, ended; /* (a) asked to end; the fiber has ended */
 	atomic_uint senders;   /* (a) in link_transmit() */
 	atomic_bool receiving; /* (a) a lock: what is the receiver's, and the order of packets */
+	struct worker_source source;   /* fd's: who polls looks for us */
 	struct pkt *pkt[RX_AT_ONCE];   /* the receiver's: empty, for the next packets */
 	struct pbuf *tail[RX_AT_ONCE]; /* the receiver's */
 	struct wq_entry room_entry; /* at stack_rx_room() */
@@ -408,16 +411,19 @@ static void link_main(void *arg)
 
 	while (!atomic_load_explicit(&l->stopped, memory_order_acquire)) {
 		unsigned int room = atomic_load(&l->room);
-		bool hold = false;
+		bool hold = false, rest;
 		ssize_t n = link_try_receive(l, &hold);
 
 		if (n >= 0 && !hold && ++turn < RX_TURN)
 			continue;
 		turn = 0;
+		rest = !hold && (n == -EBUSY || (n == -EAGAIN && link_may_rest(l)));
+		if (n == -EAGAIN && !hold && !rest && worker_source_wait(&l->source))
+			continue;
 		fiber_yield();
 		if (hold)
 			link_hold(l, room);
-		else if (n == -EBUSY || (n == -EAGAIN && link_may_rest(l)))
+		else if (rest)
 			link_rest(l);
 		else if (n < 0)
 			link_sleep(l, n);
@@ -487,6 +493,7 @@ int link_start(struct net_ns *ns, struct net_link_config *c)
 	if (err < 0)
 		goto close_stop;
 	c->fd = -1;
+	worker_source_init(&l->source, l->fd);
 	wq_entry_init(&l->room_entry, link_room, 0);
 	wq_add(stack_rx_room(l->stack), &l->room_entry);
 	mutex_lock(&ns->lock);
@@ -547,6 +554,7 @@ static void link_end(struct link *l)
 
 	nic_detach(l->stack, l->ifindex);
 	atomic_store(&l->stopped, true);
+	worker_source_end(&l->source);
 	(void)host_write(l->stop_fd, &one, sizeof(one));
 	/* acquire: pairs with the release in link_main() */
 	while (!atomic_load_explicit(&l->ended, memory_order_acquire) || atomic_load(&l->senders))

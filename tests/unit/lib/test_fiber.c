@@ -11,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/worker_poll.h"
+#include "lib/worker_source.h"
 
 /* Wait, on a fiber, until *n is want. */
 static void until(atomic_uint *n, unsigned int want)
@@ -578,6 +579,110 @@ FIBER_TEST(resume_before_the_suspension_is_complete_is_not_lost)
 	pthread_join(t, NULL);
 }
 
+/* ---- sources ---- */
+
+struct waits {
+	struct worker_source source;
+	atomic_uint waits, woken, refused;
+};
+
+static void wait_until_refused(void *arg)
+{
+	struct waits *w = arg;
+
+	atomic_fetch_add(&w->waits, 1);
+	while (worker_source_wait(&w->source)) {
+		atomic_fetch_add(&w->woken, 1);
+		atomic_fetch_add(&w->waits, 1);
+	}
+	atomic_fetch_add(&w->refused, 1);
+}
+
+/* How many wait for something to read; as w does, once it has come there. */
+static unsigned int sources_filled(struct waits *w, unsigned int waits,
+				   struct pollfd p[WORKER_SOURCES_MAX])
+{
+	unsigned int count;
+
+	until(&w->waits, waits);
+	while ((count = worker_sources_fill(p)) == 0)
+		fiber_yield();
+	return count;
+}
+
+FIBER_TEST(a_source_that_nobody_looks_at_is_not_waited_for)
+{
+	struct waits w = {.waits = 0};
+
+	(void)state;
+	worker_source_init(&w.source, 77);
+	fiber_start(fiber_new(wait_until_refused, &w));
+	until(&w.refused, 1);
+	assert_int_equal(atomic_load(&w.woken), 0);
+}
+
+FIBER_TEST(a_source_wakes_its_fiber_when_there_is_something)
+{
+	struct waits w = {.waits = 0};
+	struct pollfd p[WORKER_SOURCES_MAX], other = {.fd = 78, .revents = POLLIN};
+
+	(void)state;
+	worker_sources_look(true);
+	worker_source_init(&w.source, 77);
+	fiber_start(fiber_new(wait_until_refused, &w));
+	for (unsigned int i = 0; i < 100; i++) {
+		assert_int_equal(sources_filled(&w, i + 1, p), 1);
+		assert_int_equal(p[0].fd, 77);
+		assert_false(worker_sources_wake(p, 1)); /* no events */
+		assert_false(worker_sources_wake(&other, 1));
+		assert_int_equal(atomic_load(&w.woken), i);
+		p[0].revents = POLLIN;
+		assert_true(worker_sources_wake(p, 1));
+		until(&w.woken, i + 1);
+	}
+	worker_sources_look(false);
+	until(&w.refused, 1);
+	assert_int_equal(worker_sources_fill(p), 0);
+}
+
+FIBER_TEST(a_source_that_ends_wakes_its_fiber_for_good)
+{
+	struct waits w = {.waits = 0};
+	struct pollfd p[WORKER_SOURCES_MAX];
+
+	(void)state;
+	worker_sources_look(true);
+	worker_source_init(&w.source, 77);
+	fiber_start(fiber_new(wait_until_refused, &w));
+	assert_int_equal(sources_filled(&w, 1, p), 1);
+	worker_source_end(&w.source);
+	until(&w.refused, 1);
+	worker_source_end(&w.source);
+	assert_int_equal(worker_sources_fill(p), 0);
+	worker_sources_look(false);
+}
+
+FIBER_TEST(more_sources_than_are_looked_at_are_refused)
+{
+	struct waits w[WORKER_SOURCES_MAX + 1] = {{.waits = 0}};
+	struct pollfd p[WORKER_SOURCES_MAX];
+
+	(void)state;
+	worker_sources_look(true);
+	for (unsigned int i = 0; i < WORKER_SOURCES_MAX + 1; i++) {
+		worker_source_init(&w[i].source, 100 + (int)i);
+		fiber_start(fiber_new(wait_until_refused, &w[i]));
+		until(&w[i].waits, 1);
+		while (i < WORKER_SOURCES_MAX && worker_sources_fill(p) != i + 1)
+			fiber_yield();
+	}
+	until(&w[WORKER_SOURCES_MAX].refused, 1);
+	assert_int_equal(worker_sources_fill(p), WORKER_SOURCES_MAX);
+	worker_sources_look(false);
+	for (unsigned int i = 0; i < WORKER_SOURCES_MAX; i++)
+		until(&w[i].refused, 1);
+}
+
 /* ---- blocking ---- */
 
 struct blocked {
@@ -768,6 +873,10 @@ UNIT_MAIN(UNIT(every_started_fiber_runs_once),
 	  UNIT(requests_are_found_by_workers_that_poll_beside_the_receiver),
 	  UNIT(requests_are_received_by_the_first_worker_alone),
 	  UNIT(resume_before_the_suspension_is_complete_is_not_lost),
+	  UNIT(a_source_that_nobody_looks_at_is_not_waited_for),
+	  UNIT(a_source_wakes_its_fiber_when_there_is_something),
+	  UNIT(a_source_that_ends_wakes_its_fiber_for_good),
+	  UNIT(more_sources_than_are_looked_at_are_refused),
 	  UNIT(others_run_while_a_worker_is_blocked),
 	  UNIT(others_run_when_a_call_turns_out_long),
 	  UNIT(work_that_sleeps_holds_up_nobody),
