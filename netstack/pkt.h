@@ -93,6 +93,7 @@ struct pkt {
 	uint8_t proto;      /* transport protocol */
 	uint8_t ttl, tos;
 	uint8_t ecn_in;
+	uint8_t passes;     /* how often it went from one macvlan to another */
 	uint32_t mark;
 	uint32_t flow;      /* IPv6 flow label (20 bits) */
 	struct nic *nic;    /* arrived on, or leaves by (borrowed: interfaces outlive packets) */

@@ -139,6 +139,7 @@ struct nic {
 	struct nic *lower;   /* (c) what it stands on, or NULL; lives as long as the stack */
 	struct upper_config upper; /* (c) */
 	atomic_uint uppers;  /* (a) how many stand on it; grows under conf_lock */
+	atomic_uint passing; /* (a) packets between macvlans on it */
 	struct hash neighs;  /* (n) */
 	struct list neigh_lru; /* (n) oldest first */
 	struct list groups;  /* (n) struct mcast_group */
@@ -330,6 +331,8 @@ void nic_changed(struct nic *n);
 /* ---- upper.c ---- */
 /* What n, which has uppers, has received, behind the Ethernet header: theirs (NULL), or p, for others too. */
 struct pkt *upper_input(struct txq *q, struct nic *n, struct pkt *p);
+/* A packet that another macvlan has sent to n (PKT_ARRIVES); consumes. */
+void macvlan_arrive(struct txq *q, struct nic *n, struct pkt *p);
 /* May n be there?  stack->conf_lock held. */
 int upper_check_locked(const struct nic *n);
 /* May it come up?  -ENETDOWN, -EADDRINUSE. */
@@ -339,6 +342,8 @@ int upper_may_have(const struct nic *n, const uint8_t mac[6]);
 bool upper_has_macvlan(const struct nic *n);
 /* It stands on a bridge. */
 bool upper_is_on_bridge(const struct nic *n);
+/* It is one of the host's, or stands on one. */
+bool upper_is_on_hosts(const struct nic *n);
 void upper_remove_all(struct nic *n);
 /* n's flags, MTU, MAC have changed. */
 void upper_lower_flags(struct nic *n);

@@ -128,7 +128,7 @@ void bridge_input(struct txq *q, struct nic *port, struct pkt *p)
 	unsigned int count = 0;
 	bool many = dst[0] & 1, mine, up;
 
-	if (!nic_up(b->nic) || memcmp(dst, reserved, sizeof(reserved)) == 0) { /* of bridges among themselves */
+	if (!b || !nic_up(b->nic) || memcmp(dst, reserved, sizeof(reserved)) == 0) { /* a port no more; of bridges among themselves */
 		nic_count_add(&port->rx_dropped, 1);
 		pkt_free(p);
 		return;
@@ -224,7 +224,7 @@ int bridge_add_port(struct stack *s, uint32_t bridge, uint32_t port)
 		return -EINVAL;
 	if (upper_has_macvlan(n))
 		return -EBUSY;
-	if (!n->kind) /* over one of the host's: large segments that it receives could not be sent on */
+	if (upper_is_on_hosts(n)) /* large segments that it receives could not be sent on */
 		return -EOPNOTSUPP;
 	latch_lock(&b->latch);
 	if (b->count == PORTS_MAX)

@@ -507,11 +507,7 @@ void link_output(struct txq *q, struct pkt *p)
 	struct nic *n = p->nic;
 
 	if (p->flags & PKT_ARRIVES) {
-		p->flags &= (uint16_t)~PKT_ARRIVES;
-		if (nic_up(n))
-			link_input(q, n, p);
-		else
-			pkt_free(p);
+		macvlan_arrive(q, n, p);
 	} else if (p->flags & PKT_TO_SELF) {
 		p->flags &= PKT_CSUM_PARTIAL;
 		p->flags |= PKT_LOOPED | PKT_CSUM_OK;

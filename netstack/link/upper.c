@@ -8,7 +8,8 @@
  * host's, whose kernel takes tags away before the packet socket sees them.
  *
  * Macvlans in mode "bridge" reach each other, but not the lower interface.  What one sends to another joins the queue
- * that is being flushed (link_output()): so a conversation does not nest.
+ * that is being flushed (link_output()): so a conversation does not nest.  With bridges of which they are ports a packet
+ * may go in circles, and become many: so passes and passing are bounded, as Linux bounds its backlogs.
  *
  * There is no list: who stands on an interface is found among all (NIC_MAX), if there is anybody.  lower and upper are
  * constant; a lower interface takes those on it along when it is removed, under conf_lock against new ones.
@@ -22,6 +23,8 @@
 #define VLAN_HLEN 4
 #define VLAN_VID  0x0fff
 #define NEST_MAX  8
+#define PASSES_MAX  8    /* of a packet between macvlans */
+#define PASSING_MAX 1000 /* packets between those on one interface: netdev_max_backlog */
 
 static bool stands_on(const struct nic *n, const struct nic *lower, enum upper_type type)
 {
@@ -126,12 +129,33 @@ static struct pkt *vlan_input(struct txq *q, struct nic *n, struct pkt *p)
 	return NULL;
 }
 
-/* A sibling sends p to n, which receives it later. */
+static bool macvlan_may_pass(struct nic *n, const struct pkt *p)
+{
+	bool may = p->passes < PASSES_MAX && atomic_load(&n->lower->passing) < PASSING_MAX;
+
+	if (!may)
+		nic_count_add(&n->rx_dropped, 1);
+	return may;
+}
+
+/* A sibling sends p to n, which receives it later (macvlan_arrive()), as macvlan_may_pass() has said. */
 static void macvlan_pass(struct txq *q, struct nic *n, struct pkt *p)
 {
+	atomic_fetch_add(&n->lower->passing, 1);
+	p->passes++;
 	p->flags = PKT_ARRIVES | (p->flags & PKT_CSUM_PARTIAL ? PKT_CSUM_PARTIAL | PKT_CSUM_OK : 0);
 	p->nic = n;
 	txq_add(q, p);
+}
+
+void macvlan_arrive(struct txq *q, struct nic *n, struct pkt *p)
+{
+	atomic_fetch_sub(&n->lower->passing, 1);
+	p->flags &= (uint16_t)~PKT_ARRIVES;
+	if (nic_up(n))
+		link_input(q, n, p);
+	else
+		pkt_free(p);
 }
 
 /* Copies of p, at its Ethernet header, to those on lower of these modes but one. */
@@ -142,7 +166,8 @@ static void macvlan_flood(struct txq *q, const struct nic *lower, const struct n
 	struct nic *n;
 
 	while ((n = upper_next(lower, UPPER_MACVLAN, &i)) != NULL) {
-		struct pkt *c = n != but && nic_up(n) && (n->upper.macvlan_mode & modes) ? pkt_clone(p) : NULL;
+		bool gets = n != but && nic_up(n) && (n->upper.macvlan_mode & modes) && (now || macvlan_may_pass(n, p));
+		struct pkt *c = gets ? pkt_clone(p) : NULL;
 
 		if (c && now)
 			upper_deliver(q, n, c);
@@ -160,7 +185,10 @@ static void macvlan_transmit(void *ctx, struct txq *q, struct pkt *p)
 		if (p->data[0] & 1)
 			macvlan_flood(q, n->lower, n, MACVLAN_BRIDGE, false, p);
 		if (to && to->upper.macvlan_mode == MACVLAN_BRIDGE) {
-			macvlan_pass(q, to, p);
+			if (macvlan_may_pass(to, p))
+				macvlan_pass(q, to, p);
+			else
+				pkt_free(p);
 			return;
 		}
 	}
@@ -231,6 +259,11 @@ static bool any_below(const struct nic *n, bool (*is)(const struct nic *n))
 bool upper_is_on_bridge(const struct nic *n)
 {
 	return any_below(n, is_bridge);
+}
+
+bool upper_is_on_hosts(const struct nic *n)
+{
+	return any_below(n, is_hosts);
 }
 
 static unsigned int depth(const struct nic *n)

@@ -8,7 +8,7 @@
  * Selectors: prefixes, interfaces, TOS, mark, protocol, ports, user, inverted.  Not there: l3mdev, tunnel ids, flow
  * labels (rtnetlink refuses them).  A source or port that was not chosen yet matches no prefix or range.
  *
- * "goto" goes on with the first rule of a higher priority value; while there is none, it says nothing.
+ * "goto" goes on with the first rule of just that priority, a higher value than its own; while there is none, it says nothing.
  *
  * All under stack->tables.  Events are told after it has been dropped.
  */

@@ -4,6 +4,8 @@
 
 #include <net/if.h>
 
+#include "netstack/stack_impl.h"
+
 #define PORTS 3
 #define FRAME 64
 
@@ -359,6 +361,22 @@ static void what_the_bridge_sends_goes_where_the_station_was_seen(void **state)
 	assert_int_equal(addr_del(f->s, &a), 0);
 }
 
+/* As when it leaves the bridge between link_input()'s look and bridge_input()'s. */
+static void a_frame_of_a_port_that_has_just_left_is_dropped(void **state)
+{
+	struct fx *f = *state;
+	struct nic *port = nic_peek(f->s, f->ports[0].ifindex);
+	struct pkt *p = pkt_new(PKT_HEADROOM, FRAME);
+	struct txq q;
+
+	memset(pkt_append(p, FRAME), 0, FRAME);
+	assert_int_equal(bridge_del_port(f->s, f->bridge, f->ports[0].ifindex), 0);
+	txq_init(&q, f->s);
+	bridge_input(&q, port, p);
+	assert_int_equal(info(f, f->ports[0].ifindex).stats.rx_dropped, 1);
+	assert_int_equal(went_out(f), 0);
+}
+
 #define T(name) UNIT_FIXTURE(name, setup, teardown)
 
 UNIT_MAIN(T(what_nobody_was_seen_at_goes_to_all_other_ports), T(what_is_for_all_goes_to_all_other_ports_and_up),
@@ -368,4 +386,4 @@ UNIT_MAIN(T(what_nobody_was_seen_at_goes_to_all_other_ports), T(what_is_for_all_
 	  T(frames_of_bridges_among_themselves_go_nowhere), T(a_frame_longer_than_a_port_takes_is_dropped_there),
 	  T(a_port_or_bridge_that_is_down_takes_nothing), T(a_port_that_leaves_takes_its_stations_along),
 	  T(an_interface_that_is_removed_is_no_port_any_more), T(who_can_be_a_port),
-	  T(what_the_bridge_sends_goes_where_the_station_was_seen))
+	  T(what_the_bridge_sends_goes_where_the_station_was_seen), T(a_frame_of_a_port_that_has_just_left_is_dropped))

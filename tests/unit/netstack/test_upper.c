@@ -325,7 +325,7 @@ static void a_vlan_on_an_interface_of_the_hosts_is_refused(void **state)
 {
 	struct fx *f = *state;
 	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = &lower_ops, .ctx = f };
-	uint32_t eth, m, v, own = f->lower;
+	uint32_t eth, m, v, br, own = f->lower;
 
 	mac(c.mac, 80);
 	assert_int_equal(nic_add(f->s, &c, &eth), 0);
@@ -334,10 +334,49 @@ static void a_vlan_on_an_interface_of_the_hosts_is_refused(void **state)
 	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 81, &m), 0);
 	f->lower = own;
 	assert_int_equal(make_vlan(f, m, 0x8100, 5, &v), -EOPNOTSUPP);
+	c = (struct nic_config){ .name = "br0", .mtu = 1500 };
+	mac(c.mac, 70);
+	assert_int_equal(bridge_new(f->s, &c, &br), 0);
+	assert_int_equal(bridge_add_port(f->s, br, m), -EOPNOTSUPP);
+}
+
+/* Each sends to the others what it gets from the bridge, which sends it to the others what it gets from each. */
+static void macvlans_that_are_ports_make_no_endless_storm(void **state)
+{
+	static const uint8_t all[6] = { 255, 255, 255, 255, 255, 255 };
+	enum { MANY = 40 };
+	struct fx *f = *state;
+	struct nic_config c = { .name = "br0", .mtu = 1500, .noarp = true };
+	uint32_t br, m[MANY];
+	struct nic_info i;
+	uint8_t to[6];
+
+	mac(c.mac, 70);
+	assert_int_equal(bridge_new(f->s, &c, &br), 0);
+	assert_int_equal(nic_set_flags(f->s, br, IFF_UP, IFF_UP), 0);
+	for (unsigned int k = 0; k < MANY; k++) {
+		assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, k + 1, &m[k]), 0);
+		assert_int_equal(bridge_add_port(f->s, br, m[k]), 0);
+		if (k == 1) { /* two alone send it to and fro, and it stays one */
+			arrive(f, all, 99, "");
+			assert_int_equal(nic_info(f->s, m[0], &i), 0);
+			assert_in_range(i.stats.rx_dropped, 1, 10);
+		}
+	}
+	arrive(f, all, 99, "");
+	assert_int_equal(nic_info(f->s, m[0], &i), 0);
+	assert_in_range(i.stats.rx_packets, 1, 10000); /* how many there are is bounded too */
+	assert_true(i.stats.rx_dropped > 10);
+	for (unsigned int k = 0; k < MANY; k++)
+		assert_int_equal(bridge_del_port(f->s, br, m[k]), 0);
+	got(f, m[1]);
+	mac(to, 2);
+	leave(f, m[0], to, 1);
+	assert_int_equal(got(f, m[1]), 1);
 }
 
 #define T(name) UNIT_FIXTURE(name, setup, teardown)
 
 UNIT_MAIN(T(a_vlan_gets_its_tag_alone), T(a_vlan_puts_its_tag_in), T(macvlans_share_a_link_by_their_addresses),
 	  T(passthru_is_alone_and_takes_all), T(they_follow_the_lower_interface), T(what_stands_on_a_bridge_is_no_port),
-	  T(a_vlan_on_an_interface_of_the_hosts_is_refused))
+	  T(a_vlan_on_an_interface_of_the_hosts_is_refused), T(macvlans_that_are_ports_make_no_endless_storm))
