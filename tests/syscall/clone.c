@@ -62,7 +62,7 @@ static int spinners_exec(void)
 
 	for (int i = 0; i < 3; i++)
 		pthread_create(&t, NULL, spin, NULL);
-	execl("/bin/sh", "sh", "-c", "exit 6", NULL);
+	execl("/proc/self/exe", "six", NULL);
 	return 1;
 }
 
@@ -257,6 +257,8 @@ T_MAIN
 
 	if (f && fgets(name, sizeof(name), f) && strcmp(name, "true") == 0)
 		exit(0); /* who was executed anew */
+	if (strcmp(name, "six") == 0)
+		exit(6);
 	if (f)
 		fclose(f);
 	if (name[0])
