@@ -202,7 +202,7 @@ struct net_hop_config {
 struct net_route_config {
 	uint32_t family, plen, type, protocol, scope, tos, table, metric, ifindex, mtu, flags;
 	char *dst, *gateway, *prefsrc; /* NULL: none */
-	struct net_hop_config *hops;   /* two and more: instead of ifindex and gateway */
+	struct net_hop_config *hops;   /* if there are some: instead of ifindex and gateway */
 	size_t hop_count;
 };
 

@@ -136,11 +136,13 @@ static int fill_hops(struct net_ns *ns, const struct net_route_config *c, struct
 /* out->hops is a reference. */
 static int fill_route(struct net_ns *ns, const struct net_route_config *c, struct route_info *out)
 {
+	const struct net_hop_config own = { .ifindex = c->ifindex, .flags = c->flags, .gateway = c->gateway };
+	const struct net_hop_config *first = c->hop_count == 1 ? &c->hops[0] : &own; /* a group of one: ip-nexthop(8) */
 	struct route_info r = {
 		.family = (uint8_t)c->family, .plen = (uint8_t)c->plen, .type = (uint8_t)c->type,
 		.protocol = (uint8_t)c->protocol, .scope = (uint8_t)c->scope, .tos = (uint8_t)c->tos,
-		.table = c->table, .metric = c->metric, .ifindex = link_index(ns, c->ifindex), .mtu = c->mtu,
-		.flags = c->flags, .expires_ns = INT64_MAX,
+		.table = c->table, .metric = c->metric, .ifindex = link_index(ns, first->ifindex), .mtu = c->mtu,
+		.flags = first->flags, .expires_ns = INT64_MAX,
 	};
 	bool v6 = c->family == AF_INET6;
 	int err;
@@ -148,10 +150,10 @@ static int fill_route(struct net_ns *ns, const struct net_route_config *c, struc
 	if (c->hop_count > ROUTE_HOPS_MAX)
 		return -E2BIG;
 	if ((c->family != AF_INET && c->family != AF_INET6) || c->plen > (v6 ? 128 : 32) ||
-	    !parse_ip(c->dst, v6, &r.dst) || !parse_ip(c->gateway, v6, &r.gateway) ||
+	    !parse_ip(c->dst, v6, &r.dst) || !parse_ip(first->gateway, v6, &r.gateway) ||
 	    !parse_ip(c->prefsrc, v6, &r.prefsrc))
 		return -EINVAL;
-	if (c->ifindex != 0 && r.ifindex == 0)
+	if (first->ifindex != 0 && r.ifindex == 0)
 		return -ENODEV;
 	err = fill_hops(ns, c, &r.hops);
 	if (err < 0)

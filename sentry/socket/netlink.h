@@ -97,6 +97,8 @@ int rtnetlink_change(struct nl_request *q);
 struct ifinfomsg;
 int rtnetlink_new_link(struct nl_request *q, const struct ifinfomsg *m, const struct nl_attrs *a);
 /* Make an interface a port of the bridge `master`, or of none (0). */
+/* -ENODEV; -EOPNOTSUPP: lo, and those of the host. */
+int rtnetlink_remove_link(struct net_ns *ns, uint32_t ifindex);
 int rtnetlink_set_master(struct stack *s, uint32_t ifindex, uint32_t master);
 /* To the namespace that a names; under another name if that is not "". */
 int rtnetlink_move_link(struct nl_request *q, uint32_t ifindex, const char *name, const struct nl_attrs *a);

@@ -121,13 +121,12 @@ static int bring_up(struct net_ns *ns, uint32_t ifindex, const struct ifinfomsg 
 }
 
 /* The other end: an ifinfomsg and attributes of its own, or nothing. */
-static int new_veth(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
-		    const struct nl_attrs *given, const struct nlattr *data)
+static int new_veth(struct nl_request *q, struct net_ns *ns, struct nic_config *c, const struct nl_attrs *given, const struct nlattr *data)
 {
 	const struct ifinfomsg none = { .ifi_family = 0 }, *pm = &none;
 	struct nl_attrs a = { .tb = { NULL } };
 	struct nic_config peer = { .mtu = c->mtu };
-	uint32_t ifindex, peer_index;
+	uint32_t peer_index;
 	struct net_ns *peer_ns;
 	int err;
 
@@ -154,46 +153,32 @@ static int new_veth(struct nl_request *q, struct net_ns *ns, const struct ifinfo
 	if (err == 0 && peer_ns == ns && !a.tb[IFLA_IFNAME] && strcmp(peer.name, c->name) == 0)
 		snprintf(peer.name, sizeof(peer.name), "veth%u", (unsigned int)strtoul(c->name + 4, NULL, 10) + 1);
 	if (err == 0)
-		err = virtual_link_pair(ns, c, &ifindex, peer_ns, &peer, &peer_index);
+		err = virtual_link_pair(ns, c, &c->ifindex, peer_ns, &peer, &peer_index);
 	if (err == 0)
-		err = bring_up(ns, ifindex, m);
-	if (err == 0)
-		err = bring_up(peer_ns, peer_index, pm);
+		(void)bring_up(peer_ns, peer_index, pm); /* always possible, unless it is gone already */
 	net_ns_put(peer_ns);
 	return err;
 }
 
-static int new_dummy(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
-		     const struct nl_attrs *a, const struct nlattr *data)
+static int new_dummy(struct nl_request *q, struct net_ns *ns, struct nic_config *c, const struct nl_attrs *a, const struct nlattr *data)
 {
-	uint32_t ifindex;
-	int err = virtual_link_dummy(ns, c, &ifindex);
-
 	(void)q;
 	(void)a;
 	(void)data;
-	return err < 0 ? err : bring_up(ns, ifindex, m);
+	return virtual_link_dummy(ns, c, &c->ifindex);
 }
 
-static int new_bridge(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
-		      const struct nl_attrs *a, const struct nlattr *data)
+static int new_bridge(struct nl_request *q, struct net_ns *ns, struct nic_config *c, const struct nl_attrs *a, const struct nlattr *data)
 {
-	uint32_t ifindex;
-	int err = virtual_link_bridge(ns, c, &ifindex);
-
 	(void)q;
 	(void)a;
 	(void)data;
-	return err < 0 ? err : bring_up(ns, ifindex, m);
+	return virtual_link_bridge(ns, c, &c->ifindex);
 }
 
 /* On the interface IFLA_LINK, which must be of the same namespace here. */
-static int new_upper(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
-		     const struct nl_attrs *a)
+static int new_upper(struct nl_request *q, struct net_ns *ns, struct nic_config *c, const struct nl_attrs *a)
 {
-	uint32_t ifindex;
-	int err;
-
 	if (!a->tb[IFLA_LINK])
 		return -EINVAL;
 	if (ns != q->net)
@@ -201,13 +186,11 @@ static int new_upper(struct nl_request *q, struct net_ns *ns, const struct ifinf
 	c->upper.lower = nl_u32(a->tb[IFLA_LINK]);
 	if (!a->tb[IFLA_MTU])
 		c->mtu = 0;
-	err = virtual_link_upper(ns, c, &ifindex);
-	return err < 0 ? err : bring_up(ns, ifindex, m);
+	return virtual_link_upper(ns, c, &c->ifindex);
 }
 
 /* Priorities are neither mapped nor are there protocols that ask for VLANs. */
-static int new_vlan(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
-		    const struct nl_attrs *a, const struct nlattr *data)
+static int new_vlan(struct nl_request *q, struct net_ns *ns, struct nic_config *c, const struct nl_attrs *a, const struct nlattr *data)
 {
 	struct nl_attrs d = { .tb = { NULL } };
 	struct ifla_vlan_flags flags = { .flags = 0 };
@@ -226,11 +209,10 @@ static int new_vlan(struct nl_request *q, struct net_ns *ns, const struct ifinfo
 	c->upper = (struct upper_config){ .type = UPPER_VLAN, .vlan_id = id, .vlan_proto = 0x8100 };
 	if (d.tb[IFLA_VLAN_PROTOCOL])
 		c->upper.vlan_proto = nl_u16be(d.tb[IFLA_VLAN_PROTOCOL]);
-	return new_upper(q, ns, m, c, a);
+	return new_upper(q, ns, c, a);
 }
 
-static int new_macvlan(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
-		       const struct nl_attrs *a, const struct nlattr *data)
+static int new_macvlan(struct nl_request *q, struct net_ns *ns, struct nic_config *c, const struct nl_attrs *a, const struct nlattr *data)
 {
 	struct nl_attrs d = { .tb = { NULL } };
 
@@ -241,14 +223,13 @@ static int new_macvlan(struct nl_request *q, struct net_ns *ns, const struct ifi
 	c->upper = (struct upper_config){ .type = UPPER_MACVLAN, .macvlan_mode = MACVLAN_VEPA };
 	if (d.tb[IFLA_MACVLAN_MODE])
 		c->upper.macvlan_mode = (uint8_t)MIN(nl_u32(d.tb[IFLA_MACVLAN_MODE]), 255u);
-	return new_upper(q, ns, m, c, a);
+	return new_upper(q, ns, c, a);
 }
 
 static const struct {
 	const char *name;
-	/* Made in ns, of c's name, MAC, MTU; up if m says so.  a: the request's attributes; data: IFLA_INFO_DATA or NULL. */
-	int (*make)(struct nl_request *q, struct net_ns *ns, const struct ifinfomsg *m, struct nic_config *c,
-		    const struct nl_attrs *a, const struct nlattr *data);
+	/* Made in ns, of c's name, MAC, MTU; c->ifindex is set.  a: the request's attributes; data: IFLA_INFO_DATA or NULL. */
+	int (*make)(struct nl_request *q, struct net_ns *ns, struct nic_config *c, const struct nl_attrs *a, const struct nlattr *data);
 } kinds[] = {
 	{ "bridge", new_bridge }, { "dummy", new_dummy }, { "macvlan", new_macvlan },
 	{ "veth", new_veth }, { "vlan", new_vlan },
@@ -277,9 +258,14 @@ int rtnetlink_new_link(struct nl_request *q, const struct ifinfomsg *m, const st
 		return err;
 	err = net_ns_stack(ns) ? parse_config(ns, m, a, kind, &c) : -ENOMEM;
 	if (err == 0)
-		err = kinds[k].make(q, ns, m, &c, a, info.tb[IFLA_INFO_DATA]);
-	if (err == 0 && a->tb[IFLA_MASTER])
-		err = rtnetlink_set_master(net_ns_stack(ns), nic_by_name(net_ns_stack(ns), c.name), nl_u32(a->tb[IFLA_MASTER]));
+		err = kinds[k].make(q, ns, &c, a, info.tb[IFLA_INFO_DATA]);
+	if (err == 0) {
+		err = bring_up(ns, c.ifindex, m);
+		if (err == 0 && a->tb[IFLA_MASTER])
+			err = rtnetlink_set_master(net_ns_stack(ns), c.ifindex, nl_u32(a->tb[IFLA_MASTER]));
+		if (err < 0)
+			(void)rtnetlink_remove_link(ns, c.ifindex);
+	}
 	net_ns_put(ns);
 	return err;
 }

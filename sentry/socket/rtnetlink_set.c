@@ -30,15 +30,16 @@ static void copy_name(char out[static IFNAMSIZ], const struct nlattr *a)
 
 /* ---- links ------------------------------------------------------------------------------------- */
 
-static int remove_link(struct nl_request *q, uint32_t ifindex)
+int rtnetlink_remove_link(struct net_ns *ns, uint32_t ifindex)
 {
+	struct stack *s = net_ns_stack(ns);
 	struct nic_info i;
 
-	if (!ifindex || nic_info(q->stack, ifindex, &i) < 0)
+	if (!ifindex || nic_info(s, ifindex, &i) < 0)
 		return -ENODEV;
-	if (i.upper.type || nic_is_bridge(q->stack, ifindex))
-		return nic_remove(q->stack, ifindex);
-	return virtual_link_remove(q->net, ifindex) == 0 ? 0 : -EOPNOTSUPP; /* lo, and those of the host */
+	if (i.upper.type || nic_is_bridge(s, ifindex))
+		return nic_remove(s, ifindex);
+	return virtual_link_remove(ns, ifindex) == 0 ? 0 : -EOPNOTSUPP; /* lo, and those of the host */
 }
 
 int rtnetlink_set_master(struct stack *s, uint32_t ifindex, uint32_t master)
@@ -66,7 +67,7 @@ static int change_link(struct nl_request *q)
 	copy_name(name, a.tb[IFLA_IFNAME]);
 	ifindex = m->ifi_index > 0 ? (uint32_t)m->ifi_index : nic_by_name(q->stack, name);
 	if (q->h->nlmsg_type == RTM_DELLINK)
-		return remove_link(q, ifindex);
+		return rtnetlink_remove_link(q->net, ifindex);
 	if (!ifindex || !nic_exists(q->stack, ifindex)) {
 		if (q->h->nlmsg_type == RTM_NEWLINK && (q->h->nlmsg_flags & NLM_F_CREATE))
 			return rtnetlink_new_link(q, m, &a);

@@ -74,6 +74,9 @@ ns ip route replace 10.80.0.0/16 nexthop via 10.9.11.1 nexthop via 10.9.11.4
 becomes "two others" ways "eth11"
 ns ip route del 10.80.0.0/16
 becomes "none" ways "eth10" # the default route
+ns ip -6 addr add 2001:db8:a::2/64 dev eth11 nodad
+ns ip nexthop add id 7 via 2001:db8:a::1 dev eth11; ns ip nexthop add id 8 group 7; ns ip -6 route add 2001:db8:b::/64 nhid 8
+becomes "a route by a group of one next hop" "x ip -6 route | grep -o '2001:db8:b::/64 via 2001:db8:a::1 dev eth11'" "2001:db8:b::/64 via 2001:db8:a::1 dev eth11"
 x ip addr add 10.77.0.1/24 dev eth11; x ip route add 10.78.0.0/16 via 10.9.11.1
 ns ip route add 10.79.0.0/16 via 10.9.11.1
 becomes "what was made inside stays" routes "10.78.0.0/16 via 10.9.11.1 dev eth11 10.79.0.0/16 via 10.9.11.1 dev eth11 default via 10.9.10.1 dev eth10"

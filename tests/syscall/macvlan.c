@@ -8,16 +8,21 @@
 
 static int fd;
 
-static int make(const char *lower, const char *name, uint32_t mode)
+/* last: of 02:00:00:00:00:last, and it is to be up; 0: neither.  master: or "". */
+static int make_as(const char *lower, const char *name, uint32_t mode, int last, const char *master)
 {
-	uint32_t index = if_nametoindex(lower);
-	struct ifinfomsg none = { 0 };
+	uint32_t index = if_nametoindex(lower), over = if_nametoindex(master);
+	struct ifinfomsg i = { .ifi_flags = last ? IFF_UP : 0, .ifi_change = last ? IFF_UP : 0 };
 	struct rtattr *info, *data;
 
-	rtnl_begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &none, sizeof(none));
+	rtnl_begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &i, sizeof(i));
 	rtnl_put(IFLA_IFNAME, name, strlen(name) + 1);
 	if (index)
 		rtnl_put(IFLA_LINK, &index, sizeof(index));
+	if (last)
+		rtnl_put(IFLA_ADDRESS, (uint8_t[6]){ 2, 0, 0, 0, 0, last }, 6);
+	if (over)
+		rtnl_put(IFLA_MASTER, &over, sizeof(over));
 	info = rtnl_put(IFLA_LINKINFO, "", 0);
 	rtnl_put(IFLA_INFO_KIND, "macvlan", 7);
 	data = rtnl_put(IFLA_INFO_DATA, "", 0);
@@ -25,6 +30,11 @@ static int make(const char *lower, const char *name, uint32_t mode)
 	rtnl_end(data);
 	rtnl_end(info);
 	return rtnl_ask(fd);
+}
+
+static int make(const char *lower, const char *name, uint32_t mode)
+{
+	return make_as(lower, name, mode, 0, "");
 }
 
 static int set_up(const char *name, int up)
@@ -148,6 +158,18 @@ static void test_what_can_be_made(void)
 	EQUAL(drop("m1"), 0);
 }
 
+/* What can't be as it was asked for is not made at all. */
+static void test_made_or_not(void)
+{
+	EQUAL(make_as("d0", "m0", MACVLAN_MODE_VEPA, 9, ""), 0);
+	EQUAL(flags("m0") & IFF_UP, IFF_UP);
+	EQUAL(make_as("d0", "m1", MACVLAN_MODE_VEPA, 9, ""), EADDRINUSE);
+	EQUAL(if_nametoindex("m1"), 0);
+	EQUAL(make_as("d0", "m1", MACVLAN_MODE_VEPA, 0, "d0"), EOPNOTSUPP);
+	EQUAL(if_nametoindex("m1"), 0);
+	EQUAL(drop("m0"), 0);
+}
+
 static void test_what_they_follow(void)
 {
 	EQUAL(make("d0", "m0", MACVLAN_MODE_VEPA), 0);
@@ -245,6 +267,7 @@ T_MAIN
 	EQUAL(set_up("p0", 1), 0);
 	EQUAL(set_up("d0", 1), 0);
 	test_what_can_be_made();
+	test_made_or_not();
 	test_what_they_follow();
 	test_frames();
 	test_address();
