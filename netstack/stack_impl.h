@@ -325,6 +325,8 @@ void bridge_input(struct txq *q, struct nic *port, struct pkt *p);
 /* n is being removed: out of its bridge; its ports out of it. */
 void bridge_nic_gone(struct nic *n);
 uint32_t bridge_master(const struct nic *n);
+/* It is a bridge, or about to be (nic_is_bridge()). */
+bool bridge_is_one(const struct nic *n);
 /* Something of n has changed: dsts are looked up again, listeners told. */
 void nic_changed(struct nic *n);
 

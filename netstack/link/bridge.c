@@ -188,6 +188,11 @@ static struct bridge *bridge_of(struct stack *s, uint32_t ifindex)
 	return n ? atomic_load_explicit(&n->bridge, memory_order_acquire) : NULL;
 }
 
+bool bridge_is_one(const struct nic *n)
+{
+	return atomic_load_explicit(&n->bridge, memory_order_acquire) || atomic_load(&n->ops) == &bridge_ops;
+}
+
 bool nic_is_bridge(struct stack *s, uint32_t ifindex)
 {
 	return bridge_of(s, ifindex) != NULL;

@@ -243,11 +243,6 @@ static bool is_hosts(const struct nic *n)
 	return !n->kind;
 }
 
-static bool is_bridge(const struct nic *n)
-{
-	return atomic_load_explicit(&n->bridge, memory_order_acquire) != NULL;
-}
-
 static bool any_below(const struct nic *n, bool (*is)(const struct nic *n))
 {
 	for (; n; n = n->lower)
@@ -258,7 +253,7 @@ static bool any_below(const struct nic *n, bool (*is)(const struct nic *n))
 
 bool upper_is_on_bridge(const struct nic *n)
 {
-	return any_below(n, is_bridge);
+	return any_below(n, bridge_is_one);
 }
 
 bool upper_is_on_hosts(const struct nic *n)

@@ -377,6 +377,31 @@ static void a_frame_of_a_port_that_has_just_left_is_dropped(void **state)
 	assert_int_equal(went_out(f), 0);
 }
 
+static int made_a_port;
+
+static void make_it_a_port(void *arg, enum stack_event what, const void *info)
+{
+	struct fx *f = arg;
+	const struct nic_info *i = info;
+
+	if (what == STACK_LINK && strcmp(i->name, "br1") == 0)
+		made_a_port = bridge_add_port(f->s, f->bridge, i->ifindex);
+}
+
+static void a_bridge_that_is_being_made_is_no_port(void **state)
+{
+	struct fx *f = *state;
+	struct nic_config c = { .name = "br1", .mtu = 1500, .noarp = true };
+	uint32_t index;
+
+	made_a_port = 1;
+	stack_set_event_fn(f->s, make_it_a_port, f);
+	mac(c.mac, PORTS + 1);
+	assert_int_equal(bridge_new(f->s, &c, &index), 0);
+	stack_set_event_fn(f->s, NULL, NULL);
+	assert_int_equal(made_a_port, -ELOOP);
+}
+
 #define T(name) UNIT_FIXTURE(name, setup, teardown)
 
 UNIT_MAIN(T(what_nobody_was_seen_at_goes_to_all_other_ports), T(what_is_for_all_goes_to_all_other_ports_and_up),
@@ -386,4 +411,5 @@ UNIT_MAIN(T(what_nobody_was_seen_at_goes_to_all_other_ports), T(what_is_for_all_
 	  T(frames_of_bridges_among_themselves_go_nowhere), T(a_frame_longer_than_a_port_takes_is_dropped_there),
 	  T(a_port_or_bridge_that_is_down_takes_nothing), T(a_port_that_leaves_takes_its_stations_along),
 	  T(an_interface_that_is_removed_is_no_port_any_more), T(who_can_be_a_port),
-	  T(what_the_bridge_sends_goes_where_the_station_was_seen), T(a_frame_of_a_port_that_has_just_left_is_dropped))
+	  T(what_the_bridge_sends_goes_where_the_station_was_seen), T(a_frame_of_a_port_that_has_just_left_is_dropped),
+	  T(a_bridge_that_is_being_made_is_no_port))
