@@ -337,7 +337,8 @@ static int raw_setopt(struct ep *e, struct txq *q, int level, int name, const vo
 		return 0;
 	}
 	if ((level == IPPROTO_IPV6 || level == SOL_RAW) && name == IPV6_CHECKSUM && ep_is6(e)) {
-		if (e->proto == IPPROTO_ICMPV6 || (v > 0 && (v & 1)))
+		/* ICMPv6 has its own; at SOL_RAW Linux lets it be said nevertheless, as ping(8) does */
+		if ((e->proto == IPPROTO_ICMPV6 && level == IPPROTO_IPV6) || (v > 0 && (v & 1)))
 			return -EINVAL;
 		d->csum_offset = v < 0 ? -1 : v;
 		return 0;

@@ -14,6 +14,7 @@
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/in_route.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if_arp.h>
@@ -472,6 +473,7 @@ static int get_one_route(struct dump *d)
 	struct route_query k;
 	struct route_info i;
 	struct nl_attrs a;
+	uint32_t flags = 0;
 	int err = nl_parse(d->q->h, sizeof(*m), &a);
 
 	if (err < 0 || (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
@@ -490,7 +492,12 @@ static int get_one_route(struct dump *d)
 		return err;
 	i.dst = k.dst;
 	i.plen = m->rtm_family == AF_INET ? 32 : 128;
-	put_route(d->q->reply, RTM_NEWROUTE, &i, m->rtm_family == AF_INET ? RTM_F_CLONED : 0);
+	if (m->rtm_family == AF_INET) { /* rt_fill_info() */
+		flags = RTM_F_CLONED | (i.type == RTN_LOCAL ? RTCF_LOCAL : i.type == RTN_BROADCAST ? RTCF_BROADCAST : 0);
+		if (!(m->rtm_flags & RTM_F_LOOKUP_TABLE))
+			i.table = RT_TABLE_MAIN;
+	}
+	put_route(d->q->reply, RTM_NEWROUTE, &i, flags);
 	if (m->rtm_family == AF_INET && k.uid != ID_INVALID)
 		nl_attr_u32(d->q->reply, RTA_UID, user_ns_from_kernel_munged(cred->user_ns, ID_UID, k.uid));
 	nl_end(d->q->reply);

@@ -7,6 +7,7 @@
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/packet_diag.h>
+#include <linux/in_route.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
@@ -117,6 +118,26 @@ static void test_dumps(void)
 	EQUAL(((struct ifinfomsg *)NLMSG_DATA((struct nlmsghdr *)reply))->ifi_type, ARPHRD_LOOPBACK);
 	p.fd = fd;
 	EQUAL(poll(&p, 1, 0), 0); /* no acknowledgement was asked for */
+	close(fd);
+}
+
+/* rt_fill_info(): what ip-route(8) shows as "cache <local>", of no table for who does not ask. */
+static void test_route_lookup(void)
+{
+	struct {
+		struct rtmsg m;
+		struct rtattr a;
+		uint32_t dst;
+	} q = { .m = { .rtm_family = AF_INET, .rtm_dst_len = 32 }, .a = { .rta_len = RTA_LENGTH(4), .rta_type = RTA_DST },
+		.dst = htonl(INADDR_LOOPBACK) };
+	const struct rtmsg *m = NLMSG_DATA((struct nlmsghdr *)reply);
+	int fd = open_route();
+
+	CHECK(ask(fd, RTM_GETROUTE, 0, &q, sizeof(q)) > 0);
+	EQUAL(((struct nlmsghdr *)reply)->nlmsg_type, RTM_NEWROUTE);
+	EQUAL(m->rtm_type, RTN_LOCAL);
+	EQUAL(m->rtm_table, RT_TABLE_MAIN);
+	EQUAL(m->rtm_flags, RTM_F_CLONED | RTCF_LOCAL);
 	close(fd);
 }
 
@@ -355,6 +376,7 @@ T_MAIN
 {
 	test_names();
 	test_dumps();
+	test_route_lookup();
 	test_errors();
 	test_options();
 	test_ioctls();

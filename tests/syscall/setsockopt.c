@@ -2,6 +2,8 @@
 /* setsockopt.c: setsockopt(2) at SOL_SOCKET. */
 #include "un.h"
 
+#include <netinet/in.h>
+
 T_MAIN
 {
 	struct timeval tv = { 0, 1000000 };
@@ -20,4 +22,11 @@ T_MAIN
 	FAILS(ENOPROTOOPT, setsockopt(s, SOL_SOCKET, 9999, &v, 4));
 	FAILS(EOPNOTSUPP, setsockopt(s, 6, 1, &v, 4));
 	FAILS(ENOTSOCK, setsockopt(0, SOL_SOCKET, SO_SNDBUF, &v, 4));
+	close(s);
+	s = socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
+	v = 2; /* rawv6_setsockopt(): ICMPv6 has its own checksum, which only SOL_RAW may name, as ping(8) does */
+	if (s >= 0) {
+		FAILS(EINVAL, setsockopt(s, IPPROTO_IPV6, IPV6_CHECKSUM, &v, 4));
+		EQUAL(setsockopt(s, SOL_RAW, IPV6_CHECKSUM, &v, 4), 0);
+	}
 }
