@@ -114,6 +114,7 @@ SRCS += sentry/socket/net_ns.c
 SRCS += sentry/socket/netlink.c
 SRCS += sentry/socket/options.c
 SRCS += sentry/socket/packet_mmap.c
+SRCS += sentry/socket/proc_fib.c
 SRCS += sentry/socket/proc_net.c
 SRCS += sentry/socket/resolver.c
 SRCS += sentry/socket/resolver_tcp.c

@@ -118,6 +118,8 @@ static int show_sockets_of(struct show *sh, int proto)
 static int fn_tcp(struct show *sh) { return show_sockets_of(sh, IPPROTO_TCP); }
 static int fn_udp(struct show *sh) { return show_sockets_of(sh, IPPROTO_UDP); }
 static int fn_udplite(struct show *sh) { return show_sockets_of(sh, IPPROTO_UDPLITE); }
+static int fn_icmp(struct show *sh) { return show_sockets_of(sh, IPPROTO_ICMP); }
+static int fn_icmp6(struct show *sh) { return show_sockets_of(sh, IPPROTO_ICMPV6); }
 static int fn_raw(struct show *sh) { return show_sockets_of(sh, EP_PROTO_ANY); }
 
 static int show_sockets(const struct pfs_req *r, struct buf *b, int family, int type,
@@ -140,8 +142,19 @@ SOCKETS(udp, AF_INET, SOCK_DGRAM, fn_udp)
 SOCKETS(udp6, AF_INET6, SOCK_DGRAM, fn_udp)
 SOCKETS(udplite, AF_INET, SOCK_DGRAM, fn_udplite)
 SOCKETS(udplite6, AF_INET6, SOCK_DGRAM, fn_udplite)
+SOCKETS(icmp6, AF_INET6, SOCK_DGRAM, fn_icmp6)
 SOCKETS(raw, AF_INET, SOCK_RAW, fn_raw)
 SOCKETS(raw6, AF_INET6, SOCK_RAW, fn_raw)
+
+/* As UDP's, but for a blank in the header (ping_v4_seq_start()). */
+static int show_icmp(const struct pfs_req *r, struct buf *b)
+{
+	struct show sh = { .b = b, .family = AF_INET, .type = SOCK_DGRAM };
+
+	buf_puts(b, "  sl  local_address rem_address   " HEADER_END " ref pointer drops");
+	pad_line(b, 0, 127);
+	return with_stack(r, &sh, fn_icmp);
+}
 
 struct count {
 	unsigned int tcp[2], tw, udp[2], udplite[2], raw[2];
@@ -297,6 +310,15 @@ static int show_route(const struct pfs_req *r, struct buf *b)
 	buf_puts(b, "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT");
 	pad_line(b, 0, 127);
 	return with_stack(r, &sh, fn_route);
+}
+
+static int fn_fib_trie(struct show *sh) { return proc_fib_show(sh->stack, sh->b); }
+
+static int show_fib_trie(const struct pfs_req *r, struct buf *b)
+{
+	struct show sh = { .b = b };
+
+	return with_stack(r, &sh, fn_fib_trie);
 }
 
 static void put_hex6(struct buf *b, struct ipa a)
@@ -675,6 +697,7 @@ int proc_net_files_init(void)
 		{ "ipv6_route", show_route6, false }, { "if_inet6", show_if_inet6, false }, { "arp", show_arp, false },
 		{ "snmp", show_snmp, false }, { "snmp6", show_snmp6, false }, { "netstat", show_netstat, false },
 		{ "udplite", show_udplite, false }, { "udplite6", show_udplite6, false }, { "igmp", show_igmp, false },
+		{ "icmp", show_icmp, false }, { "icmp6", show_icmp6, false }, { "fib_trie", show_fib_trie, false },
 		{ "igmp6", show_igmp6, false }, { "dev_mcast", show_dev_mcast, false },
 		{ "netlink", show_netlink, true }, { "protocols", show_protocols, false }, { "packet", show_packet, false },
 	};

@@ -350,6 +350,28 @@ static void test_diag_packet(void)
 	close(fd);
 }
 
+/* Scripts take addresses from it: the line before "/32 host LOCAL". */
+static void test_fib_trie(void)
+{
+	FILE *f = fopen("/proc/net/fib_trie", "r");
+	char line[256], before[256] = "";
+	bool found = false;
+
+	CHECK(f != NULL);
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strstr(line, "        /32 host LOCAL") && strstr(before, "   |-- 127.0.0.1\n"))
+			found = true;
+		strcpy(before, line);
+	}
+	CHECK(found);
+	if (f)
+		fclose(f);
+	f = fopen("/proc/net/icmp", "r");
+	CHECK(f && fgets(line, sizeof(line), f) && strncmp(line, "  sl  local_address", 19) == 0);
+	if (f)
+		fclose(f);
+}
+
 /* Thousands of dumps asked for in one message: no more is made than the receive buffer holds, and one. */
 static void test_many_in_one(void)
 {
@@ -377,6 +399,7 @@ T_MAIN
 	test_names();
 	test_dumps();
 	test_route_lookup();
+	test_fib_trie();
 	test_errors();
 	test_options();
 	test_ioctls();
