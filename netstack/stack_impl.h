@@ -329,6 +329,8 @@ uint32_t bridge_master(const struct nic *n);
 bool bridge_is_one(const struct nic *n);
 /* Something of n has changed: dsts are looked up again, listeners told. */
 void nic_changed(struct nic *n);
+/* Its address, and that of those on it that have the same; nothing is checked. */
+void nic_put_mac(struct nic *n, const uint8_t mac[6]);
 
 /* ---- upper.c ---- */
 /* What n, which has uppers, has received, behind the Ethernet header: theirs (NULL), or p, for others too. */
@@ -342,6 +344,8 @@ int upper_may_be_up(const struct nic *n);
 /* May it have that address?  -EADDRINUSE: the lower one's, or that of another that is up. */
 int upper_may_have(const struct nic *n, const uint8_t mac[6]);
 bool upper_has_macvlan(const struct nic *n);
+/* It has the address of what it stands on. */
+bool upper_is_passthru(const struct nic *n);
 /* It stands on a bridge. */
 bool upper_is_on_bridge(const struct nic *n);
 /* It is one of the host's, or stands on one. */

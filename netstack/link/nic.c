@@ -397,10 +397,21 @@ int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu)
 	return 0;
 }
 
+void nic_put_mac(struct nic *n, const uint8_t mac[ETH_ALEN])
+{
+	uint8_t old[ETH_ALEN];
+
+	nlock_lock(&n->lock);
+	memcpy(old, n->mac, ETH_ALEN);
+	memcpy(n->mac, mac, ETH_ALEN);
+	nlock_unlock(&n->lock);
+	upper_lower_mac(n, old);
+	nic_changed(n);
+}
+
 int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])
 {
 	struct nic *n = nic_peek(s, ifindex);
-	uint8_t old[ETH_ALEN];
 
 	if (!n)
 		return -ENODEV;
@@ -410,12 +421,7 @@ int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])
 		return -EADDRNOTAVAIL;
 	if (n->lower && upper_may_have(n, mac) < 0)
 		return -EADDRINUSE;
-	nlock_lock(&n->lock);
-	memcpy(old, n->mac, ETH_ALEN);
-	memcpy(n->mac, mac, ETH_ALEN);
-	nlock_unlock(&n->lock);
-	upper_lower_mac(n, old);
-	nic_changed(n);
+	nic_put_mac(upper_is_passthru(n) ? n->lower : n, mac); /* whose is its as well */
 	return 0;
 }
 

@@ -373,6 +373,11 @@ int upper_may_be_up(const struct nic *n)
 	return upper_may_have(n, n->mac);
 }
 
+bool upper_is_passthru(const struct nic *n)
+{
+	return n->upper.type == UPPER_MACVLAN && n->upper.macvlan_mode == MACVLAN_PASSTHRU;
+}
+
 bool upper_has_macvlan(const struct nic *n)
 {
 	unsigned int i = 0;
@@ -416,8 +421,8 @@ void upper_lower_mac(struct nic *n, const uint8_t old[ETH_ALEN])
 		return;
 	while ((on = upper_next(n, UPPER_VLAN, &i)) != NULL)
 		if (memcmp(on->mac, old, ETH_ALEN) == 0)
-			(void)nic_set_mac(n->stack, on->ifindex, n->mac);
+			nic_put_mac(on, n->mac);
 	while ((on = upper_next(n, UPPER_MACVLAN, &k)) != NULL)
-		if (on->upper.macvlan_mode == MACVLAN_PASSTHRU)
-			(void)nic_set_mac(n->stack, on->ifindex, n->mac);
+		if (upper_is_passthru(on))
+			nic_put_mac(on, n->mac);
 }

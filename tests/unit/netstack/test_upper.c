@@ -245,6 +245,7 @@ static void passthru_is_alone_and_takes_all(void **state)
 	struct fx *f = *state;
 	struct nic_info i;
 	uint32_t a, b;
+	uint8_t other[6];
 
 	assert_int_equal(make_macvlan(f, MACVLAN_PASSTHRU, 1, &a), 0);
 	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 1, &b), -EINVAL);
@@ -254,6 +255,12 @@ static void passthru_is_alone_and_takes_all(void **state)
 	arrive_for(f, 0, "");
 	arrive_for(f, 77, "");
 	assert_int_equal(got(f, a), 2);
+	mac(other, 60);
+	assert_int_equal(nic_set_mac(f->s, a, other), 0);
+	assert_int_equal(nic_info(f->s, f->lower, &i), 0);
+	assert_memory_equal(i.mac, other, 6);
+	assert_int_equal(nic_info(f->s, a, &i), 0);
+	assert_memory_equal(i.mac, other, 6);
 	assert_int_equal(nic_remove(f->s, a), 0);
 	assert_int_equal(make_macvlan(f, 3, 1, &b), -EINVAL);
 }
