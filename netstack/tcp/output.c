@@ -401,14 +401,10 @@ static uint8_t seg_wire_flags(const struct tcp *t, const struct tcp_seg *s)
 
 	if (!(flags & TH_SYN) || t->state == TCPS_SYN_RECV)
 		flags |= TH_ACK;
-	return flags;
-}
-
-/* A burst that the link cuts ends in PSH, also when that is sent again alone: the receiver need not wait for more (Linux 5.4). */
-static void seg_push_burst(struct tcp_seg *s)
-{
+	/* A burst that the link cuts ends in PSH: the receiver need not wait for more.  Of this transmission alone (__tcp_transmit_skb()). */
 	if (s->pcount > 1)
-		s->flags |= TH_PSH;
+		flags |= TH_PSH;
+	return flags;
 }
 
 /* A new segment: on the wire and on the queue. */
@@ -416,7 +412,6 @@ static void seg_send(struct txq *q, struct tcp *t, struct tcp_seg *s)
 {
 	int64_t now = stack_now(q->stack);
 
-	seg_push_burst(s);
 	s->sent_ns = now;
 	list_append(&t->rtx, &s->node);
 	list_append(&t->tsorted, &s->tnode);
@@ -718,7 +713,6 @@ bool tcp_send_again(struct txq *q, struct tcp *t, struct tcp_seg *s, uint32_t ma
 		return false;
 	if (s->pcount != seg_pcount(t, s->len))
 		seg_set_pcount(t, s, seg_pcount(t, s->len));
-	seg_push_burst(s);
 	s->marks |= SEG_EVER_RETRANS;
 	s->sent_ns = now;
 	list_remove(&s->tnode);

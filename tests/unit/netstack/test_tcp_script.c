@@ -412,6 +412,28 @@ static void a_burst_is_at_most_half_of_the_window(void **state)
 	inject(f, TH_ACK, 1, 14601, 512, 0);
 }
 
+/* The first burst is of five segments; what is sent again of it alone is no burst. */
+static void a_part_of_a_burst_that_is_sent_again_has_no_push(void **state)
+{
+	struct fx *f = *state;
+	struct seg g;
+
+	open_passive(f);
+	assert_int_equal(net_conf_set(f->h->stack, (size_t)net_conf_find("ipv4.tcp_min_tso_segs"), 100), 0);
+	sim_send(f->e, data, 10 * 1460);
+	for (unsigned int i = 0; i < 10; i++)
+		g = next(f);
+	assert_int_equal(g.flags, TH_ACK | TH_PSH);
+	inject(f, TH_ACK, 1, 1 + 4 * 1460, 512, 0);
+	do { /* the probe of the tail comes first */
+		sim_run(&f->sim, 500 * MS);
+		g = next(f);
+	} while (g.seq != 1 + 4 * 1460);
+	assert_int_equal(g.len, 1460);
+	assert_int_equal(g.flags, TH_ACK);
+	drop_out(f);
+}
+
 /* What a window was good for a while ago says nothing of the network now: the first burst already is of the initial one. */
 static void after_a_pause_slow_start_begins_anew(void **state)
 {
@@ -1099,7 +1121,8 @@ static void tcp_info_tells_the_truth(void **state)
 UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(simultaneous_open_connects), T(a_reset_must_have_the_exact_number),
 	  T(three_sacks_start_fast_recovery),
-	  T(a_slow_flow_sends_small_bursts), T(after_a_pause_slow_start_begins_anew), T(a_burst_is_at_most_half_of_the_window),
+	  T(a_slow_flow_sends_small_bursts), T(a_part_of_a_burst_that_is_sent_again_has_no_push),
+	  T(after_a_pause_slow_start_begins_anew), T(a_burst_is_at_most_half_of_the_window),
 	  T(limited_transmit_grows_the_window_by_what_is_new), T(a_window_that_is_not_used_does_not_grow),
 	  T(the_lost_tail_is_probed_then_timed_out),
 	  T(a_probe_of_long_ago_ends_no_connection_now),
