@@ -7,71 +7,38 @@
 #include "netstack/stack_impl.h"
 
 #define PORTS 3
-#define FRAME 64
-
-struct port {
-	struct stack *stack;
-	uint32_t ifindex;
-	unsigned int out;     /* frames that left here */
-	uint8_t last[FRAME];  /* the last one's beginning */
-};
 
 struct fx {
 	struct sim sim; /* its clock and random numbers */
 	struct sim_host host;
 	struct stack *s;
 	uint32_t bridge;
-	struct port ports[PORTS];
+	uint32_t port[PORTS];
+	struct sim_tap tap[PORTS];
 };
 
-static void port_transmit(void *ctx, struct txq *q, struct pkt *p)
-{
-	struct port *port = ctx;
-
-	(void)q;
-	port->out++;
-	memset(port->last, 0, FRAME);
-	pkt_copy(p, 0, port->last, MIN((size_t)FRAME, (size_t)p->len));
-	pkt_free(p);
-}
-
-static const struct link_ops port_ops = { .transmit = port_transmit };
-
-/* The address of port i, of the bridge (PORTS), of stations beyond. */
-static void mac(uint8_t out[6], unsigned int i)
-{
-	memcpy(out, (uint8_t[6]){ 2, 0, 0, 0, 0, (uint8_t)(i + 1) }, 6);
-}
-
+/* Addresses: of port i, of the bridge (PORTS), of stations beyond. */
 static int setup(void **state)
 {
 	struct fx *f = calloc(1, sizeof(*f));
-	struct nic_config c = { .type = LINK_ETHERNET, .mtu = 1500, .kind = "veth", .ops = &port_ops, .noarp = true };
+	struct nic_config c = { .type = LINK_ETHERNET, .mtu = 1500, .kind = "veth", .ops = sim_tap_ops(), .noarp = true };
 
-	net_single_threaded();
-	f->sim.rng = 1;
-	f->sim.now_ns = 1000 * NSEC_PER_SEC;
-	f->host.sim = &f->sim;
-	f->s = stack_new(&sim_stack_ops, &f->host);
-	assert_non_null(f->s);
+	f->s = sim_stack(&f->sim, &f->host);
 	for (unsigned int i = 0; i < PORTS; i++) {
-		struct port *p = &f->ports[i];
-
-		p->stack = f->s;
 		snprintf(c.name, sizeof(c.name), "p%u", i);
-		mac(c.mac, i);
-		c.ctx = p;
-		assert_int_equal(nic_add(f->s, &c, &p->ifindex), 0);
-		assert_int_equal(nic_set_flags(f->s, p->ifindex, IFF_UP, IFF_UP), 0);
+		sim_mac(c.mac, i);
+		c.ctx = &f->tap[i];
+		assert_int_equal(nic_add(f->s, &c, &f->port[i]), 0);
+		assert_int_equal(nic_set_flags(f->s, f->port[i], IFF_UP, IFF_UP), 0);
 	}
 	c = (struct nic_config){ .name = "br0", .mtu = 1500, .noarp = true };
-	mac(c.mac, PORTS);
+	sim_mac(c.mac, PORTS);
 	assert_int_equal(bridge_new(f->s, &c, &f->bridge), 0);
 	assert_int_equal(nic_set_flags(f->s, f->bridge, IFF_UP, IFF_UP), 0);
 	for (unsigned int i = 0; i < PORTS; i++)
-		assert_int_equal(bridge_add_port(f->s, f->bridge, f->ports[i].ifindex), 0);
+		assert_int_equal(bridge_add_port(f->s, f->bridge, f->port[i]), 0);
 	for (unsigned int i = 0; i < PORTS; i++)
-		f->ports[i].out = 0; /* what they said when they came up */
+		f->tap[i].out = 0; /* what they said when they came up */
 	*state = f;
 	return 0;
 }
@@ -94,22 +61,22 @@ static void arrive_mac(struct fx *f, unsigned int port, const uint8_t dst[6], un
 
 	memset(b, 0, size);
 	memcpy(b, dst, 6);
-	mac(b + 6, src);
+	sim_mac(b + 6, src);
 	wr16(b + 12, 0x88b5);
-	nic_input(f->s, f->ports[port].ifindex, p);
+	nic_input(f->s, f->port[port], p);
 }
 
 static void arrive(struct fx *f, unsigned int port, unsigned int dst, unsigned int src)
 {
 	uint8_t to[6];
 
-	mac(to, dst);
-	arrive_mac(f, port, to, src, FRAME);
+	sim_mac(to, dst);
+	arrive_mac(f, port, to, src, SIM_FRAME);
 }
 
 static void arrive_for_all(struct fx *f, unsigned int port, unsigned int src)
 {
-	arrive_mac(f, port, (const uint8_t[6]){ 255, 255, 255, 255, 255, 255 }, src, FRAME);
+	arrive_mac(f, port, (const uint8_t[6]){ 255, 255, 255, 255, 255, 255 }, src, SIM_FRAME);
 }
 
 /* What has left at the ports since the last call: three digits. */
@@ -118,8 +85,8 @@ static unsigned int went_out(struct fx *f)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < PORTS; i++) {
-		n = n * 10 + f->ports[i].out;
-		f->ports[i].out = 0;
+		n = n * 10 + f->tap[i].out;
+		f->tap[i].out = 0;
 	}
 	return n;
 }
@@ -145,8 +112,8 @@ static void what_nobody_was_seen_at_goes_to_all_other_ports(void **state)
 	arrive(f, 0, 50, 40);
 	assert_int_equal(went_out(f), 11);
 	assert_int_equal(went_up(f), 0);
-	assert_int_equal(f->ports[1].last[5], 51);
-	assert_int_equal(f->ports[1].last[11], 41);
+	assert_int_equal(f->tap[1].last[5], 51);
+	assert_int_equal(f->tap[1].last[11], 41);
 }
 
 static void what_is_for_all_goes_to_all_other_ports_and_up(void **state)
@@ -156,7 +123,7 @@ static void what_is_for_all_goes_to_all_other_ports_and_up(void **state)
 	arrive_for_all(f, 1, 40);
 	assert_int_equal(went_out(f), 101);
 	assert_int_equal(went_up(f), 1);
-	arrive_mac(f, 1, (const uint8_t[6]){ 1, 0, 0x5e, 0, 0, 1 }, 40, FRAME);
+	arrive_mac(f, 1, (const uint8_t[6]){ 1, 0, 0x5e, 0, 0, 1 }, 40, SIM_FRAME);
 	assert_int_equal(went_out(f), 101);
 	assert_int_equal(went_up(f), 2);
 }
@@ -207,11 +174,11 @@ static void a_station_that_is_silent_for_300_s_is_forgotten(void **state)
 static void a_group_is_no_station(void **state)
 {
 	struct fx *f = *state;
-	struct pkt *p = pkt_new(PKT_HEADROOM, FRAME);
-	uint8_t *b = pkt_append(p, FRAME);
+	struct pkt *p = pkt_new(PKT_HEADROOM, SIM_FRAME);
+	uint8_t *b = pkt_append(p, SIM_FRAME);
 
-	memset(b, 255, FRAME); /* from everybody: never learnt */
-	nic_input(f->s, f->ports[0].ifindex, p);
+	memset(b, 255, SIM_FRAME); /* from everybody: never learnt */
+	nic_input(f->s, f->port[0], p);
 	went_out(f);
 	arrive_for_all(f, 1, 40);
 	assert_int_equal(went_out(f), 101);
@@ -227,7 +194,7 @@ static void what_is_for_the_bridge_or_its_port_goes_up_alone(void **state)
 	arrive(f, 1, 1, 40); /* the port's own address */
 	assert_int_equal(went_out(f), 0);
 	assert_int_equal(went_up(f), 2);
-	assert_int_equal(info(f, f->ports[1].ifindex).stats.rx_dropped, 0); /* not the port's any more */
+	assert_int_equal(info(f, f->port[1]).stats.rx_dropped, 0); /* not the port's any more */
 }
 
 static void a_promiscuous_bridge_sees_what_it_sends_on(void **state)
@@ -244,11 +211,11 @@ static void frames_of_bridges_among_themselves_go_nowhere(void **state)
 {
 	struct fx *f = *state;
 
-	arrive_mac(f, 0, (const uint8_t[6]){ 1, 0x80, 0xc2, 0, 0, 0 }, 40, FRAME);
-	arrive_mac(f, 0, (const uint8_t[6]){ 1, 0x80, 0xc2, 0, 0, 14 }, 40, FRAME);
+	arrive_mac(f, 0, (const uint8_t[6]){ 1, 0x80, 0xc2, 0, 0, 0 }, 40, SIM_FRAME);
+	arrive_mac(f, 0, (const uint8_t[6]){ 1, 0x80, 0xc2, 0, 0, 14 }, 40, SIM_FRAME);
 	assert_int_equal(went_out(f), 0);
 	assert_int_equal(went_up(f), 0);
-	assert_int_equal(info(f, f->ports[0].ifindex).stats.rx_dropped, 2);
+	assert_int_equal(info(f, f->port[0]).stats.rx_dropped, 2);
 }
 
 static void a_frame_longer_than_a_port_takes_is_dropped_there(void **state)
@@ -256,26 +223,26 @@ static void a_frame_longer_than_a_port_takes_is_dropped_there(void **state)
 	struct fx *f = *state;
 	uint8_t to[6];
 
-	mac(to, 50);
-	assert_int_equal(nic_set_mtu(f->s, f->ports[2].ifindex, 1000), 0);
+	sim_mac(to, 50);
+	assert_int_equal(nic_set_mtu(f->s, f->port[2], 1000), 0);
 	arrive_mac(f, 0, to, 40, 14 + 4 + 1000); /* a VLAN tag may be in it */
 	assert_int_equal(went_out(f), 11);
 	arrive_mac(f, 0, to, 40, 14 + 4 + 1001);
 	assert_int_equal(went_out(f), 10);
-	assert_int_equal(info(f, f->ports[2].ifindex).stats.tx_dropped, 1);
+	assert_int_equal(info(f, f->port[2]).stats.tx_dropped, 1);
 }
 
 static void a_port_or_bridge_that_is_down_takes_nothing(void **state)
 {
 	struct fx *f = *state;
 
-	assert_int_equal(nic_set_flags(f->s, f->ports[1].ifindex, 0, IFF_UP), 0);
+	assert_int_equal(nic_set_flags(f->s, f->port[1], 0, IFF_UP), 0);
 	arrive(f, 0, 50, 40);
 	assert_int_equal(went_out(f), 1);
 	assert_int_equal(nic_set_flags(f->s, f->bridge, 0, IFF_UP), 0);
 	arrive(f, 0, 50, 40);
 	assert_int_equal(went_out(f), 0);
-	assert_int_equal(info(f, f->ports[0].ifindex).stats.rx_dropped, 1);
+	assert_int_equal(info(f, f->port[0]).stats.rx_dropped, 1);
 }
 
 static void a_port_that_leaves_takes_its_stations_along(void **state)
@@ -284,25 +251,25 @@ static void a_port_that_leaves_takes_its_stations_along(void **state)
 
 	arrive_for_all(f, 0, 40);
 	went_out(f);
-	assert_int_equal(info(f, f->ports[0].ifindex).master, f->bridge);
-	assert_int_equal(bridge_del_port(f->s, f->bridge, f->ports[0].ifindex), 0);
-	assert_int_equal(info(f, f->ports[0].ifindex).master, 0);
+	assert_int_equal(info(f, f->port[0]).master, f->bridge);
+	assert_int_equal(bridge_del_port(f->s, f->bridge, f->port[0]), 0);
+	assert_int_equal(info(f, f->port[0]).master, 0);
 	arrive(f, 1, 40, 41);
 	assert_int_equal(went_out(f), 1); /* to who is left */
 	arrive_for_all(f, 0, 42);         /* it is an interface of its own */
 	assert_int_equal(went_out(f), 0);
-	assert_int_equal(bridge_del_port(f->s, f->bridge, f->ports[0].ifindex), -EINVAL);
+	assert_int_equal(bridge_del_port(f->s, f->bridge, f->port[0]), -EINVAL);
 }
 
 static void an_interface_that_is_removed_is_no_port_any_more(void **state)
 {
 	struct fx *f = *state;
 
-	assert_int_equal(nic_remove(f->s, f->ports[2].ifindex), 0);
+	assert_int_equal(nic_remove(f->s, f->port[2]), 0);
 	arrive(f, 0, 50, 40);
 	assert_int_equal(went_out(f), 10);
 	assert_int_equal(nic_remove(f->s, f->bridge), 0);
-	assert_int_equal(info(f, f->ports[0].ifindex).master, 0);
+	assert_int_equal(info(f, f->port[0]).master, 0);
 	arrive(f, 0, 50, 40);
 	assert_int_equal(went_out(f), 0);
 }
@@ -310,25 +277,25 @@ static void an_interface_that_is_removed_is_no_port_any_more(void **state)
 static void who_can_be_a_port(void **state)
 {
 	struct fx *f = *state;
-	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = &port_ops, .ctx = &f->ports[0] };
+	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = sim_tap_ops(), .ctx = &f->tap[0] };
 	uint32_t eth, other;
 
 	assert_int_equal(nic_add(f->s, &c, &eth), 0); /* over a link of the host's: no kind */
 	assert_int_equal(bridge_add_port(f->s, f->bridge, eth), -EOPNOTSUPP);
-	assert_int_equal(bridge_add_port(f->s, f->bridge, f->ports[0].ifindex), -EBUSY);
+	assert_int_equal(bridge_add_port(f->s, f->bridge, f->port[0]), -EBUSY);
 	assert_int_equal(bridge_add_port(f->s, f->bridge, 999), -ENODEV);
-	assert_int_equal(bridge_add_port(f->s, 999, f->ports[0].ifindex), -ENODEV);
-	assert_int_equal(bridge_add_port(f->s, f->ports[1].ifindex, f->ports[0].ifindex), -EOPNOTSUPP);
+	assert_int_equal(bridge_add_port(f->s, 999, f->port[0]), -ENODEV);
+	assert_int_equal(bridge_add_port(f->s, f->port[1], f->port[0]), -EOPNOTSUPP);
 	assert_int_equal(bridge_add_port(f->s, f->bridge, 1), -EINVAL); /* lo */
 	c = (struct nic_config){ .name = "br1", .mtu = 1500 };
 	assert_int_equal(bridge_new(f->s, &c, &other), 0);
 	assert_int_equal(bridge_add_port(f->s, f->bridge, other), -ELOOP);
-	assert_int_equal(bridge_add_port(f->s, other, f->ports[0].ifindex), -EBUSY);
+	assert_int_equal(bridge_add_port(f->s, other, f->port[0]), -EBUSY);
 	assert_true(nic_is_bridge(f->s, other));
 	assert_false(nic_is_bridge(f->s, eth));
-	assert_int_equal(bridge_del_port(f->s, other, f->ports[0].ifindex), -EINVAL);
-	assert_int_equal(bridge_del_port(f->s, 0, f->ports[0].ifindex), 0); /* of whichever it is one */
-	assert_int_equal(bridge_add_port(f->s, other, f->ports[0].ifindex), 0);
+	assert_int_equal(bridge_del_port(f->s, other, f->port[0]), -EINVAL);
+	assert_int_equal(bridge_del_port(f->s, 0, f->port[0]), 0); /* of whichever it is one */
+	assert_int_equal(bridge_add_port(f->s, other, f->port[0]), 0);
 }
 
 static void what_the_bridge_sends_goes_where_the_station_was_seen(void **state)
@@ -344,7 +311,7 @@ static void what_the_bridge_sends_goes_where_the_station_was_seen(void **state)
 	char x = 'x';
 
 	assert_int_equal(addr_add(f->s, &a), 0);
-	mac(n.mac, 40);
+	sim_mac(n.mac, 40);
 	assert_int_equal(neigh_add(f->s, &n), 0);
 	went_out(f);
 	assert_int_equal(ep_new(f->s, AF_INET, SOCK_DGRAM, 0, &e), 0);
@@ -356,7 +323,7 @@ static void what_the_bridge_sends_goes_where_the_station_was_seen(void **state)
 	uio_init_kernel(&u, &x, 1);
 	assert_int_equal(ep_send(e, &u, &m), 1);
 	assert_int_equal(went_out(f), 10);
-	assert_int_equal(f->ports[1].last[11], PORTS + 1);
+	assert_int_equal(f->tap[1].last[11], PORTS + 1);
 	ep_close(e);
 	assert_int_equal(addr_del(f->s, &a), 0);
 }
@@ -365,15 +332,15 @@ static void what_the_bridge_sends_goes_where_the_station_was_seen(void **state)
 static void a_frame_of_a_port_that_has_just_left_is_dropped(void **state)
 {
 	struct fx *f = *state;
-	struct nic *port = nic_peek(f->s, f->ports[0].ifindex);
-	struct pkt *p = pkt_new(PKT_HEADROOM, FRAME);
+	struct nic *port = nic_peek(f->s, f->port[0]);
+	struct pkt *p = pkt_new(PKT_HEADROOM, SIM_FRAME);
 	struct txq q;
 
-	memset(pkt_append(p, FRAME), 0, FRAME);
-	assert_int_equal(bridge_del_port(f->s, f->bridge, f->ports[0].ifindex), 0);
+	memset(pkt_append(p, SIM_FRAME), 0, SIM_FRAME);
+	assert_int_equal(bridge_del_port(f->s, f->bridge, f->port[0]), 0);
 	txq_init(&q, f->s);
 	bridge_input(&q, port, p);
-	assert_int_equal(info(f, f->ports[0].ifindex).stats.rx_dropped, 1);
+	assert_int_equal(info(f, f->port[0]).stats.rx_dropped, 1);
 	assert_int_equal(went_out(f), 0);
 }
 
@@ -396,7 +363,7 @@ static void a_bridge_that_is_being_made_is_no_port(void **state)
 
 	made_a_port = 1;
 	stack_set_event_fn(f->s, make_it_a_port, f);
-	mac(c.mac, PORTS + 1);
+	sim_mac(c.mac, PORTS + 1);
 	assert_int_equal(bridge_new(f->s, &c, &index), 0);
 	stack_set_event_fn(f->s, NULL, NULL);
 	assert_int_equal(made_a_port, -ELOOP);

@@ -4,50 +4,25 @@
 
 #include <net/if.h>
 
-#define FRAME 64
 
 struct fx {
 	struct sim sim; /* its clock and random numbers */
 	struct sim_host host;
 	struct stack *s;
 	uint32_t lower;
-	unsigned int out;    /* frames that left there */
-	uint8_t last[FRAME]; /* the last one's beginning */
+	struct sim_tap tap; /* what left there */
 	uint64_t before[64]; /* got()'s */
 };
 
-static void lower_transmit(void *ctx, struct txq *q, struct pkt *p)
-{
-	struct fx *f = ctx;
-
-	(void)q;
-	f->out++;
-	memset(f->last, 0, FRAME);
-	pkt_copy(p, 0, f->last, MIN((size_t)FRAME, (size_t)p->len));
-	pkt_free(p);
-}
-
-static const struct link_ops lower_ops = { .transmit = lower_transmit };
-
 /* The lower interface's address is 0. */
-static void mac(uint8_t out[6], unsigned int i)
-{
-	memcpy(out, (uint8_t[6]){ 2, 0, 0, 0, 0, (uint8_t)(i + 1) }, 6);
-}
-
 static int setup(void **state)
 {
 	struct fx *f = calloc(1, sizeof(*f));
-	struct nic_config c = { .name = "d0", .type = LINK_ETHERNET, .mtu = 1500, .kind = "veth", .ops = &lower_ops,
-				.noarp = true, .ctx = f };
+	struct nic_config c = { .name = "d0", .type = LINK_ETHERNET, .mtu = 1500, .kind = "veth", .ops = sim_tap_ops(),
+				.noarp = true, .ctx = &f->tap };
 
-	net_single_threaded();
-	f->sim.rng = 1;
-	f->sim.now_ns = 1000 * NSEC_PER_SEC;
-	f->host.sim = &f->sim;
-	f->s = stack_new(&sim_stack_ops, &f->host);
-	assert_non_null(f->s);
-	mac(c.mac, 0);
+	f->s = sim_stack(&f->sim, &f->host);
+	sim_mac(c.mac, 0);
 	assert_int_equal(nic_add(f->s, &c, &f->lower), 0);
 	assert_int_equal(nic_set_flags(f->s, f->lower, IFF_UP, IFF_UP), 0);
 	*state = f;
@@ -82,7 +57,7 @@ static int make_macvlan(struct fx *f, uint8_t mode, unsigned int address, uint32
 	int err;
 
 	snprintf(c.name, sizeof(c.name), "m%u", n++);
-	mac(c.mac, address);
+	sim_mac(c.mac, address);
 	err = upper_new(f->s, &c, ifindex);
 	return err == 0 ? nic_set_flags(f->s, *ifindex, IFF_UP, IFF_UP) : err;
 }
@@ -95,7 +70,7 @@ static void arrive(struct fx *f, const uint8_t dst[6], unsigned int src, const c
 	struct pkt *p;
 
 	memcpy(b, dst, 6);
-	mac(b + 6, src);
+	sim_mac(b + 6, src);
 	for (unsigned int v, used; sscanf(tags, "%4x%n", &v, (int *)&used) == 1; tags += used, n += 2)
 		wr16(b + n, (uint16_t)v);
 	wr16(b + n, 0x88b5);
@@ -108,7 +83,7 @@ static void arrive_for(struct fx *f, unsigned int dst, const char *tags)
 {
 	uint8_t to[6];
 
-	mac(to, dst);
+	sim_mac(to, dst);
 	arrive(f, to, 99, tags);
 }
 
@@ -130,16 +105,16 @@ static void leave(struct fx *f, uint32_t ifindex, const uint8_t dst[6], unsigned
 	struct ep *e;
 	struct net_addr to = { .family = AF_PACKET, .scope = ifindex };
 	struct ep_msg m = { .has_addr = true, .addr = to };
-	uint8_t b[FRAME] = { 0 };
+	uint8_t b[SIM_FRAME] = { 0 };
 	struct uio u;
 
 	memcpy(b, dst, 6);
-	mac(b + 6, src);
+	sim_mac(b + 6, src);
 	wr16(b + 12, 0x88b5);
 	assert_int_equal(ep_new(f->s, AF_PACKET, SOCK_RAW, 0, &e), 0);
 	uio_init_kernel(&u, b, sizeof(b));
-	f->out = 0;
-	assert_int_equal(ep_send(e, &u, &m), FRAME);
+	f->tap.out = 0;
+	assert_int_equal(ep_send(e, &u, &m), SIM_FRAME);
 	ep_close(e);
 }
 
@@ -183,13 +158,13 @@ static void a_vlan_puts_its_tag_in(void **state)
 	uint32_t outer, inner;
 	uint8_t to[6];
 
-	mac(to, 50);
+	sim_mac(to, 50);
 	assert_int_equal(make_vlan(f, f->lower, 0x88a8, 7, &outer), 0);
 	assert_int_equal(make_vlan(f, outer, 0x8100, 5, &inner), 0);
 	leave(f, inner, to, 0);
-	assert_int_equal(f->out, 1);
-	assert_memory_equal(f->last, to, 6);
-	assert_memory_equal(f->last + 12, "\x88\xa8\x00\x07\x81\x00\x00\x05\x88\xb5", 10);
+	assert_int_equal(f->tap.out, 1);
+	assert_memory_equal(f->tap.last, to, 6);
+	assert_memory_equal(f->tap.last + 12, "\x88\xa8\x00\x07\x81\x00\x00\x05\x88\xb5", 10);
 }
 
 static void macvlans_share_a_link_by_their_addresses(void **state)
@@ -216,20 +191,20 @@ static void macvlans_share_a_link_by_their_addresses(void **state)
 	assert_int_equal(got(f, v), 1);
 
 	/* In mode "bridge" they reach each other within; others go out, and come back if the switch sends them. */
-	mac(to, 2);
+	sim_mac(to, 2);
 	leave(f, a, to, 1);
-	assert_int_equal(f->out, 0);
+	assert_int_equal(f->tap.out, 0);
 	assert_int_equal(got(f, b), 1);
-	mac(to, 3);
+	sim_mac(to, 3);
 	leave(f, a, to, 1);
-	assert_int_equal(f->out, 1);
+	assert_int_equal(f->tap.out, 1);
 	assert_int_equal(got(f, p), 0);
-	mac(to, 1);
+	sim_mac(to, 1);
 	leave(f, v, to, 4);
-	assert_int_equal(f->out, 1);
+	assert_int_equal(f->tap.out, 1);
 	assert_int_equal(got(f, a), 0);
 	leave(f, a, all, 1);
-	assert_int_equal(f->out, 1);
+	assert_int_equal(f->tap.out, 1);
 	assert_int_equal(got(f, b), 1);
 	assert_int_equal(got(f, a) + got(f, p) + got(f, v), 0);
 	arrive(f, all, 1, ""); /* the same comes back: the bridges have seen it */
@@ -255,7 +230,7 @@ static void passthru_is_alone_and_takes_all(void **state)
 	arrive_for(f, 0, "");
 	arrive_for(f, 77, "");
 	assert_int_equal(got(f, a), 2);
-	mac(other, 60);
+	sim_mac(other, 60);
 	assert_int_equal(nic_set_mac(f->s, a, other), 0);
 	assert_int_equal(nic_info(f->s, f->lower, &i), 0);
 	assert_memory_equal(i.mac, other, 6);
@@ -277,7 +252,7 @@ static void they_follow_the_lower_interface(void **state)
 	assert_int_equal(nic_set_mtu(f->s, v, 1501), -ERANGE);
 	assert_int_equal(nic_set_mtu(f->s, m, 1501), -EINVAL);
 	assert_int_equal(nic_set_mtu(f->s, f->lower, 1400), 0);
-	mac(other, 60);
+	sim_mac(other, 60);
 	assert_int_equal(nic_set_mac(f->s, f->lower, other), 0);
 	assert_int_equal(nic_info(f->s, v, &i), 0);
 	assert_int_equal(i.mtu, 1400);
@@ -309,7 +284,7 @@ static void what_stands_on_a_bridge_is_no_port(void **state)
 	struct nic_config c = { .name = "br0", .mtu = 1500 };
 	uint32_t br, on_br, on_port, m;
 
-	mac(c.mac, 70);
+	sim_mac(c.mac, 70);
 	assert_int_equal(bridge_new(f->s, &c, &br), 0);
 	assert_int_equal(nic_set_flags(f->s, br, IFF_UP, IFF_UP), 0);
 	assert_int_equal(make_vlan(f, br, 0x8100, 5, &on_br), 0);
@@ -331,10 +306,10 @@ static void what_stands_on_a_bridge_is_no_port(void **state)
 static void a_vlan_on_an_interface_of_the_hosts_is_refused(void **state)
 {
 	struct fx *f = *state;
-	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = &lower_ops, .ctx = f };
+	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = sim_tap_ops(), .ctx = f };
 	uint32_t eth, m, v, br, own = f->lower;
 
-	mac(c.mac, 80);
+	sim_mac(c.mac, 80);
 	assert_int_equal(nic_add(f->s, &c, &eth), 0);
 	assert_int_equal(make_vlan(f, eth, 0x8100, 5, &v), -EOPNOTSUPP);
 	f->lower = eth;
@@ -342,7 +317,7 @@ static void a_vlan_on_an_interface_of_the_hosts_is_refused(void **state)
 	f->lower = own;
 	assert_int_equal(make_vlan(f, m, 0x8100, 5, &v), -EOPNOTSUPP);
 	c = (struct nic_config){ .name = "br0", .mtu = 1500 };
-	mac(c.mac, 70);
+	sim_mac(c.mac, 70);
 	assert_int_equal(bridge_new(f->s, &c, &br), 0);
 	assert_int_equal(bridge_add_port(f->s, br, m), -EOPNOTSUPP);
 }
@@ -358,7 +333,7 @@ static void macvlans_that_are_ports_make_no_endless_storm(void **state)
 	struct nic_info i;
 	uint8_t to[6];
 
-	mac(c.mac, 70);
+	sim_mac(c.mac, 70);
 	assert_int_equal(bridge_new(f->s, &c, &br), 0);
 	assert_int_equal(nic_set_flags(f->s, br, IFF_UP, IFF_UP), 0);
 	for (unsigned int k = 0; k < MANY; k++) {
@@ -377,7 +352,7 @@ static void macvlans_that_are_ports_make_no_endless_storm(void **state)
 	for (unsigned int k = 0; k < MANY; k++)
 		assert_int_equal(bridge_del_port(f->s, br, m[k]), 0);
 	got(f, m[1]);
-	mac(to, 2);
+	sim_mac(to, 2);
 	leave(f, m[0], to, 1);
 	assert_int_equal(got(f, m[1]), 1);
 }
