@@ -7,6 +7,9 @@
  * calls on sockets, with stamps asked for by option and by message; receive rings of packet sockets, which are set up,
  * scribbled on, given back and taken down, and their fanout; policy rules, tables, lookups.  Afterwards everything is closed, time runs out, and the stack must hold no memory.
  *
+ * The last byte of the input draws what stands on the interface: nothing, or VLANs, macvlans, a bridge, on each other too,
+ * each with addresses of its own, which packets may then come by; the sequence of calls changes and removes them.
+ *
  * At the end it says how many packets all inputs together were.
  */
 #include <errno.h>
@@ -14,6 +17,7 @@
 #include <linux/if_packet.h>
 #include <linux/net_tstamp.h>
 #include <linux/rtnetlink.h>
+#include <linux/virtio_net.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -29,7 +33,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define EPS 12
+#define EPS   12
+#define LINKS 6
+#define TAGS  4
+
+/* What stands on the interface, and how a frame for it begins. */
+struct fuzz_link {
+	uint32_t ifindex; /* 0: none */
+	uint8_t mac[ETH_ALEN];
+	unsigned int ntags;
+	struct {
+		uint16_t proto, id;
+	} tags[TAGS];
+};
 
 struct world {
 	const uint8_t *in;
@@ -45,6 +61,10 @@ struct world {
 	uint32_t seq, ack;
 	uint16_t sport, dport;
 	bool v6;
+	struct fuzz_link links[LINKS]; /* the first is the interface itself */
+	unsigned int via;              /* the one whose addresses are used */
+	uint8_t how_via;               /* a stray tag, for many, as a segment that the host has cut */
+	bool stacked;
 };
 
 static unsigned long long inputs, packets;
@@ -87,10 +107,18 @@ static void world_random(void *ctx, void *p, size_t size)
 static void world_transmit(void *ctx, struct txq *q, struct pkt *p)
 {
 	struct world *w = ctx;
-	uint8_t b[128] = { 0 }, *h = b + ETH_HLEN;
+	uint8_t b[160] = { 0 }, *h = b + ETH_HLEN;
 
 	(void)q;
-	pkt_copy(p, 0, b, p->len < sizeof(b) ? p->len : sizeof(b));
+	/* What a vnet header is made from: link_vnet_header(). */
+	if ((p->flags & PKT_CSUM_PARTIAL) &&
+	    (p->trans < p->data || p->trans + p->csum_off + 2 > p->data + p->head_len))
+		abort();
+	if (p->gso_size && (p->trans < p->data || p->trans + (p->gso_type == GSO_UDP ? 8 : 20) > p->data + p->head_len))
+		abort();
+	pkt_copy(p, 0, b, p->len < 128 ? p->len : 128);
+	while (h < b + 64 && (rd16(h - 2) == ETHERTYPE_VLAN || rd16(h - 2) == ETHERTYPE_QINQ))
+		h += 4;
 	if ((h[0] >> 4 == 4 && h[9] == PROTO_TCP) || (h[0] >> 4 == 6 && h[6] == PROTO_TCP)) {
 		w->v6 = h[0] >> 4 == 6;
 		h += w->v6 ? IP6_HLEN : IP4_HLEN;
@@ -105,14 +133,15 @@ static void world_transmit(void *ctx, struct txq *q, struct pkt *p)
 static const struct stack_ops ops = { .now_ns = world_now, .real_ns = world_now, .random = world_random };
 static const struct link_ops link_ops = { .transmit = world_transmit };
 
-static struct ipa ours(bool v6)
+/* On the interface that packets come by just now. */
+static struct ipa ours(const struct world *w, bool v6)
 {
-	return v6 ? (struct ipa){ .b = { 0xfd, [15] = 1 } } : ipa_v4(htonl(0x0a000001));
+	return v6 ? (struct ipa){ .b = { 0xfd, (uint8_t)w->via, [15] = 1 } } : ipa_v4(htonl(0x0a000001 | w->via << 8));
 }
 
-static struct ipa theirs(bool v6)
+static struct ipa theirs(const struct world *w, bool v6)
 {
-	return v6 ? (struct ipa){ .b = { 0xfd, [15] = 2 } } : ipa_v4(htonl(0x0a000002));
+	return v6 ? (struct ipa){ .b = { 0xfd, (uint8_t)w->via, [15] = 2 } } : ipa_v4(htonl(0x0a000002 | w->via << 8));
 }
 
 static struct net_addr addr(bool v6, struct ipa ip, uint16_t port)
@@ -120,12 +149,76 @@ static struct net_addr addr(bool v6, struct ipa ip, uint16_t port)
 	return (struct net_addr){ .family = v6 ? AF_INET6 : AF_INET, .ip = ip, .port = port };
 }
 
-static void world_start(struct world *w)
+/* Up, with addresses and neighbours. */
+static void link_settle(struct world *w, unsigned int k)
+{
+	uint32_t ifindex = w->links[k].ifindex;
+	struct addr_info a;
+
+	w->via = k;
+	nic_set_flags(w->s, ifindex, IFF_UP, IFF_UP);
+	a = (struct addr_info){ .ifindex = ifindex, .addr = ours(w, false), .plen = 24, .broadcast = ours(w, false) };
+	a.broadcast.b[15] = 255;
+	addr_add(w->s, &a);
+	a = (struct addr_info){ .ifindex = ifindex, .addr = ours(w, true), .plen = 64, .nodad = 1 };
+	addr_add(w->s, &a);
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct neigh_info n = { .ifindex = ifindex, .addr = theirs(w, v6), .mac = { 2, 0, 0, 0, 0, 2 } };
+
+		neigh_add(w->s, &n);
+	}
+	w->via = 0;
+}
+
+/* A VLAN (vlan: its tag) or macvlan (vlan 0: its mode) on one of the others. */
+static void link_new(struct world *w, unsigned int lower, uint16_t vlan, uint16_t id_or_mode)
+{
+	struct nic_config c = { .upper = { .type = vlan ? UPPER_VLAN : UPPER_MACVLAN, .lower = w->links[lower].ifindex,
+					   .vlan_proto = vlan, .vlan_id = id_or_mode, .macvlan_mode = (uint8_t)id_or_mode } };
+	struct fuzz_link l = w->links[lower];
+	unsigned int k = 1;
+
+	while (k < LINKS && w->links[k].ifindex)
+		k++;
+	if (k == LINKS || (vlan && l.ntags == TAGS))
+		return;
+	c.name[0] = 'u';
+	c.name[1] = (char)('0' + k);
+	if (!vlan)
+		memcpy(c.mac, (uint8_t[]){ 2, 0, 0, 0, 1, (uint8_t)k }, ETH_ALEN);
+	if (upper_new(w->s, &c, &l.ifindex) < 0)
+		return;
+	memcpy(l.mac, c.mac, ETH_ALEN);
+	if (vlan) {
+		l.tags[l.ntags].proto = vlan;
+		l.tags[l.ntags++].id = id_or_mode;
+	}
+	w->links[k] = l;
+	link_settle(w, k);
+}
+
+static void bridge_start(struct world *w)
+{
+	struct nic_config c = { .name = "br0", .mac = { 2, 0, 0, 0, 2, 0 }, .mtu = 1500 };
+	struct fuzz_link *l = &w->links[LINKS - 2];
+	struct nic_config port = { .name = "v0", .type = LINK_ETHERNET, .mac = { 2, 0, 0, 0, 2, 1 }, .mtu = 1500,
+				   .kind = "veth", .ops = &link_ops, .ctx = w };
+
+	if (bridge_new(w->s, &c, &l->ifindex) < 0 || nic_add(w->s, &port, &w->links[LINKS - 1].ifindex) < 0)
+		abort();
+	memcpy(l->mac, c.mac, ETH_ALEN);
+	memcpy(w->links[LINKS - 1].mac, port.mac, ETH_ALEN);
+	link_settle(w, LINKS - 2);
+	nic_set_flags(w->s, w->links[LINKS - 1].ifindex, IFF_UP, IFF_UP);
+	(void)!bridge_add_port(w->s, l->ifindex, w->ifindex);
+	(void)!bridge_add_port(w->s, l->ifindex, w->links[LINKS - 1].ifindex);
+}
+
+static void world_start(struct world *w, uint8_t how)
 {
 	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
 	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = &link_ops,
 				.ctx = w };
-	struct addr_info a;
 
 	net_single_threaded();
 	w->now_ns = 1000 * NSEC_PER_SEC;
@@ -133,20 +226,31 @@ static void world_start(struct world *w)
 	if (!w->s)
 		abort();
 	memcpy(c.mac, mac, 6);
+	w->stacked = how & 128;
+	if (w->stacked) {
+		c.kind = how & 64 ? NULL : "veth"; /* NULL: one of the host's */
+		c.features = how & 32 ? LINK_TX_CSUM | LINK_TX_TSO4 | LINK_TX_TSO6 : 0;
+	}
 	nic_set_flags(w->s, 1, IFF_UP, IFF_UP);
 	if (nic_add(w->s, &c, &w->ifindex) < 0)
 		abort();
-	nic_set_flags(w->s, w->ifindex, IFF_UP, IFF_UP);
-	a = (struct addr_info){ .ifindex = w->ifindex, .addr = ours(false), .plen = 24,
-				.broadcast = ipa_v4(htonl(0x0a0000ff)) };
-	addr_add(w->s, &a);
-	a = (struct addr_info){ .ifindex = w->ifindex, .addr = ours(true), .plen = 64, .nodad = 1 };
-	addr_add(w->s, &a);
-	for (int v6 = 0; v6 < 2; v6++) {
-		struct neigh_info n = { .ifindex = w->ifindex, .addr = theirs(v6), .mac = { 2, 0, 0, 0, 0, 2 } };
-
-		neigh_add(w->s, &n);
-	}
+	w->links[0].ifindex = w->ifindex;
+	memcpy(w->links[0].mac, mac, ETH_ALEN);
+	link_settle(w, 0);
+	if (!w->stacked)
+		return;
+	if (how & 16)
+		bridge_start(w);
+	if (how & 1)
+		link_new(w, how & 16 ? LINKS - 2 : 0, ETHERTYPE_VLAN, 5);
+	if (how & 2)
+		link_new(w, how & 1, how & 1 ? ETHERTYPE_VLAN : ETHERTYPE_QINQ, 6);
+	if (how & 4)
+		link_new(w, how & 8 ? 1 : 0, 0, MACVLAN_BRIDGE);
+	if ((how & 12) == 12)
+		link_new(w, 1, 0, MACVLAN_VEPA);
+	else if (how & 4)
+		link_new(w, 0, 0, MACVLAN_BRIDGE);
 }
 
 static void world_sockets(struct world *w)
@@ -170,17 +274,43 @@ static void world_sockets(struct world *w)
 	ep_setopt(w->eps[1], IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
 }
 
+/* The Ethernet header of a packet to where w->via says. */
+static void ether_header(struct world *w, struct pkt *p, uint16_t type)
+{
+	const struct fuzz_link *l = &w->links[w->via];
+	uint8_t *at = pkt_append(p, 2 * ETH_ALEN);
+
+	memcpy(at, l->mac, ETH_ALEN);
+	memcpy(at + ETH_ALEN, (uint8_t[]){ 2, 0, 0, 0, 0, 2 }, ETH_ALEN);
+	if (w->how_via & 1)
+		at[0] = 0xff;
+	if (w->how_via & 2) /* a sibling's, which came back */
+		at[ETH_ALEN + 4] = 1;
+	if (w->how_via & 4)
+		memcpy(pkt_append(p, 4), (uint8_t[]){ 0x81, 0, 0x60, 0 }, 4);
+	for (unsigned int i = 0; i < l->ntags; i++) {
+		at = pkt_append(p, 4);
+		wr16(at, l->tags[i].proto);
+		wr16(at + 2, l->tags[i].id);
+	}
+	if (w->how_via & 8)
+		memcpy(pkt_append(p, 4), (uint8_t[]){ 0x81, 0, 0, 0 }, 4);
+	wr16(pkt_append(p, 2), type);
+}
+
 static void input(struct world *w, const uint8_t *l3, size_t size, uint16_t type)
 {
-	struct pkt *p = pkt_new(PKT_HEADROOM, ETH_HLEN + size);
-	static const uint8_t eth[ETH_HLEN] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
+	struct pkt *p = pkt_new(PKT_HEADROOM, ETH_HLEN + (TAGS + 2) * 4 + size);
 
 	if (!p)
 		abort();
-	memcpy(pkt_append(p, ETH_HLEN), eth, ETH_HLEN);
-	wr16(p->data + 12, type);
+	ether_header(w, p, type);
 	memcpy(pkt_append(p, size), l3, size);
 	p->flags = PKT_CSUM_OK;
+	if (w->how_via & 16) { /* whatever the host says */
+		p->gso_size = 100;
+		p->gso_type = w->how_via & 32 ? GSO_UDP : w->how_via & 64 ? GSO_TCP6 : GSO_TCP4;
+	}
 	packets++;
 	nic_input(w->s, w->ifindex, p);
 }
@@ -213,8 +343,8 @@ static void ip_packet(struct world *w, bool v6, uint8_t proto, uint8_t *buf, siz
 		wr16(p + 4, (uint16_t)size);
 		p[6] = proto;
 		p[7] = 255;
-		memcpy(p + 8, theirs(true).b, 16);
-		memcpy(p + 24, ours(true).b, 16);
+		memcpy(p + 8, theirs(w, true).b, 16);
+		memcpy(p + 24, ours(w, true).b, 16);
 		input(w, p, IP6_HLEN + size, ETHERTYPE_IP6);
 		return;
 	}
@@ -225,8 +355,8 @@ static void ip_packet(struct world *w, bool v6, uint8_t proto, uint8_t *buf, siz
 	wr16(p + 6, frag);
 	p[8] = 64;
 	p[9] = proto;
-	memcpy(p + 12, &theirs(false).b[12], 4);
-	memcpy(p + 16, &ours(false).b[12], 4);
+	memcpy(p + 12, &theirs(w, false).b[12], 4);
+	memcpy(p + 16, &ours(w, false).b[12], 4);
 	{
 		uint32_t sum = 0;
 
@@ -368,7 +498,7 @@ static void name_take(struct world *w, char *name)
 static struct ipa some_ip(struct world *w, uint8_t family)
 {
 	uint8_t b = take(w);
-	struct ipa ip = b & 1 ? ours(family == AF_INET6) : theirs(family == AF_INET6);
+	struct ipa ip = b & 1 ? ours(w, family == AF_INET6) : theirs(w, family == AF_INET6);
 
 	if (b & 2)
 		ip.b[15] = b;
@@ -429,7 +559,7 @@ static void rule_call(struct world *w, uint8_t how)
 					.plen = i.dst_len, .ifindex = w->ifindex, .expires_ns = INT64_MAX,
 					.metric = given };
 
-		r.gateway = b & 64 ? theirs(i.family == AF_INET6) : r.gateway;
+		r.gateway = b & 64 ? theirs(w, i.family == AF_INET6) : r.gateway;
 		(void)!(how & 32 ? route_del(w->s, &r) : route_add(w->s, &r, ROUTE_CREATE | given));
 		break;
 	}
@@ -440,6 +570,78 @@ static void rule_call(struct world *w, uint8_t how)
 		(void)!route_get_for(w->s, &(struct route_query){ .dst = some_ip(w, i.family), .src = i.src, .mark = i.mark,
 				     .ifindex = given & 1 ? w->ifindex : 0, .tos = i.tos, .proto = i.ip_proto,
 				     .sport = i.sport.to, .iif = given & 2 ? w->ifindex : 0 }, &found);
+	}
+}
+
+/* ---- what stands on the interface ---- */
+
+/* A segment by a packet socket, to be cut or not; its headers are nearly right. */
+static void frame_send(struct world *w, uint32_t ifindex, uint8_t how)
+{
+	uint8_t b[12 + ETH_HLEN + IP4_HLEN + 60 + 600] = { 0 }, *net = b + 10 + ETH_HLEN;
+	struct virtio_net_hdr h = { .flags = 1, .gso_type = how & 128 ? VIRTIO_NET_HDR_GSO_TCPV4 : take(w),
+				    .gso_size = take(w), .csum_start = ETH_HLEN + IP4_HLEN, .csum_offset = 16 };
+	struct ep_msg m = { .has_addr = true, .addr = { .family = AF_PACKET, .scope = ifindex, .ethertype = ETHERTYPE_IP4 } };
+	uint8_t at = take(w);
+	int on = 10; /* the header's size */
+	struct ep *e = w->eps[5];
+	struct uio u;
+
+	if (!e || ep_family(e) != AF_PACKET || ep_setopt(e, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0)
+		return;
+	memcpy(b, &h, sizeof(h));
+	memcpy(net - ETH_HLEN, w->links[take(w) % LINKS].mac, ETH_ALEN);
+	net[-2] = 8;
+	net[0] = 0x45;
+	net[9] = PROTO_TCP;
+	net[IP4_HLEN + 12] = 5 << 4;
+	if (at < 100)
+		b[at] = take(w);
+	uio_init_kernel(&u, b, 10 + ETH_HLEN + IP4_HLEN + 20 + take(w) * 2);
+	ep_send(e, &u, &m);
+	on = 0;
+	ep_setopt(e, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on));
+}
+
+static void link_call(struct world *w, uint8_t how)
+{
+	unsigned int k = take(w) % LINKS, other = take(w) % LINKS;
+	struct fuzz_link *l = &w->links[k];
+	uint8_t mac[ETH_ALEN] = { 2, 0, 0, 0, 1, (uint8_t)other };
+
+	switch (how % 9) {
+	case 0:
+	case 1:
+		w->via = l->ifindex ? k : 0;
+		w->how_via = how & 128 ? take(w) : 0;
+		break;
+	case 2:
+		nic_set_flags(w->s, l->ifindex, how & 128 ? IFF_UP : 0, IFF_UP);
+		break;
+	case 3:
+		nic_set_mtu(w->s, l->ifindex, take16(w));
+		break;
+	case 4:
+		if (nic_set_mac(w->s, l->ifindex, mac) == 0)
+			memcpy(l->mac, mac, ETH_ALEN);
+		break;
+	case 5:
+		if (k && nic_remove(w->s, l->ifindex) == 0)
+			*l = (struct fuzz_link){ .ifindex = 0 };
+		break;
+	case 6:
+		if (l->ifindex)
+			link_new(w, k, how & 128 ? ETHERTYPE_VLAN : how & 64 ? ETHERTYPE_QINQ : 0,
+				 (uint16_t)(1U << (other & 3)));
+		break;
+	case 7:
+		if (how & 128)
+			(void)!bridge_add_port(w->s, w->links[other].ifindex, l->ifindex);
+		else
+			(void)!bridge_del_port(w->s, 0, l->ifindex);
+		break;
+	default:
+		frame_send(w, l->ifindex, how);
 	}
 }
 
@@ -455,6 +657,10 @@ static void wide_call(struct world *w, struct ep *e, uint8_t how)
 	case 1: /* few groups, most of them of a kind that is there */
 		v = (take(w) & 3) | (how & 4 ? take(w) % 7 : take(w)) << 16 | (how & 8 ? (take(w) & 127) << 24 : 0);
 		ep_setopt(e, SOL_PACKET, PACKET_FANOUT, &v, sizeof(v));
+		break;
+	case 3:
+		v = take(w);
+		w->stacked ? link_call(w, (uint8_t)v) : rule_call(w, (uint8_t)v);
 		break;
 	default:
 		rule_call(w, take(w));
@@ -485,8 +691,8 @@ static void call(struct world *w)
 			w->eps[k] = n;
 		break;
 	case 1:
-		a = addr(ep_family(e) == AF_INET6, what & 64 ? ours(ep_family(e) == AF_INET6) :
-			 theirs(ep_family(e) == AF_INET6), (uint16_t)(what & 32 ? 80 : 40000));
+		a = addr(ep_family(e) == AF_INET6, what & 64 ? ours(w, ep_family(e) == AF_INET6) :
+			 theirs(w, ep_family(e) == AF_INET6), (uint16_t)(what & 32 ? 80 : 40000));
 		ep_connect(e, &a);
 		break;
 	case 2:
@@ -495,7 +701,7 @@ static void call(struct world *w)
 		m.flags = take(w) & (MSG_OOB | MSG_MORE);
 		if (what & 128) {
 			m.has_addr = true;
-			m.addr = addr(ep_family(e) == AF_INET6, theirs(ep_family(e) == AF_INET6), 53);
+			m.addr = addr(ep_family(e) == AF_INET6, theirs(w, ep_family(e) == AF_INET6), 53);
 		}
 		if (m.flags & MSG_MORE) {
 			m.ctl.ts_flags = take16(w);
@@ -579,11 +785,11 @@ static void world_end(struct world *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world w = { .in = data, .left = size, .rng = 1 };
+	struct world w = { .in = data, .left = size ? size - 1 : 0, .rng = 1 };
 
 	if (inputs++ == 0)
 		atexit(say_counts);
-	world_start(&w);
+	world_start(&w, size ? data[size - 1] : 0);
 	world_sockets(&w);
 	while (w.left) {
 		uint8_t what = take(&w);
