@@ -9,6 +9,7 @@
  * labels (rtnetlink refuses them).  A source or port that was not chosen yet matches no prefix or range.
  *
  * "goto" goes on with the first rule of just that priority, a higher value than its own; while there is none, it says nothing.
+ * Changes look for it, not lookups: a lookup takes as many steps as there are rules at most.
  *
  * All under stack->tables.  Events are told after it has been dropped.
  */
@@ -21,6 +22,7 @@
 struct rule {
 	struct list node;
 	struct rule_info i;
+	struct rule *target; /* of a "goto": where it goes on; NULL: nowhere yet */
 };
 
 static unsigned int family_index(uint8_t family)
@@ -64,16 +66,47 @@ static void rules_judge_locked(struct stack *s, unsigned int f)
 	atomic_store_explicit(&s->ported[f], ported, memory_order_relaxed);
 }
 
+/* The first of a priority behind r. */
+static struct rule *rule_behind(struct stack *s, struct rule *r, uint32_t priority)
+{
+	struct list *l = &s->rules[family_index(r->i.family)];
+
+	for (struct list *n = r->node.next; n != l; n = n->next)
+		if (list_entry(n, struct rule, node)->i.priority == priority)
+			return list_entry(n, struct rule, node);
+	return NULL;
+}
+
+/* Those that go on with `from` go on with `to`; from NULL: those that want its priority and have none yet. */
+static void rules_retarget(struct stack *s, struct rule *from, struct rule *to, const struct rule_info *i)
+{
+	struct rule *r;
+
+	list_for_each_entry(r, &s->rules[family_index(i->family)], node)
+		if (r->i.action == FR_ACT_GOTO && r->i.target == i->priority && r->target == from)
+			r->target = to;
+}
+
 static void rule_insert(struct stack *s, struct rule *r)
 {
 	struct list *l = &s->rules[family_index(r->i.family)], *pos;
 
-	/* Behind those of the same priority, as on Linux. */
+	/* Behind those of the same priority, as on Linux: who goes on with these does so still. */
 	list_for_each(pos, l)
 		if (list_entry(pos, struct rule, node)->i.priority > r->i.priority)
 			break;
 	list_insert_between(&r->node, pos->prev, pos);
 	s->nrules++;
+	if (r->i.action == FR_ACT_GOTO)
+		r->target = rule_behind(s, r, r->i.target);
+	rules_retarget(s, NULL, r, &r->i);
+}
+
+static void rule_take_out(struct stack *s, struct rule *r)
+{
+	rules_retarget(s, r, rule_behind(s, r, r->i.priority), &r->i);
+	list_remove(&r->node);
+	s->nrules--;
 }
 
 int rules_init(struct stack *s)
@@ -169,23 +202,12 @@ static int rule_check(const struct rule_info *i)
 	}
 }
 
-/* Where a "goto" goes on; NULL: nowhere yet. */
-static struct rule *rule_target(struct stack *s, struct rule *r)
-{
-	struct list *l = &s->rules[family_index(r->i.family)];
-
-	for (struct list *n = r->node.next; n != l; n = n->next)
-		if (list_entry(n, struct rule, node)->i.priority == r->i.target)
-			return list_entry(n, struct rule, node);
-	return NULL;
-}
-
 /* As it is shown.  nic_peek()'s names are under stack->tables too. */
 static struct rule_info rule_show(struct stack *s, struct rule *r)
 {
 	struct rule_info i = r->i;
 
-	i.state = (i.action == FR_ACT_GOTO && !rule_target(s, r) ? FIB_RULE_UNRESOLVED : 0) |
+	i.state = (i.action == FR_ACT_GOTO && !r->target ? FIB_RULE_UNRESOLVED : 0) |
 		  (i.iif[0] && !nic_named(s, i.iif) ? FIB_RULE_IIF_DETACHED : 0) |
 		  (i.oif[0] && !nic_named(s, i.oif) ? FIB_RULE_OIF_DETACHED : 0);
 	return i;
@@ -261,8 +283,7 @@ int rule_del(struct stack *s, const struct rule_info *want, unsigned int given)
 			found = r;
 	if (found) {
 		told = rule_show(s, found);
-		list_remove(&found->node);
-		s->nrules--;
+		rule_take_out(s, found);
 		rules_judge_locked(s, f);
 	}
 	nrwlock_write_unlock(&s->tables);
@@ -331,7 +352,7 @@ int rules_walk_locked(struct stack *s, const struct route_key *k, int64_t now, s
 
 	*out = NULL;
 	for (n = s->rules[f].next; n != &s->rules[f]; n = n->next) {
-		struct rule *r = list_entry(n, struct rule, node), *target;
+		struct rule *r = list_entry(n, struct rule, node);
 		struct route *found;
 
 		if (!rule_matches(s, &r->i, k))
@@ -351,9 +372,8 @@ int rules_walk_locked(struct stack *s, const struct route_key *k, int64_t now, s
 			}
 			break;
 		case FR_ACT_GOTO:
-			target = rule_target(s, r);
-			if (target)
-				n = target->node.prev; /* the next one is it */
+			if (r->target)
+				n = r->target->node.prev; /* the next one is it */
 			break;
 		default:
 			break;

@@ -390,6 +390,23 @@ static void goto_goes_on_with_a_later_rule(void **state)
 	assert_int_equal(rule_del(s, &end, RULE_PRIORITY), 0);
 	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), -EACCES);
 
+	/* Of several targets the first; with it gone the next. */
+	assert_int_equal(rule_add(s, &end, RULE_PRIORITY, false), 0);
+	stop.priority = 300;
+	stop.action = FR_ACT_UNREACHABLE;
+	assert_int_equal(rule_add(s, &stop, RULE_PRIORITY, false), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), -EINVAL);
+	assert_int_equal(rule_del(s, &end, RULE_PRIORITY), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), -ENETUNREACH);
+	assert_int_equal(rule_state(s, 100), 0);
+	assert_int_equal(rule_del(s, &stop, RULE_PRIORITY), 0);
+	assert_int_equal(rule_state(s, 100), FIB_RULE_UNRESOLVED);
+	assert_int_equal(rule_add(s, &end, RULE_PRIORITY, false), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), -EINVAL);
+	assert_int_equal(rule_del(s, &u, RULE_PRIORITY), 0);
+	assert_int_equal(rule_del(s, &end, RULE_PRIORITY), 0);
+	assert_int_equal(gateway_for(s, "8.8.8.8", NULL, 0, 0, 0), -EACCES);
+
 	/* Backwards, or to itself, it would never end. */
 	u.priority = 400;
 	assert_int_equal(rule_add(s, &u, RULE_PRIORITY, false), -EINVAL);
