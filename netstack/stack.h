@@ -273,7 +273,13 @@ struct route_info {
 	struct route_hops *hops; /* two and more: instead of ifindex, gateway and flags; NULL: one.  Borrowed. */
 };
 
-enum route_add_flags { ROUTE_EXCL = 1, ROUTE_REPLACE = 2, ROUTE_CREATE = 4, ROUTE_APPEND = 8 };
+enum route_add_flags {
+	ROUTE_EXCL = 1,
+	ROUTE_REPLACE = 2,
+	ROUTE_CREATE = 4,
+	ROUTE_APPEND = 8,
+	ROUTE_DOWN = 16, /* some of its next hops, not all, may be over interfaces that are down */
+};
 
 /*
  * -EEXIST, -ENOENT, -ENOSPC, and what is wrong with it.  One over IPv6 with a gateway that has the destination and metric of

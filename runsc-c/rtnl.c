@@ -29,7 +29,7 @@
 #define LOOK_MAX      1024 /* interfaces of the host that are shown */
 #define ADDRS_MAX     256 /* of one interface */
 #define ROUTES_MAX    4096
-#define HOPS_MAX      64 /* of a route */
+#define HOPS_MAX      256 /* of a route: what is beyond is left out */
 #define NEIGHS_MAX    1024
 #define SOCKET_BUFFER (8 << 20) /* a few dozen segments of 64 KB, as the host counts them */
 
@@ -232,7 +232,7 @@ static int route_hop(struct net_route_config *c, struct rtnexthop *h, size_t lef
 	int size = (int)MIN((size_t)h->rtnh_len, left) - (int)sizeof(*h);
 
 	if (hop == NULL)
-		return -E2BIG;
+		return c->hop_count < HOPS_MAX ? -ENOMEM : 0;
 	hop->ifindex = (uint32_t)h->rtnh_ifindex;
 	hop->flags = h->rtnh_flags & RTNH_F_ONLINK; /* whether it is dead is seen inside */
 	hop->weight = h->rtnh_hops + 1u;

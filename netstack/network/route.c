@@ -133,10 +133,11 @@ void route_free(struct route *r)
 	mem_free(r);
 }
 
-/* Each next hop as if it were a route of its own. */
-static int route_resolve_hops(struct stack *s, struct route *r, const struct route_info *i)
+/* Each next hop as if it were a route of its own; with ROUTE_DOWN those that can't be used now are let be. */
+static int route_resolve_hops(struct stack *s, struct route *r, const struct route_info *i, unsigned int flags)
 {
 	struct route_info one = *i;
+	unsigned int down = 0;
 	int err;
 
 	if (i->type != ROUTE_UNICAST || i->hops->count > ROUTE_HOPS_MAX || i->hops->count < 2 || i->ifindex ||
@@ -156,7 +157,9 @@ static int route_resolve_hops(struct stack *s, struct route *r, const struct rou
 		if (h->weight < 1 || h->weight > 256 || (!h->ifindex && ipa_is_any(h->gateway)))
 			return -EINVAL;
 		err = route_check(s, &one, &h->nic);
-		if (err == 0)
+		if (err == -ENETDOWN && (flags & ROUTE_DOWN) && ++down < i->hops->count)
+			err = 0; /* its gateway is on no link now */
+		else if (err == 0)
 			err = route_resolve_gateway(s, &one, &h->nic);
 		if (err < 0)
 			return err;
@@ -168,7 +171,7 @@ static int route_resolve_hops(struct stack *s, struct route *r, const struct rou
 	return 0;
 }
 
-static int route_resolve(struct stack *s, struct route *r, const struct route_info *i)
+static int route_resolve(struct stack *s, struct route *r, const struct route_info *i, unsigned int flags)
 {
 	int err = route_check(s, i, &r->nic);
 
@@ -176,7 +179,7 @@ static int route_resolve(struct stack *s, struct route *r, const struct route_in
 	r->i.hops = NULL;
 	r->plen = route_plen(i);
 	if (err == 0)
-		err = i->hops ? route_resolve_hops(s, r, i) : route_resolve_gateway(s, i, &r->nic);
+		err = i->hops ? route_resolve_hops(s, r, i, flags) : route_resolve_gateway(s, i, &r->nic);
 	if (err < 0)
 		return err;
 	if (r->nic)
@@ -286,7 +289,7 @@ int route_add(struct stack *s, const struct route_info *i, unsigned int flags)
 
 	if (!r)
 		return -ENOMEM;
-	err = route_resolve(s, r, i);
+	err = route_resolve(s, r, i, flags);
 	if (err == 0 && !(flags & ROUTE_REPLACE) && route_may_join(&r->i)) {
 		spare = route_hops_new(ROUTE_HOPS_MAX);
 		if (!spare)

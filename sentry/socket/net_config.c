@@ -110,52 +110,72 @@ static int config_link(struct net_ns *ns, struct stack *s, struct net_link_confi
 	return err;
 }
 
+/* Those by interfaces that are not ours are left out, and what is beyond the bound: the others are ways as well. */
 static int fill_hops(struct net_ns *ns, const struct net_route_config *c, struct route_hops **out)
 {
-	struct route_hops *h = c->hop_count > 1 ? route_hops_new((unsigned int)c->hop_count) : NULL;
+	struct route_hops *h = route_hops_new(ROUTE_HOPS_MAX);
 
-	*out = NULL;
-	if (c->hop_count < 2)
-		return 0;
 	if (!h)
 		return -ENOMEM;
-	for (size_t i = 0; i < c->hop_count; i++) {
+	for (size_t i = 0; i < c->hop_count && h->count < ROUTE_HOPS_MAX; i++) {
 		const struct net_hop_config *from = &c->hops[i];
-		struct route_hop *to = &h->hop[h->count++];
+		struct route_hop to = { .ifindex = link_index(ns, from->ifindex), .flags = from->flags, .weight = from->weight };
 
-		*to = (struct route_hop){ .ifindex = link_index(ns, from->ifindex), .flags = from->flags, .weight = from->weight };
-		if (to->ifindex == 0 || !parse_ip(from->gateway, c->family == AF_INET6, &to->gateway)) {
+		if (!parse_ip(from->gateway, c->family == AF_INET6, &to.gateway)) {
 			route_hops_put(h);
-			return to->ifindex == 0 ? -ENODEV : -EINVAL;
+			return -EINVAL;
 		}
+		if (to.ifindex != 0)
+			h->hop[h->count++] = to;
 	}
+	if (h->count < c->hop_count)
+		log_warn("network: route to %s/%u: %u of its %zu next hops", c->dst ? c->dst : "0", c->plen, h->count, c->hop_count);
 	*out = h;
 	return 0;
+}
+
+/* One next hop is a route like others, also in a group: ip-nexthop(8). */
+static int fill_way(struct net_ns *ns, const struct net_route_config *c, struct route_info *r)
+{
+	int err;
+
+	r->ifindex = link_index(ns, c->ifindex);
+	r->flags = c->flags;
+	if (!parse_ip(c->gateway, c->family == AF_INET6, &r->gateway))
+		return -EINVAL;
+	if (c->ifindex != 0 && r->ifindex == 0)
+		return -ENODEV;
+	if (c->hop_count == 0)
+		return 0;
+	err = fill_hops(ns, c, &r->hops);
+	if (err < 0 || r->hops->count > 1)
+		return err;
+	err = r->hops->count == 0 ? -ENODEV : 0;
+	if (err == 0) {
+		r->ifindex = r->hops->hop[0].ifindex;
+		r->flags = r->hops->hop[0].flags;
+		r->gateway = r->hops->hop[0].gateway;
+	}
+	route_hops_put(r->hops);
+	r->hops = NULL;
+	return err;
 }
 
 /* out->hops is a reference. */
 static int fill_route(struct net_ns *ns, const struct net_route_config *c, struct route_info *out)
 {
-	const struct net_hop_config own = { .ifindex = c->ifindex, .flags = c->flags, .gateway = c->gateway };
-	const struct net_hop_config *first = c->hop_count == 1 ? &c->hops[0] : &own; /* a group of one: ip-nexthop(8) */
 	struct route_info r = {
 		.family = (uint8_t)c->family, .plen = (uint8_t)c->plen, .type = (uint8_t)c->type,
 		.protocol = (uint8_t)c->protocol, .scope = (uint8_t)c->scope, .tos = (uint8_t)c->tos,
-		.table = c->table, .metric = c->metric, .ifindex = link_index(ns, first->ifindex), .mtu = c->mtu,
-		.flags = first->flags, .expires_ns = INT64_MAX,
+		.table = c->table, .metric = c->metric, .mtu = c->mtu, .expires_ns = INT64_MAX,
 	};
 	bool v6 = c->family == AF_INET6;
 	int err;
 
-	if (c->hop_count > ROUTE_HOPS_MAX)
-		return -E2BIG;
 	if ((c->family != AF_INET && c->family != AF_INET6) || c->plen > (v6 ? 128 : 32) ||
-	    !parse_ip(c->dst, v6, &r.dst) || !parse_ip(first->gateway, v6, &r.gateway) ||
-	    !parse_ip(c->prefsrc, v6, &r.prefsrc))
+	    !parse_ip(c->dst, v6, &r.dst) || !parse_ip(c->prefsrc, v6, &r.prefsrc))
 		return -EINVAL;
-	if (first->ifindex != 0 && r.ifindex == 0)
-		return -ENODEV;
-	err = fill_hops(ns, c, &r.hops);
+	err = fill_way(ns, c, &r);
 	if (err < 0)
 		return err;
 	*out = r;
@@ -168,7 +188,7 @@ static int config_route(struct net_ns *ns, struct stack *s, const struct net_rou
 	int err = fill_route(ns, c, &r);
 
 	if (err == 0) {
-		err = route_add(s, &r, ROUTE_CREATE | ROUTE_EXCL);
+		err = route_add(s, &r, ROUTE_CREATE | ROUTE_EXCL | ROUTE_DOWN);
 		route_hops_put(r.hops);
 	}
 	return err == -EEXIST ? 0 : err; /* the address brought it */

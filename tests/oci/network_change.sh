@@ -43,7 +43,18 @@ ip link set lo up
 $R create -b "$T/b" --pid-file "$T/pid" $C < /dev/null > "$T/log" 2>&1 || { cat "$T/log"; exit 1; }
 P=$(cat "$T/pid")
 connect 10
+connect 12
+ns ip route add 10.82.0.0/16 nexthop via 10.9.12.1 nexthop via 10.9.10.1
+ns ip link set eth12 down
+ns ip route add 10.81.0.0/16 $(for i in $(seq 3 102); do echo nexthop via 10.9.10.$i; done)
 $R start $C
+ways_of() { echo $(x sh -c "for i in \$(seq 1 40); do ip route get 10.$1.0.\$i; done" | grep -o 'via 10[0-9.]*' | sort -u | wc -l); }
+is "a hundred next hops" "$(($(ways_of 81) > 10))" 1
+is "one of two next hops is down" "$(ways_of 82)" 1
+ns ip link set eth12 up # where it goes on
+becomes "now both" "ways_of 82" 2
+ip link del out12; ns ip route del 10.81.0.0/16
+becomes "gone" "links" "eth10 lo"
 is "before start: an interface" "$(links)" "eth10 lo"
 is "before start: its address" "$(addrs eth10)" 10.9.10.2/24
 is "it answers" "$(ping -c 1 -W 20 10.9.10.2 | grep -c ' 0% packet loss')" 1

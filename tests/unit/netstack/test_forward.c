@@ -430,6 +430,37 @@ static void next_hops_share_flows_by_their_weights(void **state)
 	}
 }
 
+/* The interface may be down if it was up before: never all of them. */
+static void a_next_hop_that_is_down_waits(void **state)
+{
+	struct fx *f = *state;
+	struct stack *s = f->a->stack;
+
+	for (unsigned int v6 = 0; v6 < 2; v6++) {
+		struct route_info i = two_hops(f, v6);
+		struct nic_config c = { .type = LINK_ETHERNET, .mtu = 1500, .noarp = true, .ops = sim_tap_ops() };
+		struct sim_tap tap = { .out = 0 };
+		uint32_t down;
+
+		snprintf(c.name, sizeof(c.name), "down%u", v6);
+		c.ctx = &tap;
+		assert_int_equal(nic_add(s, &c, &down), 0);
+		i.hops->hop[0].ifindex = down;
+		i.hops->hop[0].gateway = v6 ? sim_ip6("fd33::1") : sim_ip4("10.33.0.1");
+		assert_int_equal(route_add(s, &i, ROUTE_CREATE), -ENETDOWN);
+		assert_int_equal(route_add(s, &i, ROUTE_CREATE | ROUTE_DOWN), 0);
+		assert_int_equal(share_of(f, i.hops->hop[1].gateway, i.dst), 1000);
+		assert_int_equal(nic_set_flags(s, down, IFF_UP, IFF_UP), 0);
+		assert_in_range(share_of(f, i.hops->hop[0].gateway, i.dst), 650, 850);
+		assert_int_equal(route_del(s, &i), 0);
+		assert_int_equal(nic_set_flags(s, down, 0, IFF_UP), 0);
+		i.hops->hop[1] = i.hops->hop[0];
+		assert_int_equal(route_add(s, &i, ROUTE_CREATE | ROUTE_DOWN), -ENETDOWN);
+		assert_int_equal(nic_remove(s, down), 0);
+		route_hops_put(i.hops);
+	}
+}
+
 static void gateways_of_ipv6_join_one_route(void **state)
 {
 	struct fx *f = *state;
@@ -462,4 +493,5 @@ static void gateways_of_ipv6_join_one_route(void **state)
 UNIT_MAIN(T(nothing_is_forwarded_unless_asked), T(the_sender_is_told_why_not), T(what_is_too_big_is_cut_or_refused),
 	  T(a_connection_crosses_a_narrow_link), T(addresses_of_one_link_do_not_cross),
 	  T(a_large_segment_is_cut_and_then_fragmented), T(checksums_that_a_link_has_left_out_are_made), T(a_header_alone_crosses),
-	  T(next_hops_share_flows_by_their_weights), T(gateways_of_ipv6_join_one_route))
+	  T(next_hops_share_flows_by_their_weights), T(a_next_hop_that_is_down_waits),
+	  T(gateways_of_ipv6_join_one_route))
