@@ -29,6 +29,7 @@ SRCS += netstack/network/rule.c
 SRCS += netstack/transport/dgram.c
 SRCS += netstack/transport/ep.c
 SRCS += netstack/transport/filter.c
+SRCS += netstack/transport/group.c
 SRCS += netstack/transport/options.c
 SRCS += netstack/transport/packet.c
 SRCS += netstack/transport/packet_ring.c

@@ -28,7 +28,7 @@ static bool ip4_for_us(struct stack *s, struct nic *n, struct pkt *p)
 	case ROUTE_MULTICAST:
 		p->flags |= PKT_MULTICAST;
 		NET_INC(s, InMcastPkts);
-		return mcast_member(n, p->dst) || (p->flags & PKT_LOOPED);
+		return mcast_member(n, p->dst);
 	default:
 		return false;
 	}

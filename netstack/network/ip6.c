@@ -32,8 +32,12 @@ static bool ip6_check(struct pkt *p)
 
 static bool ip6_for_us(struct stack *s, struct nic *n, struct pkt *p)
 {
-	if (p->flags & PKT_LOOPED)
+	if ((p->flags & PKT_LOOPED) && !ipa_is_multicast(p->dst))
 		return true;
+	if (p->flags & PKT_LOOPED) {
+		p->flags |= PKT_MULTICAST;
+		return mcast_member(n, p->dst);
+	}
 	if (ipa_is_multicast(p->src) || ipa_is_loopback(p->src) || ipa_is_loopback(p->dst) ||
 	    ipa_is4(p->src) || ipa_is4(p->dst))
 		return false;

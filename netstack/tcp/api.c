@@ -145,7 +145,7 @@ static int connect_port(struct tcp *t, uint32_t *iss)
 
 	if (e->claim.port)
 		return connect_hash(t, iss);
-	start = ports_random_start(e->stack, &range, &low);
+	start = ports_random_start(e, &range, &low);
 	for (unsigned int i = 0; i < range; i++) {
 		uint16_t port = (uint16_t)(low + (start - low + i) % range);
 

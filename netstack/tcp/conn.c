@@ -577,11 +577,21 @@ void tcp_copy_end(struct txq *q, struct tcp *t)
 	}
 }
 
+/* IP_MINTTL and IPV6_MINHOPCOUNT (RFC 5082): who is farther away is not heard. */
+static bool tcp_is_near(const struct ep *e, const struct pkt *p)
+{
+	return p->ttl >= (ipa_is4(p->dst) ? e->minttl : e->minhops);
+}
+
 static void tcp_conn_input(struct txq *q, struct tcp *t, struct pkt *p)
 {
 	struct txq own;
 	uint32_t keep;
 
+	if (unlikely(!tcp_is_near(&t->ep, p))) {
+		pkt_free(p);
+		return;
+	}
 	keep = filter_run(&t->ep, p, p->trans);
 	if (keep < (size_t)(p->data - p->trans) + p->len) {
 		size_t hlen = (size_t)(p->data - p->trans);
@@ -615,7 +625,7 @@ static void tcp_no_conn(struct txq *q, struct nic *n, struct pkt *p, const struc
 		pkt_free(p);
 		return;
 	}
-	if (filter_run(l, p, p->trans) == 0)
+	if (!tcp_is_near(l, p) || filter_run(l, p, p->trans) == 0)
 		pkt_free(p);
 	else
 		tcp_listen_input(q, n, tcp_of(l), p, iss_hint);

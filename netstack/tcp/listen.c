@@ -343,6 +343,7 @@ static struct tcp *child_new(struct tcp *l, const struct tcp_req *r)
 	INHERIT(rcvlowat); INHERIT(rcvtimeo_ns); INHERIT(sndtimeo_ns); INHERIT(ttl); INHERIT(tos);
 	INHERIT(hops); INHERIT(tclass); INHERIT(v6only); INHERIT(mtu_discover);
 	INHERIT(mtu_discover6); INHERIT(recverr); INHERIT(recverr6); INHERIT(bound_if);
+	INHERIT(minttl); INHERIT(minhops); INHERIT(port_range);
 	INHERIT(pacing_rate); INHERIT(dontroute); INHERIT(broadcast); INHERIT(uid);
 	INHERIT(tstamp); INHERIT(tstampns); INHERIT(debug); INHERIT(recvttl); INHERIT(recvtos);
 	INHERIT(pktinfo); INHERIT(recvhops); INHERIT(recvtclass); INHERIT(recvpktinfo6);

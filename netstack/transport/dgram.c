@@ -119,6 +119,10 @@ static void dgram_ctl(struct dgram *d, struct pkt *p, struct ep_msg *m)
 		c->mask |= EP_CTL_OVFL;
 		c->drops = atomic_load(&d->drops);
 	}
+	if (e->recvmark) {
+		c->mask |= EP_CTL_MARK;
+		c->mark = p->mark;
+	}
 	if (e->family == AF_PACKET)
 		return;
 	if (v4 && e->pktinfo) {
@@ -314,6 +318,8 @@ int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t s
 	}
 	if (multicast && !k.ifindex)
 		k.ifindex = v4 ? e->mc_if : e->mc_if6;
+	if (!multicast && !k.ifindex)
+		k.ifindex = v4 ? e->unicast_if : e->unicast_if6;
 	if (multicast && v4 && ipa_is_any(k.src) && !ipa_is_any(e->mc_addr))
 		k.src = e->mc_addr;
 	if (k.ifindex && !nic_peek(e->stack, k.ifindex))

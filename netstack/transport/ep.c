@@ -60,6 +60,7 @@ struct ep *ep_alloc(struct stack *s, const struct ep_ops *ops, int family, int t
 	nlock_init(&e->lock, LOCK_NET_SOCKET);
 	wq_init(&e->wq);
 	latch_init(&e->filter_latch);
+	latch_init(&e->groups_latch);
 	list_init(&e->tx_wait);
 	latch_init(&e->backlog_latch);
 	list_init(&e->backlog);

@@ -64,12 +64,6 @@ struct errq_entry {
 	int64_t tstamp_ns;
 };
 
-struct membership {
-	struct list node;
-	struct nic *nic;
-	struct ipa group;
-};
-
 enum shut_bits { SHUT_BIT_RD = 1, SHUT_BIT_WR = 2 };
 
 /* (c) constant; (a) atomic; all else under lock. */
@@ -120,7 +114,11 @@ struct ep {
 	uint32_t mc_if6;
 	uint8_t ip_opts[40], ip_opts_len;
 	uint64_t pacing_rate;
-	struct list memberships;
+	int passsec, nodefrag, minttl, minhops, recvmark;
+	uint32_t unicast_if, unicast_if6; /* indexes; 0: none */
+	uint32_t port_range;        /* IP_LOCAL_PORT_RANGE */
+	struct latch groups_latch;  /* group.c */
+	struct list memberships;    /* (groups_latch and lock) */
 	unsigned int nmemberships;
 	_Atomic(struct bpf_prog *) filter; /* written under lock and filter_latch */
 	struct latch filter_latch;
@@ -186,8 +184,6 @@ int ep_common_getopt(struct ep *e, int level, int name, void *val, size_t *size)
 int ep_get_int(const void *val, size_t size, int *out);
 int ep_put_int(void *val, size_t *size, int v);
 int ep_put_bytes(void *val, size_t *size, const void *p, size_t n);
-void ep_drop_memberships(struct ep *e, struct txq *q);
-bool ep_in_group(struct ep *e, struct nic *n, struct ipa group);
 /* Header fields for a packet to dst, from options and control information. */
 void ep_ip_out(const struct ep *e, const struct ep_msg *m, struct ipa dst, struct ip_out *o);
 /* Unlock, and send what q holds, in order with what others queued for e under its lock. */
@@ -196,6 +192,23 @@ static inline void ep_wake(struct ep *e, uint32_t events)
 {
 	wq_wake(&e->wq, events);
 }
+
+/* ---- group.c ---- */
+
+/*
+ * Those that change something are called with e->lock, and send reports by q.  Values of options as the application gave
+ * them; -EINVAL, -ENODEV, -EADDRNOTAVAIL, -EADDRINUSE, -ENOBUFS, -ENOMEM.
+ */
+void ep_drop_memberships(struct ep *e, struct txq *q);
+/* A packet of this source to the group came in by n: is it for e?  From input, without e->lock. */
+bool ep_takes_group(struct ep *e, const struct nic *n, struct ipa group, struct ipa source);
+/* The interface for a group: by index, by address, or where its route leads; NULL: none. */
+struct nic *group_find_nic(struct ep *e, uint32_t ifindex, struct ipa local, struct ipa group);
+int group_change(struct ep *e, struct txq *q, uint32_t ifindex, struct ipa local, struct ipa group, bool join);
+int group_set_ip(struct ep *e, struct txq *q, int name, const void *val, size_t size);
+int group_set_ip_source(struct ep *e, struct txq *q, int name, const void *val, size_t size);
+int group_set_req(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size);
+int group_set_source_req(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size);
 
 /* ---- filter.c ---- */
 
@@ -223,7 +236,7 @@ void ports_set_peer(struct ep *e, struct ipa laddr, struct ipa raddr, uint16_t r
 		    bool connected);
 /* May an unbound connection use this port?  (No explicit claim on it.) */
 bool ports_free_for_connect(struct stack *s, enum port_table t, uint16_t port);
-uint16_t ports_random_start(struct stack *s, unsigned int *range, unsigned int *low);
+uint16_t ports_random_start(const struct ep *e, unsigned int *range, unsigned int *low);
 
 struct flow {
 	struct ipa laddr, raddr;

@@ -9,17 +9,30 @@
 #include <linux/filter.h>
 #include <linux/net_tstamp.h>
 #include <linux/sock_diag.h>
+#include <netinet/ip.h>
 
 #include "netstack/transport/ep_impl.h"
 
-#ifndef IP_RECVERR_RFC4884
-#define IP_RECVERR_RFC4884 26
+/* Newer than this machine's headers may be. */
+#ifndef SO_RCVMARK
+#define SO_RCVMARK 75
 #endif
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72
+#endif
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+#ifndef IP_PROTOCOL
+#define IP_PROTOCOL 52
+#endif
+
+#define ECN_BITS 3 /* of the type of service: TCP's own */
 
 enum opt_kind {
 	OPT_BOOL,  /* stored as 0 or 1 */
 	OPT_INT,   /* between lo and hi, else EINVAL */
-	OPT_BYTE,  /* as OPT_INT, and may be given as one byte (IPPROTO_IP) */
+	OPT_BYTE,  /* as OPT_INT, and may be given as one byte (IPPROTO_IP); boolean with lo INT_MIN, then without bytes as well: 0 */
 	OPT_GET,   /* read only: ENOPROTOOPT on set */
 	OPT_IGNORE /* accepted, remembered, without effect */
 };
@@ -46,10 +59,10 @@ static const struct opt_row opt_rows[] = {
 	O(SOL_SOCKET, SO_MARK, OPT_INT, mark, INT_MIN, INT_MAX),
 	O(SOL_SOCKET, SO_NO_CHECK, OPT_BOOL, no_check, 0, 1),
 	O(SOL_SOCKET, SO_RXQ_OVFL, OPT_BOOL, rxq_ovfl, 0, 1),
+	O(SOL_SOCKET, SO_RCVMARK, OPT_BOOL, recvmark, 0, 1),
 	O(SOL_SOCKET, SO_BUSY_POLL, OPT_INT, busy_poll, 0, INT_MAX),
 	O(SOL_SOCKET, SO_INCOMING_CPU, OPT_INT, incoming_cpu, INT_MIN, INT_MAX),
 	O(SOL_SOCKET, SO_LOCK_FILTER, OPT_BOOL, lock_filter, 0, 1),
-	O(IPPROTO_IP, IP_TOS, OPT_BYTE, tos, 0, 255),
 	O(IPPROTO_IP, IP_MULTICAST_LOOP, OPT_BYTE, mc_loop, INT_MIN, INT_MAX),
 	O(IPPROTO_IP, IP_MULTICAST_ALL, OPT_BYTE, mc_all, 0, 1),
 	O(IPPROTO_IP, IP_MTU_DISCOVER, OPT_BYTE, mtu_discover, 0, 5),
@@ -63,10 +76,12 @@ static const struct opt_row opt_rows[] = {
 	O(IPPROTO_IP, IP_PKTINFO, OPT_BYTE, pktinfo, INT_MIN, INT_MAX),
 	O(IPPROTO_IP, IP_RECVORIGDSTADDR, OPT_BYTE, recvorigdst, INT_MIN, INT_MAX),
 	O(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, OPT_BYTE, bind_no_port, INT_MIN, INT_MAX),
+	O(IPPROTO_IP, IP_PASSSEC, OPT_BYTE, passsec, INT_MIN, INT_MAX), /* without labels there are no messages */
+	O(IPPROTO_IP, IP_MINTTL, OPT_BYTE, minttl, 0, 255),
 	O(IPPROTO_IPV6, IPV6_UNICAST_HOPS, OPT_INT, hops, -1, 255),
 	O(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, OPT_INT, mc_hops, -1, 255),
 	O(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, OPT_INT, mc_loop6, 0, 1),
-	O(IPPROTO_IPV6, IPV6_MULTICAST_ALL, OPT_INT, mc_all6, 0, 1),
+	O(IPPROTO_IPV6, IPV6_MULTICAST_ALL, OPT_BOOL, mc_all6, 0, 1),
 	O(IPPROTO_IPV6, IPV6_TCLASS, OPT_INT, tclass, -1, 255),
 	O(IPPROTO_IPV6, IPV6_MTU_DISCOVER, OPT_INT, mtu_discover6, 0, 5),
 	O(IPPROTO_IPV6, IPV6_RECVERR, OPT_BOOL, recverr6, 0, 1),
@@ -82,6 +97,7 @@ static const struct opt_row opt_rows[] = {
 	O(IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, OPT_BOOL, recvorigdst6, 0, 1),
 	O(IPPROTO_IPV6, IPV6_FREEBIND, OPT_BOOL, freebind, 0, 1),
 	O(IPPROTO_IPV6, IPV6_TRANSPARENT, OPT_BOOL, transparent, 0, 1),
+	O(IPPROTO_IPV6, IPV6_MINHOPCOUNT, OPT_INT, minhops, 0, 255),
 };
 
 static const struct opt_row *opt_find(int level, int name)
@@ -131,6 +147,13 @@ int ep_put_int(void *val, size_t *size, int v)
 	return ep_put_bytes(val, size, &v, sizeof(v));
 }
 
+/* do_ip_setsockopt() takes no bytes for 0 but where it looks at the size. */
+static bool opt_takes_nothing(const struct opt_row *r)
+{
+	return r->level == IPPROTO_IP && r->kind == OPT_BYTE && r->name != IP_MULTICAST_LOOP && r->name != IP_MULTICAST_ALL &&
+	       r->name != IP_FREEBIND && r->name != IP_TRANSPARENT && r->name != IP_MINTTL;
+}
+
 static int opt_set_row(struct ep *e, const struct opt_row *r, const void *val, size_t size)
 {
 	int v, err;
@@ -138,6 +161,8 @@ static int opt_set_row(struct ep *e, const struct opt_row *r, const void *val, s
 	if (r->kind == OPT_GET)
 		return -ENOPROTOOPT;
 	err = r->kind == OPT_BYTE ? get_int_or_byte(val, size, &v) : ep_get_int(val, size, &v);
+	if (err < 0 && size == 0 && opt_takes_nothing(r))
+		v = err = 0;
 	if (err < 0)
 		return err;
 	if (r->kind == OPT_BOOL || (r->kind == OPT_BYTE && r->lo == INT_MIN))
@@ -246,10 +271,12 @@ static int set_socket(struct ep *e, int name, const void *val, size_t size)
 		}
 		e->pacing_rate = rate;
 		return 0;
-	case SO_ZEROCOPY:
+	case SO_ZEROCOPY: /* no: the data are copied in any case */
 		if (ep_get_int(val, size, &v) < 0)
 			return -EINVAL;
-		return v ? -EOPNOTSUPP : 0;
+		if (e->family == AF_PACKET || e->type == SOCK_RAW || (e->proto != IPPROTO_TCP && e->proto != IPPROTO_UDP))
+			return -EOPNOTSUPP;
+		return v < 0 || v > 1 ? -EINVAL : v ? -EOPNOTSUPP : 0;
 	default:
 		break;
 	}
@@ -267,15 +294,21 @@ static int set_socket(struct ep *e, int name, const void *val, size_t size)
 	case SO_SNDBUFFORCE:
 	case SO_RCVBUFFORCE:
 		return set_buf(e, name, v);
+	case SO_BUF_LOCK:
+		e->sndbuf_locked = v & 1;
+		e->rcvbuf_locked = v & 2;
+		return 0;
 	case SO_RCVLOWAT:
 		e->rcvlowat = v < 0 ? INT_MAX : v ? v : 1;
 		ep_wake(e, POLLIN);
 		return 0;
 	case SO_BINDTOIFINDEX:
-		if (v < 0 || (v && !nic_peek(e->stack, (uint32_t)v)))
-			return v < 0 ? -EINVAL : -ENODEV;
-		e->bound_if = v;
+		if (v < 0)
+			return -EINVAL;
+		e->bound_if = v; /* there or not: it may come */
 		e->dst.valid = false;
+		if (e->claim.port)
+			ports_update(e, e->claim.addr, e->claim.listening);
 		return 0;
 	case SO_TIMESTAMP:
 	case SO_TIMESTAMPNS:
@@ -386,131 +419,6 @@ static int get_socket(struct ep *e, int name, void *val, size_t *size)
 	}
 }
 
-/* ---- groups ---- */
-
-static struct membership *membership_find(struct ep *e, struct nic *n, struct ipa group)
-{
-	struct membership *m;
-
-	list_for_each_entry(m, &e->memberships, node)
-		if ((!n || m->nic == n) && ipa_eq(m->group, group))
-			return m;
-	return NULL;
-}
-
-bool ep_in_group(struct ep *e, struct nic *n, struct ipa group)
-{
-	return membership_find(e, n, group) != NULL;
-}
-
-static int membership_change(struct ep *e, struct txq *q, struct nic *n, struct ipa group, bool join)
-{
-	struct membership *m;
-	int err;
-
-	if (!ipa_is_multicast(group))
-		return -EINVAL;
-	if (!n && join)
-		return -ENODEV;
-	m = membership_find(e, n, group);
-	if (!join) {
-		if (!m)
-			return -EADDRNOTAVAIL;
-		list_remove(&m->node);
-		e->nmemberships--;
-		mcast_leave(q, m->nic, group);
-		mem_free(m);
-		return 0;
-	}
-	if (m)
-		return -EADDRINUSE;
-	if (e->nmemberships >= (unsigned int)e->stack->conf.igmp_max_memberships)
-		return -ENOBUFS;
-	m = mem_new(struct membership);
-	if (!m)
-		return -ENOMEM;
-	err = mcast_join(q, n, group);
-	if (err < 0) {
-		mem_free(m);
-		return err;
-	}
-	m->nic = n;
-	m->group = group;
-	list_append(&e->memberships, &m->node);
-	e->nmemberships++;
-	return 0;
-}
-
-void ep_drop_memberships(struct ep *e, struct txq *q)
-{
-	struct membership *m, *tmp;
-
-	list_for_each_entry_safe(m, tmp, &e->memberships, node) {
-		list_remove(&m->node);
-		mcast_leave(q, m->nic, m->group);
-		mem_free(m);
-	}
-	e->nmemberships = 0;
-}
-
-/* The interface for a group: by index, by address, or where its route leads. */
-static struct nic *group_nic(struct ep *e, uint32_t ifindex, struct ipa local, struct ipa group)
-{
-	struct route_key k = { .dst = group, .ifindex = 0 };
-	struct stack *s = e->stack;
-	struct nic *n = NULL;
-	struct nic_addr *a;
-	struct dst d;
-
-	if (ifindex)
-		return nic_peek(s, ifindex);
-	if (!ipa_is_any(local)) {
-		nrwlock_read(&s->tables);
-		list_for_each_entry(a, &s->addrs, node)
-			if (ipa_eq(a->i.addr, local)) {
-				n = a->nic;
-				break;
-			}
-		nrwlock_read_unlock(&s->tables);
-		return n;
-	}
-	return route_lookup(s, &k, &d) == 0 ? d.nic : NULL;
-}
-
-static int set_ip_group(struct ep *e, struct txq *q, int name, const void *val, size_t size)
-{
-	struct ip_mreqn m = { { 0 }, { 0 }, 0 };
-
-	if (size < sizeof(struct ip_mreq))
-		return -EINVAL;
-	memcpy(&m, val, MIN(size, sizeof(m)));
-	if (size < sizeof(m))
-		m.imr_ifindex = 0;
-	return membership_change(e, q,
-				 group_nic(e, (uint32_t)m.imr_ifindex, ipa_v4(m.imr_address.s_addr),
-					   ipa_v4(m.imr_multiaddr.s_addr)),
-				 ipa_v4(m.imr_multiaddr.s_addr), name == IP_ADD_MEMBERSHIP);
-}
-
-/* MCAST_JOIN_GROUP: struct group_req, for both families. */
-static int set_group_req(struct ep *e, struct txq *q, int name, const void *val, size_t size)
-{
-	struct group_req g;
-	struct ipa group;
-
-	if (size < sizeof(g))
-		return -EINVAL;
-	memcpy(&g, val, sizeof(g));
-	if (g.gr_group.ss_family == AF_INET)
-		group = ipa_v4(((struct sockaddr_in *)(void *)&g.gr_group)->sin_addr.s_addr);
-	else if (g.gr_group.ss_family == AF_INET6)
-		group = ipa_v6(&((struct sockaddr_in6 *)(void *)&g.gr_group)->sin6_addr);
-	else
-		return -EADDRNOTAVAIL;
-	return membership_change(e, q, group_nic(e, g.gr_interface, ipa_any4(), group), group,
-				 name == MCAST_JOIN_GROUP);
-}
-
 /* ---- IPPROTO_IP ---- */
 
 static int set_mc_if4(struct ep *e, const void *val, size_t size)
@@ -518,6 +426,8 @@ static int set_mc_if4(struct ep *e, const void *val, size_t size)
 	struct ip_mreqn m = { { 0 }, { 0 }, 0 };
 	struct nic *n;
 
+	if (e->type == SOCK_STREAM)
+		return -EINVAL;
 	if (size >= sizeof(m))
 		memcpy(&m, val, sizeof(m));
 	else if (size >= sizeof(struct ip_mreq))
@@ -531,7 +441,7 @@ static int set_mc_if4(struct ep *e, const void *val, size_t size)
 		e->mc_addr = ipa_any4();
 		return 0;
 	}
-	n = group_nic(e, (uint32_t)m.imr_ifindex, ipa_v4(m.imr_address.s_addr), ipa_any4());
+	n = group_find_nic(e, (uint32_t)m.imr_ifindex, ipa_v4(m.imr_address.s_addr), ipa_any4());
 	if (!n)
 		return -EADDRNOTAVAIL;
 	e->mc_if = n->ifindex;
@@ -539,30 +449,126 @@ static int set_mc_if4(struct ep *e, const void *val, size_t size)
 	return 0;
 }
 
+/* __ip_sock_set_tos(): the priority follows; a stream's ECN bits are TCP's. */
+static int set_tos(struct ep *e, const void *val, size_t size)
+{
+	static const uint8_t prio[16] = { 0, 1, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4 }; /* ip_tos2prio */
+	int v = 0;
+
+	(void)get_int_or_byte(val, size, &v);
+	v &= 255;
+	if (e->type == SOCK_STREAM)
+		v = (v & ~ECN_BITS) | (e->tos & ECN_BITS);
+	if (v != e->tos) {
+		e->tos = v;
+		e->priority = prio[(v & 0x1e) >> 1];
+		e->dst.valid = false;
+	}
+	return 0;
+}
+
+/* ip_options_compile(): what an option says of its length must be so. */
+static bool ip_options_ok(const uint8_t *o, size_t size)
+{
+	size_t len;
+
+	for (size_t i = 0; i < size && o[i] != IPOPT_END; i += len) {
+		len = 1;
+		if (o[i] == IPOPT_NOOP)
+			continue;
+		if (size - i < 2 || o[i + 1] < 2 || o[i + 1] > size - i)
+			return false;
+		len = o[i + 1];
+		if ((o[i] == IPOPT_RR || o[i] == IPOPT_LSRR || o[i] == IPOPT_SSRR) && (len < 3 || o[i + 2] < 4))
+			return false;
+		if (o[i] == IPOPT_TS && (len < 4 || o[i + 2] < 5))
+			return false;
+	}
+	return true;
+}
+
+/* IP_UNICAST_IF and IPV6_UNICAST_IF: the index in network order. */
+static int set_unicast_if(struct ep *e, uint32_t *to, const void *val, size_t size)
+{
+	uint32_t v;
+
+	if (size != sizeof(v))
+		return -EINVAL;
+	memcpy(&v, val, sizeof(v));
+	v = ntohl(v);
+	if (v && !nic_peek(e->stack, v))
+		return -EADDRNOTAVAIL;
+	if (v && e->bound_if && v != (uint32_t)e->bound_if)
+		return -EINVAL;
+	*to = v;
+	e->dst.valid = false;
+	return 0;
+}
+
+/* The lowest port in the lower half, the highest in the upper one; 0: net.ipv4.ip_local_port_range's. */
+static int set_port_range(struct ep *e, const void *val, size_t size)
+{
+	uint32_t v;
+
+	if (size != sizeof(v))
+		return -EINVAL;
+	memcpy(&v, val, sizeof(v));
+	if ((v & 0xffff) && v >> 16 && (v & 0xffff) > v >> 16)
+		return -EINVAL;
+	e->port_range = v;
+	return 0;
+}
+
 static int set_ip(struct ep *e, struct txq *q, int name, const void *val, size_t size)
 {
-	int v, err;
+	int v = 0, err;
 
 	switch (name) {
 	case IP_ADD_MEMBERSHIP:
 	case IP_DROP_MEMBERSHIP:
 		if (e->type == SOCK_STREAM)
 			return -EPROTO;
-		return set_ip_group(e, q, name, val, size);
+		return group_set_ip(e, q, name, val, size);
+	case IP_ADD_SOURCE_MEMBERSHIP:
+	case IP_DROP_SOURCE_MEMBERSHIP:
+	case IP_BLOCK_SOURCE:
+	case IP_UNBLOCK_SOURCE:
+		return group_set_ip_source(e, q, name, val, size);
 	case MCAST_JOIN_GROUP:
 	case MCAST_LEAVE_GROUP:
-		return set_group_req(e, q, name, val, size);
+		return group_set_req(e, q, IPPROTO_IP, name, val, size);
+	case MCAST_JOIN_SOURCE_GROUP:
+	case MCAST_LEAVE_SOURCE_GROUP:
+	case MCAST_BLOCK_SOURCE:
+	case MCAST_UNBLOCK_SOURCE:
+		return group_set_source_req(e, q, IPPROTO_IP, name, val, size);
 	case IP_MULTICAST_IF:
 		return set_mc_if4(e, val, size);
 	case IP_OPTIONS:
-		if (size > sizeof(e->ip_opts))
+		if (size > sizeof(e->ip_opts) || !ip_options_ok(val, size))
 			return -EINVAL;
 		memset(e->ip_opts, 0, sizeof(e->ip_opts));
 		memcpy(e->ip_opts, val, size);
 		e->ip_opts_len = (uint8_t)ALIGN_UP(size, (size_t)4);
 		return 0;
-	default:
+	case IP_TOS:
+		return set_tos(e, val, size);
+	case IP_UNICAST_IF:
+		return set_unicast_if(e, &e->unicast_if, val, size);
+	case IP_LOCAL_PORT_RANGE:
+		return set_port_range(e, val, size);
+	case IP_NODEFRAG: /* nothing is put together for the sake of connection tracking */
+	case IP_HDRINCL:
+		if (e->type != SOCK_RAW)
+			return -ENOPROTOOPT;
+		(void)get_int_or_byte(val, size, &v);
+		*(name == IP_HDRINCL ? &dgram_of(e)->hdrincl : &e->nodefrag) = v != 0;
+		return 0;
+	case IP_TTL:
+	case IP_MULTICAST_TTL:
 		break;
+	default:
+		return -ENOPROTOOPT;
 	}
 	err = get_int_or_byte(val, size, &v);
 	if (err < 0)
@@ -582,11 +588,6 @@ static int set_ip(struct ep *e, struct txq *q, int name, const void *val, size_t
 			return -EINVAL;
 		e->mc_ttl = v;
 		return 0;
-	case IP_UNICAST_IF:
-		v = (int)ntohl((uint32_t)v);
-		if (v && !nic_peek(e->stack, (uint32_t)v))
-			return -EADDRNOTAVAIL;
-		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -604,15 +605,38 @@ static int get_mtu(struct ep *e, void *val, size_t *size)
 	return ep_put_int(val, size, (int)d.mtu);
 }
 
+/* IPPROTO_IP answers in one byte when there is not room for an int and the value fits. */
+static int put_int_or_byte(void *val, size_t *size, int v)
+{
+	if (*size > 0 && *size < sizeof(int) && v >= 0 && v <= 255) {
+		*(unsigned char *)val = (unsigned char)v;
+		*size = 1;
+		return 0;
+	}
+	return ep_put_int(val, size, v);
+}
+
 static int get_ip(struct ep *e, int name, void *val, size_t *size)
 {
 	uint32_t a;
 
 	switch (name) {
 	case IP_TTL:
-		return ep_put_int(val, size, e->ttl < 0 ? e->stack->conf.ip_default_ttl : e->ttl);
+		return put_int_or_byte(val, size, e->ttl < 0 ? e->stack->conf.ip_default_ttl : e->ttl);
 	case IP_MULTICAST_TTL:
-		return ep_put_int(val, size, e->mc_ttl);
+		return put_int_or_byte(val, size, e->mc_ttl);
+	case IP_TOS:
+		return put_int_or_byte(val, size, e->tos);
+	case IP_UNICAST_IF:
+		return put_int_or_byte(val, size, (int)htonl(e->unicast_if));
+	case IP_LOCAL_PORT_RANGE:
+		return put_int_or_byte(val, size, (int)e->port_range);
+	case IP_PROTOCOL: /* inet_num: a raw socket's protocol */
+		return put_int_or_byte(val, size, e->type == SOCK_RAW ? e->proto : e->lport);
+	case IP_HDRINCL:
+		return put_int_or_byte(val, size, e->type == SOCK_RAW && dgram_of(e)->hdrincl);
+	case IP_NODEFRAG:
+		return put_int_or_byte(val, size, e->nodefrag);
 	case IP_MULTICAST_IF:
 		a = e->mc_addr.w[3];
 		return ep_put_bytes(val, size, &a, sizeof(a));
@@ -626,6 +650,26 @@ static int get_ip(struct ep *e, int name, void *val, size_t *size)
 }
 
 /* ---- IPPROTO_IPV6 ---- */
+
+/* struct ip6_mtuinfo of a connected socket. */
+static int get_path_mtu(struct ep *e, void *val, size_t *size)
+{
+	struct ip6_mtuinfo i = { { 0 }, 0 };
+	size_t four = sizeof(int);
+	int mtu, err;
+
+	if (*size < sizeof(i))
+		return -EINVAL;
+	err = get_mtu(e, &mtu, &four);
+	if (err < 0)
+		return err;
+	i.ip6m_addr.sin6_family = AF_INET6;
+	i.ip6m_addr.sin6_port = htons(e->rport);
+	i.ip6m_addr.sin6_scope_id = e->raddr_scope;
+	memcpy(&i.ip6m_addr.sin6_addr, e->raddr.b, sizeof(i.ip6m_addr.sin6_addr));
+	i.ip6m_mtu = (uint32_t)mtu;
+	return ep_put_bytes(val, size, &i, sizeof(i));
+}
 
 static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_t size)
 {
@@ -642,13 +686,18 @@ static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_
 		memcpy(&m, val, sizeof(m));
 		if (ipa_is4(ipa_v6(&m.ipv6mr_multiaddr)))
 			return -EINVAL;
-		return membership_change(e, q,
-					 group_nic(e, (uint32_t)m.ipv6mr_interface, ipa_any6(),
-						   ipa_v6(&m.ipv6mr_multiaddr)),
-					 ipa_v6(&m.ipv6mr_multiaddr), name == IPV6_ADD_MEMBERSHIP);
+		return group_change(e, q, (uint32_t)m.ipv6mr_interface, ipa_any6(), ipa_v6(&m.ipv6mr_multiaddr),
+				    name == IPV6_ADD_MEMBERSHIP);
 	case MCAST_JOIN_GROUP:
 	case MCAST_LEAVE_GROUP:
-		return set_group_req(e, q, name, val, size);
+		return group_set_req(e, q, IPPROTO_IPV6, name, val, size);
+	case MCAST_JOIN_SOURCE_GROUP:
+	case MCAST_LEAVE_SOURCE_GROUP:
+	case MCAST_BLOCK_SOURCE:
+	case MCAST_UNBLOCK_SOURCE:
+		return group_set_source_req(e, q, IPPROTO_IPV6, name, val, size);
+	case IPV6_UNICAST_IF:
+		return set_unicast_if(e, &e->unicast_if6, val, size);
 	default:
 		break;
 	}
@@ -667,10 +716,6 @@ static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_
 			return -ENODEV;
 		e->mc_if6 = (uint32_t)v;
 		return 0;
-	case IPV6_MTU:
-		return v < 1280 ? -EINVAL : 0;
-	case IPV6_UNICAST_IF:
-		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -685,6 +730,10 @@ static int get_ip6(struct ep *e, int name, void *val, size_t *size)
 		return ep_put_int(val, size, (int)e->mc_if6);
 	case IPV6_MTU:
 		return get_mtu(e, val, size);
+	case IPV6_UNICAST_IF:
+		return ep_put_int(val, size, (int)htonl(e->unicast_if6));
+	case IPV6_PATHMTU:
+		return get_path_mtu(e, val, size);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -708,11 +757,19 @@ static int opt_shown(struct ep *e, const struct opt_row *r)
 	return v;
 }
 
+/* IPPROTO_IP is known to sockets of IPv6 but raw ones (ipv6_setsockopt()). */
+static bool opt_level_known(const struct ep *e, int level)
+{
+	if (level == IPPROTO_IPV6)
+		return ep_is6(e);
+	return level != IPPROTO_IP || (e->family != AF_PACKET && !(ep_is6(e) && e->type == SOCK_RAW));
+}
+
 int ep_common_setopt(struct ep *e, struct txq *q, int level, int name, const void *val, size_t size)
 {
 	const struct opt_row *r;
 
-	if (level == IPPROTO_IPV6 && !ep_is6(e))
+	if (!opt_level_known(e, level))
 		return -ENOPROTOOPT;
 	r = opt_find(level, name);
 	if (r) {
@@ -740,19 +797,13 @@ int ep_common_getopt(struct ep *e, int level, int name, void *val, size_t *size)
 {
 	const struct opt_row *r;
 
-	if (level == IPPROTO_IPV6 && !ep_is6(e))
+	if (!opt_level_known(e, level))
 		return -ENOPROTOOPT;
 	r = opt_find(level, name);
 	if (r) {
 		int v = opt_shown(e, r);
 
-		/* IPPROTO_IP answers in one byte when that is all the room and the value fits. */
-		if (level == IPPROTO_IP && *size < sizeof(int) && *size > 0 && v >= 0 && v <= 255) {
-			*(unsigned char *)val = (unsigned char)v;
-			*size = 1;
-			return 0;
-		}
-		return ep_put_int(val, size, v);
+		return level == IPPROTO_IP ? put_int_or_byte(val, size, v) : ep_put_int(val, size, v);
 	}
 	switch (level) {
 	case SOL_SOCKET:

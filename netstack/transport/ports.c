@@ -195,10 +195,17 @@ static int claim_try(struct stack *s, struct port_claim *c)
 	return err;
 }
 
-uint16_t ports_random_start(struct stack *s, unsigned int *range, unsigned int *low)
+uint16_t ports_random_start(const struct ep *e, unsigned int *range, unsigned int *low)
 {
+	struct stack *s = e->stack;
 	int lo = s->conf.port_min, hi = s->conf.port_max;
+	int own_lo = (int)(e->port_range & 0xffff), own_hi = (int)(e->port_range >> 16);
 
+	/* inet_sk_get_local_port_range(): the socket's own may narrow it. */
+	if (own_lo >= lo && own_lo <= hi)
+		lo = own_lo;
+	if (own_hi >= lo && own_hi <= hi)
+		hi = own_hi;
 	if (hi < lo)
 		hi = lo;
 	*low = (unsigned int)lo;
@@ -230,7 +237,7 @@ int ports_claim(struct ep *e, enum port_table t, struct ipa addr, uint16_t port)
 			c->port = 0;
 		return err;
 	}
-	start = ports_random_start(e->stack, &range, &low);
+	start = ports_random_start(e, &range, &low);
 	/* A port chosen by us is nobody else's: reuse does not count (Linux prefers that too). */
 	c->reuse = c->reuseport = false;
 	for (unsigned int i = 0; i < range; i++) {

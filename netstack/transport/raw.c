@@ -235,6 +235,8 @@ static bool raw_matches(struct dgram *d, struct nic *n, struct pkt *p, uint8_t p
 		return false;
 	if (e->bound_if && (uint32_t)e->bound_if != n->ifindex)
 		return false;
+	if (ipa_is_multicast(p->dst) && !ep_takes_group(e, n, p->dst, p->src))
+		return false;
 	if (proto == PROTO_ICMP && !ep_is6(e) && p->head_len && p->data[0] < 32)
 		return !(rd32(d->icmp_filter) >> p->data[0] & 1);
 	if (proto == PROTO_ICMP6 && ep_is6(e) && p->head_len)
@@ -331,8 +333,7 @@ static int raw_setopt(struct ep *e, struct txq *q, int level, int name, const vo
 	}
 	if (ep_get_int(val, size, &v) < 0)
 		return -ENOPROTOOPT;
-	if ((level == IPPROTO_IP && name == IP_HDRINCL && !ep_is6(e)) ||
-	    (level == IPPROTO_IPV6 && name == IPV6_HDRINCL && ep_is6(e))) {
+	if (level == IPPROTO_IPV6 && name == IPV6_HDRINCL && ep_is6(e)) {
 		d->hdrincl = v != 0;
 		return 0;
 	}
@@ -355,8 +356,7 @@ static int raw_getopt(struct ep *e, int level, int name, void *val, size_t *size
 		return ep_put_bytes(val, size, &mask, sizeof(mask));
 	if (level == IPPROTO_ICMPV6 && name == ICMPV6_FILTER && e->proto == IPPROTO_ICMPV6)
 		return ep_put_bytes(val, size, d->icmp_filter, sizeof(d->icmp_filter));
-	if ((level == IPPROTO_IP && name == IP_HDRINCL && !ep_is6(e)) ||
-	    (level == IPPROTO_IPV6 && name == IPV6_HDRINCL && ep_is6(e)))
+	if (level == IPPROTO_IPV6 && name == IPV6_HDRINCL && ep_is6(e))
 		return ep_put_int(val, size, d->hdrincl);
 	if ((level == IPPROTO_IPV6 || level == SOL_RAW) && name == IPV6_CHECKSUM && ep_is6(e))
 		return ep_put_int(val, size, d->csum_offset);

@@ -374,18 +374,13 @@ static void udp_deliver(struct ep *e, struct pkt *p)
 	udp_deliver_one(e, p);
 }
 
-static bool udp_wants_multicast(struct ep *e, struct nic *n, struct ipa group)
-{
-	return ep_in_group(e, n, group) || (ipa_is4(group) ? e->mc_all : e->mc_all6);
-}
-
 static void udp_input_many(struct stack *s, struct nic *n, const struct flow *f, struct pkt *p)
 {
 	struct ep *eps[UDP_MAX_MATCHES];
 	unsigned int count = ports_lookup_all(s, udp_table(p->proto == PROTO_UDPLITE), f, eps, UDP_MAX_MATCHES);
 
 	for (unsigned int i = 0; i < count; i++) {
-		if (!ipa_is_multicast(f->laddr) || udp_wants_multicast(eps[i], n, f->laddr)) {
+		if (!ipa_is_multicast(f->laddr) || ep_takes_group(eps[i], n, f->laddr, p->src)) {
 			struct pkt *c = pkt_clone(p);
 
 			if (c)

@@ -620,6 +620,16 @@ static int inet_attach_filter(struct vfs_ctx *c, struct ep *e, const void *value
 	return err;
 }
 
+/* An option of SOL_SOCKET that the endpoint has changed by itself. */
+static void inet_read_back(struct socket *s, int name, atomic_int *to)
+{
+	size_t size = sizeof(int);
+	int v;
+
+	if (ep_getopt(inet_ep(s), SOL_SOCKET, name, &v, &size) == 0)
+		atomic_store_explicit(to, v, memory_order_relaxed);
+}
+
 static int inet_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int name,
 			   const void *value, size_t size)
 {
@@ -632,7 +642,10 @@ static int inet_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int n
 	if (s->family == AF_PACKET && level == SOL_PACKET && (name == PACKET_RX_RING || name == PACKET_TX_RING))
 		return packet_rings_set(&container_of(s, struct inet_sock, s)->rings, inet_ep(s), name == PACKET_TX_RING, value,
 					size);
-	return ep_setopt(inet_ep(s), level, name, value, size);
+	err = ep_setopt(inet_ep(s), level, name, value, size);
+	if (err == 0 && level == IPPROTO_IP && name == IP_TOS)
+		inet_read_back(s, SO_PRIORITY, &s->priority);
+	return err;
 }
 
 static int inet_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int name, void *value,
@@ -684,6 +697,8 @@ static const struct option_pass option_passes[] = {
 	{ SO_RXQ_OVFL, SOCK_OPT_RXQ_OVFL, 0 },
 	{ SO_TIMESTAMP, SOCK_OPT_TIMESTAMP, 0 },
 	{ SO_TIMESTAMPNS, SOCK_OPT_TIMESTAMPNS, 0 },
+	{ SO_RCVMARK, SOCK_OPT_RCVMARK, 0 },
+	PASS_INT(SO_BUF_LOCK, buf_lock),
 	PASS_INT(SO_PRIORITY, priority),
 	PASS_INT(SO_MARK, mark),
 	PASS_INT(SO_RCVLOWAT, rcvlowat),

@@ -28,6 +28,22 @@
 #define SO_TIMESTAMP_NEW 63
 #define SO_TIMESTAMPNS_NEW 64
 #endif
+#ifndef SO_RCVMARK
+#define SO_RCVMARK 75
+#endif
+#ifndef SO_BUSY_POLL_BUDGET
+#define SO_BUSY_POLL_BUDGET 70
+#endif
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72
+#endif
+#ifndef SO_RESERVE_MEM
+#define SO_RESERVE_MEM 73
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+#define BPF_EXTENSIONS 64 /* SKF_AD_MAX */
 #define SO_RCVTIMEO_NUMBER_OLD 20
 #define SO_SNDTIMEO_NUMBER_OLD 21
 #define SO_RCVTIMEO_NUMBER_NEW 66
@@ -62,7 +78,22 @@ static const struct option_switch option_switches[] = {
 	{ SO_TIMESTAMP, SOCK_OPT_TIMESTAMP, 0, 0 },
 	{ SO_TIMESTAMPNS, SOCK_OPT_TIMESTAMPNS, 0, 0 },
 	{ SO_PREFER_BUSY_POLL, SOCK_OPT_PREFER_BUSY_POLL, CAP_NET_ADMIN, -EPERM },
+	{ SO_RCVMARK, SOCK_OPT_RCVMARK, 0, 0 }, /* may_mark() */
 };
+
+/* sk_may_scm_recv(): sockets that nothing of the kind can come by. */
+static bool option_is_strange(const struct socket *s, int name)
+{
+	bool local = s->family == AF_UNIX;
+
+	return (name == SO_PASSCRED || name == SO_PASSSEC) ? !local && s->family != AF_NETLINK :
+	       name == SO_PASSPIDFD && !local;
+}
+
+static bool may_mark(const struct vfs_ctx *c)
+{
+	return cred_capable(c->cred, CAP_NET_ADMIN) || cred_capable(c->cred, CAP_NET_RAW);
+}
 
 static const struct option_switch *option_switch_find(int name)
 {
@@ -76,6 +107,10 @@ static int option_switch_set(struct vfs_ctx *c, struct socket *s, const struct o
 {
 	if (value && o->cap && !cred_capable(c->cred, o->cap))
 		return o->cap_error;
+	if (value && o->name == SO_RCVMARK && !may_mark(c))
+		return -EPERM;
+	if (value && o->name == SO_REUSEPORT && s->family != AF_INET && s->family != AF_INET6)
+		return -EOPNOTSUPP;
 	if (value)
 		atomic_fetch_or_explicit(&s->options, o->bit, memory_order_relaxed);
 	else
@@ -96,17 +131,21 @@ static void store(atomic_int *v, int value)
 }
 
 /* The option's value is twice what was asked for: room for bookkeeping (socket(7)). */
-static void set_bufsize(atomic_int *buf, int value, int max, int min)
+static void set_bufsize(struct socket *s, int lock, int value, int max)
 {
 	unsigned int wanted = MIN((unsigned int)value, (unsigned int)max);
 
-	store(buf, MAX((int)wanted * 2, min));
+	atomic_fetch_or_explicit(&s->buf_lock, lock, memory_order_relaxed);
+	if (lock == SOCK_SNDBUF_LOCKED)
+		store(&s->sndbuf, MAX((int)wanted * 2, SOCK_SNDBUF_MIN));
+	else
+		store(&s->rcvbuf, MAX((int)wanted * 2, SOCK_RCVBUF_MIN));
 }
 
 static int option_set_sndbuf(struct vfs_ctx *c, struct socket *s, int value)
 {
 	(void)c;
-	set_bufsize(&s->sndbuf, value, SOCK_BUF_MAX, SOCK_SNDBUF_MIN);
+	set_bufsize(s, SOCK_SNDBUF_LOCKED, value, SOCK_BUF_MAX);
 	wq_wake(&s->wq, POLLOUT | POLLWRNORM | POLLWRBAND); /* it may have grown */
 	return 0;
 }
@@ -114,7 +153,7 @@ static int option_set_sndbuf(struct vfs_ctx *c, struct socket *s, int value)
 static int option_set_rcvbuf(struct vfs_ctx *c, struct socket *s, int value)
 {
 	(void)c;
-	set_bufsize(&s->rcvbuf, value, SOCK_BUF_MAX, SOCK_RCVBUF_MIN);
+	set_bufsize(s, SOCK_RCVBUF_LOCKED, value, SOCK_BUF_MAX);
 	return 0;
 }
 
@@ -122,7 +161,7 @@ static int option_force_sndbuf(struct vfs_ctx *c, struct socket *s, int value)
 {
 	if (!cred_capable(c->cred, CAP_NET_ADMIN))
 		return -EPERM;
-	set_bufsize(&s->sndbuf, MAX(value, 0), INT32_MAX / 2, SOCK_SNDBUF_MIN);
+	set_bufsize(s, SOCK_SNDBUF_LOCKED, MAX(value, 0), INT32_MAX / 2);
 	return 0;
 }
 
@@ -130,13 +169,8 @@ static int option_force_rcvbuf(struct vfs_ctx *c, struct socket *s, int value)
 {
 	if (!cred_capable(c->cred, CAP_NET_ADMIN))
 		return -EPERM;
-	set_bufsize(&s->rcvbuf, MAX(value, 0), INT32_MAX / 2, SOCK_RCVBUF_MIN);
+	set_bufsize(s, SOCK_RCVBUF_LOCKED, MAX(value, 0), INT32_MAX / 2);
 	return 0;
-}
-
-static bool may_mark(const struct vfs_ctx *c)
-{
-	return cred_capable(c->cred, CAP_NET_ADMIN) || cred_capable(c->cred, CAP_NET_RAW);
 }
 
 static int option_set_priority(struct vfs_ctx *c, struct socket *s, int value)
@@ -187,6 +221,40 @@ static int option_readonly(struct vfs_ctx *c, struct socket *s, int value)
 	return -ENOPROTOOPT;
 }
 
+static int option_ignored(struct vfs_ctx *c, struct socket *s, int value)
+{
+	(void)c, (void)s, (void)value;
+	return 0;
+}
+
+/* There is nothing to poll busily: the packets of a round are the host's. */
+static int option_set_busy_poll_budget(struct vfs_ctx *c, struct socket *s, int value)
+{
+	(void)s;
+	if (value > 8 && !cred_capable(c->cred, CAP_NET_ADMIN))
+		return -EPERM;
+	return value < 0 || value > UINT16_MAX ? -EINVAL : 0;
+}
+
+static int option_set_buf_lock(struct vfs_ctx *c, struct socket *s, int value)
+{
+	(void)c;
+	if (value & ~(SOCK_SNDBUF_LOCKED | SOCK_RCVBUF_LOCKED))
+		return -EINVAL;
+	store(&s->buf_lock, value);
+	return 0;
+}
+
+/* As without memory control groups: nothing is charged to the socket. */
+static int option_set_reserve_mem(struct vfs_ctx *c, struct socket *s, int value)
+{
+	(void)c, (void)s;
+	return value < 0 ? -EINVAL : -EOPNOTSUPP;
+}
+
+static int option_get_zero(struct socket *s) { (void)s; return 0; }
+static int option_get_bpf_extensions(struct socket *s) { (void)s; return BPF_EXTENSIONS; }
+static int option_get_buf_lock(struct socket *s) { return load(&s->buf_lock); }
 static int option_get_sndbuf(struct socket *s) { return load(&s->sndbuf); }
 static int option_get_rcvbuf(struct socket *s) { return load(&s->rcvbuf); }
 static int option_get_priority(struct socket *s) { return load(&s->priority); }
@@ -224,6 +292,13 @@ static const struct option_number option_numbers[] = {
 	{ SO_MARK, option_get_mark, option_set_mark },
 	{ SO_RCVLOWAT, option_get_rcvlowat, option_set_rcvlowat },
 	{ SO_SNDLOWAT, option_get_one, option_readonly },
+	{ SO_BSDCOMPAT, option_get_zero, option_ignored },
+	{ SO_BPF_EXTENSIONS, option_get_bpf_extensions, option_readonly },
+	{ SO_INCOMING_NAPI_ID, option_get_zero, option_readonly },
+	{ SO_CNX_ADVICE, NULL, option_ignored }, /* routes are looked up again when tables change */
+	{ SO_BUSY_POLL_BUDGET, NULL, option_set_busy_poll_budget },
+	{ SO_BUF_LOCK, option_get_buf_lock, option_set_buf_lock },
+	{ SO_RESERVE_MEM, option_get_zero, option_set_reserve_mem },
 	{ SO_INCOMING_CPU, option_get_incoming_cpu, option_set_incoming_cpu },
 	{ SO_BUSY_POLL, option_get_busy_poll, option_set_busy_poll },
 	{ SO_TYPE, option_get_type, option_readonly },
@@ -330,6 +405,8 @@ static int socket_set_generic(struct vfs_ctx *c, struct socket *s, int name, con
 		err = s->ops->option_refused(s, name, number);
 	if (err < 0)
 		return err;
+	if (option_is_strange(s, name))
+		return -EOPNOTSUPP;
 	sw = option_switch_find(name);
 	if (sw)
 		return option_switch_set(c, s, sw, number);
@@ -420,6 +497,8 @@ int socket_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int name, 
 	int number, len;
 
 	if (level == SOL_SOCKET) {
+		if (option_is_strange(s, name))
+			return -EOPNOTSUPP;
 		sw = option_switch_find(name);
 		num = sw ? NULL : option_number_find(name);
 	}
@@ -433,12 +512,19 @@ int socket_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int name, 
 		len = level == SOL_SOCKET ? socket_get_struct(s, name, full) : -ENOPROTOOPT;
 	}
 	if (len < 0) {
+		if (level == SOL_SOCKET && s->family != AF_UNIX && (name == SO_PEERGROUPS || name == SO_PEERPIDFD))
+			return -ENODATA; /* there are no peers that one knows */
 		if (!s->ops->getsockopt)
 			return -ENOPROTOOPT;
 		return s->ops->getsockopt(c, s, level, name, value, size);
 	}
-	if (name == SO_COOKIE && *size < sizeof(s->cookie))
+	if (level == SOL_SOCKET && name == SO_COOKIE && *size < sizeof(s->cookie))
 		return -EINVAL;
+	if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE && *size < sizeof(uint64_t)) { /* the older form */
+		number = (int)(uint32_t)MIN(atomic_load_explicit(&s->max_pacing_rate, memory_order_relaxed), (uint64_t)UINT32_MAX);
+		len = sizeof(number);
+		memcpy(full, &number, sizeof(number));
+	}
 	*size = MIN(*size, (size_t)len);
 	memcpy(value, full, *size);
 	return 0;

@@ -173,10 +173,13 @@ enum socket_option_bits {
 	SOCK_OPT_WIFI_STATUS = 1 << 15, SOCK_OPT_NOFCS = 1 << 16, SOCK_OPT_ZEROCOPY = 1 << 17,
 	SOCK_OPT_SELECT_ERR_QUEUE = 1 << 18, SOCK_OPT_PREFER_BUSY_POLL = 1 << 19,
 	SOCK_OPT_LOCK_FILTER = 1 << 20, SOCK_OPT_PASSRIGHTS_OFF = 1 << 21,
+	SOCK_OPT_RCVMARK = 1 << 22,
 };
 
 #define SOCK_BUF_DEFAULT 212992
 #define SOCK_BUF_MAX     212992 /* net.core.wmem_max, rmem_max; the option's value is doubled */
+#define SOCK_SNDBUF_LOCKED 1
+#define SOCK_RCVBUF_LOCKED 2
 #define SOCK_SNDBUF_MIN  4608
 #define SOCK_RCVBUF_MIN  2304
 #define SOCK_SOMAXCONN   4096
@@ -192,6 +195,7 @@ struct socket {
 	struct wq wq;                 /* readers, writers, pollers */
 	atomic_uint options;          /* (a) SOCK_OPT_* */
 	atomic_int sndbuf, rcvbuf;    /* (a) bytes, as getsockopt shows them */
+	atomic_int buf_lock;          /* (a) SO_BUF_LOCK: which were set, or are not to change by themselves */
 	atomic_int rcvlowat;          /* (a) */
 	atomic_int linger_s;          /* (a) with SOCK_OPT_LINGER */
 	atomic_int priority, mark, incoming_cpu, busy_poll; /* (a) */

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inet_options.c: options of AF_INET sockets that change what happens to packets and ports. */
+#include "t.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+#ifndef IP_PROTOCOL
+#define IP_PROTOCOL 52
+#endif
+#ifndef SO_RCVMARK
+#define SO_RCVMARK 75
+#endif
+
+static int option(int s, int level, int name)
+{
+	socklen_t size = sizeof(int);
+	int v = -12345;
+
+	return getsockopt(s, level, name, &v, &size) < 0 ? -errno : v;
+}
+
+static int set(int s, int level, int name, int v)
+{
+	return setsockopt(s, level, name, &v, sizeof(v));
+}
+
+static struct sockaddr_in loopback(const char *text)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = inet_addr(text) };
+
+	return a;
+}
+
+/* RFC 5082: who may be farther away than the next link is not heard. */
+static void min_ttl(void)
+{
+	int l = socket(AF_INET, SOCK_STREAM, 0), far = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int near = socket(AF_INET, SOCK_STREAM, 0), got;
+	struct sockaddr_in a = loopback("127.0.0.1"), peer, self;
+	struct pollfd p = { .fd = far, .events = POLLOUT };
+	socklen_t size = sizeof(a);
+
+	EQUAL(bind(l, (void *)&a, sizeof(a)), 0);
+	EQUAL(getsockname(l, (void *)&a, &size), 0);
+	EQUAL(listen(l, 5), 0);
+	EQUAL(set(l, IPPROTO_IP, IP_MINTTL, 255), 0);
+	FAILS(EINVAL, set(l, IPPROTO_IP, IP_MINTTL, 256));
+	FAILS(EINPROGRESS, connect(far, (void *)&a, sizeof(a)));
+	EQUAL(set(near, IPPROTO_IP, IP_TTL, 255), 0);
+	EQUAL(connect(near, (void *)&a, sizeof(a)), 0);
+	got = accept(l, (void *)&peer, &size);
+	CHECK(got >= 0);
+	size = sizeof(self);
+	EQUAL(getsockname(near, (void *)&self, &size), 0);
+	EQUAL(peer.sin_port, self.sin_port);
+	EQUAL(option(got, IPPROTO_IP, IP_MINTTL), 255);
+	EQUAL(poll(&p, 1, 0), 0);
+	close(far);
+	close(near);
+	close(got);
+	close(l);
+}
+
+static void port_range(int type)
+{
+	int s[5];
+	struct sockaddr_in a = loopback("127.77.1.1");
+	socklen_t size = sizeof(a);
+
+	for (int i = 0; i < 5; i++) {
+		s[i] = socket(AF_INET, type, 0);
+		EQUAL(set(s[i], IPPROTO_IP, IP_LOCAL_PORT_RANGE, 40003 << 16 | 40000), 0);
+		EQUAL((unsigned int)option(s[i], IPPROTO_IP, IP_LOCAL_PORT_RANGE), 40003U << 16 | 40000);
+		a.sin_port = 0;
+		if (i == 4) {
+			FAILS(EADDRINUSE, bind(s[i], (void *)&a, sizeof(a)));
+			break;
+		}
+		EQUAL(bind(s[i], (void *)&a, sizeof(a)), 0);
+		EQUAL(getsockname(s[i], (void *)&a, &size), 0);
+		CHECK(ntohs(a.sin_port) >= 40000 && ntohs(a.sin_port) <= 40003);
+	}
+	FAILS(EINVAL, set(s[0], IPPROTO_IP, IP_LOCAL_PORT_RANGE, 40000 << 16 | 40001));
+	EQUAL(set(s[0], IPPROTO_IP, IP_LOCAL_PORT_RANGE, 0), 0);
+	for (int i = 0; i < 5; i++)
+		close(s[i]);
+}
+
+static void service_and_priority(void)
+{
+	int t = socket(AF_INET, SOCK_STREAM, 0), u = socket(AF_INET, SOCK_DGRAM, 0);
+	unsigned char one = 0x10;
+	socklen_t size = 1;
+
+	EQUAL(set(t, IPPROTO_IP, IP_TOS, 0x1ff), 0);
+	EQUAL(option(t, IPPROTO_IP, IP_TOS), 0xfc); /* ECN is TCP's */
+	EQUAL(set(u, IPPROTO_IP, IP_TOS, 0x1ff), 0);
+	EQUAL(option(u, IPPROTO_IP, IP_TOS), 0xff);
+	EQUAL(setsockopt(u, IPPROTO_IP, IP_TOS, &one, 1), 0);
+	EQUAL(option(u, SOL_SOCKET, SO_PRIORITY), 6);
+	EQUAL(set(u, SOL_SOCKET, SO_PRIORITY, 3), 0);
+	EQUAL(option(u, IPPROTO_IP, IP_TOS), 0x10);
+	EQUAL(option(u, SOL_SOCKET, SO_PRIORITY), 3);
+	EQUAL(getsockopt(u, IPPROTO_IP, IP_TTL, &one, &size), 0);
+	EQUAL(one, 64);
+	FAILS(EINVAL, setsockopt(u, IPPROTO_IP, IP_OPTIONS, "\2\0\0", 4)); /* an option without a length */
+	FAILS(EINVAL, setsockopt(u, IPPROTO_IP, IP_OPTIONS, "\7\7\3\0\0\0", 8));
+	EQUAL(setsockopt(u, IPPROTO_IP, IP_OPTIONS, "\7\7\4\0\0\0", 8), 0);
+	close(t);
+	close(u);
+}
+
+static void received_mark(void)
+{
+	int s = socket(AF_INET, SOCK_DGRAM, 0), from = socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in a = loopback("127.0.0.1");
+	socklen_t size = sizeof(a);
+	char control[64], c;
+	struct iovec iov = { &c, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *h;
+
+	EQUAL(bind(s, (void *)&a, sizeof(a)), 0);
+	EQUAL(getsockname(s, (void *)&a, &size), 0);
+	if (set(from, SOL_SOCKET, SO_MARK, 77) == 0) { /* else there is no privilege for it */
+		EQUAL(set(s, SOL_SOCKET, SO_RCVMARK, 1), 0);
+		EQUAL(sendto(from, "x", 1, 0, (void *)&a, sizeof(a)), 1);
+		EQUAL(recvmsg(s, &m, 0), 1);
+		h = CMSG_FIRSTHDR(&m);
+		CHECK(h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SO_MARK && *(unsigned int *)CMSG_DATA(h) == 77);
+	}
+	close(s);
+	close(from);
+}
+
+static void small_things(void)
+{
+	int t = socket(AF_INET, SOCK_STREAM, 0), u = socket(AF_UNIX, SOCK_STREAM, 0), r = socket(AF_INET, SOCK_RAW, IPPROTO_UDP);
+	int lo = (int)if_nametoindex("lo");
+
+	FAILS(EOPNOTSUPP, set(t, SOL_SOCKET, SO_PASSCRED, 1));
+	EQUAL(option(t, SOL_SOCKET, SO_PASSCRED), -EOPNOTSUPP);
+	FAILS(EOPNOTSUPP, set(u, SOL_SOCKET, SO_REUSEPORT, 1));
+	EQUAL(option(t, SOL_SOCKET, SO_BPF_EXTENSIONS), 64);
+	EQUAL(option(t, SOL_SOCKET, 72), 0); /* SO_BUF_LOCK */
+	EQUAL(set(t, SOL_SOCKET, SO_RCVBUF, 8192), 0);
+	EQUAL(option(t, SOL_SOCKET, 72), 2);
+	EQUAL(option(t, IPPROTO_IP, IP_PROTOCOL), 0);
+	if (r >= 0)
+		EQUAL(option(r, IPPROTO_IP, IP_PROTOCOL), IPPROTO_UDP);
+	EQUAL(set(t, IPPROTO_IP, IP_UNICAST_IF, (int)htonl((uint32_t)lo)), 0);
+	EQUAL(option(t, IPPROTO_IP, IP_UNICAST_IF), (int)htonl((uint32_t)lo));
+	FAILS(EADDRNOTAVAIL, set(t, IPPROTO_IP, IP_UNICAST_IF, (int)htonl(4711)));
+	FAILS(ENOPROTOOPT, set(t, IPPROTO_IP, IP_HDRINCL, 1));
+	EQUAL(option(t, IPPROTO_IP, IP_HDRINCL), 0);
+	FAILS(EINVAL, set(t, IPPROTO_IP, IP_MULTICAST_IF, 0));
+	EQUAL(setsockopt(t, IPPROTO_IP, IP_RECVTTL, "", 0), 0); /* nothing is 0 */
+	close(t);
+	close(u);
+	close(r);
+}
+
+T_MAIN
+{
+	min_ttl();
+	port_range(SOCK_DGRAM);
+	port_range(SOCK_STREAM);
+	service_and_priority();
+	received_mark();
+	small_things();
+}
