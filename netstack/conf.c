@@ -24,18 +24,12 @@ int net_conf_set(struct stack *s, size_t index, int value)
 {
 	const struct net_conf_entry *e = &net_conf_entries[index];
 	atomic_int *at = net_conf_at(s, index);
-	int old;
 
 	if (value < e->min || value > e->max)
 		return -EINVAL;
-	old = atomic_exchange_explicit(at, value, memory_order_relaxed);
-	if (at == &s->conf.v6_disable && old != value)
-		addr_v6_disabled(s, value != 0);
-	/* Two names of one switch (devinet_sysctl_forward()). */
-	if (at == &s->conf.ip_forward || at == &s->conf.v4_forwarding) {
-		atomic_store_explicit(&s->conf.ip_forward, value, memory_order_relaxed);
-		atomic_store_explicit(&s->conf.v4_forwarding, value, memory_order_relaxed);
-	}
+	if (at == &s->conf.ip_forward) /* two names of one switch: devinet_sysctl_forward() */
+		return nic_conf_set(s, NIC_CONF_ALL, IP4_forwarding, value);
+	atomic_store_explicit(at, value, memory_order_relaxed);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * conf.h: settings of a stack, those of /proc/sys/net that mean something here.  One row each:
- * member, name, default, least, greatest.  Defaults are those of Linux 6.6.
+ * member, name, default, least, greatest.  Defaults are those of Linux 6.6.  Those of interfaces: nic_conf.h.
  */
 #pragma once
 
@@ -11,7 +11,6 @@
 #define NET_CONF(X)                                                                    \
 	X(ip_default_ttl, "ipv4.ip_default_ttl", 64, 1, 255)                           \
 	X(ip_forward, "ipv4.ip_forward", 0, 0, 1)                                      \
-	X(v4_forwarding, "ipv4.conf.all.forwarding", 0, 0, 1)                          \
 	X(ip_no_pmtu_disc, "ipv4.ip_no_pmtu_disc", 0, 0, 3)                            \
 	X(port_min, "ipv4.ip_local_port_range_min", 32768, 1, 65535)                   \
 	X(port_max, "ipv4.ip_local_port_range_max", 60999, 1, 65535)                   \
@@ -29,12 +28,6 @@
 	X(igmp_max_memberships, "ipv4.igmp_max_memberships", 20, 1, 4096)              \
 	X(neigh_gc_thresh, "ipv4.neigh.default.gc_thresh3", 1024, 1, 65536)            \
 	X(bindv6only, "ipv6.bindv6only", 0, 0, 1)                                      \
-	X(v6_disable, "ipv6.conf.all.disable_ipv6", 0, 0, 1)                           \
-	X(v6_hop_limit, "ipv6.conf.all.hop_limit", 64, 1, 255)                         \
-	X(v6_accept_ra, "ipv6.conf.all.accept_ra", 0, 0, 2)                            \
-	X(v6_autoconf, "ipv6.conf.all.autoconf", 1, 0, 1)                              \
-	X(v6_dad, "ipv6.conf.all.dad_transmits", 1, 0, 16)                             \
-	X(v6_forwarding, "ipv6.conf.all.forwarding", 0, 0, 1)                          \
 	X(somaxconn, "core.somaxconn", 4096, 0, INT_MAX)                               \
 	X(rmem_default, "core.rmem_default", 212992, 2304, INT_MAX)                    \
 	X(rmem_max, "core.rmem_max", 212992, 2304, INT_MAX)                            \

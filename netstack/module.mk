@@ -3,6 +3,7 @@
 SRCS += netstack/conf.c
 SRCS += netstack/csum.c
 SRCS += netstack/drive.c
+SRCS += netstack/nic_conf.c
 SRCS += netstack/pkt.c
 SRCS += netstack/sockaddr.c
 SRCS += netstack/stack.c
@@ -61,6 +62,7 @@ SRCS += netstack/tcp/splice.c
 SRCS += netstack/tcp/stamp.c
 UNIT_TESTS += tests/unit/netstack/test_forward.c
 UNIT_TESTS += tests/unit/netstack/test_net.c
+UNIT_TESTS += tests/unit/netstack/test_nic_conf.c
 UNIT_TESTS += tests/unit/netstack/test_sockaddr.c
 UNIT_TESTS += tests/unit/netstack/test_bridge.c
 UNIT_TESTS += tests/unit/netstack/test_upper.c

@@ -59,6 +59,7 @@ struct stack *stack_new(const struct stack_ops *ops, void *ctx)
 	wq_init(&s->rx_room);
 	latch_init(&s->icmp_bucket.latch);
 	latch_init(&s->rst_bucket.latch);
+	latch_init(&s->martian_bucket.latch);
 	tree_init(&s->timers, ntimer_cmp);
 	s->announced_ns = INT64_MAX;
 	s->next_ifindex = LO_IFINDEX;
@@ -67,6 +68,7 @@ struct stack *stack_new(const struct stack_ops *ops, void *ctx)
 	atomic_init(&s->gen, 1);
 	atomic_init(&s->mem_limit, 512ULL << 20);
 	conf_defaults(&s->conf);
+	nic_conf_init(s);
 	addr_init(s);
 	frag_init(s);
 	pmtu_init(s);

@@ -24,6 +24,7 @@
 #include "lib/ref.h"
 #include "lib/util.h"
 #include "netstack/ipa.h"
+#include "netstack/nic_conf.h"
 #include "netstack/stats.h"
 
 struct wq;
@@ -415,6 +416,22 @@ int net_conf_get(struct stack *s, size_t index);
 int net_conf_set(struct stack *s, size_t index, int value);
 /* The index of a name, or -ENOENT. */
 int net_conf_find(const char *name);
+
+/* Settings of interfaces (nic_conf.h): of one, of those to come, and what counts besides for all. */
+#define NIC_CONF_ALL     UINT32_MAX
+#define NIC_CONF_DEFAULT (UINT32_MAX - 1)
+struct nic_conf_entry {
+	const char *name;
+	enum nic_conf_group group;
+	int min, max;
+};
+extern const struct nic_conf_entry nic_conf_entries[NIC_CONF_COUNT];
+/* -ENODEV. */
+int nic_conf_get(struct stack *s, uint32_t ifindex, unsigned int key, int *value);
+/* -ENODEV; -EINVAL when out of range.  May take addresses away and bring them; no locks are held. */
+int nic_conf_set(struct stack *s, uint32_t ifindex, unsigned int key, int value);
+/* A key, or -ENOENT. */
+int nic_conf_find(enum nic_conf_group group, const char *name);
 
 /* Memory that endpoints and reassembly hold now, and the bound on it. */
 uint64_t stack_memory(struct stack *s);

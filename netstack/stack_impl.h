@@ -23,6 +23,7 @@
 #include "netstack/conf.h"
 #include "netstack/csum.h"
 #include "netstack/lock.h"
+#include "netstack/nic_conf.h"
 #include "netstack/pkt.h"
 #include "netstack/stack.h"
 #include "netstack/wire.h"
@@ -49,7 +50,6 @@
 #define ADDR_MAX        1024
 #define ROUTE_MAX       8192
 #define RULE_MAX        1024
-#define NEIGH_QUEUE_MAX 64
 #define MCAST_MAX       256
 #define LO_IFINDEX      1
 
@@ -145,9 +145,13 @@ struct nic {
 	struct list groups;  /* (n) struct mcast_group */
 	unsigned int ngroups;
 	struct ntimer rs_timer;  /* router solicitations */
-	uint8_t rs_left;
+	unsigned int rs_sent;
+	int64_t rs_wait_ns;      /* until the next */
 	atomic_ullong rx_packets, rx_bytes, rx_errors, rx_dropped, multicast;
 	atomic_ullong tx_packets, tx_bytes, tx_errors, tx_dropped;
+	struct nic_conf conf;
+	atomic_ullong conf_written; /* (a) bit of an IPv4 key: "default" is written past it */
+	atomic_ullong valid_src;    /* (a) ip4.c: a source that was found good, and stack->gen of then */
 };
 
 struct nic_addr {
@@ -218,7 +222,7 @@ struct stack {
 
 	struct frag_table frags;
 	struct pmtu_table pmtus;
-	struct token_bucket icmp_bucket, rst_bucket;
+	struct token_bucket icmp_bucket, rst_bucket, martian_bucket;
 
 	struct ep_table *eps;        /* (c) ports.c */
 	struct nrwlock taps_lock;    /* LOCK_LEAF */
@@ -236,6 +240,7 @@ struct stack {
 	stack_event_fn *event_fn;
 	void *event_arg;
 	struct net_conf conf;
+	struct nic_conf conf_all, conf_default;
 };
 
 static inline int64_t stack_now(struct stack *s)
@@ -298,6 +303,40 @@ static inline void txq_add(struct txq *q, struct pkt *p)
  * answers join the queue, so depth does not grow with the length of a conversation.
  */
 void txq_flush(struct txq *q);
+
+/* ---- nic_conf.c ---- */
+
+void nic_conf_init(struct stack *s);
+/* n is being made; it has its stack, type and MTU. */
+void nic_conf_new(struct nic *n);
+/* It has got an IPv4 address: what is written to "default" from now on is for others. */
+void nic_conf_addressed(struct nic *n);
+static inline int nic_conf(const struct nic *n, enum nic_conf_key key)
+{
+	return atomic_load_explicit(&n->conf.v[key], memory_order_relaxed);
+}
+static inline int nic_conf_all(const struct stack *s, enum nic_conf_key key)
+{
+	return atomic_load_explicit(&s->conf_all.v[key], memory_order_relaxed);
+}
+/* IN_DEV_ORCONF() and IN_DEV_MAXCONF(). */
+static inline bool nic_conf_or(const struct nic *n, enum nic_conf_key key)
+{
+	return nic_conf(n, key) || nic_conf_all(n->stack, key);
+}
+static inline int nic_conf_max(const struct nic *n, enum nic_conf_key key)
+{
+	return MAX(nic_conf(n, key), nic_conf_all(n->stack, key));
+}
+/* What IP of a's family may send by n in one piece. */
+static inline uint32_t nic_ip_mtu(const struct nic *n, struct ipa a)
+{
+	uint32_t mtu = atomic_load_explicit(&n->mtu, memory_order_relaxed);
+
+	return ipa_is4(a) ? mtu : MIN(mtu, (uint32_t)nic_conf(n, IP6_mtu));
+}
+/* Of the family of a. */
+#define nic_neigh_conf(n, a, name) nic_conf((n), ipa_is4(a) ? NEIGH4_##name : NEIGH6_##name)
 
 /* ---- link ---- */
 
@@ -378,6 +417,7 @@ void tap_deliver(struct nic *n, struct pkt *p, uint8_t pkttype);
 
 struct ip_out {
 	uint8_t proto, ttl, tos;
+	bool hops;            /* IPv6: ttl is the interface's hop_limit */
 	bool df;              /* set DF / never fragment locally */
 	bool frag_ok;         /* cut locally although DF (PMTUDISC_WANT for datagrams) */
 	uint32_t flow;
@@ -393,6 +433,8 @@ struct ip_out {
 int ip_output(struct txq *q, const struct dst *d, struct pkt *p, const struct ip_out *o);
 void ip4_input(struct txq *q, struct nic *n, struct pkt *p);
 void ip6_input(struct txq *q, struct nic *n, struct pkt *p);
+/* May src, not 0.0.0.0, send to dst by n?  0; -EINVAL: never; -EXDEV: rp_filter has it that it can't. */
+int ip4_source_error(struct nic *n, struct ipa src, struct ipa dst);
 /* To raw sockets and the protocol's input; p->data at the transport header.  Consumes. */
 void ip_deliver(struct txq *q, struct nic *n, struct pkt *p, uint8_t proto);
 /* Not for us: p, with src, dst, ttl and net set, data at its IP header, goes on, or back as an ICMP error.  Consumes p. */
@@ -419,7 +461,18 @@ void mld_input(struct txq *q, struct nic *n, struct pkt *p);
 void ndp_input(struct txq *q, struct nic *n, struct pkt *p, uint8_t type);
 void ndp_send_ns(struct txq *q, struct nic *n, struct ipa target, const uint8_t *dst_mac,
 		 bool dad);
-void ndp_start(struct nic *n);
+/* Has n an IPv4 subnet with both in it?  inet_addr_onlink() */
+bool addr_on_link(struct nic *n, struct ipa a, struct ipa b);
+/* Has n (NULL: any) that address, in the subnet of peer unless that is any, for at least this scope?  inet_confirm_addr() */
+bool addr_confirm(struct stack *s, struct nic *n, struct ipa a, struct ipa peer, uint8_t scope);
+/* n has a link-local address, or has come up: ask for routers, if their advertisements are wanted. */
+void ndp_routers(struct nic *n);
+void ndp_solicit(struct nic *n);
+/* Is the interface identifier that which n's MAC makes? */
+bool ndp_is_eui64(const struct nic *n, struct ipa addr);
+/* Tell the link about n's addresses: arp_notify, ndisc_notify. */
+void arp_notify(struct txq *q, struct nic *n);
+void ndp_notify(struct txq *q, struct nic *n);
 void ndp_addr_start(struct txq *q, struct nic_addr *a);
 /* Somebody else uses an address of ours that is tentative. */
 void ndp_dad_failed(struct stack *s, struct nic *n, struct ipa addr);
@@ -454,6 +507,8 @@ static inline bool rules_want_ports(struct stack *s, struct ipa dst)
 }
 int rules_init(struct stack *s);
 void rules_fini(struct stack *s);
+/* Is src reached by n, or (not strict) at all?  As ip4_source_error(). */
+int route_check_source(struct stack *s, struct nic *n, struct ipa src, struct ipa dst, bool strict);
 enum route_type addr_type(struct stack *s, struct ipa a, uint32_t ifindex);
 /* On interface n (any if NULL), assigned and not tentative. */
 bool addr_is_ours(struct stack *s, struct nic *n, struct ipa a);
@@ -461,8 +516,8 @@ bool addr_is_ours(struct stack *s, struct nic *n, struct ipa a);
 int addr_state(struct stack *s, struct nic *n, struct ipa a);
 /* Is there an IPv6 address on any interface?  Tables lock held for reading. */
 bool addr_any_v6(const struct stack *s);
-/* disable_ipv6 was set (every IPv6 address goes) or cleared (loopback's comes back). */
-void addr_v6_disabled(struct stack *s, bool disabled);
+/* n's disable_ipv6 was set (its IPv6 addresses go) or cleared (loopback's comes back). */
+void addr_v6_disabled(struct stack *s, struct nic *n, bool disabled);
 /* Source for dst out of n.  Tables lock held for reading.  false: none. */
 bool addr_select(struct stack *s, struct nic *n, struct ipa dst, uint8_t prefs, struct ipa *out);
 bool addr_first(struct stack *s, struct nic *n, bool v6, struct ipa *out);

@@ -43,11 +43,11 @@
 	X(TCPSynRetrans) X(TCPOrigDataSent) X(TCPACKSkippedPAWS) X(TCPACKSkippedSeq)                \
 	X(TCPACKSkippedChallenge) X(TCPWinProbe) X(TCPKeepAlive) X(TCPMTUPFail) X(TCPMTUPSuccess)   \
 	X(TCPDelivered) X(TCPDeliveredCE) X(TCPAckCompressed) X(TCPZeroWindowDrop)                  \
-	X(TCPRcvQDrop) X(TCPTimeWaitOverflow)                                                       \
+	X(TCPRcvQDrop) X(TCPTimeWaitOverflow) X(IPReversePathFilter)                                                       \
 	X(InNoRoutes) X(InMcastPkts) X(OutMcastPkts) X(InBcastPkts) X(OutBcastPkts)                 \
 	X(ArpIn) X(ArpBad) X(NeighOverflow) X(NeighQueueDrop) X(NdpBad) X(FragOverlap)              \
 	X(FragOverflow) X(LoopbackSpliceBytes) X(PacketDrops) X(RawDrops) X(SlaacPrefixes)          \
-	X(IgmpIn) X(MldIn) X(OutNoMemory)
+	X(IgmpIn) X(MldIn) X(OutNoMemory) X(InMartianSrc)
 
 enum net_stat {
 #define X(name) NS_##name,

@@ -18,6 +18,7 @@
 #include "lib/timer.h"
 #include "platform/host.h"
 #include "platform/platform.h"
+#include "sentry/proc/proc.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/task/cgrp.h"
 #include "sentry/task/pid.h"
@@ -148,11 +149,23 @@ static void container_bury(struct container *k)
 	k->pid_ns = NULL;
 }
 
+static void container_drop_sysctls(struct container *k)
+{
+	for (size_t i = 0; i < k->late_sysctl_count; i++) {
+		mem_free(k->late_sysctls[i].name);
+		mem_free(k->late_sysctls[i].value);
+	}
+	mem_free(k->late_sysctls);
+	k->late_sysctls = NULL;
+	k->late_sysctl_count = 0;
+}
+
 /* One of which no process was ever seen. */
 static void container_free(struct container *k)
 {
 	container_bury(k);
 	cgrp_drop_root(k->cgroup);
+	container_drop_sysctls(k);
 	mem_free(k->cgroups_path);
 	mem_free(k->device_rules);
 	mem_free(k->uid_map);
@@ -322,6 +335,22 @@ static void control_create(void *kernel, struct control_request *req, struct con
 	job_start(j);
 }
 
+/* What linux.sysctl says of interfaces that are there by now.  false: answered with what is wrong. */
+static bool container_set_sysctls(struct container *k, struct control_request *req)
+{
+	for (size_t i = 0; i < k->late_sysctl_count; i++) {
+		const struct sysctl_config *s = &k->late_sysctls[i];
+		int err = proc_sysctl_set_nic(k->ns->net, s->name, s->value);
+
+		if (err) {
+			control_reply_error(req, err, "linux.sysctl: can't set \"%s\": %s", s->name, strerror(-err));
+			return false;
+		}
+	}
+	container_drop_sysctls(k);
+	return true;
+}
+
 NO_TSA static void job_start_container(struct job *j)
 {
 	struct container *k = container_lock(j);
@@ -350,6 +379,13 @@ NO_TSA static void job_start_container(struct job *j)
 	net_ns_configure(k->ns->net, j->network);
 	j->network = NULL;
 	container_network_ready(k, 0);
+	if (!container_set_sysctls(k, j->req)) {
+		mutex_lock(&containers.lock);
+		k->status = CONTROL_CREATED;
+		k->init = init;
+		mutex_unlock(&containers.lock);
+		return;
+	}
 	if (init)
 		task_start(init);
 	control_reply_ok(j->req);

@@ -46,6 +46,8 @@ struct container {
 	struct cgrp *cgroup;   /* (c) owned: the root of the groups that it makes */
 	struct device_rule_config *device_rules; /* (c) owned */
 	size_t device_rule_count; /* (c) */
+	struct sysctl_config *late_sysctls; /* (k) owned: linux.sysctl of interfaces that come at start */
+	size_t late_sysctl_count;           /* (k) */
 	struct id_map_config *uid_map, *gid_map; /* (c) owned: config.json's user namespace, to show */
 	size_t uid_map_count, gid_map_count;     /* (c) */
 

@@ -18,6 +18,7 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sentry/proc/proc.h"
 #include "sentry/task/task_impl.h"
 #include "vfs/devtmpfs.h"
 #include "vfs/gofer/gofer_fs.h"
@@ -291,8 +292,8 @@ static int mounts_sysctl(struct vfs_ctx *c, const struct sysctl_config *s)
 	int err;
 
 	snprintf(path, sizeof(path), "/proc/sys/%s", s->name);
-	for (char *dot = path + 10; (dot = strchr(dot, '.')); )
-		*dot = '/';
+	for (char *at = path + 10; *at; at++) /* sysctl(8): a dot of an interface's name is a slash */
+		*at = *at == '.' ? '/' : *at == '/' ? '.' : *at;
 	err = vfs_open(c, NULL, path, &how, &f);
 	if (err)
 		return err;
@@ -300,6 +301,22 @@ static int mounts_sysctl(struct vfs_ctx *c, const struct sysctl_config *s)
 	n = file_write(c, f, &u);
 	file_put(f);
 	return n < 0 ? (int)n : 0;
+}
+
+/* That of an interface which `start` brings: kept until then. */
+static int mounts_sysctl_or_later(struct container *k, struct vfs_ctx *c, struct sysctl_config *s, size_t count)
+{
+	int err = mounts_sysctl(c, s);
+
+	if (err != -ENOENT || proc_sysctl_set_nic(k->ns->net, s->name, s->value) != -ENODEV)
+		return err;
+	if (!k->late_sysctls)
+		k->late_sysctls = mem_calloc(count, sizeof(*k->late_sysctls));
+	if (!k->late_sysctls)
+		return -ENOMEM;
+	k->late_sysctls[k->late_sysctl_count++] = *s;
+	s->name = s->value = NULL;
+	return 0;
 }
 
 static int mounts_all(struct container *k, struct vfs_ctx *c, struct mounts_source *s,
@@ -331,7 +348,7 @@ static int mounts_all(struct container *k, struct vfs_ctx *c, struct mounts_sour
 	if (err)
 		return err;
 	for (size_t i = 0; i < config->sysctl_count; i++) {
-		err = mounts_sysctl(c, &config->sysctls[i]);
+		err = mounts_sysctl_or_later(k, c, &config->sysctls[i], config->sysctl_count);
 		if (err)
 			return mounts_error(why, err, "linux.sysctl: can't set", config->sysctls[i].name);
 	}

@@ -10,16 +10,12 @@
  *
  * All under nic->lock; packets to send are collected and queued, never sent under it.  An entry's
  * timer holds a reference.  At most gc_thresh3 entries an interface: the least recently used one
- * that is not permanent goes.  While INCOMPLETE at most NEIGH_QUEUE_MAX packets wait.
+ * that is not permanent goes.  While INCOMPLETE at most unres_qlen packets wait.  Times and counts in the picture are
+ * those of a new interface (nic_conf.h).
  */
 #include <linux/neighbour.h>
 
 #include "netstack/stack_impl.h"
-
-#define NEIGH_PROBES      3
-#define NEIGH_RETRANS_NS  NSEC_PER_SEC
-#define NEIGH_DELAY_NS    (5 * NSEC_PER_SEC)
-#define NEIGH_REACHABLE_NS (30 * NSEC_PER_SEC)
 
 struct neigh {
 	struct hash_node hn;
@@ -30,8 +26,8 @@ struct neigh {
 	struct ipa addr;
 	uint8_t mac[ETH_ALEN];
 	uint16_t state;     /* NUD_* */
-	uint8_t probes;
-	uint8_t queued;
+	int probes;
+	int queued;
 	bool router, dead;
 	int64_t confirmed_ns;
 	struct ntimer timer;
@@ -163,21 +159,29 @@ static struct neigh *neigh_create(struct nic *n, struct ipa addr)
 struct solicit {
 	bool wanted, unicast;
 	struct ipa addr;
+	struct ipa about; /* whose packet waits; any: none does */
 	uint8_t mac[ETH_ALEN];
 };
+
+/* Whom the question comes from, by arp_announce: arp_solicit(). */
+static struct ipa neigh_announced(struct nic *n, const struct solicit *k)
+{
+	struct route_key rk = { .dst = k->addr, .ifindex = n->ifindex };
+	int announce = nic_conf_max(n, IP4_arp_announce);
+	struct dst d;
+
+	if (announce != 2 && !ipa_is_any(k->about) && addr_type(n->stack, k->about, 0) == ROUTE_LOCAL &&
+	    (announce != 1 || addr_on_link(n, k->about, k->addr)))
+		return k->about;
+	return route_lookup(n->stack, &rk, &d) == 0 ? d.src : ipa_any4();
+}
 
 static void neigh_solicit(struct txq *q, struct nic *n, const struct solicit *k)
 {
 	if (!k->wanted)
 		return;
 	if (ipa_is4(k->addr)) {
-		struct ipa src;
-
-		struct route_key rk = { .dst = k->addr, .ifindex = n->ifindex };
-		struct dst d;
-
-		src = route_lookup(n->stack, &rk, &d) == 0 ? d.src : ipa_any4();
-		arp_send(q, n, ARPOP_REQUEST, src.w[3], k->addr.w[3],
+		arp_send(q, n, ARPOP_REQUEST, neigh_announced(n, k).w[3], k->addr.w[3],
 			 k->unicast ? k->mac : NULL, NULL);
 	} else {
 		ndp_send_ns(q, n, k->addr, k->unicast ? k->mac : NULL, false);
@@ -186,17 +190,20 @@ static void neigh_solicit(struct txq *q, struct nic *n, const struct solicit *k)
 
 static void neigh_ask(struct neigh *e, struct solicit *k)
 {
+	const struct pkt *first = list_first(&e->queue, struct pkt, node);
+
 	k->wanted = true;
 	k->unicast = e->state == NUD_PROBE;
 	k->addr = e->addr;
+	k->about = first ? first->src : ipa_is4(e->addr) ? ipa_any4() : ipa_any6();
 	memcpy(k->mac, e->mac, ETH_ALEN);
 	e->probes++;
-	neigh_arm(e, NEIGH_RETRANS_NS);
+	neigh_arm(e, nic_neigh_conf(e->nic, e->addr, retrans_time_ms) * NSEC_PER_MSEC);
 }
 
 static void neigh_enqueue(struct neigh *e, struct pkt *p)
 {
-	if (e->queued >= NEIGH_QUEUE_MAX) {
+	if (e->queued >= nic_neigh_conf(e->nic, e->addr, unres_qlen)) {
 		pkt_free(list_entry(list_shift(&e->queue), struct pkt, node));
 		e->queued--;
 		NET_INC(e->nic->stack, NeighQueueDrop);
@@ -265,15 +272,17 @@ void neigh_output(struct txq *q, struct nic *n, struct pkt *p)
 	case NUD_FAILED:
 		e->state = NUD_INCOMPLETE;
 		e->probes = 0;
+		neigh_enqueue(e, p);
 		neigh_ask(e, &ask);
-		__attribute__((fallthrough));
+		ready = false;
+		break;
 	case NUD_INCOMPLETE:
 		neigh_enqueue(e, p);
 		ready = false;
 		break;
 	case NUD_STALE:
 		e->state = NUD_DELAY;
-		neigh_arm(e, NEIGH_DELAY_NS);
+		neigh_arm(e, nic_neigh_conf(n, e->addr, delay_first_probe_time) * NSEC_PER_SEC);
 		__attribute__((fallthrough));
 	default:
 		memcpy(mac, e->mac, ETH_ALEN);
@@ -286,13 +295,13 @@ void neigh_output(struct txq *q, struct nic *n, struct pkt *p)
 
 static void neigh_reachable(struct neigh *e)
 {
+	int64_t base = nic_neigh_conf(e->nic, e->addr, base_reachable_time_ms) * NSEC_PER_MSEC;
 	struct stack *s = e->nic->stack;
 
 	e->state = NUD_REACHABLE;
 	e->confirmed_ns = stack_now(s);
 	e->probes = 0;
-	neigh_arm(e, NEIGH_REACHABLE_NS / 2 +
-			  (int64_t)(stack_random32(s) % 1000) * (NEIGH_REACHABLE_NS / 1000));
+	neigh_arm(e, base / 2 + (int64_t)(stack_random32(s) % 1000) * (base / 1000));
 }
 
 static void neigh_timer(struct ntimer *t, struct txq *q)
@@ -317,7 +326,8 @@ static void neigh_timer(struct ntimer *t, struct txq *q)
 		break;
 	case NUD_INCOMPLETE:
 	case NUD_PROBE:
-		if (e->probes < NEIGH_PROBES) {
+		if (e->probes < (e->state == NUD_PROBE ? nic_neigh_conf(n, e->addr, ucast_solicit)
+						      : nic_neigh_conf(n, e->addr, mcast_solicit))) {
 			neigh_ask(e, &ask);
 			break;
 		}

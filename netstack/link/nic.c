@@ -122,6 +122,7 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 	atomic_init(&n->mtu, c->mtu);
 	atomic_init(&n->flags, c->noarp ? IFF_BROADCAST | IFF_NOARP : nic_initial_flags(c->type));
 	nlock_init(&n->lock, LOCK_NET_NIC);
+	nic_conf_new(n);
 	list_init(&n->groups);
 	ntimer_init(&n->rs_timer, nic_rs_timer);
 	neigh_init(n);
@@ -260,7 +261,7 @@ void nic_changed(struct nic *n)
 static void nic_rs_timer(struct ntimer *t, struct txq *q)
 {
 	(void)q;
-	ndp_start(container_of(t, struct nic, rs_timer));
+	ndp_solicit(container_of(t, struct nic, rs_timer));
 }
 
 /* A loopback interface that comes up without an address gets its own (inetdev_event(), addrconf_notify()). */
@@ -309,10 +310,9 @@ int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t ma
 			}
 			route_nic_up(s, n);
 			mcast_link_up(&q, n);
-			if (n->type == LINK_ETHERNET && s->conf.v6_accept_ra) {
-				n->rs_left = 3;
-				ndp_start(n);
-			}
+			arp_notify(&q, n);
+			ndp_notify(&q, n);
+			ndp_routers(n);
 		} else {
 			ntimer_cancel(s, &n->rs_timer);
 			route_flush_nic(s, n, true);
@@ -392,6 +392,7 @@ int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu)
 	if (n->lower && mtu > atomic_load(&n->lower->mtu))
 		return n->upper.type == UPPER_VLAN ? -ERANGE : -EINVAL;
 	atomic_store(&n->mtu, mtu);
+	atomic_store_explicit(&n->conf.v[IP6_mtu], (int)mtu, memory_order_relaxed);
 	upper_lower_mtu(n, mtu);
 	nic_changed(n);
 	return 0;
@@ -400,6 +401,7 @@ int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu)
 void nic_put_mac(struct nic *n, const uint8_t mac[ETH_ALEN])
 {
 	uint8_t old[ETH_ALEN];
+	struct txq q;
 
 	nlock_lock(&n->lock);
 	memcpy(old, n->mac, ETH_ALEN);
@@ -407,6 +409,10 @@ void nic_put_mac(struct nic *n, const uint8_t mac[ETH_ALEN])
 	nlock_unlock(&n->lock);
 	upper_lower_mac(n, old);
 	nic_changed(n);
+	txq_init(&q, n->stack);
+	arp_notify(&q, n);
+	ndp_notify(&q, n);
+	txq_flush(&q);
 }
 
 int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])

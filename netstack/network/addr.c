@@ -175,7 +175,7 @@ static int addr_check(struct stack *s, const struct addr_info *i, struct nic **n
 		return -ENODEV;
 	if (i->plen > (ipa_is4(i->addr) ? 32 : 128))
 		return -EINVAL;
-	if (!ipa_is4(i->addr) && s->conf.v6_disable)
+	if (!ipa_is4(i->addr) && nic_conf(*nic, IP6_disable_ipv6))
 		return -EACCES; /* ipv6_add_addr() */
 	if (ipa_is_any(i->addr) || ipa_is_multicast(i->addr) ||
 	    ipa_is_limited_broadcast(i->addr))
@@ -226,7 +226,8 @@ int addr_add(struct stack *s, const struct addr_info *i)
 		a->i.scope = RT_SCOPE_HOST;
 	else if (a->i.scope == 0 && ipa_is_linklocal(a->i.addr) && !ipa_is4(a->i.addr))
 		a->i.scope = RT_SCOPE_LINK;
-	if (!ipa_is4(i->addr) && nic->type == LINK_ETHERNET && !i->nodad && s->conf.v6_dad)
+	if (!ipa_is4(i->addr) && nic->type == LINK_ETHERNET && !i->nodad && nic_conf_max(nic, IP6_accept_dad) > 0 &&
+	    nic_conf(nic, IP6_dad_transmits))
 		a->i.state |= ADDR_TENTATIVE;
 
 	nrwlock_write(&s->tables);
@@ -252,7 +253,7 @@ int addr_add(struct stack *s, const struct addr_info *i)
 	addr_join_solicited(&q, nic, info.addr, true);
 	stack_bump(s);
 	if (info.state & ADDR_TENTATIVE) {
-		a->dad_left = (uint8_t)s->conf.v6_dad;
+		a->dad_left = (uint8_t)nic_conf(nic, IP6_dad_transmits);
 		ref_get(&a->ref);
 		ndp_addr_start(&q, a); /* consumes a reference */
 	} else if (info.valid_until_ns != INT64_MAX) {
@@ -263,6 +264,10 @@ int addr_add(struct stack *s, const struct addr_info *i)
 	txq_flush(&q);
 	nic_addr_put(a);
 	stack_event(s, STACK_ADDR_NEW, &info);
+	if (ipa_is4(info.addr))
+		nic_conf_addressed(nic);
+	else if (ipa_is_linklocal(info.addr) && !(info.state & ADDR_TENTATIVE))
+		ndp_routers(nic);
 	return 0;
 }
 
@@ -301,23 +306,22 @@ int addr_del(struct stack *s, const struct addr_info *i)
 
 static int addr_del_v6(void *arg, const struct addr_info *a)
 {
-	if (!ipa_is4(a->addr))
-		(void)addr_del(arg, a);
+	struct nic *n = arg;
+
+	if (!ipa_is4(a->addr) && a->ifindex == n->ifindex)
+		(void)addr_del(n->stack, a);
 	return 0;
 }
 
-#define LO_INDEX 1
-
-void addr_v6_disabled(struct stack *s, bool disabled)
+void addr_v6_disabled(struct stack *s, struct nic *n, bool disabled)
 {
-	struct addr_info lo = { .ifindex = LO_INDEX, .plen = 128, .scope = RT_SCOPE_HOST,
+	struct addr_info lo = { .ifindex = n->ifindex, .plen = 128, .scope = RT_SCOPE_HOST,
 				.state = ADDR_PERMANENT, .valid_until_ns = INT64_MAX,
 				.preferred_until_ns = INT64_MAX };
-	struct nic *n = nic_peek(s, LO_INDEX);
 
 	if (disabled) {
-		(void)addr_for_each(s, addr_del_v6, s);
-	} else if (n && (atomic_load(&n->flags) & IFF_UP)) {
+		(void)addr_for_each(s, addr_del_v6, n);
+	} else if (n->type == LINK_LOOPBACK && nic_up(n)) {
 		lo.addr = lo.peer = ipa_v6(&in6addr_loopback);
 		(void)addr_add(s, &lo);
 	}
@@ -381,6 +385,9 @@ void ndp_dad_failed(struct stack *s, struct nic *n, struct ipa addr)
 			a->i.state |= ADDR_DADFAILED;
 	nrwlock_write_unlock(&s->tables);
 	stack_bump(s);
+	/* addrconf_dad_failure(): the interface's own is taken, so it has not got what it was made with. */
+	if (nic_conf_max(n, IP6_accept_dad) > 1 && ipa_is_linklocal(addr) && ndp_is_eui64(n, addr))
+		(void)nic_conf_set(s, n->ifindex, IP6_disable_ipv6, 1);
 }
 
 bool addr_first(struct stack *s, struct nic *n, bool v6, struct ipa *out)
@@ -396,6 +403,32 @@ bool addr_first(struct stack *s, struct nic *n, bool v6, struct ipa *out)
 			found = true;
 			break;
 		}
+	nrwlock_read_unlock(&s->tables);
+	return found;
+}
+
+bool addr_on_link(struct nic *n, struct ipa a, struct ipa b)
+{
+	struct nic_addr *i;
+	bool found = false;
+
+	nrwlock_read(&n->stack->tables);
+	list_for_each_entry(i, &n->stack->addrs, node)
+		found |= i->nic == n && ipa_is4(i->i.addr) && ipa_match(a, i->i.addr, addr_plen(&i->i)) &&
+			 ipa_match(b, i->i.addr, addr_plen(&i->i));
+	nrwlock_read_unlock(&n->stack->tables);
+	return found;
+}
+
+bool addr_confirm(struct stack *s, struct nic *n, struct ipa a, struct ipa peer, uint8_t scope)
+{
+	struct nic_addr *i;
+	bool found = false;
+
+	nrwlock_read(&s->tables);
+	list_for_each_entry(i, &s->addrs, node)
+		found |= (!n || i->nic == n) && ipa_eq(i->i.addr, a) && i->i.scope <= scope &&
+			 (ipa_is_any(peer) || ipa_match(peer, i->i.addr, addr_plen(&i->i)));
 	nrwlock_read_unlock(&s->tables);
 	return found;
 }
@@ -472,7 +505,7 @@ static bool addr_better6(const struct nic_addr *a, const struct nic_addr *b, con
 
 static bool addr_select6(struct stack *s, struct nic *n, struct ipa dst, struct ipa *out)
 {
-	bool strict = ipa_needs_scope(dst);
+	bool strict = ipa_needs_scope(dst) || nic_conf_or(n, IP6_use_oif_addrs_only);
 	struct nic_addr *a, *best = NULL;
 
 	list_for_each_entry(a, &s->addrs, node) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * forward.c: packets for others, where net.ipv4.ip_forward or net.ipv6.conf.all.forwarding is 1: ip_forward() and
+ * forward.c: packets for others, where net.ipv4.conf.IF.forwarding or net.ipv6.conf.all.forwarding is 1: ip_forward() and
  * ip6_forward() of Linux without netfilter.
  *
  * What is large leaves as it came: a segment that a link has put together is cut by the next one, its checksum made
- * there or on the way.  If what it is cut to is too large and may be fragmented, both are done here.  Fragments are passed on, not put together.  No redirects are sent, and no reverse path
- * is looked for (rp_filter is 0).
+ * there or on the way.  If what it is cut to is too large and may be fragmented, both are done here.
+ * Fragments are passed on, not put together.  No redirects are sent.
  */
 #include "netstack/stack_impl.h"
 

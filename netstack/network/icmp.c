@@ -60,7 +60,8 @@ int icmp_send(struct txq *q, struct pkt *p, struct ipa src, struct ipa dst, uint
 	p->src = d.src;
 	p->dst = dst;
 	p->trans = p->data;
-	o.ttl = ttl ? ttl : (uint8_t)(v4 ? q->stack->conf.ip_default_ttl : q->stack->conf.v6_hop_limit);
+	o.ttl = ttl ? ttl : (uint8_t)q->stack->conf.ip_default_ttl;
+	o.hops = !ttl && !v4;
 	h->csum = 0;
 	h->csum = csum_fold(pkt_csum(p, 0, p->len,
 				     v4 ? 0 : csum_pseudo(p->src, dst, PROTO_ICMP6, p->len)));

@@ -3,17 +3,57 @@
  * ip4.c: IPv4 input: checks, fragments, and delivery to the transports, or forwarding (forward.c).
  *
  * The host model is Linux's weak one: an address of ours is accepted on any interface, except that
- * loopback addresses never come from a wire.
+ * loopback addresses don't come from a wire (route_localnet), and what comes from an address of ours (accept_local)
+ * or would be answered by another interface (rp_filter) is dropped: fib_validate_source().
  */
+#include <arpa/inet.h>
+
+#include "lib/log.h"
 #include "netstack/stack_impl.h"
 
-/* Source addresses that no packet from a wire may carry. */
-static bool ip4_martian_source(struct pkt *p)
+/* Addresses that no packet from a wire may carry: ip_route_input_slow(). */
+static bool ip4_martian(const struct nic *n, const struct pkt *p)
 {
 	if (p->flags & PKT_LOOPED)
 		return false;
-	return ipa_is_multicast(p->src) || ipa_is_limited_broadcast(p->src) ||
-	       ipa_is_loopback(p->src) || ipa_is_loopback(p->dst);
+	if (ipa_is_multicast(p->src) || ipa_is_limited_broadcast(p->src))
+		return true;
+	return (ipa_is_loopback(p->src) || ipa_is_loopback(p->dst)) && !nic_conf_or(n, IP4_route_localnet);
+}
+
+int ip4_source_error(struct nic *n, struct ipa src, struct ipa dst)
+{
+	struct stack *s = n->stack;
+	uint64_t known = (uint64_t)atomic_load_explicit(&s->gen, memory_order_acquire) << 32 | src.w[3];
+	int filter = nic_conf_max(n, IP4_rp_filter), err = 0;
+
+	if (atomic_load_explicit(&n->valid_src, memory_order_relaxed) == known)
+		return 0;
+	if (filter > 0)
+		err = route_check_source(s, n, src, dst, filter == 1);
+	else if (!nic_conf_or(n, IP4_accept_local) && addr_state(s, NULL, src) >= 0)
+		err = -EINVAL;
+	/* Without rules nothing but the table and the settings counts, and gen changes with these. */
+	if (err == 0 && !(filter > 0 && s->ruled[0]))
+		atomic_store_explicit(&n->valid_src, known, memory_order_relaxed);
+	return err;
+}
+
+/* A packet that can't have come this way.  It goes. */
+static void ip4_drop_martian(struct nic *n, struct pkt *p, int err)
+{
+	struct stack *s = n->stack;
+	char src[INET_ADDRSTRLEN], dst[INET_ADDRSTRLEN];
+	struct nic_info info;
+
+	NET_INC(s, InMartianSrc);
+	net_add(s, err == -EXDEV ? NS_IPReversePathFilter : NS_IpInAddrErrors, 1);
+	if (nic_conf_or(n, IP4_log_martians) && log_enabled(LOG_INFO) && token_take(&s->martian_bucket, stack_now(s), 2, 10)) {
+		nic_get_info(n, &info);
+		log_info("network: martian source %s from %s, on dev %s", inet_ntop(AF_INET, &p->dst.b[12], dst, sizeof(dst)),
+			 inet_ntop(AF_INET, &p->src.b[12], src, sizeof(src)), info.name);
+	}
+	pkt_free(p);
 }
 
 static bool ip4_for_us(struct stack *s, struct nic *n, struct pkt *p)
@@ -74,7 +114,8 @@ void ip4_input(struct txq *q, struct nic *n, struct pkt *p)
 	struct stack *s = q->stack;
 	const struct ip4_hdr *ip;
 	size_t hlen;
-	bool martian;
+	bool for_us;
+	int err;
 
 	NET_INC(s, IpInReceives);
 	if (!ip4_check(p)) {
@@ -92,14 +133,23 @@ void ip4_input(struct txq *q, struct nic *n, struct pkt *p)
 		NET_INC(s, IpInHdrErrors);
 		goto drop;
 	}
-	martian = ip4_martian_source(p);
-	if (martian || !ip4_for_us(s, n, p)) {
-		if (!martian && s->conf.ip_forward) {
-			ip_forward(q, n, p);
-			return;
-		}
+	if (ip4_martian(n, p)) {
+		ip4_drop_martian(n, p, -EINVAL);
+		return;
+	}
+	for_us = ip4_for_us(s, n, p);
+	if (!for_us && !nic_conf(n, IP4_forwarding)) {
 		NET_INC(s, IpInAddrErrors);
 		goto drop;
+	}
+	err = (p->flags & PKT_LOOPED) || ipa_is_any(p->src) ? 0 : ip4_source_error(n, p->src, p->dst);
+	if (err < 0) {
+		ip4_drop_martian(n, p, err);
+		return;
+	}
+	if (!for_us) {
+		ip_forward(q, n, p);
+		return;
 	}
 	if (ip->frag & htons(IP4_MF | IP4_OFFMASK)) {
 		p = frag_input4(q, n, p);

@@ -106,7 +106,11 @@ void ip6_input(struct txq *q, struct nic *n, struct pkt *p)
 	uint8_t next;
 
 	NET_INC(s, Ip6InReceives);
-	if (s->conf.v6_disable || !ip6_check(p)) {
+	if (nic_conf(n, IP6_disable_ipv6)) {
+		NET_INC(s, Ip6InDiscards);
+		goto drop;
+	}
+	if (!ip6_check(p)) {
 		NET_INC(s, Ip6InHdrErrors);
 		goto drop;
 	}
@@ -117,7 +121,7 @@ void ip6_input(struct txq *q, struct nic *n, struct pkt *p)
 	p->tos = (uint8_t)(rd16(p->data) >> 4);
 	p->flow = rd32(p->data) & 0xfffff;
 	if (!ip6_for_us(s, n, p)) {
-		if (s->conf.v6_forwarding && !ipa_is4(p->src) && !ipa_is4(p->dst)) {
+		if ((nic_conf_all(s, IP6_forwarding) || nic_conf(n, IP6_force_forwarding)) && !ipa_is4(p->src) && !ipa_is4(p->dst)) {
 			ip_forward(q, n, p);
 			return;
 		}

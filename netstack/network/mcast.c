@@ -10,7 +10,12 @@
  */
 #include "netstack/icmp_impl.h"
 
-#define REPORT_INTERVAL_NS (10 * NSEC_PER_SEC)
+/* Within which a report is repeated. */
+static int64_t report_interval_ns(const struct nic *n, struct ipa group)
+{
+	return nic_conf(n, ipa_is4(group) ? IP4_igmpv2_unsolicited_report_interval
+					   : IP6_mldv1_unsolicited_report_interval) * NSEC_PER_MSEC;
+}
 
 static struct mcast_group *mcast_find(struct nic *n, struct ipa group)
 {
@@ -116,7 +121,7 @@ static void mcast_timer(struct ntimer *t, struct txq *q)
 	gone = g->users == 0;
 	group = g->group;
 	if (!gone && g->reports_left && --g->reports_left)
-		ntimer_arm(n->stack, t, stack_now(n->stack) + REPORT_INTERVAL_NS);
+		ntimer_arm(n->stack, t, stack_now(n->stack) + report_interval_ns(n, group));
 	nlock_unlock(&n->lock);
 	if (gone)
 		mem_free(g); /* left while the timer was on its way */
@@ -154,7 +159,7 @@ int mcast_join(struct txq *q, struct nic *n, struct ipa group)
 		if (fresh && !mcast_silent(n, group)) {
 			g->reports_left = 1;
 			ntimer_arm(n->stack, &g->report, stack_now(n->stack) +
-				   (int64_t)(stack_random32(n->stack) % 1000) * 10 * NSEC_PER_MSEC);
+				   (int64_t)(stack_random32(n->stack) % 1000) * (report_interval_ns(n, group) / 1000));
 		}
 	}
 	nlock_unlock(&n->lock);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ndp.c: IPv6 neighbour discovery (RFC 4861), duplicate address detection (RFC 4862), router
- * solicitation and stateless addresses when the setting accept_ra is on.
+ * solicitation and stateless addresses when the setting accept_ra asks for it.
  *
  * Every message must have a hop limit of 255 (so it comes from the link), code 0 and well-formed
  * options.  Redirects are not taken.  Addresses from advertisements are modified EUI-64, at most
- * SLAAC_MAX an interface.
+ * as many as max_addresses an interface.
  */
 #include <linux/rtnetlink.h>
 
 #include "netstack/icmp_impl.h"
 
-#define SLAAC_MAX   16
-#define DAD_WAIT_NS NSEC_PER_SEC
+#define DAD_WAIT_NS      NSEC_PER_SEC
+#define RA_PREFIX_METRIC 1024
 
 enum { ND_SLLA = 1, ND_TLLA = 2, ND_PREFIX = 3, ND_MTU = 5 };
 
@@ -35,6 +35,23 @@ static bool nd_options(const uint8_t *o, size_t len, uint8_t want, const uint8_t
 	return true;
 }
 
+static void eui64(const struct nic *n, uint8_t id[8])
+{
+	id[0] = n->mac[0] ^ 2;
+	memcpy(id + 1, n->mac + 1, 2);
+	id[3] = 0xff;
+	id[4] = 0xfe;
+	memcpy(id + 5, n->mac + 3, 3);
+}
+
+bool ndp_is_eui64(const struct nic *n, struct ipa addr)
+{
+	uint8_t id[8];
+
+	eui64(n, id);
+	return n->type == LINK_ETHERNET && memcmp(addr.b + 8, id, sizeof(id)) == 0;
+}
+
 static struct ipa solicited_node(struct ipa a)
 {
 	static const uint8_t prefix[16] = { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff };
@@ -55,7 +72,7 @@ static void nd_send(struct txq *q, struct nic *n, struct pkt *p, struct ipa src,
 {
 	struct dst d = { .nic = n, .src = src, .nexthop = dst, .mtu = atomic_load(&n->mtu),
 			 .type = ROUTE_UNICAST, .valid = true };
-	struct ip_out o = { .proto = PROTO_ICMP6, .ttl = 255 };
+	struct ip_out o = { .proto = PROTO_ICMP6, .ttl = 255, .tos = (uint8_t)nic_conf(n, IP6_ndisc_tclass) };
 	struct icmp_hdr *h = (void *)p->data;
 	struct list *last = q->pkts.prev;
 
@@ -126,11 +143,28 @@ static void ndp_send_na(struct txq *q, struct nic *n, struct ipa target, struct 
 			bool solicited)
 {
 	struct pkt *p = nd_make(n, ICMP6_NEIGH_ADVERT,
-				(n->stack->conf.v6_forwarding ? 1U << 31 : 0) |
+				(nic_conf(n, IP6_forwarding) ? 1U << 31 : 0) |
 				(solicited ? 1U << 30 : 0) | 1U << 29, &target, ND_TLLA);
 
 	if (p)
 		nd_send(q, n, p, target, dst, NULL);
+}
+
+static int ndp_notify_addr(void *arg, const struct addr_info *a)
+{
+	struct txq *q = arg;
+	struct nic *n = nic_peek(q->stack, a->ifindex);
+
+	if (n && n->type == LINK_ETHERNET && nic_up(n) && nic_conf_or(n, IP6_ndisc_notify) && !ipa_is4(a->addr) &&
+	    !(a->state & (ADDR_TENTATIVE | ADDR_DADFAILED)))
+		ndp_send_na(q, n, a->addr, all_nodes(), false);
+	return 0;
+}
+
+void ndp_notify(struct txq *q, struct nic *n)
+{
+	if (nic_conf_or(n, IP6_ndisc_notify))
+		(void)addr_for_each(n->stack, ndp_notify_addr, q); /* no memory: nobody is told */
 }
 
 /* ---- duplicate address detection: consumes a reference of a ---- */
@@ -158,9 +192,12 @@ void ndp_addr_start(struct txq *q, struct nic_addr *a)
 		if (ntimer_arm(s, &a->timer, stack_now(s) + DAD_WAIT_NS))
 			return; /* the reference is the timer's */
 	} else if (!(info.state & (ADDR_TENTATIVE | ADDR_DADFAILED)) && !a->dead) {
-		ndp_send_na(q, a->nic, info.addr, all_nodes(), false);
+		if (nic_conf_or(a->nic, IP6_ndisc_notify))
+			ndp_send_na(q, a->nic, info.addr, all_nodes(), false);
 		stack_bump(s);
 		stack_event(s, STACK_ADDR_NEW, &info);
+		if (ipa_is_linklocal(info.addr))
+			ndp_routers(a->nic);
 		if (info.valid_until_ns != INT64_MAX &&
 		    ntimer_arm(s, &a->timer, MIN(info.preferred_until_ns, info.valid_until_ns)))
 			return;
@@ -170,25 +207,46 @@ void ndp_addr_start(struct txq *q, struct nic_addr *a)
 
 /* ---- routers ---- */
 
-void ndp_start(struct nic *n)
+/* ipv6_accept_ra(): a router listens to others only when told so (2). */
+static bool ra_wanted(const struct nic *n)
+{
+	int accept = nic_conf(n, IP6_accept_ra);
+
+	return nic_conf(n, IP6_forwarding) ? accept == 2 : accept != 0;
+}
+
+/* One solicitation; the next after twice the time, a tenth more or less (RFC 7559). */
+void ndp_solicit(struct nic *n)
 {
 	static const uint8_t all_routers[16] = { 0xff, 2, [15] = 2 };
+	int64_t most = nic_conf(n, IP6_router_solicitation_max_interval) * NSEC_PER_SEC, wait;
+	int count = nic_conf(n, IP6_router_solicitations);
 	struct stack *s = n->stack;
 	struct ipa src = ipa_any6();
 	struct pkt *p;
 	struct txq q;
 
-	if (!nic_up(n) || n->rs_left == 0 || !s->conf.v6_accept_ra)
+	if (!nic_up(n) || !ra_wanted(n) || (count >= 0 && n->rs_sent >= (unsigned int)count) ||
+	    !nd_source(n, ipa_v6(all_routers), &src) || !ipa_is_linklocal(src))
 		return;
-	n->rs_left--;
 	txq_init(&q, s);
-	nd_source(n, ipa_v6(all_routers), &src);
-	p = nd_make(n, ICMP6_ROUTER_SOLICIT, 0, NULL, ipa_is_any(src) ? 0 : ND_SLLA);
+	p = nd_make(n, ICMP6_ROUTER_SOLICIT, 0, NULL, ND_SLLA);
 	if (p)
 		nd_send(&q, n, p, src, ipa_v6(all_routers), NULL);
 	txq_flush(&q);
-	if (n->rs_left)
-		ntimer_arm(s, &n->rs_timer, stack_now(s) + 4 * NSEC_PER_SEC);
+	n->rs_wait_ns = n->rs_sent++ ? MIN(2 * n->rs_wait_ns, most)
+				     : nic_conf(n, IP6_router_solicitation_interval) * NSEC_PER_SEC;
+	wait = n->rs_wait_ns / 10 * 9 + (int64_t)(stack_random32(s) % 1000) * (n->rs_wait_ns / 5000);
+	if (count < 0 || n->rs_sent < (unsigned int)count)
+		ntimer_arm(s, &n->rs_timer, stack_now(s) + wait);
+}
+
+void ndp_routers(struct nic *n)
+{
+	if (n->type != LINK_ETHERNET)
+		return;
+	n->rs_sent = 0;
+	ndp_solicit(n);
 }
 
 static int64_t ra_until(struct stack *s, uint32_t seconds)
@@ -197,10 +255,11 @@ static int64_t ra_until(struct stack *s, uint32_t seconds)
 }
 
 static void ra_route(struct stack *s, struct nic *n, struct ipa dst, uint8_t plen, struct ipa gw,
-		     uint32_t lifetime)
+		     uint32_t metric, uint32_t lifetime)
 {
 	struct route_info r = { .family = AF_INET6, .plen = plen, .type = ROUTE_UNICAST,
-				.protocol = RTPROT_RA, .table = RT_TABLE_MAIN, .metric = 1024,
+				.protocol = RTPROT_RA, .table = RT_TABLE_MAIN,
+				.metric = metric,
 				.ifindex = n->ifindex, .dst = dst, .gateway = gw,
 				.expires_ns = ra_until(s, lifetime) };
 
@@ -217,12 +276,9 @@ static void ra_address(struct stack *s, struct nic *n, struct ipa prefix, uint32
 			       .preferred_until_ns = ra_until(s, preferred) };
 	unsigned int count = 0;
 	struct nic_addr *i;
+	bool known = false;
 
-	a.addr.b[8] = n->mac[0] ^ 2;
-	memcpy(&a.addr.b[9], n->mac + 1, 2);
-	a.addr.b[11] = 0xff;
-	a.addr.b[12] = 0xfe;
-	memcpy(&a.addr.b[13], n->mac + 3, 3);
+	eui64(n, a.addr.b + 8);
 	nrwlock_write(&s->tables);
 	list_for_each_entry(i, &s->addrs, node) {
 		if (i->nic != n || !(i->i.state & ADDR_AUTO))
@@ -238,15 +294,36 @@ static void ra_address(struct stack *s, struct nic *n, struct ipa prefix, uint32
 			i->i.preferred_until_ns = a.preferred_until_ns;
 			if (preferred)
 				i->i.state &= (uint8_t)~ADDR_DEPRECATED;
-			count = SLAAC_MAX;
+			known = true;
 			break;
 		}
 	}
 	nrwlock_write_unlock(&s->tables);
-	if (count >= SLAAC_MAX || valid == 0)
+	if (known || count >= (unsigned int)nic_conf(n, IP6_max_addresses) || valid == 0)
 		return;
 	if (addr_add(s, &a) == 0)
 		NET_INC(s, SlaacPrefixes);
+}
+
+/* Is that time, which is not over, one that is long enough? */
+static bool ra_lifetime_ok(const struct nic *n, uint32_t seconds)
+{
+	int least = nic_conf(n, IP6_accept_ra_min_lft);
+
+	return seconds == 0 || least <= 0 || seconds >= (uint32_t)least;
+}
+
+static void ra_prefix(struct nic *n, const uint8_t *o)
+{
+	struct ipa prefix = ipa_mask(ipa_v6(o + 16), o[2]);
+	uint32_t valid = rd32(o + 4), preferred = rd32(o + 8);
+
+	if (ipa_is_linklocal(prefix) || ipa_is_multicast(prefix) || preferred > valid || !ra_lifetime_ok(n, valid))
+		return;
+	if (o[3] & 0x80)
+		ra_route(n->stack, n, prefix, o[2], ipa_any6(), RA_PREFIX_METRIC, valid);
+	if ((o[3] & 0x40) && o[2] == 64 && nic_conf(n, IP6_autoconf))
+		ra_address(n->stack, n, prefix, valid, preferred);
 }
 
 /* Called without locks; adds addresses and routes, and so sends by queues of its own. */
@@ -255,32 +332,23 @@ static void ndp_router_advert(struct nic *n, struct pkt *p)
 	struct stack *s = n->stack;
 	const uint8_t *o = p->data + 16, *lla = NULL;
 	size_t len = p->head_len - 16;
+	uint8_t hops = p->data[4];
+	uint16_t lifetime = rd16(p->data + 6);
 
-	/* A router listens to others only when told so (2). */
-	if (s->conf.v6_accept_ra < (s->conf.v6_forwarding ? 2 : 1) || !nd_options(o, len, ND_SLLA, &lla))
+	if (!ra_wanted(n) || !nd_options(o, len, ND_SLLA, &lla))
 		return;
-	n->rs_left = 0;
-	ra_route(s, n, ipa_any6(), 0, p->src, rd16(p->data + 6));
-	if (p->data[4])
-		net_conf_set(s, (size_t)net_conf_find("ipv6.conf.all.hop_limit"), p->data[4]);
+	if (!nic_conf(n, IP6_accept_ra_from_local) && addr_is_ours(s, NULL, p->src))
+		return;
+	ntimer_cancel(s, &n->rs_timer);
+	if (nic_conf(n, IP6_accept_ra_defrtr) && ra_lifetime_ok(n, lifetime))
+		ra_route(s, n, ipa_any6(), 0, p->src, (uint32_t)nic_conf(n, IP6_ra_defrtr_metric), lifetime);
+	if (hops && hops >= nic_conf(n, IP6_accept_ra_min_hop_limit))
+		(void)nic_conf_set(s, n->ifindex, IP6_hop_limit, hops);
 	for (; len; len -= o[1] * 8U, o += o[1] * 8U) {
-		if (o[0] == ND_MTU && o[1] == 1) {
-			uint32_t mtu = rd32(o + 4);
-
-			if (mtu >= 1280 && mtu <= atomic_load(&n->mtu))
-				nic_set_mtu(s, n->ifindex, mtu);
-		} else if (o[0] == ND_PREFIX && o[1] == 4 && o[2] <= 128) {
-			struct ipa prefix = ipa_mask(ipa_v6(o + 16), o[2]);
-			uint32_t valid = rd32(o + 4), preferred = rd32(o + 8);
-
-			if (ipa_is_linklocal(prefix) || ipa_is_multicast(prefix) ||
-			    preferred > valid)
-				continue;
-			if (o[3] & 0x80)
-				ra_route(s, n, prefix, o[2], ipa_any6(), valid);
-			if ((o[3] & 0x40) && o[2] == 64 && s->conf.v6_autoconf)
-				ra_address(s, n, prefix, valid, preferred);
-		}
+		if (o[0] == ND_MTU && o[1] == 1 && nic_conf(n, IP6_accept_ra_mtu) && rd32(o + 4) <= INT_MAX)
+			(void)nic_conf_set(s, n->ifindex, IP6_mtu, (int)rd32(o + 4)); /* refused if it is too large */
+		else if (o[0] == ND_PREFIX && o[1] == 4 && o[2] <= 128 && nic_conf(n, IP6_accept_ra_pinfo))
+			ra_prefix(n, o);
 	}
 }
 
@@ -329,6 +397,8 @@ static void ndp_neigh_advert(struct txq *q, struct nic *n, struct pkt *p)
 		NET_INC(q->stack, NdpBad);
 		return;
 	}
+	if (nic_conf(n, IP6_drop_unsolicited_na) && !(flags & 1U << 30))
+		return;
 	state = addr_state(q->stack, n, target);
 	if (state >= 0) {
 		if (state & ADDR_TENTATIVE)

@@ -35,7 +35,7 @@ static void ip4_header(struct stack *s, const struct dst *d, struct pkt *p, cons
 	p->ethertype = ETHERTYPE_IP4;
 }
 
-static void ip6_header(struct pkt *p, const struct ip_out *o)
+static void ip6_header(const struct dst *d, struct pkt *p, const struct ip_out *o)
 {
 	uint32_t plen = p->len;
 	struct ip6_hdr *ip = pkt_push(p, IP6_HLEN);
@@ -43,7 +43,7 @@ static void ip6_header(struct pkt *p, const struct ip_out *o)
 	ip->ver_tc_flow = htonl(6U << 28 | (uint32_t)o->tos << 20 | (o->flow & 0xfffff));
 	ip->plen = htons((uint16_t)plen);
 	ip->next = o->proto;
-	ip->hops = o->ttl;
+	ip->hops = o->hops ? (uint8_t)nic_conf(d->nic, IP6_hop_limit) : o->ttl;
 	memcpy(ip->src, p->src.b, 16);
 	memcpy(ip->dst, p->dst.b, 16);
 	p->net = p->data;
@@ -78,7 +78,7 @@ int ip_output(struct txq *q, const struct dst *d, struct pkt *p, const struct ip
 	if (v4)
 		ip4_header(s, d, p, o);
 	else
-		ip6_header(p, o);
+		ip6_header(d, p, o);
 	if (d->type == ROUTE_MULTICAST)
 		net_add(s, NS_OutMcastPkts, 1);
 	if ((d->type == ROUTE_MULTICAST || d->type == ROUTE_BROADCAST) &&

@@ -596,10 +596,35 @@ static int route_fill(struct stack *s, const struct route_key *k, const struct r
 					    k->srcprefs, &out->src);
 		}
 	}
-	out->mtu = atomic_load(&out->nic->mtu);
+	out->mtu = nic_ip_mtu(out->nic, k->dst);
 	if (r->i.mtu && r->i.mtu < out->mtu)
 		out->mtu = r->i.mtu;
 	return 0;
+}
+
+int route_check_source(struct stack *s, struct nic *n, struct ipa src, struct ipa dst, bool strict)
+{
+	struct route_key k = { .dst = src, .src = dst };
+	int64_t now = stack_now(s);
+	struct route *r = NULL;
+	struct ipa any;
+	bool by_n;
+	int err;
+
+	nrwlock_read(&s->tables);
+	err = route_match(s, &k, now, &r);
+	by_n = err == 0 && (r->i.hops ? hops_use(r->i.hops, n) : r->nic == n);
+	if (err < 0 || r->i.type >= ROUTE_BLACKHOLE)
+		err = -EXDEV;
+	else if (r->i.type != ROUTE_UNICAST && !(r->i.type == ROUTE_LOCAL && nic_conf_or(n, IP4_accept_local)))
+		err = -EINVAL;
+	else if (!by_n)
+		err = strict ? -EXDEV : 1;
+	nrwlock_read_unlock(&s->tables);
+	/* An interface without an address is nobody's way back. */
+	if (err == 1)
+		err = addr_first(s, n, false, &any) ? 0 : -EXDEV;
+	return err;
 }
 
 /* Multicast and limited broadcast with an interface given, or by the source's interface. */
@@ -619,7 +644,7 @@ static bool route_direct(struct stack *s, const struct route_key *k, struct dst 
 	out->nic = n;
 	out->nexthop = k->dst;
 	out->src = k->src;
-	out->mtu = atomic_load(&n->mtu);
+	out->mtu = nic_ip_mtu(n, k->dst);
 	out->type = ipa_is_multicast(k->dst) ? ROUTE_MULTICAST : ROUTE_BROADCAST;
 	if (ipa_is_any(k->src))
 		addr_select(s, n, k->dst, k->srcprefs, &out->src);

@@ -808,8 +808,8 @@ void tcp_send_bare(struct txq *q, const struct tcp_bare *b)
 	h->csum = (uint16_t)~csum_fold(csum_pseudo(p->src, p->dst, PROTO_TCP, p->len));
 	p->csum_off = offsetof(struct tcp_hdr, csum);
 	p->flags |= PKT_CSUM_PARTIAL;
-	o.ttl = b->ttl ? b->ttl : (uint8_t)(ipa_is4(b->dst) ? q->stack->conf.ip_default_ttl :
-							     q->stack->conf.v6_hop_limit);
+	o.ttl = b->ttl ? b->ttl : (uint8_t)q->stack->conf.ip_default_ttl;
+	o.hops = !b->ttl && !ipa_is4(b->dst);
 	NET_INC(q->stack, TcpOutSegs);
 	ip_output(q, &d, p, &o);
 }

@@ -103,8 +103,6 @@ int ep_new(struct stack *s, int family, int type, int proto, struct ep **out)
 
 	if (err < 0)
 		return err;
-	if (family == AF_INET6 && s->conf.v6_disable && 0)
-		return -EAFNOSUPPORT;
 	e = ep_alloc(s, ops, family, type, proto);
 	if (!e)
 		return -ENOMEM;
@@ -490,8 +488,6 @@ void ep_ip_out(const struct ep *e, const struct ep_msg *m, struct ipa dst, struc
 		o->opts_len = e->ip_opts_len;
 	} else {
 		ttl = multicast ? e->mc_hops : e->hops;
-		if (ttl < 0)
-			ttl = s->conf.v6_hop_limit;
 		tos = e->tclass;
 		pmtu = e->mtu_discover6;
 		o->mc_loop = e->mc_loop6;
@@ -502,6 +498,7 @@ void ep_ip_out(const struct ep *e, const struct ep_msg *m, struct ipa dst, struc
 	if (m && (m->ctl.mask & EP_CTL_TOS) && m->ctl.tos >= 0)
 		tos = m->ctl.tos;
 	o->ttl = (uint8_t)ttl;
+	o->hops = !v4 && ttl < 0;
 	o->tos = (uint8_t)tos;
 	o->df = pmtu != IP_PMTUDISC_DONT && pmtu != IP_PMTUDISC_OMIT;
 	/* WANT: DF while it fits, else cut here; DO and PROBE: never. */

@@ -748,7 +748,7 @@ static int opt_shown(struct ep *e, const struct opt_row *r)
 
 	if (r->level == IPPROTO_IPV6 && v == -1) {
 		if (r->name == IPV6_UNICAST_HOPS)
-			return e->stack->conf.v6_hop_limit;
+			return e->dst.valid ? nic_conf(e->dst.nic, IP6_hop_limit) : nic_conf_all(e->stack, IP6_hop_limit);
 		if (r->name == IPV6_MULTICAST_HOPS)
 			return 1;
 		if (r->name == IPV6_TCLASS)

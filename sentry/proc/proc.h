@@ -82,6 +82,11 @@ struct sysctl {
 int proc_sysctl_add(const struct sysctl *rows) must_check;
 /* How to find the stack of a network namespace (borrowed from it), for /proc/sys/net. */
 void proc_net_stack_register(struct stack *(*stack_of)(struct net_ns *ns));
+/*
+ * Set a variable of an interface by its name: "net.ipv4.conf.eth0.rp_filter"; a dot in the interface's is a slash.  On a
+ * fiber.  -ENOENT: no such variable; -ENODEV: ns has no such interface; -EINVAL.
+ */
+int proc_sysctl_set_nic(struct net_ns *ns, const char *name, const char *value) must_check;
 /* For get and set of rows that keep numbers elsewhere: the same text rules, on values[count]. */
 void sysctl_show_longs(struct buf *b, const long *values, unsigned int count);
 /* Up to count numbers; how many there were, or -EINVAL (also when out of bounds). */

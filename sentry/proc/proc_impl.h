@@ -47,6 +47,9 @@ int nsfs_init(void) must_check;
 int sysctl_kernel_init(void) must_check;
 int sysctl_net_init(void) must_check;
 int proc_sysctl_add_one(const struct sysctl *s) must_check; /* s must live on */
+/* A directory of its own making below /proc/sys; what is registered there already stays its children.  NULL: no memory. */
+struct pfs_node *proc_sysctl_add_dir(const char *path, const struct pfs_entry *e) must_check;
+int proc_sysctl_permission(const struct pfs_req *r, unsigned int may);
 
 /* ---- status.c ---- */
 int proc_show_stat(const struct pfs_req *r, struct buf *b);

@@ -19,7 +19,7 @@ static const struct sysctl *sysctl_of(const struct pfs_req *r)
 	return r->i->entry->arg;
 }
 
-static int sysctl_permission(const struct pfs_req *r, unsigned int may)
+int proc_sysctl_permission(const struct pfs_req *r, unsigned int may)
 {
 	const struct cred *c = r->c->cred;
 	uint32_t mode = r->i->inode.mode;
@@ -125,12 +125,17 @@ int proc_sysctl_add_one(const struct sysctl *s)
 		.mode = S_IFREG | s->mode,
 		.show = sysctl_show,
 		.write = s->mode & 0222 ? sysctl_write : NULL,
-		.permission_only = sysctl_permission,
+		.permission_only = proc_sysctl_permission,
 		.arg = s,
 	};
 
 	ASSERT(s->count <= SYSCTL_COUNT_MAX);
 	return pfs_node_add(sysctl_root(), s->path, &e);
+}
+
+struct pfs_node *proc_sysctl_add_dir(const char *path, const struct pfs_entry *e)
+{
+	return pfs_node_add(sysctl_root(), path, e) < 0 ? NULL : pfs_node_find(sysctl_root(), path);
 }
 
 int proc_sysctl_add(const struct sysctl *rows)

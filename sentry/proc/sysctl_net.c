@@ -8,11 +8,16 @@
  * The stack is that of the reader's network namespace; proc_net_stack_register() says how to find it.
  * Without one (no network in this sandbox) values are kept here, so that what a container's spec
  * sets can be read back.
+ *
+ * Settings of interfaces (netstack/nic_conf.h) are in directories that follow the interfaces of that namespace: a
+ * directory's key (pfs.h) is the interface's number and a hash of its name, so that a name of before a change, or of
+ * another namespace, is looked up again.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/hash.h"
 #include "lib/mem.h"
 #include "netstack/conf.h"
 #include "netstack/stack.h"
@@ -173,6 +178,247 @@ static bool row_make(struct net_row *row, int i)
 	return true;
 }
 
+/* ---- interfaces ------------------------------------------------------------------------------- */
+
+static const char *const group_paths[NIC_CONF_GROUPS] = { "net/ipv4/conf", "net/ipv6/conf", "net/ipv4/neigh",
+							  "net/ipv6/neigh" };
+
+static struct {
+	struct pfs_node *groups[NIC_CONF_GROUPS];
+	struct pfs_entry dirs[NIC_CONF_GROUPS];                   /* one for the interfaces of each group */
+	struct pfs_dir ops[NIC_CONF_GROUPS];
+	struct pfs_entry files[NIC_CONF_COUNT + NIC_CONF_GROUPS]; /* behind each group's one without a name */
+} nics;
+
+static int64_t nic_key(uint32_t ifindex, const char *name)
+{
+	return (int64_t)((hash_bytes(1, name, strlen(name)) & INT32_MAX) << 32 | ifindex);
+}
+
+static uint32_t nic_of(const struct pfs_req *r)
+{
+	return (uint32_t)r->i->key;
+}
+
+static enum nic_conf_group group_of(const struct pfs_req *r)
+{
+	return (enum nic_conf_group)((const char *const *)r->i->entry->arg - group_paths);
+}
+
+/* The key that a file is about. */
+static unsigned int conf_key_of(const struct pfs_req *r)
+{
+	return (unsigned int)((const struct nic_conf_entry *)r->i->entry->arg - nic_conf_entries);
+}
+
+struct nth {
+	int64_t left;
+	uint32_t ifindex;
+	char *name;
+};
+
+static int nth_one(void *arg, const struct nic_info *i)
+{
+	struct nth *n = arg;
+
+	if (n->left-- > 0)
+		return 0;
+	n->ifindex = i->ifindex;
+	memcpy(n->name, i->name, IFNAMSIZ);
+	return 1;
+}
+
+/* "all" and "default", then the interfaces by their place.  0: the end. */
+static uint32_t nic_nth(struct stack *s, enum nic_conf_group group, int64_t at, char name[static IFNAMSIZ])
+{
+	struct nth n = { .left = at, .name = name };
+
+	if (group <= NIC_CONF_IP6) {
+		if (at < 2) {
+			strcpy(name, at ? "default" : "all");
+			return at ? NIC_CONF_DEFAULT : NIC_CONF_ALL;
+		}
+		n.left -= 2;
+	}
+	if (s)
+		(void)nic_for_each(s, nth_one, &n);
+	return n.ifindex;
+}
+
+static uint32_t nic_find(struct stack *s, enum nic_conf_group group, const char *name)
+{
+	if (group <= NIC_CONF_IP6 && strcmp(name, "all") == 0)
+		return NIC_CONF_ALL;
+	if (group <= NIC_CONF_IP6 && strcmp(name, "default") == 0)
+		return NIC_CONF_DEFAULT;
+	return s && strlen(name) < IFNAMSIZ ? nic_by_name(s, name) : 0;
+}
+
+static int nics_lookup(const struct pfs_req *r, const char *name, struct pfs_child *out)
+{
+	enum nic_conf_group group = group_of(r);
+	struct ns_set *set;
+	uint32_t ifindex = nic_find(stack_of(r, &set), group, name);
+
+	ns_set_put(set);
+	if (!ifindex)
+		return pfs_node_lookup_in(nics.groups[group], name, out);
+	out->entry = &nics.dirs[group];
+	out->key = nic_key(ifindex, name);
+	return 0;
+}
+
+#define NICS_FIRST 1000 /* positions before are those of what is registered: neigh/default */
+
+static int nics_next(const struct pfs_req *r, int64_t from, struct pfs_child *out)
+{
+	enum nic_conf_group group = group_of(r);
+	struct ns_set *set;
+	uint32_t ifindex;
+	int err = from < NICS_FIRST ? pfs_node_next_in(nics.groups[group], from, out) : 0;
+
+	if (err)
+		return err;
+	out->cookie = MAX(from, (int64_t)NICS_FIRST);
+	ifindex = nic_nth(stack_of(r, &set), group, out->cookie - NICS_FIRST, out->name);
+	ns_set_put(set);
+	if (!ifindex)
+		return 0;
+	out->entry = &nics.dirs[group];
+	out->key = nic_key(ifindex, out->name);
+	return 1;
+}
+
+static const struct pfs_dir nics_dir = { .lookup = nics_lookup, .next = nics_next };
+
+/* Is it still called so, in the reader's namespace? */
+static bool nic_alive(const struct pfs_req *r)
+{
+	uint32_t ifindex = nic_of(r);
+	struct nic_info info;
+	struct ns_set *set;
+	struct stack *s;
+	bool same;
+
+	if (ifindex == NIC_CONF_ALL || ifindex == NIC_CONF_DEFAULT)
+		return true;
+	s = stack_of(r, &set);
+	same = s && nic_info(s, ifindex, &info) == 0 && nic_key(ifindex, info.name) == r->i->key;
+	ns_set_put(set);
+	return same;
+}
+
+/* The host's file of it. */
+static int nic_host_show(const struct pfs_req *r, struct stack *s, struct buf *b)
+{
+	const struct nic_conf_entry *e = r->i->entry->arg;
+	struct nic_info info = { .name = "default" };
+	char path[160];
+
+	if (nic_of(r) == NIC_CONF_ALL)
+		strcpy(info.name, "all");
+	else if (nic_of(r) != NIC_CONF_DEFAULT && (!s || nic_info(s, nic_of(r), &info) < 0))
+		return -ENOENT;
+	snprintf(path, sizeof(path), "sys/%s/%s/%s", group_paths[e->group], info.name, e->name);
+	return host_view_file(path, b);
+}
+
+static int nic_show(const struct pfs_req *r, struct buf *b)
+{
+	struct ns_set *set;
+	struct stack *s = stack_of(r, &set);
+	int value, err;
+
+	if (is_host(r)) {
+		err = nic_host_show(r, s, b);
+	} else {
+		err = s ? nic_conf_get(s, nic_of(r), conf_key_of(r), &value) : -ENODEV;
+		if (!err)
+			buf_printf(b, "%d\n", value);
+	}
+	ns_set_put(set);
+	return err;
+}
+
+static int nic_write(const struct pfs_req *r, char *text, size_t size)
+{
+	struct ns_set *set;
+	struct stack *s;
+	long value;
+	int n = sysctl_parse_longs(text, &value, 1, INT32_MIN, INT32_MAX);
+
+	(void)size;
+	if (n < 0)
+		return n;
+	if (is_host(r))
+		return -EPERM;
+	s = stack_of(r, &set);
+	n = s ? nic_conf_set(s, nic_of(r), conf_key_of(r), (int)value) : -ENODEV;
+	ns_set_put(set);
+	return n;
+}
+
+/* What is behind a group's path in name, and *group; NULL: it is not of these. */
+static const char *nic_name_rest(const char *name, enum nic_conf_group *group)
+{
+	for (unsigned int g = 0; g < NIC_CONF_GROUPS; g++) {
+		const char *a = group_paths[g], *b = name;
+
+		for (; *a && (*a == *b || (*a == '/' && *b == '.')); a++)
+			b++;
+		*group = (enum nic_conf_group)g;
+		if (!*a && *b == '.')
+			return b + 1;
+	}
+	return NULL;
+}
+
+int proc_sysctl_set_nic(struct net_ns *ns, const char *name, const char *value)
+{
+	enum nic_conf_group group;
+	const char *rest = nic_name_rest(name, &group), *last = rest ? strrchr(rest, '.') : NULL;
+	struct stack *s = ns && net.stack_of ? net.stack_of(ns) : NULL;
+	char nic[IFNAMSIZ] = { 0 }, text[32];
+	long number;
+	int key;
+
+	if (!last || (key = nic_conf_find(group, last + 1)) < 0)
+		return -ENOENT;
+	if (!s || last - rest >= IFNAMSIZ)
+		return -ENODEV;
+	memcpy(nic, rest, (size_t)(last - rest));
+	for (char *at = nic; *at; at++)
+		*at = *at == '/' ? '.' : *at;
+	if (strlen(value) >= sizeof(text) || sysctl_parse_longs(strcpy(text, value), &number, 1, INT32_MIN, INT32_MAX) < 0)
+		return -EINVAL;
+	return nic_conf_set(s, nic_find(s, group, nic), (unsigned int)key, (int)number);
+}
+
+static int nics_init(void)
+{
+	struct pfs_entry *file = nics.files;
+
+	for (unsigned int g = 0, key = 0; g < NIC_CONF_GROUPS; g++, file++) {
+		struct pfs_entry top = { .mode = S_IFDIR | 0555, .dir = &nics_dir, .arg = &group_paths[g] };
+
+		nics.ops[g].entries = file;
+		for (; key < NIC_CONF_COUNT && nic_conf_entries[key].group == g; key++) {
+			const struct nic_conf_entry *e = &nic_conf_entries[key];
+			bool fixed = e->min > e->max;
+
+			*file++ = (struct pfs_entry){ .name = e->name, .mode = S_IFREG | (fixed ? 0444 : 0644),
+						      .show = nic_show, .write = fixed ? NULL : nic_write,
+						      .permission_only = proc_sysctl_permission,
+						      .alive = nic_alive, .arg = e };
+		}
+		nics.dirs[g] = (struct pfs_entry){ .mode = S_IFDIR | 0555, .dir = &nics.ops[g], .alive = nic_alive };
+		nics.groups[g] = proc_sysctl_add_dir(group_paths[g], &top);
+		if (!nics.groups[g])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int sysctl_net_init(void)
 {
 	for (size_t i = 0; i < net_conf_count; i++) {
@@ -186,5 +432,5 @@ int sysctl_net_init(void)
 		if (err)
 			return err;
 	}
-	return 0;
+	return nics_init();
 }

@@ -103,6 +103,9 @@ static int config_link(struct net_ns *ns, struct stack *s, struct net_link_confi
 	} else if (c->flags & IFF_UP) {
 		err = nic_set_mtu(s, LO_INDEX, c->mtu);
 	}
+	/* The host's kernel takes the advertisements of its links; what comes of them is told from outside. */
+	if (err == 0 && !c->loopback)
+		(void)nic_conf_set(s, ifindex, IP6_accept_ra, 0);
 	if (err == 0 && (c->flags & IFF_UP))
 		err = nic_set_flags(s, ifindex, IFF_UP, IFF_UP);
 	if (err == 0)
@@ -262,7 +265,7 @@ void net_ns_configure(struct net_ns *ns, struct network_config *n)
 		return;
 	}
 	if (n->ipv6_disabled)
-		(void)net_conf_set(s, (size_t)net_conf_find("ipv6.conf.all.disable_ipv6"), 1);
+		(void)nic_conf_set(s, NIC_CONF_ALL, IP6_disable_ipv6, 1);
 	for (size_t i = 0; i < n->link_count; i++) {
 		err = config_link(ns, s, &n->links[i]);
 		if (err < 0)
@@ -500,7 +503,7 @@ void net_ns_update(struct net_ns *ns, struct network_config *n)
 	if (old && old->ipv6_disabled) {
 		n->ipv6_disabled = !has_ipv6(n);
 		if (!n->ipv6_disabled)
-			(void)net_conf_set(s, (size_t)net_conf_find("ipv6.conf.all.disable_ipv6"), 0);
+			(void)nic_conf_set(s, NIC_CONF_ALL, IP6_disable_ipv6, 0);
 	}
 	add_new(ns, s, old ? old : &none, n);
 	n->addrs_taken |= old && old->addrs_taken;

@@ -613,7 +613,7 @@ static void put_ext(struct show *sh, const char *title, int from, int to)
 
 static int fn_netstat(struct show *sh)
 {
-	put_ext(sh, "TcpExt", NS_SyncookiesSent, NS_TCPTimeWaitOverflow);
+	put_ext(sh, "TcpExt", NS_SyncookiesSent, NS_IPReversePathFilter);
 	put_ext(sh, "IpExt", NS_InNoRoutes, NS_OutBcastPkts);
 	return 0;
 }

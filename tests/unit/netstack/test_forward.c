@@ -39,9 +39,14 @@ static void route(struct sim_host *h, const char *gateway, uint32_t mtu)
 	assert_int_equal(route_add(h->stack, &r, ROUTE_CREATE), 0);
 }
 
-static void forwarding(struct sim_host *h, const char *name, int value)
+static void forwarding4(struct sim_host *h, int value)
 {
-	assert_int_equal(net_conf_set(h->stack, (size_t)net_conf_find(name), value), 0);
+	assert_int_equal(net_conf_set(h->stack, (size_t)net_conf_find("ipv4.ip_forward"), value), 0);
+}
+
+static void forwarding6(struct sim_host *h, int value)
+{
+	assert_int_equal(nic_conf_set(h->stack, NIC_CONF_ALL, IP6_forwarding, value), 0);
 }
 
 static void narrow(struct fx *f, uint32_t mtu)
@@ -116,8 +121,8 @@ static void nothing_is_forwarded_unless_asked(void **state)
 	char got[8];
 
 	for (unsigned int on = 0; on < 2; on++) {
-		forwarding(f->r, on ? "ipv4.ip_forward" : "ipv4.conf.all.forwarding", (int)on);
-		forwarding(f->r, "ipv6.conf.all.forwarding", (int)on);
+		forwarding4(f->r, (int)on);
+		forwarding6(f->r, (int)on);
 		sim_sendto(from, "four", 4, sim_addr(sim_ip4("10.1.0.3"), 9));
 		sim_run(&f->sim, NSEC_PER_SEC);
 		assert_int_equal(sim_recv(to, got, 8), on ? 4 : -EAGAIN);
@@ -128,7 +133,6 @@ static void nothing_is_forwarded_unless_asked(void **state)
 		assert_int_equal(sim_recv(to6, got, 8), on ? 5 : -EAGAIN);
 		assert_int_equal(f->ttl, on ? 63 : 0);
 	}
-	assert_int_equal(net_conf_get(f->r->stack, (size_t)net_conf_find("ipv4.conf.all.forwarding")), 1);
 	assert_int_equal(stack_stat(f->r->stack, NS_IpForwDatagrams), 1);
 	assert_int_equal(stack_stat(f->r->stack, NS_Ip6OutForwDatagrams), 1);
 	ep_close(to);
@@ -163,8 +167,8 @@ static void the_sender_is_told_why_not(void **state)
 	struct fx *f = *state;
 	struct ep *to = bound(f->c, sim_ip4("10.1.0.3"), 9), *to6 = bound(f->c, sim_ip6("fd01::3"), 9);
 
-	forwarding(f->r, "ipv4.ip_forward", 1);
-	forwarding(f->r, "ipv6.conf.all.forwarding", 1);
+	forwarding4(f->r, 1);
+	forwarding6(f->r, 1);
 	assert_int_equal(told(f, sim_ip4("10.1.0.3"), 0, 0, 0, 1), 0);
 	assert_int_equal(told(f, sim_ip4("10.1.0.3"), IPPROTO_IP, IP_TTL, 1, 1), EHOSTUNREACH);
 	assert_int_equal(told(f, sim_ip6("fd01::3"), IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1, 1), EHOSTUNREACH);
@@ -180,7 +184,7 @@ static void what_is_too_big_is_cut_or_refused(void **state)
 	struct ep *to = bound(f->c, sim_ip4("10.1.0.3"), 9);
 	static char got[3000];
 
-	forwarding(f->r, "ipv4.ip_forward", 1);
+	forwarding4(f->r, 1);
 	narrow(f, 600);
 	assert_int_equal(told(f, sim_ip4("10.1.0.3"), IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, 1400), 0);
 	assert_int_equal(sim_recv(to, got, sizeof(got)), 1400);
@@ -198,7 +202,7 @@ static void a_connection_crosses_a_narrow_link(void **state)
 	size_t put = 0, got = 0;
 	ssize_t n;
 
-	forwarding(f->r, "ipv4.ip_forward", 1);
+	forwarding4(f->r, 1);
 	narrow(f, 700);
 	f->sim.loss = 100;
 	for (size_t i = 0; i < sizeof(buf); i++)
@@ -270,7 +274,7 @@ static void a_large_segment_is_cut_and_then_fragmented(void **state)
 	uint16_t sum;
 	uint64_t cut;
 
-	forwarding(f->r, "ipv4.ip_forward", 1);
+	forwarding4(f->r, 1);
 	narrow(f, 600);
 	fill_ip4(ip, IPPROTO_TCP, sizeof(ip));
 	memcpy(ip + 20, (const uint8_t[]){ 0, 9, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8, 0x50, 0x10 }, 14);
@@ -298,8 +302,8 @@ static void checksums_that_a_link_has_left_out_are_made(void **state)
 	static const uint8_t udp[12] = { 0, 9, 0, 9, 0, 12, 0x12, 0x34, 'f', 'o', 'u', 'r' };
 	char got[8];
 
-	forwarding(f->r, "ipv4.ip_forward", 1);
-	forwarding(f->r, "ipv6.conf.all.forwarding", 1);
+	forwarding4(f->r, 1);
+	forwarding6(f->r, 1);
 	fill_ip4(ip, IPPROTO_UDP, sizeof(ip));
 	memcpy(ip + 20, udp, sizeof(udp));
 	memset(ip + 32, 0xa5, 6);
@@ -334,8 +338,8 @@ static void addresses_of_one_link_do_not_cross(void **state)
 	struct fx *f = *state;
 	uint8_t ip[48] = { 0x60, [5] = 8, [6] = IPPROTO_UDP, [7] = 64 };
 
-	forwarding(f->r, "ipv4.ip_forward", 1);
-	forwarding(f->r, "ipv6.conf.all.forwarding", 1);
+	forwarding4(f->r, 1);
+	forwarding6(f->r, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_int_equal(inet_pton(AF_INET6, bad[i][0], ip + 8), 1);
 		assert_int_equal(inet_pton(AF_INET6, bad[i][1], ip + 24), 1);
@@ -353,7 +357,7 @@ static void a_header_alone_crosses(void **state)
 	uint8_t ip[20] = { 0x45, [3] = 20, [8] = 64, [9] = 99 };
 	uint16_t sum;
 
-	forwarding(f->r, "ipv4.ip_forward", 1);
+	forwarding4(f->r, 1);
 	memcpy(ip + 12, (const uint8_t[]){ 10, 0, 0, 1, 10, 1, 0, 3 }, 8);
 	sum = csum_fold(csum_add(0, ip, sizeof(ip), 0));
 	memcpy(ip + 10, &sum, sizeof(sum));

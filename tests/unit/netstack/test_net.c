@@ -719,17 +719,16 @@ static void disable_ipv6_takes_its_addresses_off(void **state)
 	struct fx *f = *state;
 	struct stack *s = f->a->stack;
 	struct addr_info a = { .ifindex = 1, .addr = sim_ip6("2001:db8::77"), .plen = 64, .nodad = 1 };
-	size_t conf = (size_t)net_conf_find("ipv6.conf.all.disable_ipv6");
 	struct route_info out;
 	int count = 0;
 
 	assert_int_equal(addr_add(s, &a), 0);
-	assert_int_equal(net_conf_set(s, conf, 1), 0);
+	assert_int_equal(nic_conf_set(s, NIC_CONF_ALL, IP6_disable_ipv6, 1), 0);
 	addr_for_each(s, count_v6, &count);
 	assert_int_equal(count, 0);
 	assert_int_equal(addr_add(s, &a), -EACCES);
 	assert_int_equal(route_get(s, sim_ip6("2001:db9::1"), ipa_any6(), 0, &out), -EADDRNOTAVAIL);
-	assert_int_equal(net_conf_set(s, conf, 0), 0);
+	assert_int_equal(nic_conf_set(s, NIC_CONF_ALL, IP6_disable_ipv6, 0), 0);
 	addr_for_each(s, count_v6, &count); /* loopback's */
 	assert_int_equal(count, 1);
 	assert_int_equal(route_get(s, sim_ip6("2001:db9::1"), ipa_any6(), 0, &out), -ENETUNREACH);
@@ -774,7 +773,6 @@ static void a_router_gives_addresses_when_asked_to(void **state)
 	uint8_t b[40 + 16 + 32] = { 0x60 };
 	uint16_t c;
 
-	assert_int_equal(net_conf_set(f->a->stack, (size_t)net_conf_find("ipv6.conf.all.accept_ra"), 1), 0);
 	wr16(b + 4, 48);
 	b[6] = 58;
 	b[7] = 255;

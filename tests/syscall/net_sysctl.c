@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * net_sysctl.c: /proc/sys/net/ipv4/conf and kin (Documentation/networking/ip-sysctl.rst): directories that follow the
+ * interfaces of the reader's network namespace.
+ */
+#include "rtnl.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <sched.h>
+
+#define V4 "/proc/sys/net/ipv4/conf/"
+#define V6 "/proc/sys/net/ipv6/conf/"
+#define N4 "/proc/sys/net/ipv4/neigh/"
+
+static int fd;
+
+/* The number in a file; -1000 - errno. */
+static int get(const char *path)
+{
+	char text[32] = "";
+	int f = open(path, O_RDONLY), err;
+	ssize_t n = f < 0 ? -1 : read(f, text, sizeof(text) - 1);
+
+	err = errno;
+	if (f >= 0)
+		close(f);
+	return n < 0 ? -1000 - err : atoi(text);
+}
+
+/* The errno, or 0. */
+static int put(const char *path, const char *value)
+{
+	int f = open(path, O_WRONLY), err = 0;
+
+	if (f < 0 || write(f, value, strlen(value)) < 0)
+		err = errno;
+	if (f >= 0)
+		close(f);
+	return err;
+}
+
+static int names(const char *dir, const char *name)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int count = 0;
+
+	CHECK(d != NULL);
+	while (d && (e = readdir(d)) != NULL)
+		count += strcmp(e->d_name, name) == 0 && e->d_type == DT_DIR;
+	if (d)
+		closedir(d);
+	return count;
+}
+
+static int rename_link(const char *name, const char *to)
+{
+	struct ifinfomsg i = { .ifi_index = if_nametoindex(name) };
+
+	rtnl_begin(RTM_NEWLINK, 0, &i, sizeof(i));
+	rtnl_put(IFLA_IFNAME, to, strlen(to) + 1);
+	return rtnl_ask(fd);
+}
+
+static int drop(const char *name)
+{
+	struct ifinfomsg i = { .ifi_index = if_nametoindex(name) };
+
+	rtnl_begin(RTM_DELLINK, 0, &i, sizeof(i));
+	return rtnl_ask(fd);
+}
+
+static int address(const char *name, const char *text, int type)
+{
+	struct ifaddrmsg m = { .ifa_family = AF_INET, .ifa_prefixlen = 24, .ifa_index = if_nametoindex(name) };
+	struct in_addr a;
+
+	inet_pton(AF_INET, text, &a);
+	rtnl_begin(type, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof(m));
+	rtnl_put(IFA_LOCAL, &a, 4);
+	rtnl_put(IFA_ADDRESS, &a, 4);
+	return rtnl_ask(fd);
+}
+
+static void directories(void)
+{
+	EQUAL(names(V4, "all"), 1);
+	EQUAL(names(V4, "default"), 1);
+	EQUAL(names(V4, "lo"), 1);
+	EQUAL(names(V4, "v0"), 0);
+	EQUAL(get(V4 "v0/rp_filter"), -1000 - ENOENT);
+	EQUAL(make_veth("v0", "v1"), 0);
+	EQUAL(names(V4, "v0"), 1);
+	EQUAL(names(V6, "v1"), 1);
+	EQUAL(names(N4, "v0"), 1);
+	EQUAL(get(V4 "v0/rp_filter"), 0);
+	EQUAL(get(V6 "v0/accept_dad"), 1);
+	EQUAL(get(V6 "lo/accept_dad"), -1);
+	EQUAL(get(V6 "v0/mtu"), 1500);
+	EQUAL(get(N4 "v0/mcast_solicit"), 3);
+	EQUAL(put(V4 "v0/rp_filter", "2\n"), 0);
+	EQUAL(get(V4 "v0/rp_filter"), 2);
+	EQUAL(get(V4 "v1/rp_filter"), 0);
+	EQUAL(rename_link("v0", "v7"), 0);
+	EQUAL(get(V4 "v0/rp_filter"), -1000 - ENOENT);
+	EQUAL(get(V4 "v7/rp_filter"), 2);
+	EQUAL(names(V4, "v0"), 0);
+	/* Another namespace has others, behind the same names. */
+	EQUAL(unshare(CLONE_NEWNET), 0);
+	EQUAL(get(V4 "v7/rp_filter"), -1000 - ENOENT);
+	EQUAL(get(V4 "lo/rp_filter"), get(V4 "default/rp_filter"));
+}
+
+static void inheritance(void)
+{
+	EQUAL(make_veth("v0", "v1"), 0);
+	EQUAL(address("v1", "10.1.0.1", RTM_NEWADDR), 0);
+	EQUAL(put(V4 "default/rp_filter", "1"), 0);
+	EQUAL(get(V4 "v0/rp_filter"), 1);
+	EQUAL(get(V4 "v1/rp_filter"), 0);
+	EQUAL(put("/proc/sys/net/ipv4/ip_forward", "1"), 0);
+	EQUAL(get(V4 "all/forwarding"), 1);
+	EQUAL(get(V4 "default/forwarding"), 1);
+	EQUAL(get(V4 "v1/forwarding"), 1);
+	EQUAL(put(V4 "v1/forwarding", "0"), 0);
+	EQUAL(get("/proc/sys/net/ipv4/ip_forward"), 1);
+	EQUAL(put(V4 "all/forwarding", "0"), 0);
+	EQUAL(get("/proc/sys/net/ipv4/ip_forward"), 0);
+	EQUAL(put(V6 "all/disable_ipv6", "1"), 0);
+	EQUAL(get(V6 "v0/disable_ipv6"), 1);
+	EQUAL(get(V6 "default/disable_ipv6"), 1);
+	EQUAL(put(V6 "v0/disable_ipv6", "0"), 0);
+	EQUAL(get(V6 "v0/disable_ipv6"), 0);
+	EQUAL(get(V6 "all/disable_ipv6"), 1);
+	EQUAL(put(V6 "v0/hop_limit", "0"), EINVAL);
+	EQUAL(put(V6 "v0/hop_limit", "33"), 0);
+	EQUAL(get(V6 "v0/hop_limit"), 33);
+	EQUAL(put(V6 "v0/mtu", "1600"), EINVAL);
+	EQUAL(drop("v0"), 0);
+	EQUAL(get(V6 "v0/hop_limit"), -1000 - ENOENT);
+	EQUAL(get(V6 "v1/hop_limit"), -1000 - ENOENT);
+}
+
+T_MAIN
+{
+	EQUAL(unshare(CLONE_NEWNET), 0);
+	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	directories();
+	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE); /* of the new one */
+	inheritance();
+}
