@@ -378,10 +378,10 @@ struct pkt *upper_input(struct txq *q, struct nic *n, struct pkt *p);
 void macvlan_arrive(struct txq *q, struct nic *n, struct pkt *p);
 /* May n be there?  stack->conf_lock held. */
 int upper_check_locked(const struct nic *n);
-/* May it come up?  -ENETDOWN, -EADDRINUSE. */
-int upper_may_be_up(const struct nic *n);
-/* May it have that address?  -EADDRINUSE: the lower one's, or that of another that is up. */
-int upper_may_have(const struct nic *n, const uint8_t mac[6]);
+/* May it come up?  -ENETDOWN, -EADDRINUSE.  stack->conf_lock held, so that two don't ask at once. */
+int upper_may_be_up_locked(const struct nic *n);
+/* May it have that address?  -EADDRINUSE: the lower one's, or that of another that is up.  stack->conf_lock held. */
+int upper_may_have_locked(const struct nic *n, const uint8_t mac[6]);
 bool upper_has_macvlan(const struct nic *n);
 /* It has the address of what it stands on. */
 bool upper_is_passthru(const struct nic *n);

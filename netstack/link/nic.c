@@ -284,23 +284,21 @@ int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t ma
 	struct nic *n = nic_peek(s, ifindex);
 	uint32_t old, now;
 	struct txq q;
+	int err = 0;
 
 	if (!n)
 		return -ENODEV;
 	mask &= IFF_UP | IFF_PROMISC | IFF_ALLMULTI | IFF_NOARP;
-	if (n->lower && (flags & mask & IFF_UP) && !nic_up(n)) {
-		int err = upper_may_be_up(n);
-
-		if (err < 0)
-			return err;
-	}
 	nlock_lock(&s->conf_lock);
 	old = atomic_load(&n->flags);
 	now = (old & ~mask) | (flags & mask);
-	atomic_store(&n->flags, now);
+	if (n->lower && (now & ~old & IFF_UP))
+		err = upper_may_be_up_locked(n);
+	if (err == 0)
+		atomic_store(&n->flags, now);
 	nlock_unlock(&s->conf_lock);
-	if (old == now)
-		return 0;
+	if (err < 0 || old == now)
+		return err;
 	txq_init(&q, s);
 	if ((old ^ now) & IFF_UP) {
 		if (now & IFF_UP) {
@@ -398,15 +396,18 @@ int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu)
 	return 0;
 }
 
-void nic_put_mac(struct nic *n, const uint8_t mac[ETH_ALEN])
+static void nic_exchange_mac(struct nic *n, const uint8_t mac[ETH_ALEN], uint8_t old[ETH_ALEN])
 {
-	uint8_t old[ETH_ALEN];
-	struct txq q;
-
 	nlock_lock(&n->lock);
 	memcpy(old, n->mac, ETH_ALEN);
 	memcpy(n->mac, mac, ETH_ALEN);
 	nlock_unlock(&n->lock);
+}
+
+static void nic_mac_changed(struct nic *n, const uint8_t old[ETH_ALEN])
+{
+	struct txq q;
+
 	upper_lower_mac(n, old);
 	nic_changed(n);
 	txq_init(&q, n->stack);
@@ -415,9 +416,19 @@ void nic_put_mac(struct nic *n, const uint8_t mac[ETH_ALEN])
 	txq_flush(&q);
 }
 
+void nic_put_mac(struct nic *n, const uint8_t mac[ETH_ALEN])
+{
+	uint8_t old[ETH_ALEN];
+
+	nic_exchange_mac(n, mac, old);
+	nic_mac_changed(n, old);
+}
+
 int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])
 {
-	struct nic *n = nic_peek(s, ifindex);
+	struct nic *n = nic_peek(s, ifindex), *whose;
+	uint8_t old[ETH_ALEN];
+	int err;
 
 	if (!n)
 		return -ENODEV;
@@ -425,10 +436,15 @@ int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])
 		return -EOPNOTSUPP;
 	if (mac[0] & 1)
 		return -EADDRNOTAVAIL;
-	if (n->lower && upper_may_have(n, mac) < 0)
-		return -EADDRINUSE;
-	nic_put_mac(upper_is_passthru(n) ? n->lower : n, mac); /* whose is its as well */
-	return 0;
+	whose = upper_is_passthru(n) ? n->lower : n; /* whose is its as well */
+	nlock_lock(&s->conf_lock);
+	err = n->lower ? upper_may_have_locked(n, mac) : 0;
+	if (err == 0)
+		nic_exchange_mac(whose, mac, old);
+	nlock_unlock(&s->conf_lock);
+	if (err == 0)
+		nic_mac_changed(whose, old);
+	return err;
 }
 
 int nic_set_name(struct stack *s, uint32_t ifindex, const char *name)

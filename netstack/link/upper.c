@@ -351,7 +351,7 @@ void upper_remove_all(struct nic *n)
 		(void)nic_remove(n->stack, up->ifindex);
 }
 
-int upper_may_have(const struct nic *n, const uint8_t mac[ETH_ALEN])
+int upper_may_have_locked(const struct nic *n, const uint8_t mac[ETH_ALEN])
 {
 	unsigned int i = 0;
 	struct nic *other;
@@ -366,11 +366,11 @@ int upper_may_have(const struct nic *n, const uint8_t mac[ETH_ALEN])
 	return 0;
 }
 
-int upper_may_be_up(const struct nic *n)
+int upper_may_be_up_locked(const struct nic *n)
 {
 	if (n->upper.type == UPPER_VLAN)
 		return nic_up(n->lower) ? 0 : -ENETDOWN;
-	return upper_may_have(n, n->mac);
+	return upper_may_have_locked(n, n->mac);
 }
 
 bool upper_is_passthru(const struct nic *n)

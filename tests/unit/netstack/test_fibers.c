@@ -244,5 +244,47 @@ FIBER_TEST(datagrams_groups_raw_and_packet_sockets_keep_the_lock_order)
 	stack_drive_stop(&drive);
 }
 
+struct comer {
+	uint32_t ifindex;
+	int err;
+};
+
+static void come_up(void *arg)
+{
+	struct comer *c = arg;
+
+	c->err = nic_set_flags(stack, c->ifindex, IFF_UP, IFF_UP);
+	atomic_fetch_sub(&running, 1);
+}
+
+FIBER_TEST(of_two_macvlans_with_one_address_one_comes_up)
+{
+	static const struct link_ops none = { .transmit = NULL };
+	struct nic_config c = { .name = "d0", .type = LINK_ETHERNET, .mtu = 1500, .kind = "dummy", .ops = &none, .noarp = true };
+	struct comer m[2];
+	uint32_t lower;
+
+	(void)state;
+	start();
+	assert_int_equal(nic_add(stack, &c, &lower), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		c = (struct nic_config){ .mac = { 2, 0, 0, 0, 0, 9 }, .upper = { .type = UPPER_MACVLAN, .lower = lower,
+					 .macvlan_mode = MACVLAN_PRIVATE } };
+		snprintf(c.name, sizeof(c.name), "m%u", i);
+		assert_int_equal(upper_new(stack, &c, &m[i].ifindex), 0);
+	}
+	for (unsigned int n = 0; n < 3000; n++) {
+		spawn(come_up, &m[0]);
+		spawn(come_up, &m[1]);
+		join();
+		assert_int_equal(MIN(m[0].err, m[1].err), -EADDRINUSE);
+		assert_int_equal(MAX(m[0].err, m[1].err), 0);
+		for (unsigned int i = 0; i < 2; i++)
+			assert_int_equal(nic_set_flags(stack, m[i].ifindex, 0, IFF_UP), 0);
+	}
+	stack_drive_stop(&drive);
+}
+
 UNIT_MAIN(UNIT(many_streams_at_once_keep_their_bytes),
-	  UNIT(datagrams_groups_raw_and_packet_sockets_keep_the_lock_order))
+	  UNIT(datagrams_groups_raw_and_packet_sockets_keep_the_lock_order),
+	  UNIT(of_two_macvlans_with_one_address_one_comes_up))
