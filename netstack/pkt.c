@@ -176,6 +176,19 @@ void *pkt_push(struct pkt *p, size_t size)
 	return p->data;
 }
 
+bool pkt_push_tag(struct pkt *p, uint16_t proto, uint16_t tci)
+{
+	uint8_t *to;
+
+	if (!pkt_linear(p, ETH_HLEN) || pkt_headroom(p) < VLAN_HLEN)
+		return false;
+	to = pkt_push(p, VLAN_HLEN);
+	memmove(to, to + VLAN_HLEN, 2 * ETH_ALEN);
+	wr16(to + 2 * ETH_ALEN, proto);
+	wr16(to + 2 * ETH_ALEN + 2, tci);
+	return true;
+}
+
 void pkt_pull(struct pkt *p, size_t size)
 {
 	ASSERT(p->head_len >= size);

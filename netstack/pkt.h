@@ -139,6 +139,8 @@ struct pkt *pkt_clone(const struct pkt *p) must_check;
 void *pkt_append(struct pkt *p, size_t size);
 /* size bytes in front; the headroom must be there. */
 void *pkt_push(struct pkt *p, size_t size);
+/* An 802.1Q or 802.1ad tag behind the Ethernet addresses that it begins with.  false: these are not linear, or no headroom. */
+bool pkt_push_tag(struct pkt *p, uint16_t proto, uint16_t tci) must_check;
 /* Drop size linear bytes from the front (must be there). */
 void pkt_pull(struct pkt *p, size_t size);
 /* Drop up to size bytes from the front, pieces too. */

@@ -190,8 +190,8 @@ int bridge_del_port(struct stack *s, uint32_t bridge, uint32_t port);
 /*
  * One on c->upper.lower, of c's name; MTU 0: the lower one's; a MAC of zeros: of a VLAN the lower one's (a macvlan's
  * must be given but for passthru).  It goes with the lower one, or by nic_remove().  -ENODEV, -EEXIST, -EINVAL,
- * -ERANGE, -EPROTONOSUPPORT, -EMLINK (too many on each other), -EBUSY (a macvlan on a bridge's port), -EOPNOTSUPP
- * (a VLAN on one of the host's), and nic_add()'s.
+ * -ERANGE, -EPROTONOSUPPORT, -EMLINK (too many on each other), -EBUSY (a macvlan on a bridge's port),
+ * -EOPNOTSUPP (a VLAN on a tunnel or loopback), and nic_add()'s.
  */
 int upper_new(struct stack *s, struct nic_config *c, uint32_t *ifindex) must_check;
 

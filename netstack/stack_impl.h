@@ -374,6 +374,10 @@ void nic_put_mac(struct nic *n, const uint8_t mac[6]);
 /* ---- upper.c ---- */
 /* What n, which has uppers, has received, behind the Ethernet header: theirs (NULL), or p, for others too. */
 struct pkt *upper_input(struct txq *q, struct nic *n, struct pkt *p);
+/* Tags that name no VLAN off the front of p, behind the Ethernet header.  false: there was none. */
+bool vlan_strip_priority(struct pkt *p);
+/* The MTU that n may have on what it stands on. */
+uint32_t upper_mtu_max(const struct nic *n);
 /* A packet that another macvlan has sent to n (PKT_ARRIVES); consumes. */
 void macvlan_arrive(struct txq *q, struct nic *n, struct pkt *p);
 /* May n be there?  stack->conf_lock held. */
@@ -392,7 +396,7 @@ bool upper_is_on_hosts(const struct nic *n);
 void upper_remove_all(struct nic *n);
 /* n's flags, MTU, MAC have changed. */
 void upper_lower_flags(struct nic *n);
-void upper_lower_mtu(struct nic *n, uint32_t mtu);
+void upper_lower_mtu(struct nic *n);
 void upper_lower_mac(struct nic *n, const uint8_t old[6]);
 
 void neigh_init(struct nic *n);

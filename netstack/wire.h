@@ -18,6 +18,8 @@
 #define ETHERTYPE_VLAN 0x8100 /* 802.1Q */
 #define ETHERTYPE_QINQ 0x88a8 /* 802.1ad */
 #define ETHERTYPE_LOOP 0x0060
+#define VLAN_HLEN      4
+#define VLAN_VID       0x0fff /* of a tag's TCI */
 
 struct eth_hdr {
 	uint8_t dst[ETH_ALEN];

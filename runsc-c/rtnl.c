@@ -413,6 +413,7 @@ static int open_packet_socket(struct net_link_config *l, struct err *e)
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
 	if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) < 0 || /* tags of VLANs */
 	    bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
 		err_errno(e, errno, "the container's network: interface %s: packet socket", l->name);
 		close(fd);

@@ -25,7 +25,6 @@
 
 #define PORTS_MAX  64
 #define FDB_SIZE   256
-#define VLAN_HLEN  4 /* that a frame may be longer, whatever is in it, as on Linux */
 #define FDB_AGE_NS (300 * NSEC_PER_SEC)
 
 struct fdb_entry {
@@ -90,6 +89,7 @@ static void bridge_send(struct txq *q, struct nic *const *ports, unsigned int co
 
 		if (!c)
 			continue;
+		/* It may be longer by a tag, whatever is in it, as on Linux. */
 		if (c->len > atomic_load(&ports[i]->mtu) + ETH_HLEN + VLAN_HLEN && !c->gso_size) {
 			nic_count_add(&ports[i]->tx_dropped, 1);
 			pkt_free(c);

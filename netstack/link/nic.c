@@ -387,11 +387,11 @@ int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu)
 		return -ENODEV;
 	if (mtu < 68 || mtu > (n->type == LINK_LOOPBACK ? 65536U : 65535U))
 		return -EINVAL;
-	if (n->lower && mtu > atomic_load(&n->lower->mtu))
+	if (n->lower && mtu > upper_mtu_max(n))
 		return n->upper.type == UPPER_VLAN ? -ERANGE : -EINVAL;
 	atomic_store(&n->mtu, mtu);
 	atomic_store_explicit(&n->conf.v[IP6_mtu], (int)mtu, memory_order_relaxed);
-	upper_lower_mtu(n, mtu);
+	upper_lower_mtu(n);
 	nic_changed(n);
 	return 0;
 }
@@ -560,6 +560,28 @@ void link_output(struct txq *q, struct pkt *p)
 
 /* ---- in ---- */
 
+static void network_input(struct txq *q, struct nic *n, struct pkt *p)
+{
+	switch (p->ethertype) {
+	case ETHERTYPE_IP4:
+		ip4_input(q, n, p);
+		break;
+	case ETHERTYPE_IP6:
+		ip6_input(q, n, p);
+		break;
+	case ETHERTYPE_ARP:
+		arp_input(q, n, p);
+		break;
+	default:
+		if (vlan_strip_priority(p)) {
+			network_input(q, n, p); /* once: such a tag is not in front any more */
+			break;
+		}
+		nic_count_add(&n->rx_dropped, 1);
+		pkt_free(p);
+	}
+}
+
 void link_input(struct txq *q, struct nic *n, struct pkt *p)
 {
 	struct stack *s = n->stack;
@@ -615,30 +637,19 @@ void link_input(struct txq *q, struct nic *n, struct pkt *p)
 		pkt_free(p);
 		return;
 	}
-	switch (p->ethertype) {
-	case ETHERTYPE_IP4:
-		ip4_input(q, n, p);
-		break;
-	case ETHERTYPE_IP6:
-		ip6_input(q, n, p);
-		break;
-	case ETHERTYPE_ARP:
-		arp_input(q, n, p);
-		break;
-	default:
-		nic_count_add(&n->rx_dropped, 1);
-		pkt_free(p);
-	}
+	network_input(q, n, p);
 }
 
 /* TCP segments, without IP options or extension headers, of the same addresses and ports? */
 static bool same_flow(const struct nic *n, const struct pkt *a, const struct pkt *b)
 {
-	const uint8_t *x = a->data + n->hlen, *y = b->data + n->hlen;
+	bool tagged = n->hlen && pkt_linear(a, ETH_HLEN) && rd16(a->data + 2 * ETH_ALEN) == ETHERTYPE_VLAN;
+	size_t hlen = n->hlen + (tagged ? VLAN_HLEN : 0U);
+	const uint8_t *x = a->data + hlen, *y = b->data + hlen;
 
-	if (!pkt_linear(a, n->hlen + IP6_HLEN + 4U) || !pkt_linear(b, n->hlen + IP6_HLEN + 4U))
+	if (!pkt_linear(a, hlen + IP6_HLEN + 4U) || !pkt_linear(b, hlen + IP6_HLEN + 4U))
 		return false;
-	if (n->hlen && memcmp(a->data + 12, b->data + 12, 2) != 0)
+	if (hlen && memcmp(a->data + 12, b->data + 12, hlen - 12) != 0)
 		return false;
 	if (x[0] == 0x45)
 		return y[0] == 0x45 && x[9] == PROTO_TCP && y[9] == PROTO_TCP && !((x[6] | y[6]) & 0x3f) &&

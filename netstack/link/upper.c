@@ -4,8 +4,8 @@
  *
  * What the stack sends by one goes out by the lower one, tagged, or as it is with another address; what the lower one
  * receives with that tag, or for that address, is received by it.  A VLAN cuts large segments and fills checksums in
- * itself, so that what is behind a tag is an ordinary frame everywhere; and it does not stand on an interface of the
- * host's, whose kernel takes tags away before the packet socket sees them.
+ * itself, so that what is behind a tag is an ordinary frame everywhere, but right on an interface of the host's: its kernel
+ * cuts behind a tag too.
  *
  * Macvlans in mode "bridge" reach each other, but not the lower interface.  What one sends to another joins the queue
  * that is being flushed (link_output()): so a conversation does not nest.  With bridges of which they are ports a packet
@@ -20,9 +20,7 @@
 
 #include "netstack/stack_impl.h"
 
-#define VLAN_HLEN 4
-#define VLAN_VID  0x0fff
-#define NEST_MAX  8
+#define NEST_MAX    8
 #define PASSES_MAX  8    /* of a packet between macvlans */
 #define PASSING_MAX 1000 /* packets between those on one interface: netdev_max_backlog */
 
@@ -81,17 +79,12 @@ static void upper_deliver(struct txq *q, struct nic *n, struct pkt *p)
 static void vlan_transmit(void *ctx, struct txq *q, struct pkt *p)
 {
 	struct nic *n = ctx;
-	uint8_t *to;
 
-	if (!pkt_linear(p, ETH_HLEN) || pkt_headroom(p) < VLAN_HLEN) {
+	if (!pkt_push_tag(p, n->upper.vlan_proto, n->upper.vlan_id)) {
 		nic_count_add(&n->tx_errors, 1);
 		pkt_free(p);
 		return;
 	}
-	to = pkt_push(p, VLAN_HLEN);
-	memmove(to, to + VLAN_HLEN, 2 * ETH_ALEN);
-	wr16(to + 2 * ETH_ALEN, n->upper.vlan_proto);
-	wr16(to + 2 * ETH_ALEN + 2, n->upper.vlan_id);
 	p->link = p->data;
 	p->ethertype = n->upper.vlan_proto;
 	p->nic = n->lower;
@@ -99,34 +92,53 @@ static void vlan_transmit(void *ctx, struct txq *q, struct pkt *p)
 	nic_transmit(q, n->lower, p);
 }
 
-/* p is behind the Ethernet header.  NULL: a VLAN's; else p, or what was behind a tag that says nothing. */
-static struct pkt *vlan_input(struct txq *q, struct nic *n, struct pkt *p)
+static bool is_tagged(const struct pkt *p)
 {
-	struct nic *to;
-	uint16_t id;
+	return (p->ethertype == ETHERTYPE_VLAN || p->ethertype == ETHERTYPE_QINQ) && pkt_linear(p, VLAN_HLEN);
+}
 
-	if (!pkt_linear(p, VLAN_HLEN))
-		return p;
-	id = rd16(p->data) & VLAN_VID;
-	to = vlan_find(n, p->ethertype, id);
-	if (!to && id != 0)
-		return p;
+/* p is behind the Ethernet header, which goes on without the tag. */
+static void vlan_untag(struct pkt *p)
+{
 	pkt_pull(p, VLAN_HLEN);
 	memmove(p->data - ETH_HLEN, p->data - ETH_HLEN - VLAN_HLEN, 2 * ETH_ALEN);
 	p->ethertype = rd16(p->data - 2);
 	p->link = p->data - ETH_HLEN;
 	p->net = p->data;
-	if (!to)
-		return p; /* a priority alone */
-	if (nic_up(to)) {
-		/* Counted without its Ethernet header, as on Linux. */
-		atomic_fetch_sub_explicit(&to->rx_bytes, ETH_HLEN, memory_order_relaxed);
-		pkt_push(p, ETH_HLEN);
-		upper_deliver(q, to, p);
-	} else {
-		pkt_free(p);
+}
+
+bool vlan_strip_priority(struct pkt *p)
+{
+	bool any = false;
+
+	for (; is_tagged(p) && (rd16(p->data) & VLAN_VID) == 0; any = true)
+		vlan_untag(p);
+	return any;
+}
+
+/* p is behind the Ethernet header.  NULL: a VLAN's; else p, or what was behind tags that say nothing. */
+static struct pkt *vlan_input(struct txq *q, struct nic *n, struct pkt *p)
+{
+	while (is_tagged(p)) {
+		uint16_t id = rd16(p->data) & VLAN_VID;
+		struct nic *to = vlan_find(n, p->ethertype, id);
+
+		if (!to && id != 0)
+			return p;
+		vlan_untag(p);
+		if (!to)
+			continue; /* a priority alone */
+		if (nic_up(to)) {
+			/* Counted without its Ethernet header, as on Linux. */
+			atomic_fetch_sub_explicit(&to->rx_bytes, ETH_HLEN, memory_order_relaxed);
+			pkt_push(p, ETH_HLEN);
+			upper_deliver(q, to, p);
+		} else {
+			pkt_free(p);
+		}
+		return NULL;
 	}
-	return NULL;
+	return p;
 }
 
 static bool macvlan_may_pass(struct nic *n, const struct pkt *p)
@@ -213,11 +225,9 @@ struct pkt *upper_input(struct txq *q, struct nic *n, struct pkt *p)
 {
 	struct nic *to;
 
-	if (p->ethertype == ETHERTYPE_VLAN || p->ethertype == ETHERTYPE_QINQ) {
-		p = vlan_input(q, n, p);
-		if (!p)
-			return NULL;
-	}
+	p = vlan_input(q, n, p);
+	if (!p)
+		return NULL;
 	pkt_push(p, ETH_HLEN);
 	if (p->data[0] & 1) {
 		macvlan_input_many(q, n, p);
@@ -276,8 +286,6 @@ static int vlan_check(const struct nic *lower, const struct upper_config *u)
 		return -EPROTONOSUPPORT;
 	if (u->vlan_id >= VLAN_VID)
 		return -ERANGE;
-	if (any_below(lower, is_hosts))
-		return -EOPNOTSUPP;
 	return vlan_find(lower, u->vlan_proto, u->vlan_id) ? -EEXIST : 0;
 }
 
@@ -308,11 +316,29 @@ int upper_check_locked(const struct nic *n)
 	return n->upper.type == UPPER_VLAN ? vlan_check(lower, &n->upper) : macvlan_check(lower, &n->upper);
 }
 
+/*
+ * The host's kernel sends frames that are longer than its interface's MTU by one tag of 802.1Q (packet_snd()): what has
+ * other tags is shorter there, as Linux has it for such interfaces (netif_reduces_vlan_mtu()).
+ */
+static uint32_t upper_mtu(const struct nic *lower, const struct upper_config *u)
+{
+	uint32_t mtu = atomic_load(&lower->mtu);
+	bool tagged = lower->upper.type == UPPER_VLAN || u->vlan_proto == ETHERTYPE_QINQ;
+
+	return u->type == UPPER_VLAN && tagged && any_below(lower, is_hosts) ? mtu - VLAN_HLEN : mtu;
+}
+
+uint32_t upper_mtu_max(const struct nic *n)
+{
+	return upper_mtu(n->lower, &n->upper);
+}
+
 int upper_new(struct stack *s, struct nic_config *c, uint32_t *ifindex)
 {
 	static const uint8_t none[ETH_ALEN];
 	struct nic *lower = nic_peek(s, c->upper.lower);
 	bool vlan = c->upper.type == UPPER_VLAN;
+	uint32_t mtu;
 
 	if (!lower)
 		return -ENODEV;
@@ -320,9 +346,10 @@ int upper_new(struct stack *s, struct nic_config *c, uint32_t *ifindex)
 		return vlan ? -EOPNOTSUPP : -EINVAL;
 	if (!vlan && lower->upper.type == UPPER_MACVLAN) /* beside it rather than on it */
 		lower = lower->lower;
+	mtu = upper_mtu(lower, &c->upper);
 	if (c->mtu == 0)
-		c->mtu = atomic_load(&lower->mtu);
-	else if (c->mtu > atomic_load(&lower->mtu))
+		c->mtu = mtu;
+	else if (c->mtu > mtu)
 		return -EINVAL;
 	if (c->upper.macvlan_mode == MACVLAN_PASSTHRU || (vlan && memcmp(c->mac, none, ETH_ALEN) == 0))
 		memcpy(c->mac, lower->mac, ETH_ALEN);
@@ -330,7 +357,11 @@ int upper_new(struct stack *s, struct nic_config *c, uint32_t *ifindex)
 	c->type = LINK_ETHERNET;
 	c->kind = vlan ? "vlan" : "macvlan";
 	c->ops = vlan ? &vlan_ops : &macvlan_ops;
-	c->features = vlan ? 0 : LINK_TX_CSUM | LINK_TX_TSO4 | LINK_TX_TSO6 | LINK_TX_USO; /* the lower one does it */
+	if (!vlan)
+		c->features = LINK_TX_CSUM | LINK_TX_TSO4 | LINK_TX_TSO6 | LINK_TX_USO; /* the lower one does it */
+	else if (is_hosts(lower) && c->upper.vlan_proto == ETHERTYPE_VLAN)
+		c->features = lower->features;
+	c->gso_max = lower->gso_max - VLAN_HLEN;
 	return nic_add(s, c, ifindex);
 }
 
@@ -400,7 +431,7 @@ void upper_lower_flags(struct nic *n)
 		nic_changed(on); /* its carrier */
 }
 
-void upper_lower_mtu(struct nic *n, uint32_t mtu)
+void upper_lower_mtu(struct nic *n)
 {
 	unsigned int i = 0, k = 0;
 	struct nic *on;
@@ -408,8 +439,8 @@ void upper_lower_mtu(struct nic *n, uint32_t mtu)
 	if (!atomic_load(&n->uppers))
 		return;
 	while ((on = upper_next(n, UPPER_VLAN, &i)) != NULL || (on = upper_next(n, UPPER_MACVLAN, &k)) != NULL)
-		if (atomic_load(&on->mtu) > mtu)
-			(void)nic_set_mtu(n->stack, on->ifindex, mtu);
+		if (atomic_load(&on->mtu) > upper_mtu_max(on))
+			(void)nic_set_mtu(n->stack, on->ifindex, upper_mtu_max(on));
 }
 
 void upper_lower_mac(struct nic *n, const uint8_t old[ETH_ALEN])

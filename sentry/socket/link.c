@@ -17,6 +17,10 @@
  * Outwards it rests while those who send take the acknowledgements in after what they have sent
  * (link_rest(), link_flush()).
  *
+ * The host's kernel takes a VLAN's tag off before a packet socket sees the frame, and says what it was in a control
+ * message (PACKET_AUXDATA): it is put in again, so that the stack gives the frame to the VLAN (netstack/link/upper.c) or to
+ * nobody.  What is sent has its tag in the frame, also segments that the host's kernel is to cut.
+ *
  * Everything received is hostile: the kernel has written the vnet header, but a peer on the link
  * chooses what is in it.  Sizes are checked here, headers by the netstack.
  *
@@ -28,6 +32,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/if_packet.h>
 #include <linux/virtio_net.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -44,6 +49,7 @@
 #include "lib/wq.h"
 #include "netstack/pkt.h"
 #include "netstack/stack.h"
+#include "netstack/wire.h"
 #include "platform/host.h"
 #include "sentry/socket/net_ns.h"
 
@@ -208,6 +214,27 @@ static void link_apply_vnet(struct pkt *p, const struct virtio_net_hdr *h)
 	p->gso_size = h->gso_size;
 }
 
+/* The tag that the host's kernel has taken off; 0 as its protocol: there was none. */
+struct link_tag {
+	uint16_t proto, tci;
+};
+
+static struct link_tag link_tag(struct msghdr *m)
+{
+	struct link_tag none = { .proto = 0 };
+	struct tpacket_auxdata aux;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA || c->cmsg_len < CMSG_LEN(sizeof(aux)))
+			continue;
+		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+		if (aux.tp_status & TP_STATUS_VLAN_VALID)
+			return (struct link_tag){ aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid : ETHERTYPE_VLAN,
+						  aux.tp_vlan_tci };
+	}
+	return none;
+}
+
 /*
  * Is it for a program of the host in this namespace?  That asks DNS servers from SENTRY_HOST_PORT and above; the
  * filter at the interface's ingress (runsc-c/rtnl.c) leaves the same packets to the host's kernel.
@@ -227,15 +254,20 @@ static bool link_is_hosts(const struct link *l, const uint8_t *p, size_t n)
 }
 
 /* Packet i of n bytes onto the list, or dropped. */
-static void link_packet(struct link *l, unsigned int i, size_t n, int flags, const struct virtio_net_hdr *h,
+static void link_packet(struct link *l, unsigned int i, size_t n, struct msghdr *m, const struct virtio_net_hdr *h,
 			struct list *pkts)
 {
+	struct link_tag tag = link_tag(m);
 	struct pkt *p;
 
-	if (n == 0 || n > RX_LINEAR + RX_TAIL || (flags & MSG_TRUNC) ||
-	    link_is_hosts(l, l->pkt[i]->data, MIN(n, (size_t)RX_LINEAR)))
+	if (n == 0 || n > RX_LINEAR + RX_TAIL || (m->msg_flags & MSG_TRUNC) ||
+	    (!tag.proto && link_is_hosts(l, l->pkt[i]->data, MIN(n, (size_t)RX_LINEAR))))
 		return;
 	p = link_take(l, i, n);
+	if (p && tag.proto && !pkt_push_tag(p, tag.proto, tag.tci)) {
+		pkt_free(p);
+		return;
+	}
 	if (!p)
 		return;
 	if (l->vnet)
@@ -251,6 +283,7 @@ static long link_receive(struct link *l, struct list *pkts, size_t *bytes, size_
 {
 	struct virtio_net_hdr h[RX_AT_ONCE];
 	struct iovec iov[RX_AT_ONCE][3];
+	_Alignas(struct cmsghdr) char control[RX_AT_ONCE][CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 	struct mmsghdr m[RX_AT_ONCE];
 	long count;
 
@@ -265,7 +298,8 @@ static long link_receive(struct link *l, struct list *pkts, size_t *bytes, size_
 		iov[i][1] = (struct iovec){ l->pkt[i]->data, RX_LINEAR };
 		iov[i][2] = (struct iovec){ l->tail[i]->bytes, RX_TAIL };
 		m[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = l->vnet ? iov[i] : iov[i] + 1,
-						      .msg_iovlen = l->vnet ? 3 : 2 } };
+						      .msg_iovlen = l->vnet ? 3 : 2,
+						      .msg_control = control[i], .msg_controllen = sizeof(control[i]) } };
 	}
 	count = host_recvmmsg_raw(l->fd, m, RX_AT_ONCE, MSG_DONTWAIT);
 	for (long i = 0; i < count; i++) {
@@ -274,7 +308,7 @@ static long link_receive(struct link *l, struct list *pkts, size_t *bytes, size_
 		n = n > head ? n - head : 0;
 		*bytes += n;
 		*cost += MAX(n, (size_t)RX_LONG_MIN);
-		link_packet(l, (unsigned int)i, n, m[i].msg_hdr.msg_flags, &h[i], pkts);
+		link_packet(l, (unsigned int)i, n, &m[i].msg_hdr, &h[i], pkts);
 	}
 	return count;
 }

@@ -2,8 +2,11 @@
 /* test_upper.c: VLANs and macvlans: which frames go where, with which tag, and what goes with the lower interface. */
 #include "tests/unit/netstack/sim.h"
 
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 
+#include "netstack/csum.h"
 
 struct fx {
 	struct sim sim; /* its clock and random numbers */
@@ -118,6 +121,30 @@ static void leave(struct fx *f, uint32_t ifindex, const uint8_t dst[6], unsigned
 	ep_close(e);
 }
 
+/* A TCP segment to be cut in three. */
+static void send_large(struct fx *f, uint32_t ifindex)
+{
+	struct virtio_net_hdr h = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 100,
+				    .hdr_len = 54, .csum_start = 34, .csum_offset = 16 };
+	struct ep_msg m = { .has_addr = true, .addr = { .family = AF_PACKET, .scope = ifindex } };
+	uint8_t b[sizeof(h) + 54 + 250] = { 0 }, *eth = b + sizeof(h);
+	struct uio u;
+	struct ep *e;
+	int on = 1;
+
+	memcpy(b, &h, sizeof(h));
+	sim_mac(eth, 50);
+	wr16(eth + 12, 0x800);
+	memcpy(eth + 14, (const uint8_t[]){ 0x45, 0, 1, 34, 0, 0, 0, 0, 64, 6 }, 10);
+	eth[46] = 0x50;
+	assert_int_equal(ep_new(f->s, AF_PACKET, SOCK_RAW, 0, &e), 0);
+	assert_int_equal(ep_setopt(e, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), 0);
+	uio_init_kernel(&u, b, sizeof(b));
+	f->tap.out = 0;
+	assert_int_equal(ep_send(e, &u, &m), sizeof(b));
+	ep_close(e);
+}
+
 static void a_vlan_gets_its_tag_alone(void **state)
 {
 	struct fx *f = *state;
@@ -150,6 +177,50 @@ static void a_vlan_gets_its_tag_alone(void **state)
 	assert_int_equal(nic_set_flags(f->s, five, 0, IFF_UP), 0);
 	arrive_for(f, 0, "81000005");
 	assert_int_equal(got(f, five), 0);
+}
+
+/* An echo request for 10.0.0.1, at the lower interface's address; does an answer go out? */
+static bool answers(struct fx *f, const char *tags)
+{
+	struct neigh_info n = { .ifindex = f->lower, .addr = sim_ip4("10.0.0.2") };
+	struct addr_info a = { .ifindex = f->lower, .addr = sim_ip4("10.0.0.1"), .plen = 24 };
+	uint8_t ip[40] = { 0x45, [3] = 40, [8] = 64, [9] = 1, [12] = 10, [15] = 2, [16] = 10, [19] = 1, [20] = 8, [22] = 0xf7, [23] = 0xff };
+	struct pkt *p = pkt_new(PKT_HEADROOM, 100);
+	uint8_t *eth = pkt_append(p, 12);
+	uint16_t sum = csum_fold(csum_add(0, ip, 20, 0));
+
+	(void)addr_add(f->s, &a);
+	sim_mac(n.mac, 99);
+	assert_int_equal(neigh_add(f->s, &n), 0);
+	memcpy(ip + 10, &sum, sizeof(sum));
+	sim_mac(eth, 0);
+	memcpy(eth + 6, n.mac, 6);
+	for (unsigned int v, used; sscanf(tags, "%4x%n", &v, (int *)&used) == 1; tags += used)
+		wr16(pkt_append(p, 2), (uint16_t)v);
+	wr16(pkt_append(p, 2), 0x800);
+	memcpy(pkt_append(p, sizeof(ip)), ip, sizeof(ip));
+	f->tap.out = 0;
+	nic_input(f->s, f->lower, p);
+	return f->tap.out == 1;
+}
+
+static void a_priority_says_nothing_of_what_is_behind_it(void **state)
+{
+	struct fx *f = *state;
+	uint32_t v = 0;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_true(answers(f, ""));
+		assert_true(answers(f, "8100e000"));
+		assert_true(answers(f, "8100e000810000008100e000"));
+		assert_false(answers(f, "81000007"));
+		assert_false(answers(f, "8100e00081000006"));
+		if (i == 0)
+			assert_int_equal(make_vlan(f, f->lower, 0x8100, 5, &v), 0);
+	}
+	got(f, v);
+	arrive_for(f, 0, "8100e00081000005");
+	assert_int_equal(got(f, v), 1);
 }
 
 static void a_vlan_puts_its_tag_in(void **state)
@@ -303,23 +374,49 @@ static void what_stands_on_a_bridge_is_no_port(void **state)
 	assert_int_equal(got(f, br), 0);
 }
 
-static void a_vlan_on_an_interface_of_the_hosts_is_refused(void **state)
+/* It leaves large segments to the host's kernel, but where that can't cut them, or would not send them. */
+static void on_an_interface_of_the_hosts(void **state)
 {
 	struct fx *f = *state;
-	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = sim_tap_ops(), .ctx = f };
-	uint32_t eth, m, v, br, own = f->lower;
+	struct nic_config c = { .name = "eth0", .type = LINK_ETHERNET, .mtu = 1500, .ops = sim_tap_ops(), .ctx = &f->tap,
+				.features = LINK_TX_CSUM | LINK_TX_TSO4 };
+	uint32_t m, v, in, outer, on_m, br;
+	struct nic_info i;
 
 	sim_mac(c.mac, 80);
-	assert_int_equal(nic_add(f->s, &c, &eth), 0);
-	assert_int_equal(make_vlan(f, eth, 0x8100, 5, &v), -EOPNOTSUPP);
-	f->lower = eth;
+	assert_int_equal(nic_set_flags(f->s, f->lower, 0, IFF_UP), 0);
+	assert_int_equal(nic_add(f->s, &c, &f->lower), 0);
+	assert_int_equal(nic_set_flags(f->s, f->lower, IFF_UP, IFF_UP), 0);
+	assert_int_equal(make_vlan(f, f->lower, 0x8100, 5, &v), 0);
+	assert_int_equal(make_vlan(f, v, 0x8100, 6, &in), 0);
+	assert_int_equal(make_vlan(f, f->lower, 0x88a8, 7, &outer), 0);
 	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 81, &m), 0);
-	f->lower = own;
-	assert_int_equal(make_vlan(f, m, 0x8100, 5, &v), -EOPNOTSUPP);
+	assert_int_equal(make_vlan(f, m, 0x8100, 5, &on_m), 0);
+	arrive_for(f, 80, "81000005");
+	assert_int_equal(got(f, v), 1);
+	assert_int_equal(nic_info(f->s, v, &i), 0);
+	assert_int_equal(i.mtu, 1500);
+	assert_int_equal(nic_info(f->s, in, &i), 0);
+	assert_int_equal(i.mtu, 1496);
+	assert_int_equal(nic_info(f->s, outer, &i), 0);
+	assert_int_equal(i.mtu, 1496);
+	assert_int_equal(nic_set_mtu(f->s, outer, 1497), -ERANGE);
+	assert_int_equal(nic_set_mtu(f->s, f->lower, 1400), 0);
+	assert_int_equal(nic_info(f->s, in, &i), 0);
+	assert_int_equal(i.mtu, 1396);
+	send_large(f, v);
+	assert_int_equal(f->tap.out, 1);
+	send_large(f, in);
+	assert_int_equal(f->tap.out, 3);
+	send_large(f, outer);
+	assert_int_equal(f->tap.out, 3);
+	send_large(f, on_m);
+	assert_int_equal(f->tap.out, 3);
 	c = (struct nic_config){ .name = "br0", .mtu = 1500 };
 	sim_mac(c.mac, 70);
 	assert_int_equal(bridge_new(f->s, &c, &br), 0);
 	assert_int_equal(bridge_add_port(f->s, br, m), -EOPNOTSUPP);
+	assert_int_equal(bridge_add_port(f->s, br, v), -EOPNOTSUPP);
 }
 
 /* Each sends to the others what it gets from the bridge, which sends it to the others what it gets from each. */
@@ -361,4 +458,5 @@ static void macvlans_that_are_ports_make_no_endless_storm(void **state)
 
 UNIT_MAIN(T(a_vlan_gets_its_tag_alone), T(a_vlan_puts_its_tag_in), T(macvlans_share_a_link_by_their_addresses),
 	  T(passthru_is_alone_and_takes_all), T(they_follow_the_lower_interface), T(what_stands_on_a_bridge_is_no_port),
-	  T(a_vlan_on_an_interface_of_the_hosts_is_refused), T(macvlans_that_are_ports_make_no_endless_storm))
+	  T(on_an_interface_of_the_hosts),
+	  T(a_priority_says_nothing_of_what_is_behind_it), T(macvlans_that_are_ports_make_no_endless_storm))
