@@ -11,12 +11,90 @@
  *
  * Values are atomic, one by one: two writers of "all" at once leave a mixture, as on Linux without rtnl.
  */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
 #include "netstack/stack_impl.h"
 
 const struct nic_conf_entry nic_conf_entries[] = {
-#define X(group, name, all, def, lo, hi) { #name, NIC_CONF_##group, lo, hi },
+#define X(group, name, all, def, lo, hi) { #name, NIC_CONF_##group, def, lo, hi },
 	NIC_CONF(X)
 #undef X
+};
+
+/* Places in arrays of netlink, from 1 on; 0: in none. */
+static const uint8_t nic_conf_abi[NIC_CONF_COUNT] = {
+	[IP4_accept_local] = IPV4_DEVCONF_ACCEPT_LOCAL,
+	[IP4_accept_redirects] = IPV4_DEVCONF_ACCEPT_REDIRECTS,
+	[IP4_accept_source_route] = IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE,
+	[IP4_arp_accept] = IPV4_DEVCONF_ARP_ACCEPT,
+	[IP4_arp_announce] = IPV4_DEVCONF_ARP_ANNOUNCE,
+	[IP4_arp_filter] = IPV4_DEVCONF_ARPFILTER,
+	[IP4_arp_ignore] = IPV4_DEVCONF_ARP_IGNORE,
+	[IP4_arp_notify] = IPV4_DEVCONF_ARP_NOTIFY,
+	[IP4_bc_forwarding] = IPV4_DEVCONF_BC_FORWARDING,
+	[IP4_bootp_relay] = IPV4_DEVCONF_BOOTP_RELAY,
+	[IP4_drop_gratuitous_arp] = IPV4_DEVCONF_DROP_GRATUITOUS_ARP,
+	[IP4_drop_unicast_in_l2_multicast] = IPV4_DEVCONF_DROP_UNICAST_IN_L2_MULTICAST,
+	[IP4_force_igmp_version] = IPV4_DEVCONF_FORCE_IGMP_VERSION,
+	[IP4_forwarding] = IPV4_DEVCONF_FORWARDING,
+	[IP4_igmpv2_unsolicited_report_interval] = IPV4_DEVCONF_IGMPV2_UNSOLICITED_REPORT_INTERVAL,
+	[IP4_ignore_routes_with_linkdown] = IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN,
+	[IP4_log_martians] = IPV4_DEVCONF_LOG_MARTIANS,
+	[IP4_mc_forwarding] = IPV4_DEVCONF_MC_FORWARDING,
+	[IP4_medium_id] = IPV4_DEVCONF_MEDIUM_ID,
+	[IP4_promote_secondaries] = IPV4_DEVCONF_PROMOTE_SECONDARIES,
+	[IP4_proxy_arp] = IPV4_DEVCONF_PROXY_ARP,
+	[IP4_proxy_arp_pvlan] = IPV4_DEVCONF_PROXY_ARP_PVLAN,
+	[IP4_route_localnet] = IPV4_DEVCONF_ROUTE_LOCALNET,
+	[IP4_rp_filter] = IPV4_DEVCONF_RP_FILTER,
+	[IP4_secure_redirects] = IPV4_DEVCONF_SECURE_REDIRECTS,
+	[IP4_send_redirects] = IPV4_DEVCONF_SEND_REDIRECTS,
+	[IP4_shared_media] = IPV4_DEVCONF_SHARED_MEDIA,
+	[IP4_src_valid_mark] = IPV4_DEVCONF_SRC_VMARK,
+	[IP4_tag] = IPV4_DEVCONF_TAG,
+	[IP6_accept_dad] = DEVCONF_ACCEPT_DAD + 1,
+	[IP6_accept_ra] = DEVCONF_ACCEPT_RA + 1,
+	[IP6_accept_ra_defrtr] = DEVCONF_ACCEPT_RA_DEFRTR + 1,
+	[IP6_accept_ra_from_local] = DEVCONF_ACCEPT_RA_FROM_LOCAL + 1,
+	[IP6_accept_ra_min_hop_limit] = DEVCONF_ACCEPT_RA_MIN_HOP_LIMIT + 1,
+	[IP6_accept_ra_min_lft] = DEVCONF_ACCEPT_RA_MIN_LFT + 1,
+	[IP6_accept_ra_mtu] = DEVCONF_ACCEPT_RA_MTU + 1,
+	[IP6_accept_ra_pinfo] = DEVCONF_ACCEPT_RA_PINFO + 1,
+	[IP6_accept_ra_rt_info_max_plen] = DEVCONF_ACCEPT_RA_RT_INFO_MAX_PLEN + 1,
+	[IP6_accept_ra_rtr_pref] = DEVCONF_ACCEPT_RA_RTR_PREF + 1,
+	[IP6_accept_redirects] = DEVCONF_ACCEPT_REDIRECTS + 1,
+	[IP6_accept_source_route] = DEVCONF_ACCEPT_SOURCE_ROUTE + 1,
+	[IP6_accept_untracked_na] = DEVCONF_ACCEPT_UNTRACKED_NA + 1,
+	[IP6_addr_gen_mode] = DEVCONF_ADDR_GEN_MODE + 1,
+	[IP6_autoconf] = DEVCONF_AUTOCONF + 1,
+	[IP6_dad_transmits] = DEVCONF_DAD_TRANSMITS + 1,
+	[IP6_disable_ipv6] = DEVCONF_DISABLE_IPV6 + 1,
+	[IP6_drop_unicast_in_l2_multicast] = DEVCONF_DROP_UNICAST_IN_L2_MULTICAST + 1,
+	[IP6_drop_unsolicited_na] = DEVCONF_DROP_UNSOLICITED_NA + 1,
+	[IP6_enhanced_dad] = DEVCONF_ENHANCED_DAD + 1,
+	[IP6_force_forwarding] = DEVCONF_ACCEPT_RA_MIN_LFT + 2,
+	[IP6_force_mld_version] = DEVCONF_FORCE_MLD_VERSION + 1,
+	[IP6_forwarding] = DEVCONF_FORWARDING + 1,
+	[IP6_hop_limit] = DEVCONF_HOPLIMIT + 1,
+	[IP6_ignore_routes_with_linkdown] = DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN + 1,
+	[IP6_keep_addr_on_down] = DEVCONF_KEEP_ADDR_ON_DOWN + 1,
+	[IP6_max_addresses] = DEVCONF_MAX_ADDRESSES + 1,
+	[IP6_mc_forwarding] = DEVCONF_MC_FORWARDING + 1,
+	[IP6_mldv1_unsolicited_report_interval] = DEVCONF_MLDV1_UNSOLICITED_REPORT_INTERVAL + 1,
+	[IP6_mtu] = DEVCONF_MTU6 + 1,
+	[IP6_ndisc_notify] = DEVCONF_NDISC_NOTIFY + 1,
+	[IP6_ndisc_tclass] = DEVCONF_NDISC_TCLASS + 1,
+	[IP6_optimistic_dad] = DEVCONF_OPTIMISTIC_DAD + 1,
+	[IP6_proxy_ndp] = DEVCONF_PROXY_NDP + 1,
+	[IP6_ra_defrtr_metric] = DEVCONF_RA_DEFRTR_METRIC + 1,
+	[IP6_router_solicitation_interval] = DEVCONF_RTR_SOLICIT_INTERVAL + 1,
+	[IP6_router_solicitation_max_interval] = DEVCONF_RTR_SOLICIT_MAX_INTERVAL + 1,
+	[IP6_router_solicitations] = DEVCONF_RTR_SOLICITS + 1,
+	[IP6_suppress_frag_ndisc] = DEVCONF_SUPPRESS_FRAG_NDISC + 1,
+	[IP6_use_oif_addrs_only] = DEVCONF_USE_OIF_ADDRS_ONLY + 1,
+	[IP6_use_optimistic] = DEVCONF_USE_OPTIMISTIC + 1,
+	[IP6_use_tempaddr] = DEVCONF_USE_TEMPADDR + 1,
 };
 
 _Static_assert(IP6_accept_dad <= 64, "nic->conf_written has a bit for each of IPv4's");
@@ -172,6 +250,14 @@ int nic_conf_find(enum nic_conf_group group, const char *name)
 {
 	for (unsigned int i = 0; i < NIC_CONF_COUNT; i++)
 		if (nic_conf_entries[i].group == group && strcmp(nic_conf_entries[i].name, name) == 0)
+			return (int)i;
+	return -ENOENT;
+}
+
+int nic_conf_find_abi(enum nic_conf_group group, unsigned int place)
+{
+	for (unsigned int i = 0; i < NIC_CONF_COUNT; i++)
+		if (nic_conf_entries[i].group == group && nic_conf_abi[i] == place + 1)
 			return (int)i;
 	return -ENOENT;
 }

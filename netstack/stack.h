@@ -197,7 +197,7 @@ int upper_new(struct stack *s, struct nic_config *c, uint32_t *ifindex) must_che
 
 /* ---- addresses ---- */
 
-enum addr_state { ADDR_TENTATIVE = 1, ADDR_DEPRECATED = 2, ADDR_DADFAILED = 4, ADDR_PERMANENT = 8, ADDR_AUTO = 16 };
+enum addr_state { ADDR_TENTATIVE = 1, ADDR_DEPRECATED = 2, ADDR_DADFAILED = 4, ADDR_PERMANENT = 8, ADDR_AUTO = 16, ADDR_SECONDARY = 32 };
 
 struct addr_info {
 	uint32_t ifindex;
@@ -423,7 +423,7 @@ int net_conf_find(const char *name);
 struct nic_conf_entry {
 	const char *name;
 	enum nic_conf_group group;
-	int min, max;
+	int def, min, max;
 };
 extern const struct nic_conf_entry nic_conf_entries[NIC_CONF_COUNT];
 /* -ENODEV. */
@@ -432,6 +432,8 @@ int nic_conf_get(struct stack *s, uint32_t ifindex, unsigned int key, int *value
 int nic_conf_set(struct stack *s, uint32_t ifindex, unsigned int key, int value);
 /* A key, or -ENOENT. */
 int nic_conf_find(enum nic_conf_group group, const char *name);
+/* That of a place in IFLA_INET_CONF or IFLA_INET6_CONF; -ENOENT. */
+int nic_conf_find_abi(enum nic_conf_group group, unsigned int place);
 
 /* Memory that endpoints and reassembly hold now, and the bound on it. */
 uint64_t stack_memory(struct stack *s);

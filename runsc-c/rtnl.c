@@ -23,6 +23,7 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "netstack/stack.h"
 #include "platform/host.h"
 #include "runsc-c/rtnl_impl.h"
 
@@ -163,6 +164,50 @@ static void *grow(void *array, size_t *count, size_t size, size_t max)
 	return more + (*count)++ * size;
 }
 
+/*
+ * What of an array of an interface's settings (IFLA_INET_CONF, IFLA_INET6_CONF) is not as in our stack.  Whether the
+ * stack can have it so is its business.
+ */
+static int take_conf(struct net_link_config *l, enum nic_conf_group group, struct rtattr *a)
+{
+	size_t count = a != NULL ? RTA_PAYLOAD(a) / sizeof(uint32_t) : 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		int key = nic_conf_find_abi(group, i);
+		uint32_t value, *at;
+
+		memcpy(&value, (char *)RTA_DATA(a) + i * sizeof(value), sizeof(value));
+		if (key < 0 || (int)value == nic_conf_entries[key].def)
+			continue;
+		at = grow(&l->conf, &l->conf_count, sizeof(*at), 2 * NIC_CONF_COUNT);
+		if (at == NULL)
+			return -ENOMEM;
+		*at = (uint32_t)key;
+		at = grow(&l->conf, &l->conf_count, sizeof(*at), 2 * NIC_CONF_COUNT);
+		if (at == NULL)
+			return -ENOMEM;
+		*at = value;
+	}
+	return 0;
+}
+
+static struct rtattr *nested(struct rtattr *a, unsigned int type)
+{
+	int left = a != NULL ? (int)RTA_PAYLOAD(a) : 0;
+
+	for (struct rtattr *i = a != NULL ? RTA_DATA(a) : NULL; i != NULL && RTA_OK(i, left); i = RTA_NEXT(i, left))
+		if ((i->rta_type & NLA_TYPE_MASK) == type)
+			return i;
+	return NULL;
+}
+
+static int take_confs(struct net_link_config *l, struct rtattr *af_spec)
+{
+	int err = take_conf(l, NIC_CONF_IP4, nested(nested(af_spec, AF_INET), IFLA_INET_CONF));
+
+	return err < 0 ? err : take_conf(l, NIC_CONF_IP6, nested(nested(af_spec, AF_INET6), IFLA_INET6_CONF));
+}
+
 /* ---- what there is -------------------------------------------------------------------------- */
 
 static int on_link(struct rtnl *r, struct nlmsghdr *h)
@@ -187,6 +232,8 @@ static int on_link(struct rtnl *r, struct nlmsghdr *h)
 	l->loopback = i->ifi_type == ARPHRD_LOOPBACK;
 	if (i->ifi_type == ARPHRD_ETHER)
 		l->mac = attr_mac(tb[IFLA_ADDRESS]);
+	if (!r->look && !l->loopback && take_confs(l, tb[IFLA_AF_SPEC]) < 0)
+		return -ENOMEM;
 	return l->name == NULL ? -ENOMEM : 0;
 }
 

@@ -104,7 +104,7 @@ static void addr_routes(struct stack *s, const struct addr_info *i, bool add, bo
 		}
 		return;
 	}
-	if (plen < 128 && !(ipa_is4(i->addr) && plen == 96))
+	if (plen < 128 && !(ipa_is4(i->addr) && plen == 96) && !(i->state & ADDR_SECONDARY))
 		addr_route(s, i, ROUTE_UNICAST, net, plen, add);
 	if (ipa_is4(i->addr) && !ipa_is_any(i->broadcast))
 		addr_route(s, i, ROUTE_BROADCAST, i->broadcast, 128, add);
@@ -137,6 +137,24 @@ static struct nic_addr *addr_find(struct stack *s, uint32_t ifindex, struct ipa 
 	list_for_each_entry(a, &s->addrs, node)
 		if ((!ifindex || a->nic->ifindex == ifindex) && ipa_eq(a->i.addr, addr) &&
 		    (!plen || a->i.plen == plen))
+			return a;
+	return NULL;
+}
+
+/* Are both IPv4 addresses of one subnet of an interface?  Then the later one is secondary: __inet_insert_ifa(). */
+static bool addr_same_subnet(const struct addr_info *a, const struct addr_info *b)
+{
+	return ipa_is4(a->addr) && ipa_is4(b->addr) && a->ifindex == b->ifindex && a->plen == b->plen &&
+	       ipa_match(a->peer, b->peer, addr_plen(b));
+}
+
+/* The first secondary one of i's subnet.  s->tables is held. */
+static struct nic_addr *addr_secondary_of(struct stack *s, const struct addr_info *i)
+{
+	struct nic_addr *a;
+
+	list_for_each_entry(a, &s->addrs, node)
+		if ((a->i.state & ADDR_SECONDARY) && addr_same_subnet(&a->i, i))
 			return a;
 	return NULL;
 }
@@ -201,7 +219,7 @@ int addr_add(struct stack *s, const struct addr_info *i)
 {
 	struct addr_info info;
 	struct nic *nic;
-	struct nic_addr *a;
+	struct nic_addr *a, *other;
 	struct txq q;
 	int err = addr_check(s, i, &nic);
 
@@ -237,6 +255,9 @@ int addr_add(struct stack *s, const struct addr_info *i)
 		err = -EEXIST;
 	else if (s->naddrs >= ADDR_MAX)
 		err = -ENOBUFS;
+	list_for_each_entry(other, &s->addrs, node)
+		if (!(other->i.state & ADDR_SECONDARY) && addr_same_subnet(&other->i, &a->i))
+			a->i.state |= ADDR_SECONDARY;
 	if (err == 0) {
 		list_append(&s->addrs, &a->node);
 		s->naddrs++;
@@ -271,19 +292,48 @@ int addr_add(struct stack *s, const struct addr_info *i)
 	return 0;
 }
 
-int addr_del(struct stack *s, const struct addr_info *i)
+/* A primary address takes those of its subnet with it, unless the first of them is to have its place. */
+static void addr_del_secondaries(struct stack *s, const struct addr_info *primary)
 {
 	struct addr_info info;
 	struct nic_addr *a;
-	struct nic *nic;
+
+	do {
+		nrwlock_write(&s->tables);
+		a = addr_secondary_of(s, primary);
+		if (a)
+			info = a->i;
+		nrwlock_write_unlock(&s->tables);
+	} while (a && addr_del(s, &info) == 0);
+}
+
+int addr_del(struct stack *s, const struct addr_info *i)
+{
+	struct nic *nic = nic_peek(s, i->ifindex);
+	bool promote = nic && nic_conf_or(nic, IP4_promote_secondaries);
+	struct nic_addr *a, *next = NULL;
+	struct addr_info info, heir;
 	struct txq q;
 
+	nrwlock_read(&s->tables);
+	a = addr_find(s, i->ifindex, i->addr, i->plen);
+	if (a)
+		info = a->i;
+	nrwlock_read_unlock(&s->tables);
+	if (a && ipa_is4(info.addr) && !(info.state & ADDR_SECONDARY) && !promote)
+		addr_del_secondaries(s, &info);
 	nrwlock_write(&s->tables);
 	a = addr_find(s, i->ifindex, i->addr, i->plen);
 	if (a) {
 		list_remove(&a->node);
 		s->naddrs--;
 		a->dead = true;
+		if (!(a->i.state & ADDR_SECONDARY))
+			next = addr_secondary_of(s, &a->i);
+		if (next) {
+			next->i.state &= (uint8_t)~ADDR_SECONDARY;
+			heir = next->i;
+		}
 	}
 	nrwlock_write_unlock(&s->tables);
 	if (!a)
@@ -301,6 +351,8 @@ int addr_del(struct stack *s, const struct addr_info *i)
 	txq_flush(&q);
 	stack_bump(s);
 	stack_event(s, STACK_ADDR_DEL, &info);
+	if (next)
+		stack_event(s, STACK_ADDR_NEW, &heir);
 	return 0;
 }
 
@@ -528,7 +580,7 @@ static bool addr_select4(struct stack *s, struct nic *n, struct ipa dst, struct 
 	struct nic_addr *a, *first = NULL, *any = NULL;
 
 	list_for_each_entry(a, &s->addrs, node) {
-		if (!ipa_is4(a->i.addr) || a->i.scope > max_scope)
+		if (!ipa_is4(a->i.addr) || a->i.scope > max_scope || (a->i.state & ADDR_SECONDARY))
 			continue;
 		if (a->nic == n) {
 			if (ipa_match(dst, a->i.addr, addr_plen(&a->i))) {

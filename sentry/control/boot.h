@@ -189,6 +189,8 @@ struct net_link_config {
 	bool loopback;
 	bool vnet;               /* the packet socket has PACKET_VNET_HDR */
 	bool has_fd;             /* a bound packet(7) socket comes with the message, in order */
+	uint32_t *conf;          /* settings that are not as the stack's are: enum nic_conf_key, value, … */
+	size_t conf_count;       /* of numbers: even */
 	struct net_addr_config *addrs;
 	size_t addr_count;
 	int fd;                  /* -1: none */

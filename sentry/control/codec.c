@@ -223,6 +223,7 @@ static const struct field net_link_fields[] = {
 	PLAIN(struct net_link_config, loopback, K_BOOL),
 	PLAIN(struct net_link_config, vnet, K_BOOL),
 	PLAIN(struct net_link_config, has_fd, K_BOOL),
+	NUMBERS(struct net_link_config, conf, conf_count),
 	STRUCTS(struct net_link_config, addrs, addr_count, net_addr_schema),
 };
 SCHEMA(net_link, struct net_link_config);

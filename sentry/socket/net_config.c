@@ -89,6 +89,35 @@ static void config_addrs(struct stack *s, uint32_t ifindex, const struct net_lin
 	}
 }
 
+/*
+ * What was set for an interface outside (docker's endpoint sysctls, the CNI's tuning plugin, the host's "default" when it was
+ * made) is what a container on the host's kernel has.  But the host's kernel takes the advertisements of its links itself, and
+ * what comes of them is told from outside; and forwards are for linux.sysctl to ask for.
+ */
+static bool conf_is_ours(uint32_t key)
+{
+	return key == IP4_forwarding || key == IP6_forwarding || key == IP6_force_forwarding || key == IP6_accept_ra;
+}
+
+static int conf_in(const struct net_link_config *c, uint32_t key)
+{
+	for (size_t i = 0; i + 1 < c->conf_count; i += 2)
+		if (c->conf[i] == key)
+			return (int)c->conf[i + 1];
+	return nic_conf_entries[key].def;
+}
+
+/* old: what it was like before; NULL: it is new. */
+static void config_conf(struct stack *s, uint32_t ifindex, const struct net_link_config *old, const struct net_link_config *c)
+{
+	for (uint32_t key = 0; key < NIC_CONF_COUNT; key++) {
+		int was = old ? conf_in(old, key) : nic_conf_entries[key].def, now = conf_in(c, key);
+
+		if (was != now && !conf_is_ours(key) && nic_conf_set(s, ifindex, key, now) < 0)
+			log_debug("network: %s: %s is not %d here", c->name, nic_conf_entries[key].name, now);
+	}
+}
+
 static int config_link(struct net_ns *ns, struct stack *s, struct net_link_config *c)
 {
 	uint32_t ifindex = LO_INDEX;
@@ -103,9 +132,10 @@ static int config_link(struct net_ns *ns, struct stack *s, struct net_link_confi
 	} else if (c->flags & IFF_UP) {
 		err = nic_set_mtu(s, LO_INDEX, c->mtu);
 	}
-	/* The host's kernel takes the advertisements of its links; what comes of them is told from outside. */
-	if (err == 0 && !c->loopback)
+	if (err == 0 && !c->loopback && !ns->host) {
 		(void)nic_conf_set(s, ifindex, IP6_accept_ra, 0);
+		config_conf(s, ifindex, NULL, c);
+	}
 	if (err == 0 && (c->flags & IFF_UP))
 		err = nic_set_flags(s, ifindex, IFF_UP, IFF_UP);
 	if (err == 0)
@@ -419,6 +449,8 @@ static void update_link(struct net_ns *ns, struct stack *s, const struct net_lin
 			mac[i] = (uint8_t)m[i];
 		(void)nic_set_mac(s, ifindex, mac);
 	}
+	if (!c->loopback)
+		config_conf(s, ifindex, old, c);
 	if (up)
 		(void)nic_set_flags(s, ifindex, c->flags & IFF_UP, IFF_UP);
 	for (size_t i = 0; i < c->addr_count; i++)

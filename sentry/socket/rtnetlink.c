@@ -148,6 +148,7 @@ void rtnetlink_put_addr(struct nl_reply *r, uint16_t type, const struct addr_inf
 	int family = family_of(a->addr);
 	bool deprecated = a->preferred_until_ns != INT64_MAX && lifetime(a->preferred_until_ns) == 0;
 	uint32_t flags = (a->state & ADDR_TENTATIVE ? IFA_F_TENTATIVE : 0) |
+			 (a->state & ADDR_SECONDARY ? IFA_F_SECONDARY : 0) |
 			 (a->state & ADDR_DADFAILED ? IFA_F_DADFAILED : 0) |
 			 (a->valid_until_ns == INT64_MAX ? IFA_F_PERMANENT : 0) |
 			 (deprecated ? IFA_F_DEPRECATED : 0) |

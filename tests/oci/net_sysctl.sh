@@ -34,7 +34,7 @@ connect() {
 	ns ip link set tmp0 name "$1"; ns ip addr add 10.9.0.2/24 dev "$1"; ns ip addr add 2001:db8::2/64 dev "$1" nodad
 	ns ip link set "$1" up
 }
-reset() { $R delete --force $C; ip link del out0; }
+reset() { $R delete --force $C; ip link del out0 2> /dev/null; }
 
 ip link set lo up
 spec '{"net.ipv4.conf.all.rp_filter": "2", "net.ipv4.conf.eth0.arp_ignore": "8", "net.ipv6.conf.eth0.disable_ipv6": "1"}'
@@ -46,6 +46,18 @@ is "the interface's" "$(conf ipv4 'eth0/arp_ignore lo/arp_ignore')" "8 0"
 is "IPv6 is off there alone" "$(conf ipv6 'eth0/disable_ipv6 lo/disable_ipv6'); $(x ip -6 -o addr | grep -c .)" "1 0; 1"
 is "directories" "$(x ls /proc/sys/net/ipv4/conf | xargs)" "all default eth0 lo"
 is "nobody answers" "$(ip neigh flush dev out0; "$BUSYBOX" ping -c 1 -W 2 10.9.0.2 | grep -c ' 0% packet loss')" 0
+reset
+
+# What is set outside before it starts; linux.sysctl has the last word.  Of the host's own business nothing.
+spec '{"net.ipv4.conf.eth0.arp_ignore": "1"}'
+create || cat "$T/log"
+connect eth0
+outside() { ns sh -c "echo $2 > /proc/sys/net/$1"; }
+outside ipv4/conf/eth0/rp_filter 2; outside ipv4/conf/eth0/arp_ignore 8; outside ipv4/conf/eth0/forwarding 1
+outside ipv6/conf/eth0/hop_limit 99; outside ipv6/conf/eth0/accept_ra 2
+is "start" "$($R start $C 2>&1)" ""
+is "settings from outside" "$(conf ipv4 'eth0/rp_filter eth0/forwarding') $(conf ipv6 'eth0/hop_limit eth0/accept_ra')" "2 0 99 0"
+is "config.json's are stronger" "$(conf ipv4 eth0/arp_ignore)" "1"
 reset
 
 spec '{"net/ipv4/conf/eth0.5/arp_notify": "1"}'

@@ -78,7 +78,7 @@ static int address(const char *name, const char *text, int type)
 	struct in_addr a;
 
 	inet_pton(AF_INET, text, &a);
-	rtnl_begin(type, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof(m));
+	rtnl_begin(type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0, &m, sizeof(m));
 	rtnl_put(IFA_LOCAL, &a, 4);
 	rtnl_put(IFA_ADDRESS, &a, 4);
 	return rtnl_ask(fd);
@@ -143,6 +143,52 @@ static void inheritance(void)
 	EQUAL(get(V6 "v1/hop_limit"), -1000 - ENOENT);
 }
 
+/* The flags of that address; -1: it is not there. */
+static int flags_of(const char *text)
+{
+	struct ifaddrmsg m = { .ifa_family = AF_INET };
+	static char reply[32768];
+	struct in_addr want;
+	int flags = -1;
+
+	inet_pton(AF_INET, text, &want);
+	rtnl_begin(RTM_GETADDR, NLM_F_DUMP, &m, sizeof(m));
+	rtnl_send(fd);
+	for (;;) {
+		ssize_t n = recv(fd, reply, sizeof(reply), 0);
+
+		CHECK(n > 0);
+		for (struct nlmsghdr *h = (void *)reply; NLMSG_OK(h, (unsigned int)n); h = NLMSG_NEXT(h, n)) {
+			struct ifaddrmsg *i = NLMSG_DATA(h);
+			int left = h->nlmsg_len - NLMSG_LENGTH(sizeof(*i));
+
+			if (h->nlmsg_type == NLMSG_DONE)
+				return flags;
+			for (struct rtattr *a = (void *)(i + 1); RTA_OK(a, left); a = RTA_NEXT(a, left))
+				if (a->rta_type == IFA_LOCAL && memcmp(RTA_DATA(a), &want, 4) == 0)
+					flags = i->ifa_flags;
+		}
+		if (n < 0)
+			return -2;
+	}
+}
+
+static void secondaries(void)
+{
+	EQUAL(make_veth("v0", "v1"), 0);
+	for (int promote = 0; promote < 2; promote++) {
+		EQUAL(put(V4 "v0/promote_secondaries", promote ? "1" : "0"), 0);
+		EQUAL(address("v0", "10.1.0.1", RTM_NEWADDR), 0);
+		EQUAL(address("v0", "10.1.0.2", RTM_NEWADDR), 0);
+		EQUAL(address("v0", "10.1.0.3", RTM_NEWADDR), 0);
+		EQUAL(flags_of("10.1.0.1") & IFA_F_SECONDARY, 0);
+		EQUAL(flags_of("10.1.0.3") & IFA_F_SECONDARY, IFA_F_SECONDARY);
+		EQUAL(address("v0", "10.1.0.1", RTM_DELADDR), 0);
+		EQUAL(flags_of("10.1.0.2"), promote ? IFA_F_PERMANENT : -1);
+		EQUAL(flags_of("10.1.0.3"), promote ? IFA_F_PERMANENT | IFA_F_SECONDARY : -1);
+	}
+}
+
 T_MAIN
 {
 	EQUAL(unshare(CLONE_NEWNET), 0);
@@ -150,4 +196,5 @@ T_MAIN
 	directories();
 	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE); /* of the new one */
 	inheritance();
+	secondaries();
 }

@@ -459,6 +459,58 @@ static void neighbours_are_asked_for_as_often_as_their_settings_say(void **state
 	ep_close(e);
 }
 
+/* ---- secondary addresses ---- */
+
+struct seen {
+	unsigned int count;
+	unsigned int secondary; /* bit i: 10.9.0.i is */
+};
+
+static int see(void *arg, const struct addr_info *a)
+{
+	struct seen *s = arg;
+
+	if (a->ifindex < 3 || !ipa_is4(a->addr))
+		return 0;
+	s->count++;
+	s->secondary |= (a->state & ADDR_SECONDARY ? 1U : 0) << a->addr.b[15];
+	return 0;
+}
+
+static struct seen addresses(struct fx *f)
+{
+	struct seen s = { 0 };
+
+	addr_for_each(f->s, see, &s);
+	return s;
+}
+
+static void secondary_addresses_go_with_the_primary_one_or_take_its_place(void **state)
+{
+	struct fx *f = *state;
+	struct addr_info first = { .addr = sim_ip4("10.9.0.1"), .plen = 24 };
+	struct route_info out;
+
+	second(f);
+	first.ifindex = f->eth1;
+	assert_int_equal(add(f, f->eth1, "10.9.0.2", 24), 0);
+	assert_int_equal(add(f, f->eth1, "10.9.0.3", 24), 0);
+	assert_int_equal(add(f, f->eth1, "10.8.0.4", 24), 0); /* another subnet */
+	assert_int_equal(add(f, f->eth1, "10.9.0.5", 16), 0); /* another prefix */
+	assert_int_equal(addresses(f).secondary, 1 << 2 | 1 << 3);
+	set(f, f->eth1, IP4_promote_secondaries, 1);
+	assert_int_equal(addr_del(f->s, &first), 0);
+	assert_int_equal(addresses(f).count, 4);
+	assert_int_equal(addresses(f).secondary, 1 << 3);
+	assert_int_equal(route_get(f->s, sim_ip4("10.9.0.9"), ipa_any4(), 0, &out), 0);
+	assert_true(ipa_eq(out.prefsrc, sim_ip4("10.9.0.2")));
+	set(f, f->eth1, IP4_promote_secondaries, 0);
+	first.addr = sim_ip4("10.9.0.2");
+	assert_int_equal(addr_del(f->s, &first), 0);
+	assert_int_equal(addresses(f).count, 2);
+	assert_int_equal(addresses(f).secondary, 0);
+}
+
 /* ---- routers ---- */
 
 /* How many solicitations eth1 sends within seconds. */
@@ -507,6 +559,7 @@ int main(void)
 		T(arp_notify_tells_the_link_of_a_new_address),
 		T(arp_accept_takes_what_nobody_asked_for),
 		T(neighbours_are_asked_for_as_often_as_their_settings_say),
+		T(secondary_addresses_go_with_the_primary_one_or_take_its_place),
 		T(routers_are_asked_for_when_a_link_local_address_is_there),
 	};
 
