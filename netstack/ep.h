@@ -163,6 +163,8 @@ void ep_keep_error(struct ep *e, int error);
 /* Bytes to read (SIOCINQ), unsent and unacknowledged (SIOCOUTQ), unsent (SIOCOUTQNSD), SIOCATMARK. */
 enum ep_query { EP_INQ, EP_OUTQ, EP_OUTQNSD, EP_ATMARK };
 int ep_query(struct ep *e, enum ep_query what);
+/* SIOCGSTAMP: when the packet that was read last came, nanoseconds since 1970; -ENOENT: none was.  From now on they are stamped. */
+int64_t ep_last_stamp(struct ep *e);
 int ep_family(const struct ep *e);
 int ep_type(const struct ep *e);
 int ep_proto(const struct ep *e);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/time.h>
@@ -130,6 +131,25 @@ size_t net_addr_to_sockaddr(const struct net_addr *a, void *out)
 
 /* ---- sending ---- */
 
+bool ip_options_ok(const uint8_t *o, size_t size)
+{
+	size_t len;
+
+	for (size_t i = 0; i < size && o[i] != IPOPT_END; i += len) {
+		len = 1;
+		if (o[i] == IPOPT_NOOP)
+			continue;
+		if (size - i < 2 || o[i + 1] < 2 || o[i + 1] > size - i)
+			return false;
+		len = o[i + 1];
+		if ((o[i] == IPOPT_RR || o[i] == IPOPT_LSRR || o[i] == IPOPT_SSRR) && (len < 3 || o[i + 2] < 4))
+			return false;
+		if (o[i] == IPOPT_TS && (len < 4 || o[i + 2] < 5))
+			return false;
+	}
+	return true;
+}
+
 static int take_int(const void *data, size_t size, int lo, int hi, int *out)
 {
 	int v;
@@ -170,7 +190,15 @@ static int parse_ip(struct ep_ctl *c, int type, const void *data, size_t size)
 		c->tos = v;
 		c->mask |= EP_CTL_TOS;
 		return 0;
-	case IP_RETOPTS: /* options for one packet: not supported, and said so */
+	case IP_RETOPTS: /* cut to what can be; checked as IP_OPTIONS are */
+		size = MIN(size, sizeof(c->opts));
+		if (!ip_options_ok(data, size))
+			return -EINVAL;
+		memset(c->opts, 0, sizeof(c->opts));
+		memcpy(c->opts, data, size);
+		c->opts_len = (uint8_t)ALIGN_UP(size, (size_t)4);
+		c->mask |= EP_CTL_OPTS;
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -182,6 +210,7 @@ static int parse_ip6(struct ep_ctl *c, int type, const void *data, size_t size)
 	int v;
 
 	switch (type) {
+	case IPV6_2292PKTINFO:
 	case IPV6_PKTINFO:
 		if (size < sizeof(pi))
 			return -EINVAL;
@@ -190,6 +219,7 @@ static int parse_ip6(struct ep_ctl *c, int type, const void *data, size_t size)
 		c->ifindex = pi.ipi6_ifindex;
 		c->spec_dst = ipa_v6(&pi.ipi6_addr);
 		return 0;
+	case IPV6_2292HOPLIMIT:
 	case IPV6_HOPLIMIT:
 		if (take_int(data, size, -1, 255, &c->ttl) < 0)
 			return -EINVAL;

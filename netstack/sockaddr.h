@@ -17,6 +17,8 @@ int net_addr_from_sockaddr(int family, const void *sa, size_t size, struct net_a
 /* Writes at most sizeof(struct sockaddr_storage) bytes to out; returns how many. */
 size_t net_addr_to_sockaddr(const struct net_addr *a, void *out);
 
+/* What IPv4 options say of their lengths is so (ip_options_compile()). */
+bool ip_options_ok(const uint8_t *options, size_t size);
 /*
  * One control message of sendmsg(2) into c.  0, also for levels that are not the netstack's;
  * -EINVAL for one that is malformed or unknown at its level.

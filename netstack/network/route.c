@@ -585,7 +585,7 @@ static int route_fill(struct stack *s, const struct route_key *k, const struct r
 		out->nic = nic_peek(s, LO_IFINDEX);
 		out->nexthop = k->dst;
 		if (ipa_is_any(k->src))
-			out->src = ipa_is_multicast(k->dst) ? k->src : k->dst;
+			out->src = ipa_is_multicast(k->dst) ? k->src : ipa_is_any(r->i.prefsrc) ? k->dst : r->i.prefsrc;
 	} else {
 		out->nic = n;
 		if (ipa_is_any(k->src)) {

@@ -266,6 +266,7 @@ static int connect_start(struct tcp *t, struct txq *q, const struct net_addr *a)
 static void tcp_disconnect(struct tcp *t, struct txq *q)
 {
 	struct ep *e = &t->ep;
+	bool reset = false;
 
 	if (t->state == TCPS_LISTEN) {
 		tcp_listen_stop(t, q);
@@ -275,6 +276,9 @@ static void tcp_disconnect(struct tcp *t, struct txq *q)
 				       TCPS_BIT(TCPS_CLOSE_WAIT) | TCPS_BIT(TCPS_LAST_ACK) |
 				       TCPS_BIT(TCPS_CLOSING))) {
 		tcp_send_reset(q, t);
+		reset = true;
+	} else {
+		reset = t->state == TCPS_SYN_SENT;
 	}
 	if (t->state != TCPS_CLOSE)
 		tcp_done(t);
@@ -288,6 +292,8 @@ static void tcp_disconnect(struct tcp *t, struct txq *q)
 	if (!e->port_bound)
 		e->lport = 0;
 	tcp_init(t, e->stack);
+	if (reset)
+		ep_set_error(e, ECONNRESET); /* until the next connect */
 	ep_wake(e, POLLIN | POLLOUT | POLLHUP);
 }
 
@@ -316,6 +322,8 @@ static int tcp_connect(struct ep *e, struct txq *q, const struct net_addr *a)
 			return -EISCONN;
 		err = connect_start(t, q, a);
 		t->attempted = err == -EINPROGRESS;
+		if (t->attempted)
+			(void)ep_take_error(e);
 		return err;
 	default:
 		if (!t->attempted)
@@ -424,8 +432,6 @@ static ssize_t tcp_send_locked(struct tcp *t, struct tcp **peer, struct txq *q, 
 	err = send_check(t);
 	if (err < 0)
 		return err;
-	if (m->flags & MSG_ZEROCOPY)
-		return -EINVAL;
 	t->more = m->flags & MSG_MORE; /* of this call only: ACKs and timers send what it held back */
 	t->push_now = false;
 	if (*peer && !(m->flags & MSG_OOB)) {

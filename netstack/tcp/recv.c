@@ -873,10 +873,10 @@ ssize_t tcp_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 		return -ENOTCONN;
 	if (m->flags & MSG_OOB)
 		return recv_urgent(t, u, m);
-	if (uio_left(u) == 0)
-		return 0;
 	if (list_empty(&t->rcvq))
 		return nothing_to_read(t);
+	if (uio_left(u) == 0)
+		return 0;
 	tcp_copy_begin(t);
 	if (!t->urg_valid && !(m->flags & (MSG_PEEK | MSG_TRUNC)))
 		copied = recv_plain(t, u);

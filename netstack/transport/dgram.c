@@ -40,12 +40,12 @@ void dgram_enqueue(struct dgram *d, struct pkt *p)
 	struct stack *s = d->ep.stack;
 	bool ok = false;
 
-	if ((d->ep.tstamp || (d->ep.ts_flags & SOF_TIMESTAMPING_RX_SOFTWARE) || d->ep.family == AF_PACKET) &&
+	if ((d->ep.tstamp || d->ep.stamping || (d->ep.ts_flags & SOF_TIMESTAMPING_RX_SOFTWARE) || d->ep.family == AF_PACKET) &&
 	    p->tstamp_ns == 0)
 		p->tstamp_ns = s->ops->real_ns(s->ctx);
 	if (stack_mem_charge(s, p->truesize)) {
 		latch_lock(&d->rx_latch);
-		ok = !d->ep.closed && !(d->ep.shut & SHUT_BIT_RD) &&
+		ok = !d->ep.closed && /* also when it is shut down: as on Linux, only waiting ends */
 		     (d->rx_mem == 0 || d->rx_mem + p->truesize <= (uint32_t)d->ep.rcvbuf);
 		dgram_note_long_locked(d, p);
 		if (ok) {
@@ -198,20 +198,22 @@ ssize_t dgram_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 	int err;
 
 	(void)q;
-	if (m->flags & MSG_OOB)
+	if ((m->flags & MSG_OOB) && e->type == SOCK_RAW && e->family != AF_PACKET)
 		return -EOPNOTSUPP;
 	err = ep_take_error(e);
 	if (err)
 		return -err;
 	p = dgram_peek(d);
 	if (!p)
-		return e->shut & SHUT_BIT_RD ? 0 : -EAGAIN;
+		return (e->shut & SHUT_BIT_RD) && !(m->flags & MSG_DONTWAIT) ? 0 : -EAGAIN;
 	if (!(m->flags & MSG_PEEK))
 		dgram_remove(d, p);
 	n = !head ? 0 : uio_left(u) < head ? -EINVAL : packet_vnet_put(d, p, u);
 	if (n >= 0 && p->len)
 		n = pkt_to_uio(p, 0, p->len, u);
 	if (n >= 0) {
+		if (e->stamping || e->stamp_ns < 0)
+			e->stamp_ns = e->stamping ? p->tstamp_ns : 0;
 		dgram_from(d, p, m);
 		dgram_ctl(d, p, m);
 		if ((size_t)n < p->len) {
@@ -262,13 +264,9 @@ int dgram_query(struct ep *e, enum ep_query what)
 int dgram_shutdown(struct ep *e, struct txq *q, int how)
 {
 	(void)q;
-	if (!e->connected)
-		return -ENOTCONN;
-	latch_lock(&dgram_of(e)->rx_latch);
 	e->shut |= (uint8_t)(how + 1);
-	latch_unlock(&dgram_of(e)->rx_latch);
 	ep_wake(e, POLLIN | POLLOUT | POLLHUP | POLLRDHUP);
-	return 0;
+	return e->connected ? 0 : -ENOTCONN; /* and yet it is shut: that wakes who reads (inet_shutdown()) */
 }
 
 void dgram_info(struct ep *e, struct ep_info *i)
@@ -278,6 +276,12 @@ void dgram_info(struct ep *e, struct ep_info *i)
 	i->state = e->connected ? 1 : 7;
 	i->rqueue = d->rx_mem;
 	i->drops = atomic_load(&d->drops);
+}
+
+bool dgram_lacks_scope(const struct ep *e, const struct net_addr *a, struct ipa dst)
+{
+	return !ipa_is4(dst) && ipa_needs_scope(dst) && !a->scope && !e->bound_if &&
+	       !(ipa_is_multicast(dst) && e->mc_if6);
 }
 
 int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t scope,

@@ -84,6 +84,7 @@ struct ep *ep_alloc(struct stack *s, const struct ep_ops *ops, int family, int t
 	e->mc_hops = 1;
 	e->mc_loop = e->mc_loop6 = 1;
 	e->mc_all = e->mc_all6 = 1;
+	e->stamp_ns = -1;
 	e->mc_addr = ipa_any4();
 	e->tclass = 0;
 	e->mtu_discover = s->conf.ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
@@ -316,6 +317,19 @@ struct wq *ep_wq(struct ep *e)
 	return &e->wq;
 }
 
+int64_t ep_last_stamp(struct ep *e)
+{
+	int64_t ns;
+
+	nlock_lock(&e->lock);
+	e->stamping = true;
+	if (e->stamp_ns == 0)
+		e->stamp_ns = e->stack->ops->real_ns(e->stack->ctx);
+	ns = e->stamp_ns;
+	nlock_unlock(&e->lock);
+	return ns < 0 ? -ENOENT : ns;
+}
+
 int ep_query(struct ep *e, enum ep_query what)
 {
 	int n = -EOPNOTSUPP;
@@ -376,7 +390,7 @@ int ep_getsockname(struct ep *e, struct net_addr *out)
 	if (e->family == AF_PACKET)
 		e->ops->getpeer(e, out);
 	else
-		ep_fill_addr(e, out, e->laddr, e->lport,
+		ep_fill_addr(e, out, e->laddr, e->type == SOCK_RAW ? e->proto : e->lport, /* inet_sport */
 			     e->raddr_scope ? e->raddr_scope : (uint32_t)e->bound_if);
 	nlock_unlock(&e->lock);
 	return 0;
@@ -391,7 +405,7 @@ int ep_getpeername(struct ep *e, struct net_addr *out)
 		err = -EOPNOTSUPP;
 	} else if (e->ops->getpeer) {
 		err = e->ops->getpeer(e, out);
-	} else if (e->connected) {
+	} else if (e->connected && e->rport) {
 		ep_fill_addr(e, out, e->raddr, e->rport, e->raddr_scope);
 		err = 0;
 	}
@@ -430,7 +444,7 @@ int ep_check_bind(struct ep *e, const struct net_addr *a, struct ipa *ip)
 		return 0;
 	if (!ipa_is4(*ip) && type == ROUTE_UNICAST && addr_state(s, NULL, *ip) >= 0)
 		return 0;
-	if (e->type != SOCK_STREAM && (type == ROUTE_MULTICAST || type == ROUTE_BROADCAST))
+	if ((e->type != SOCK_STREAM || ipa_is4(*ip)) && (type == ROUTE_MULTICAST || type == ROUTE_BROADCAST))
 		return 0;
 	return -EADDRNOTAVAIL;
 }
@@ -450,6 +464,8 @@ int ep_check_dest(struct ep *e, const struct net_addr *a, struct ipa *ip)
 	if (a->family == AF_INET) { /* sendto(AF_INET) on a dual-stack socket */
 		if (e->v6only)
 			return -ENETUNREACH;
+		if (ipa_is_any(*ip))
+			*ip = ipa_v4(htonl(INADDR_LOOPBACK));
 		return 0;
 	}
 	if (a->family != AF_INET6)
@@ -497,6 +513,10 @@ void ep_ip_out(const struct ep *e, const struct ep_msg *m, struct ipa dst, struc
 		ttl = m->ctl.ttl;
 	if (m && (m->ctl.mask & EP_CTL_TOS) && m->ctl.tos >= 0)
 		tos = m->ctl.tos;
+	if (m && v4 && (m->ctl.mask & EP_CTL_OPTS)) {
+		o->opts = m->ctl.opts;
+		o->opts_len = m->ctl.opts_len;
+	}
 	o->ttl = (uint8_t)ttl;
 	o->hops = !v4 && ttl < 0;
 	o->tos = (uint8_t)tos;

@@ -102,6 +102,8 @@ struct ep {
 	int rcvbuf, sndbuf;
 	bool rcvbuf_locked, sndbuf_locked;
 	bool tstamp_new;
+	bool stamping;              /* SIOCGSTAMP was called: packets are to be stamped */
+	int64_t stamp_ns;           /* of the last one read; -1: none, 0: it had none */
 	uint32_t ts_flags, ts_key;  /* SO_TIMESTAMPING: SOF_TIMESTAMPING_*, number of the next message */
 	int64_t rcvtimeo_ns, sndtimeo_ns; /* kept for the socket layer */
 	int ttl, tos, mc_ttl, mc_loop, mc_all, mtu_discover, recverr, freebind, transparent;
@@ -308,6 +310,8 @@ uint32_t dgram_poll(struct ep *e);
 int dgram_query(struct ep *e, enum ep_query what);
 int dgram_shutdown(struct ep *e, struct txq *q, int how);
 void dgram_info(struct ep *e, struct ep_info *i);
+/* connect(2) to a link-local address takes an interface (__ip6_datagram_connect()). */
+bool dgram_lacks_scope(const struct ep *e, const struct net_addr *a, struct ipa dst);
 /* Route to where m (or the connection) says; source and header fields in d and o. */
 int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t scope,
 		struct dst *d, struct ip_out *o);

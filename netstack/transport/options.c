@@ -9,8 +9,8 @@
 #include <linux/filter.h>
 #include <linux/net_tstamp.h>
 #include <linux/sock_diag.h>
-#include <netinet/ip.h>
 
+#include "netstack/sockaddr.h"
 #include "netstack/transport/ep_impl.h"
 
 /* Newer than this machine's headers may be. */
@@ -465,26 +465,6 @@ static int set_tos(struct ep *e, const void *val, size_t size)
 		e->dst.valid = false;
 	}
 	return 0;
-}
-
-/* ip_options_compile(): what an option says of its length must be so. */
-static bool ip_options_ok(const uint8_t *o, size_t size)
-{
-	size_t len;
-
-	for (size_t i = 0; i < size && o[i] != IPOPT_END; i += len) {
-		len = 1;
-		if (o[i] == IPOPT_NOOP)
-			continue;
-		if (size - i < 2 || o[i + 1] < 2 || o[i + 1] > size - i)
-			return false;
-		len = o[i + 1];
-		if ((o[i] == IPOPT_RR || o[i] == IPOPT_LSRR || o[i] == IPOPT_SSRR) && (len < 3 || o[i + 2] < 4))
-			return false;
-		if (o[i] == IPOPT_TS && (len < 4 || o[i + 2] < 5))
-			return false;
-	}
-	return true;
 }
 
 /* IP_UNICAST_IF and IPV6_UNICAST_IF: the index in network order. */

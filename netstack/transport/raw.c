@@ -54,9 +54,12 @@ static void raw_destroy(struct ep *e)
 static int raw_bind(struct ep *e, struct txq *q, const struct net_addr *a)
 {
 	struct ipa ip;
-	int err = ep_check_bind(e, a, &ip);
+	int err;
 
 	(void)q;
+	if (e->connected)
+		return -EINVAL;
+	err = ep_check_bind(e, a, &ip);
 	if (err < 0)
 		return err;
 	if (ep_is6(e) && ipa_is4(ip))
@@ -85,7 +88,7 @@ static int raw_connect(struct ep *e, struct txq *q, const struct net_addr *a)
 	err = ep_check_dest(e, a, &dst);
 	if (err < 0)
 		return err;
-	if (ep_is6(e) && ipa_is4(dst))
+	if (ep_is6(e) && (ipa_is4(dst) || dgram_lacks_scope(e, a, dst)))
 		return -EINVAL;
 	e->connected = false;
 	err = dgram_route(e, NULL, dst, a->scope, &d, &o);
@@ -156,8 +159,8 @@ static int raw_send_locked(struct ep *e, struct txq *q, struct pkt *p, const str
 	if (m->has_addr) {
 		err = ep_check_dest(e, &m->addr, &dst);
 		scope = m->addr.scope;
-		if (err == 0 && ep_is6(e) && ipa_is4(dst))
-			err = -EINVAL;
+		if (err == 0 && ep_is6(e) && (ipa_is4(dst) || (m->addr.port && m->addr.port != e->proto)))
+			err = -EINVAL; /* the port says the protocol again (rawv6_sendmsg()) */
 	} else if (!e->connected) {
 		err = -EDESTADDRREQ;
 	}
@@ -402,6 +405,9 @@ static int ping_bind(struct ep *e, struct txq *q, const struct net_addr *a)
 	if (e->claim.port)
 		return -EINVAL;
 	err = ep_check_bind(e, a, &ip);
+	if (err == 0 && !ep_is6(e) && !ipa_is_any(ip) && addr_type(e->stack, ip, (uint32_t)e->bound_if) != ROUTE_LOCAL &&
+	    !e->freebind && !e->transparent && !e->stack->conf.nonlocal_bind)
+		err = -EADDRNOTAVAIL; /* neither groups nor broadcasts (ping_check_bind_addr()) */
 	if (err < 0)
 		return err;
 	err = ports_claim(e, ping_table(e), ip, a->port);

@@ -98,7 +98,7 @@ static void udp_disconnect(struct ep *e)
 static int udp_connect(struct ep *e, struct txq *q, const struct net_addr *a)
 {
 	struct ip_out o;
-	struct ipa dst;
+	struct ipa dst, laddr;
 	struct dst d;
 	bool was;
 	int err;
@@ -109,9 +109,12 @@ static int udp_connect(struct ep *e, struct txq *q, const struct net_addr *a)
 		return 0;
 	}
 	err = ep_check_dest(e, a, &dst);
+	if (err == 0 && dgram_lacks_scope(e, a, dst))
+		err = -EINVAL;
 	if (err < 0)
 		return err;
 	was = e->connected;
+	laddr = e->laddr;
 	e->connected = false;
 	e->dst.valid = false;
 	if (was && !e->addr_bound)
@@ -119,7 +122,8 @@ static int udp_connect(struct ep *e, struct txq *q, const struct net_addr *a)
 	err = udp_autobind(e);
 	if (err == 0)
 		err = dgram_route(e, &(struct ep_msg){ .has_addr = true, .addr = *a }, dst, a->scope, &d, &o);
-	if (err < 0) {
+	if (err < 0) { /* as it was */
+		e->laddr = laddr;
 		e->connected = was;
 		return err;
 	}
@@ -254,9 +258,18 @@ static int udp_send_pkt(struct ep *e, struct txq *q, struct pkt *p, const struct
 static int udp_cork_add(struct ep *e, struct pkt *p, const struct ep_msg *m)
 {
 	struct dgram *d = dgram_of(e);
+	uint32_t scope;
+	uint16_t port;
+	struct ipa dst;
 	void *to;
+	int err;
 
 	if (!d->cork) {
+		err = udp_dest(e, m, &dst, &port, &scope);
+		if (err < 0) {
+			pkt_free(p);
+			return err;
+		}
 		d->cork = pkt_new(PKT_HEADROOM, 65535);
 		if (!d->cork) {
 			pkt_free(p);
@@ -288,7 +301,7 @@ static ssize_t udp_send(struct ep *e, struct txq *q, struct uio *u, struct ep_ms
 	bool more;
 	int err;
 
-	if (m->flags & MSG_OOB)
+	if ((m->flags & MSG_OOB) && !ep_is6(e))
 		return -EOPNOTSUPP;
 	if (len > 65535)
 		return -EMSGSIZE;

@@ -292,8 +292,12 @@ static int inet_connect(struct vfs_ctx *c, struct socket *s, const struct sock_a
 	struct net_addr to;
 	int err = net_addr_from_sockaddr(s->family, &a->storage, a->size, &to);
 
+	if (s->family == AF_PACKET)
+		return -EOPNOTSUPP;
 	if (err == 0 && s->type == SOCK_STREAM && to.family != AF_UNSPEC)
 		err = inet6_name_check(s, a);
+	if (err < 0 && s->type == SOCK_STREAM && a->size >= sizeof(sa_family_t) && ep_getpeername(inet_ep(s), &to) == 0)
+		return -EISCONN; /* whatever the address is */
 	if (err < 0)
 		return err;
 	err = ep_connect(inet_ep(s), &to);
@@ -384,6 +388,8 @@ static void inet_linger(struct vfs_ctx *c, struct socket *s, int64_t timeout_ns)
 static int inet_send_sol_socket(const struct vfs_ctx *c, const struct socket *s, int type, const void *data,
 				size_t size, struct ep_ctl *ctl)
 {
+	int value;
+
 	switch (type) {
 	case SCM_RIGHTS:
 	case SCM_CREDENTIALS:
@@ -397,6 +403,14 @@ static int inet_send_sol_socket(const struct vfs_ctx *c, const struct socket *s,
 		memcpy(&ctl->mark, data, sizeof(ctl->mark));
 		ctl->mask |= EP_CTL_MARK;
 		return 0;
+	case SO_PRIORITY:
+		if (size != sizeof(value))
+			return -EINVAL;
+		memcpy(&value, data, sizeof(value));
+		if ((value < 0 || value > 6) && !cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_RAW) &&
+		    !cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_ADMIN))
+			return -EPERM;
+		return 0; /* of queues there is one */
 	case SO_TIMESTAMPING:
 		if (size != sizeof(ctl->ts_flags))
 			return -EINVAL;
@@ -411,9 +425,19 @@ static int inet_send_sol_socket(const struct vfs_ctx *c, const struct socket *s,
 	}
 }
 
-static int inet_send_control(const struct vfs_ctx *c, const struct socket *s, const struct sock_msg *m,
-			     struct ep_ctl *ctl)
+/* Where a message of an AF_INET6 socket goes to is an address of IPv4. */
+static bool inet_sends_mapped(struct socket *s, const struct ep_msg *em)
 {
+	struct net_addr to;
+
+	if (em->has_addr)
+		return ipa_is4(em->addr.ip);
+	return ep_getpeername(inet_ep(s), &to) == 0 && ipa_is4(to.ip);
+}
+
+static int inet_send_control(const struct vfs_ctx *c, struct socket *s, const struct sock_msg *m, struct ep_msg *em)
+{
+	struct ep_ctl *ctl = &em->ctl;
 	const struct cmsghdr *h = NULL;
 	const void *data;
 	size_t size;
@@ -428,6 +452,8 @@ static int inet_send_control(const struct vfs_ctx *c, const struct socket *s, co
 		}
 		if (s->type == SOCK_STREAM)
 			continue; /* TCP looks at none of them */
+		if (h->cmsg_level == IPPROTO_IP && s->family == AF_INET6 && !inet_sends_mapped(s, em))
+			continue;
 		err = ep_ctl_parse(ctl, s->family, h->cmsg_level, h->cmsg_type, data, size);
 		if (err < 0)
 			return err;
@@ -455,11 +481,13 @@ static ssize_t inet_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m
 
 	if (m->addr.size && s->type != SOCK_STREAM) { /* a stream ignores it */
 		err = net_addr_from_sockaddr(s->family, &m->addr.storage, m->addr.size, &em.addr);
+		if (err == -EAFNOSUPPORT && s->family == AF_INET6 && s->type == SOCK_DGRAM && s->protocol != IPPROTO_ICMPV6)
+			err = -EINVAL; /* udpv6_sendmsg() has a word of its own */
 		if (err < 0)
 			return err;
-		em.has_addr = true;
+		em.has_addr = s->family != AF_INET6 || s->protocol == IPPROTO_ICMPV6 || em.addr.family != AF_UNSPEC;
 	}
-	err = inet_send_control(c, s, m, &em.ctl);
+	err = inet_send_control(c, s, m, &em);
 	if (err < 0)
 		return err;
 	for (;;) {
@@ -777,12 +805,29 @@ static bool inet_listening(struct socket *s)
 
 /* ---- requests ---------------------------------------------------------------------------------- */
 
+/* struct timeval or timespec. */
+static long inet_ioctl_stamp(struct vfs_ctx *c, struct socket *s, unsigned int cmd, uint64_t arg)
+{
+	int64_t ns = ep_last_stamp(inet_ep(s)), t[2];
+
+	if (ns < 0)
+		return ns;
+	t[0] = ns / NSEC_PER_SEC;
+	t[1] = ns % NSEC_PER_SEC / (cmd == SIOCGSTAMP_OLD || cmd == SIOCGSTAMP_NEW ? NSEC_PER_USEC : 1);
+	return vfs_copy_out(c, arg, t, sizeof(t));
+}
+
 static long inet_ioctl(struct vfs_ctx *c, struct socket *s, unsigned int cmd, uint64_t arg)
 {
 	enum ep_query what;
 	int value;
 
 	switch (cmd) {
+	case SIOCGSTAMP_OLD:
+	case SIOCGSTAMPNS_OLD:
+	case SIOCGSTAMP_NEW:
+	case SIOCGSTAMPNS_NEW:
+		return inet_ioctl_stamp(c, s, cmd, arg);
 	case SIOCINQ:
 		what = EP_INQ;
 		break;
@@ -802,6 +847,8 @@ static long inet_ioctl(struct vfs_ctx *c, struct socket *s, unsigned int cmd, ui
 	default:
 		return -ENOTTY;
 	}
+	if (s->type == SOCK_DGRAM && (s->protocol == IPPROTO_ICMP || s->protocol == IPPROTO_ICMPV6) && s->family != AF_PACKET)
+		return -ENOTTY; /* ping sockets have no requests */
 	value = ep_query(inet_ep(s), what);
 	return value < 0 ? value : vfs_copy_out(c, arg, &value, sizeof(value));
 }

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 
 #include "lib/mem.h"
+#include "sentry/socket/socket.h"
 #include "sentry/sys/fowner.h"
 #include "sentry/sys/lock.h"
 #include "sentry/task/task_impl.h"
@@ -198,6 +200,22 @@ static long ioctl_set_flag(struct task *t, int fd, struct file *f, uaddr_t arg, 
 	return set_file_flags(t, fd, f, on ? old | flag : old & ~flag);
 }
 
+/* Sockets alone have these (sock_ioctl()): F_SETOWN and F_GETOWN by other names. */
+static long ioctl_owner(struct task *t, struct file *f, unsigned int cmd, uaddr_t arg)
+{
+	int who;
+
+	if (!file_socket(f))
+		return -ENOTTY;
+	if (cmd == FIOSETOWN || cmd == SIOCSPGRP) {
+		if (uaccess_get(t, &who, arg, sizeof(who)))
+			return -EFAULT;
+		return fcntl_owner(t, f, F_SETOWN, (unsigned long)(long)who);
+	}
+	who = (int)fcntl_owner(t, f, F_GETOWN, 0);
+	return uaccess_put(t, arg, &who, sizeof(who));
+}
+
 long sys_ioctl(struct task *t, int fd, unsigned int cmd, unsigned long arg)
 {
 	struct file *f = fdt_file_nopath(t->fdt, fd);
@@ -215,6 +233,12 @@ long sys_ioctl(struct task *t, int fd, unsigned int cmd, unsigned long arg)
 		break;
 	case FIOASYNC:
 		r = ioctl_set_flag(t, fd, f, uaddr(arg), O_ASYNC);
+		break;
+	case FIOSETOWN:
+	case SIOCSPGRP:
+	case FIOGETOWN:
+	case SIOCGPGRP:
+		r = ioctl_owner(t, f, cmd, uaddr(arg));
 		break;
 	default:
 		r = file_ioctl(task_vfs(t), f, cmd, arg);

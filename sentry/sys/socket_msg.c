@@ -116,7 +116,7 @@ static int control_get(struct task *t, const struct socket *s, const struct user
 	void *control;
 	int err;
 
-	if (!h->control || !h->control_size)
+	if (!h->control_size)
 		return 0;
 	if (h->control_size > CONTROL_SEND_MAX)
 		return -ENOBUFS;
