@@ -173,6 +173,11 @@ static struct nic *nic_at(struct stack *s, unsigned int slot)
 	return atomic_load_explicit(&n->gone, memory_order_relaxed) ? NULL : n;
 }
 
+static void tell(struct stack *s, uint32_t ifindex, unsigned int key)
+{
+	stack_event(s, STACK_CONF, &(struct nic_conf_info){ .ifindex = ifindex, .key = key });
+}
+
 static void set_default4(struct stack *s, unsigned int key, int value)
 {
 	unsigned int count = atomic_load_explicit(&s->nic_count, memory_order_acquire);
@@ -190,6 +195,7 @@ static void set_all(struct stack *s, unsigned int key, int value)
 	unsigned int count = atomic_load_explicit(&s->nic_count, memory_order_acquire);
 
 	put(&s->conf_default, key, value);
+	tell(s, NIC_CONF_DEFAULT, key);
 	for (unsigned int i = 0; i < count; i++) {
 		struct nic *n = nic_at(s, i);
 		bool turned = n && !get(&n->conf, key) != !value;
@@ -197,6 +203,7 @@ static void set_all(struct stack *s, unsigned int key, int value)
 		if (!n)
 			continue;
 		put(&n->conf, key, value);
+		tell(s, n->ifindex, key);
 		if (key == IP6_disable_ipv6 && turned)
 			addr_v6_disabled(s, n, value != 0);
 	}
@@ -238,6 +245,8 @@ int nic_conf_set(struct stack *s, uint32_t ifindex, unsigned int key, int value)
 	else if (n && key == IP6_disable_ipv6 && !old != !value)
 		addr_v6_disabled(s, n, value != 0);
 	stack_bump(s);
+	if (old != value)
+		tell(s, ifindex, key);
 	return 0;
 }
 
@@ -252,6 +261,11 @@ int nic_conf_find(enum nic_conf_group group, const char *name)
 		if (nic_conf_entries[i].group == group && strcmp(nic_conf_entries[i].name, name) == 0)
 			return (int)i;
 	return -ENOENT;
+}
+
+int nic_conf_place(unsigned int key)
+{
+	return nic_conf_abi[key] ? nic_conf_abi[key] - 1 : -ENOENT;
 }
 
 int nic_conf_find_abi(enum nic_conf_group group, unsigned int place)

@@ -387,7 +387,8 @@ enum stack_event {
 	STACK_ROUTE_DEL,
 	STACK_RULE_NEW,
 	STACK_RULE_DEL,
-	STACK_NEIGH
+	STACK_NEIGH,
+	STACK_CONF
 };
 
 /*
@@ -426,13 +427,19 @@ struct nic_conf_entry {
 	int def, min, max;
 };
 extern const struct nic_conf_entry nic_conf_entries[NIC_CONF_COUNT];
+/* Of STACK_CONF: that one is another now. */
+struct nic_conf_info {
+	uint32_t ifindex; /* or NIC_CONF_ALL, NIC_CONF_DEFAULT */
+	unsigned int key;
+};
 /* -ENODEV. */
 int nic_conf_get(struct stack *s, uint32_t ifindex, unsigned int key, int *value);
 /* -ENODEV; -EINVAL when out of range.  May take addresses away and bring them; no locks are held. */
 int nic_conf_set(struct stack *s, uint32_t ifindex, unsigned int key, int value);
 /* A key, or -ENOENT. */
 int nic_conf_find(enum nic_conf_group group, const char *name);
-/* That of a place in IFLA_INET_CONF or IFLA_INET6_CONF; -ENOENT. */
+/* A key's place in IFLA_INET_CONF or IFLA_INET6_CONF, or -ENOENT; and back. */
+int nic_conf_place(unsigned int key);
 int nic_conf_find_abi(enum nic_conf_group group, unsigned int place);
 
 /* Memory that endpoints and reassembly hold now, and the bound on it. */

@@ -119,6 +119,7 @@ SRCS += sentry/socket/proc_net.c
 SRCS += sentry/socket/resolver.c
 SRCS += sentry/socket/resolver_tcp.c
 SRCS += sentry/socket/rtnetlink.c
+SRCS += sentry/socket/rtnetlink_conf.c
 SRCS += sentry/socket/rtnetlink_link.c
 SRCS += sentry/socket/rtnetlink_set.c
 SRCS += sentry/socket/scm.c

@@ -111,7 +111,14 @@ void uevent_link(struct net_ns *net, const struct nic_info *i, bool gone);
 void netlink_multicast(struct net_ns *net, int protocol, uint32_t group, struct nl_reply *r);
 
 /* Builders that requests and events share. */
-void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info *i);
+void rtnetlink_put_link(struct nl_reply *r, uint16_t type, struct stack *s, const struct nic_info *i);
+/* rtnetlink_conf.c: i's settings as IFLA_AF_SPEC; nothing when it is gone or s is NULL. */
+void rtnetlink_put_af_spec(struct nl_reply *r, struct stack *s, const struct nic_info *i);
+/* -EINVAL, -EOPNOTSUPP: those before it are set. */
+int rtnetlink_set_af_spec(struct stack *s, uint32_t ifindex, const struct nlattr *spec);
+/* false: nobody is told of that one. */
+bool rtnetlink_put_conf_change(struct nl_reply *r, struct stack *s, const struct nic_conf_info *i, uint32_t *group);
+int rtnetlink_get_netconf(struct nl_request *q);
 void rtnetlink_put_addr(struct nl_reply *r, uint16_t type, const struct addr_info *a);
 void rtnetlink_put_route(struct nl_reply *r, uint16_t type, const struct route_info *i, uint32_t flags);
 void rtnetlink_put_neigh(struct nl_reply *r, uint16_t type, const struct neigh_info *n);

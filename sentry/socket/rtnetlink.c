@@ -84,7 +84,7 @@ static void put_upper(struct nl_reply *r, const struct upper_config *u)
 	nl_nest_end(r, nest);
 }
 
-void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info *i)
+void rtnetlink_put_link(struct nl_reply *r, uint16_t type, struct stack *s, const struct nic_info *i)
 {
 	struct ifinfomsg m = {
 		.ifi_family = AF_UNSPEC,
@@ -129,6 +129,7 @@ void rtnetlink_put_link(struct nl_reply *r, uint16_t type, const struct nic_info
 		nl_nest_end(r, nest);
 	}
 	put_stats(r, &i->stats);
+	rtnetlink_put_af_spec(r, s, i);
 	nl_end(r);
 }
 
@@ -338,7 +339,7 @@ void rtnetlink_event(void *arg, enum stack_event what, const void *info)
 	switch (what) {
 	case STACK_LINK:
 	case STACK_LINK_DEL:
-		rtnetlink_put_link(&r, what == STACK_LINK ? RTM_NEWLINK : RTM_DELLINK, info);
+		rtnetlink_put_link(&r, what == STACK_LINK ? RTM_NEWLINK : RTM_DELLINK, net_ns_stack_peek(net), info);
 		uevent_link(net, info, what == STACK_LINK_DEL);
 		break;
 	case STACK_ADDR_NEW:
@@ -360,6 +361,10 @@ void rtnetlink_event(void *arg, enum stack_event what, const void *info)
 		group = RTNLGRP_NEIGH;
 		rtnetlink_put_neigh(&r, RTM_NEWNEIGH, n);
 		break;
+	case STACK_CONF:
+		if (!rtnetlink_put_conf_change(&r, net_ns_stack_peek(net), info, &group))
+			return;
+		break;
 	}
 	netlink_multicast(net, NETLINK_ROUTE, group, &r);
 }
@@ -377,7 +382,7 @@ static int dump_link(void *arg, const struct nic_info *i)
 {
 	struct dump *d = arg;
 
-	rtnetlink_put_link(d->q->reply, RTM_NEWLINK, i);
+	rtnetlink_put_link(d->q->reply, RTM_NEWLINK, d->q->stack, i);
 	return 0;
 }
 
@@ -453,7 +458,7 @@ static int get_links(struct dump *d)
 	}
 	if (nic_info(d->q->stack, ifindex, &i) < 0)
 		return -ENODEV;
-	rtnetlink_put_link(d->q->reply, RTM_NEWLINK, &i);
+	rtnetlink_put_link(d->q->reply, RTM_NEWLINK, d->q->stack, &i);
 	return 0;
 }
 
@@ -575,6 +580,11 @@ static int get_nothing(struct dump *d)
 	return 0;
 }
 
+static int get_netconf(struct dump *d)
+{
+	return rtnetlink_get_netconf(d->q);
+}
+
 static const struct {
 	uint16_t type;
 	bool single; /* may be asked without NLM_F_DUMP */
@@ -585,6 +595,7 @@ static const struct {
 	{ RTM_GETROUTE, true, get_routes },
 	{ RTM_GETNEIGH, true, get_neighs },
 	{ RTM_GETRULE, false, get_rules },
+	{ RTM_GETNETCONF, true, get_netconf },
 	{ RTM_GETQDISC, false, get_nothing },
 	{ RTM_GETTCLASS, false, get_nothing },
 	{ RTM_GETNEXTHOP, false, get_nothing },

@@ -88,6 +88,8 @@ static int change_link(struct nl_request *q)
 		err = nic_set_name(q->stack, ifindex, name);
 	if (err == 0 && a.tb[IFLA_MASTER])
 		err = rtnetlink_set_master(q->stack, ifindex, nl_u32(a.tb[IFLA_MASTER]));
+	if (err == 0 && a.tb[IFLA_AF_SPEC] && m->ifi_family == AF_UNSPEC)
+		err = rtnetlink_set_af_spec(q->stack, ifindex, a.tb[IFLA_AF_SPEC]);
 	if (err == 0 && (m->ifi_flags || m->ifi_change))
 		err = nic_set_flags(q->stack, ifindex, m->ifi_flags,
 				    m->ifi_change ? m->ifi_change : UINT32_MAX);

@@ -7,7 +7,10 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <linux/ip.h>
+#include <linux/netconf.h>
 #include <netinet/in.h>
+#include <linux/ipv6.h>
 #include <sched.h>
 
 #define V4 "/proc/sys/net/ipv4/conf/"
@@ -189,6 +192,97 @@ static void secondaries(void)
 	}
 }
 
+/* ---- the same by rtnetlink ---- */
+
+/* What the next message is: its type, and the attributes behind a header of size bytes. */
+static int next_message(int s, size_t size, struct rtattr **tb, int max)
+{
+	static char reply[32768];
+	struct nlmsghdr *h = (void *)reply;
+	ssize_t n = recv(s, reply, sizeof(reply), MSG_DONTWAIT);
+	int left;
+
+	memset(tb, 0, (max + 1) * sizeof(*tb));
+	if (n < (ssize_t)NLMSG_LENGTH(size))
+		return -1;
+	left = h->nlmsg_len - NLMSG_SPACE(size);
+	for (struct rtattr *a = (void *)((char *)h + NLMSG_SPACE(size)); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if ((a->rta_type & NLA_TYPE_MASK) <= max)
+			tb[a->rta_type & NLA_TYPE_MASK] = a;
+	return h->nlmsg_type;
+}
+
+static struct rtattr *inside(struct rtattr *a, int type)
+{
+	int left = a ? (int)RTA_PAYLOAD(a) : 0;
+
+	for (struct rtattr *i = a ? RTA_DATA(a) : NULL; i && RTA_OK(i, left); i = RTA_NEXT(i, left))
+		if ((i->rta_type & NLA_TYPE_MASK) == type)
+			return i;
+	return NULL;
+}
+
+static int number(struct rtattr *a, int at)
+{
+	return a && RTA_PAYLOAD(a) > at * sizeof(int) ? ((int *)RTA_DATA(a))[at] : -12345;
+}
+
+static void af_spec(void)
+{
+	struct ifinfomsg i = { .ifi_index = if_nametoindex("v0") };
+	struct rtattr *tb[IFLA_MAX + 1], *spec, *inet, *conf;
+	uint32_t value = 1;
+
+	EQUAL(put(V6 "v0/hop_limit", "77"), 0);
+	rtnl_begin(RTM_NEWLINK, 0, &i, sizeof(i));
+	spec = rtnl_put(IFLA_AF_SPEC, "", 0);
+	inet = rtnl_put(AF_INET, "", 0);
+	conf = rtnl_put(IFLA_INET_CONF, "", 0);
+	rtnl_put(IPV4_DEVCONF_ARP_IGNORE, &value, sizeof(value));
+	rtnl_end(conf);
+	rtnl_end(inet);
+	rtnl_end(spec);
+	EQUAL(rtnl_ask(fd), 0);
+	EQUAL(get(V4 "v0/arp_ignore"), 1);
+	rtnl_begin(RTM_GETLINK, 0, &i, sizeof(i));
+	rtnl_send(fd);
+	EQUAL(next_message(fd, sizeof(i), tb, IFLA_MAX), RTM_NEWLINK);
+	conf = inside(inside(tb[IFLA_AF_SPEC], AF_INET), IFLA_INET_CONF);
+	EQUAL(number(conf, IPV4_DEVCONF_ARP_IGNORE - 1), 1);
+	EQUAL(number(conf, IPV4_DEVCONF_RP_FILTER - 1), 2);
+	EQUAL(number(conf, IPV4_DEVCONF_LOG_MARTIANS - 1), 0);
+	conf = inside(inside(tb[IFLA_AF_SPEC], AF_INET6), IFLA_INET6_CONF);
+	EQUAL(number(conf, DEVCONF_HOPLIMIT), 77);
+	EQUAL(number(conf, DEVCONF_MTU6), 1500);
+}
+
+static void netconf(void)
+{
+	struct sockaddr_nl sa = { .nl_family = AF_NETLINK, .nl_groups = 1u << (RTNLGRP_IPV4_NETCONF - 1) };
+	int watch = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), index = if_nametoindex("v0");
+	struct netconfmsg m = { .ncm_family = AF_INET };
+	struct rtattr *tb[NETCONFA_MAX + 1];
+
+	EQUAL(bind(watch, (void *)&sa, sizeof(sa)), 0);
+	EQUAL(put(V4 "v0/rp_filter", "2"), 0);
+	EQUAL(next_message(watch, sizeof(m), tb, NETCONFA_MAX), RTM_NEWNETCONF);
+	EQUAL(number(tb[NETCONFA_IFINDEX], 0), index);
+	EQUAL(number(tb[NETCONFA_RP_FILTER], 0), 2);
+	CHECK(tb[NETCONFA_FORWARDING] == NULL);
+	rtnl_begin(RTM_GETNETCONF, 0, &m, sizeof(m));
+	rtnl_put(NETCONFA_IFINDEX, &index, sizeof(index));
+	rtnl_send(fd);
+	EQUAL(next_message(fd, sizeof(m), tb, NETCONFA_MAX), RTM_NEWNETCONF);
+	EQUAL(number(tb[NETCONFA_RP_FILTER], 0), 2);
+	EQUAL(number(tb[NETCONFA_FORWARDING], 0), 0);
+	EQUAL(number(tb[NETCONFA_PROXY_NEIGH], 0), 0);
+	index = 12345;
+	rtnl_begin(RTM_GETNETCONF, 0, &m, sizeof(m));
+	rtnl_put(NETCONFA_IFINDEX, &index, sizeof(index));
+	EQUAL(rtnl_ask(fd), ENODEV);
+	close(watch);
+}
+
 T_MAIN
 {
 	EQUAL(unshare(CLONE_NEWNET), 0);
@@ -197,4 +291,6 @@ T_MAIN
 	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE); /* of the new one */
 	inheritance();
 	secondaries();
+	netconf();
+	af_spec();
 }
