@@ -13,6 +13,7 @@
 #include "lib/lock_ranks.h"
 #include "lib/sanitizer_impl.h"
 #include "lib/timer.h"
+#include "lib/worker_later.h"
 
 #if LIB_ASAN || LIB_TSAN
 #define FIBER_STACK_SIZE (256UL * 1024)
@@ -73,6 +74,9 @@ struct worker {
 	atomic_bool polls;     /* (a) lib/worker_poll.h; set by itself, cleared under workers' latch */
 	bool extra;            /* (workers' latch) polls beside the receiver: in hooks->poll(), or on its way there */
 	_Atomic(struct fiber *) next; /* (a) ready, and its to run: nobody else is told while it polls */
+	bool woke;             /* its own: lib/worker_poll.h */
+	struct worker_later *later[WORKER_LATER_MAX]; /* worker_later.c's latch */
+	unsigned int later_count; /* worker_later.c's latch, (a) */
 	unsigned int streak;   /* fibers run since it was last in receive() */
 	atomic_uint lazy;      /* (a) enum worker_lazy, and above it how often it has begun */
 	unsigned int lazy_seen; /* (workers' latch) what the watcher last saw there */

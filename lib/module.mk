@@ -16,6 +16,7 @@ SRCS += lib/tree.c
 SRCS += lib/uio.c
 SRCS += lib/util.c
 SRCS += lib/worker.c
+SRCS += lib/worker_later.c
 SRCS += lib/worker_self.c
 SRCS += lib/worker_source.c
 SRCS += lib/wq.c

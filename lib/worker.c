@@ -319,6 +319,7 @@ static void worker_receive_locked(struct worker *w) REQUIRES(workers.latch)
 
 	workers.hooks.receive();
 
+	worker_do_later();
 	latch_lock(&workers.latch);
 	atomic_store_explicit(&w->polls, false, memory_order_relaxed);
 	worker_flush_locked(w);
@@ -344,6 +345,7 @@ static void worker_extra_locked(struct worker *w) REQUIRES(workers.latch)
 
 	stays = workers.hooks.poll();
 
+	worker_do_later();
 	latch_lock(&workers.latch);
 	atomic_store_explicit(&w->polls, false, memory_order_relaxed);
 	worker_flush_locked(w);
@@ -414,6 +416,7 @@ bool worker_poll_end(void)
 	struct worker_kick k = { NULL, false };
 	bool seated;
 
+	worker_do_later();
 	latch_lock(&workers.latch);
 	seated = atomic_load_explicit(&w->polls, memory_order_relaxed);
 	if (seated) {
@@ -451,6 +454,23 @@ bool worker_poll_run_next(void)
 	if (f)
 		(void)fiber_run_on(w, f);
 	return f != NULL;
+}
+
+void worker_poll_woke(void)
+{
+	struct worker *w = worker_self();
+
+	if (w)
+		w->woke = true;
+}
+
+bool worker_poll_has_woken(void)
+{
+	struct worker *w = worker_self();
+	bool woke = w->woke;
+
+	w->woke = false;
+	return woke;
 }
 
 bool worker_poll_more(void)
@@ -679,6 +699,7 @@ void worker_block_begin(void)
 	if (!w)
 		return;
 	ASSERT(w->current);
+	worker_do_later();
 	latch_lock(&workers.latch);
 	if (list_empty(&workers.parked))
 		worker_spawn_locked();
@@ -715,6 +736,7 @@ static bool lazy_look_locked(struct worker *w) REQUIRES(workers.latch)
 						    memory_order_acq_rel, memory_order_relaxed)) {
 		worker_unseat_locked(w);
 		worker_set_active_locked(w, false);
+		worker_later_take(w);
 	}
 	return !same || (now & LAZY_STATE) == LAZY_INSIDE;
 }
@@ -759,6 +781,7 @@ static void lazy_tick(struct timer *t)
 	}
 	latch_unlock(&workers.latch);
 	workers_kick(k);
+	worker_later_do_taken();
 	if (any)
 		timer_arm(t, clock_mono_ns() + LAZY_TICK_NS);
 }
@@ -796,7 +819,10 @@ void worker_block_lazy_end(void)
 
 void worker_tarry_begin(void)
 {
-	if (workers.hooks.tarry && worker_self())
+	if (!worker_self())
+		return;
+	worker_do_later();
+	if (workers.hooks.tarry)
 		workers.hooks.tarry(true);
 }
 

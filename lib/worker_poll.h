@@ -9,7 +9,7 @@
  * Other workers may poll beside it, in hooks->poll(): worker_poll_more() sends one there.  Such a one does not count
  * as active and never looks at the run queue; it takes no lock of the workers'.
  *
- * What it looks at for others: worker_source.h.
+ * What it looks at for others: worker_source.h.  What it puts off: worker_later.h.
  *
  * What a fiber of one that polls makes ready is this worker's next (one fiber; others go to the run queue), so that
  * two threads that wake each other through one poller need no run queue: worker_poll_run_next().
@@ -31,6 +31,12 @@ void worker_poll_run(struct fiber *f);
 /* What this worker's fibers made ready: is there one; run it (false: there was none). */
 bool worker_poll_has_next(void);
 bool worker_poll_run_next(void);
+/*
+ * By whoever: it has sent something out, and the host may have woken who gets it, on this CPU.  And by who
+ * polls: was there such a thing since the last time?
+ */
+void worker_poll_woke(void);
+bool worker_poll_has_woken(void);
 /* Send one more worker to hooks->poll().  False: none is to be had now; ask again. */
 bool worker_poll_more(void);
 /* In hooks->poll(): still to stay. */

@@ -20,6 +20,10 @@
  * With the doorbell it looks at the sources (lib/worker_source.h): descriptors of the host, links above all, whose fibers
  * would else each keep a worker asleep in ppoll(2).  Who receives without polling has told them that nobody looks.
  *
+ * Packets that its fibers send are put off until nobody asks (lib/worker_later.h): each wakes somebody outside, whom the host
+ * draws to the waker's CPU.  So when all threads sleep after that, this worker may be in the way of whom they wait for, and goes
+ * to another CPU.
+ *
  * On larger machines there may be others beside the receiver, each with threads of its own: pollers.c says how many, and
  * whose threads are whose.  They do not listen at the doorbell and do not look at the run queue.
  *
@@ -32,6 +36,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/worker_later.h"
 #include "lib/worker_poll.h"
 #include "lib/worker_source.h"
 #include "platform/host.h"
@@ -40,6 +45,9 @@ enum {
 	TURN_MAX = 32,          /* requests in a row, then others are thought of: the doorbell, who is ready */
 	HELD_US = 10000,
 	LISTEN_US = 6,          /* between looks at the doorbell */
+	QUIET_US = 2,           /* nobody asks: what was put off is done */
+	LATER_US = 300,         /* … at the latest */
+	MOVE_US = 50,           /* nor has anything come: see is_in_the_way() */
 };
 
 /* What a worker looks at: a copy of its place's list, so that looking takes no lock. */
@@ -126,6 +134,16 @@ static struct plat_thread *view_find(const struct plat_thread *but)
 	return NULL;
 }
 
+/* A thread of the view is in the application: it may ask, or runs where others are kept. */
+static bool view_may_ask(void)
+{
+	for (unsigned int i = 0; i < view.count; i++) {
+		if (notify_state_peek(view.pt[i]) == NOTIFY_APP)
+			return true;
+	}
+	return false;
+}
+
 /* Looks at the doorbell and the sources.  *woken: a fiber that waited for one of these is ready. */
 static bool listener_rings(bool *woken)
 {
@@ -151,6 +169,7 @@ enum look {
 static enum look found(struct poller *p, struct plat_thread *pt, struct plat_thread **out)
 {
 	p->turn++;
+	p->quiet_at = p->last;
 	*out = pt;
 	return LOOK_FOUND;
 }
@@ -196,6 +215,43 @@ static bool hear(struct poller *p, bool *rings, bool *woken)
 		poller_leave(p, LEFT_IDLE);
 	else if (!p->extra)
 		*rings = listener_rings(woken);
+	if (*rings || *woken)
+		p->quiet_at = p->last;
+	return poller_is_on(p);
+}
+
+/* What was put off, when nobody has asked since `since`, or it has waited for long. */
+static void do_later(struct poller *p, uint64_t since, uint64_t us)
+{
+	if (!p->later_at)
+		p->later_at = p->last;
+	if (p->last - since < QUIET_US * us && p->last - p->later_at < LATER_US * us && view_may_ask())
+		return;
+	worker_do_later();
+	p->later_at = 0;
+	p->last = poll_tsc(); /* that was not looking */
+}
+
+/*
+ * All threads sleep, and nothing comes: who was woken by what was sent, and is to send something now, waits for this
+ * CPU most likely.  (One that runs on another CPU answers sooner, since sending the rest has taken time as well.)
+ */
+static bool is_in_the_way(struct poller *p, uint64_t us)
+{
+	p->woke |= worker_poll_has_woken();
+	return p->woke && p->last - p->quiet_at > MOVE_US * us && pollers.pins && !p->extra && !view_may_ask();
+}
+
+/* Goes elsewhere.  False: p has left. */
+static bool move(struct poller *p)
+{
+	uint64_t now;
+
+	p->woke = false;
+	poller_move(p, host_gettid());
+	now = poll_tsc();
+	p->credit -= (int64_t)(now - p->last);
+	p->last = p->quiet_at = now;
 	return poller_is_on(p);
 }
 
@@ -211,8 +267,9 @@ static enum look look(struct poller *p, struct plat_thread *own, const struct pl
 	const bool next = worker_poll_has_next(); /* only fibers of ours make it so */
 	struct plat_thread *pt;
 	bool rings = false, woken = false;
+	uint64_t since;
 
-	p->last = poll_tsc();
+	p->last = since = poll_tsc();
 	for (;;) {
 		if (own && p->turn < TURN_MAX && has_asked(own))
 			return found(p, own, out);
@@ -232,6 +289,10 @@ static enum look look(struct poller *p, struct plat_thread *own, const struct pl
 		if (unlikely(!clock_goes_on(p, us)))
 			return LOOK_END;
 		if (unlikely(p->last - p->listened > LISTEN_US * us) && !hear(p, &rings, &woken))
+			return LOOK_END;
+		if (worker_has_later())
+			do_later(p, since, us);
+		else if (!own && unlikely(is_in_the_way(p, us)) && !move(p))
 			return LOOK_END;
 		if (rings)
 			return others(p, own, LOOK_RING);

@@ -21,7 +21,8 @@ enum {
 	HOT_MAX = 64,           /* threads of one poller */
 	SPIN_US = 40,           /* a stub spins: what a thread that sleeps on an idle CPU takes to wake */
 	EARN_US = 8,            /* what a call earns: a doorbell's two switches, and what they do to caches */
-	CREDIT_MAX_US = 300,
+	CREDIT_MAX_US = 800,
+	CREDIT_START_US = 150,
 	GAP_US = 60,
 	TARRY_US = 80,          /* a stub spins while its call waits for the Gofer */
 };
@@ -32,6 +33,9 @@ struct poller {
 	uint64_t seen_at __attribute__((aligned(128))); /* (a) when the owner looked last */
 	int64_t credit;         /* (o) cycles */
 	uint64_t last, listened; /* (o) */
+	uint64_t quiet_at;      /* (o) when a request, or something for a source, was found last */
+	uint64_t later_at;      /* (o) since then something is put off; 0: not known */
+	bool woke;              /* (o) somebody outside, since it came to its CPU */
 	unsigned int turn;      /* (o) requests found since others were thought of */
 	uint32_t found;         /* (o), (a) */
 	uint64_t window_at, window_end, window_idle; /* (o) the current window, its cycles without a request */
@@ -131,6 +135,8 @@ struct poller *poller_enter_extra(pid_t self);
 void poller_leave(struct poller *p, enum left why);
 /* Its worker has noticed. */
 void poller_let_go(struct poller *p);
+/* By the owner: p goes to another CPU, if there is one: else it has left. */
+void poller_move(struct poller *p, pid_t self);
 /* By the owner, when p->window_end has come.  False: p has left. */
 bool poller_window(struct poller *p, uint64_t now);
 /* pt is some poller's from now on, if one has room. */

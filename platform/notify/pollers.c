@@ -450,8 +450,11 @@ static void poller_start(struct poller *p, pid_t self, int cpu) REQUIRES(pollers
 	p->window_end = now + WINDOW_TEST_US * poll_cycles_a_us();
 	p->turn = p->window_found = p->windows = p->low = 0;
 	p->window_idle = 0;
+	p->quiet_at = now;
+	p->later_at = 0;
+	p->woke = false;
 	/* It has to prove itself first. */
-	p->credit = (int64_t)(CREDIT_MAX_US / 2 * pollers.patience * poll_cycles_a_us());
+	p->credit = (int64_t)(CREDIT_START_US * pollers.patience * poll_cycles_a_us());
 	__atomic_store_n(&p->rate, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->busy, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->found, 0, __ATOMIC_RELAXED);
@@ -503,6 +506,30 @@ struct poller *poller_enter(pid_t self)
 	latch_unlock(&pollers.latch);
 	/* Somebody may have ended it already, before we placed ourselves even. */
 	return p;
+}
+
+/* Its threads sleep, and wait for this worker: none of them clones, so they are placed at once. */
+void poller_move(struct poller *p, pid_t self)
+{
+	struct plat_thread *hot[HOT_MAX];
+	unsigned int count;
+
+	if (cpu_take(p, self, p->cpu, p->node) < 0) {
+		poller_leave(p, LEFT_HELD);
+		return;
+	}
+	latch_lock(&pollers.latch);
+	__atomic_store_n(&pollers.kept, pollers.kept + 1, __ATOMIC_SEQ_CST);
+	count = p->count;
+	for (unsigned int i = 0; i < count; i++) {
+		hot[i] = p->hot[i];
+		ref_get(&hot[i]->refs);
+	}
+	latch_unlock(&pollers.latch);
+	for (unsigned int i = 0; i < count; i++) {
+		poller_place_thread(hot[i]);
+		notify_thread_put(hot[i]);
+	}
 }
 
 struct poller *poller_enter_extra(pid_t self)

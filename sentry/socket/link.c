@@ -2,7 +2,8 @@
 /*
  * link.c: interfaces over packet(7) sockets of the host.
  *
- *     transmit: sendmsg(vnet header, packet)        on the fiber of whoever sends
+ *     transmit: sendmsg(vnet header, packet)        on the fiber of whoever sends; small ones of a worker that polls
+ *                                                   when nobody asks that (lib/worker_later.h)
  *     receive:  a fiber of its own, whose worker sleeps in ppoll(2) and reads, by recvmmsg(2), until there is no more
  *
  * With PACKET_VNET_HDR a segment of up to 64 KB crosses the host in one call, both ways, and
@@ -45,6 +46,8 @@
 #include "lib/fiber.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/worker_later.h"
+#include "lib/worker_poll.h"
 #include "lib/worker_source.h"
 #include "lib/wq.h"
 #include "netstack/pkt.h"
@@ -68,6 +71,9 @@
 
 #define TX_WAIT_MS  50            /* for room in the socket's buffer; then the packet is lost */
 
+#define LEFT_PACKET 4096          /* up to that a packet may be left to be sent later, */
+#define LEFT_MAX    32            /* and so many */
+
 #define HOLD_BYTES  32768         /* of a batch, or half of it, for readers that are far behind: packets wait outside */
 #define HOLD_NS     (300 * NSEC_PER_USEC)
 #define HOLD_VAIN   200           /* so many in a row in which nothing was read: nobody will */
@@ -88,6 +94,11 @@ struct link {
 	bool vnet;             /* (c) */
 	atomic_bool stopped, ended; /* (a) asked to end; the fiber has ended */
 	atomic_uint senders;   /* (a) in link_transmit() */
+	struct worker_later later; /* link_later() */
+	struct work push;      /* link_push() */
+	struct latch left_latch;
+	struct list left;      /* (left_latch) packets to be sent */
+	atomic_uint left_count; /* (left_latch), (a) */
 	atomic_bool receiving; /* (a) a lock: what is the receiver's, and the order of packets */
 	struct worker_source source;   /* fd's: who polls looks for us */
 	struct pkt *pkt[RX_AT_ONCE];   /* the receiver's: empty, for the next packets */
@@ -121,9 +132,9 @@ static void link_vnet_header(const struct pkt *p, struct virtio_net_hdr *h)
 	h->hdr_len = (uint16_t)(p->trans - p->data + (p->trans[12] >> 4) * 4);
 }
 
-static void link_transmit(void *ctx, struct txq *q, struct pkt *p)
+/* patiently: wait for room, on a fiber; else -EAGAIN, and p stays the caller's. */
+static long link_send(struct link *l, struct pkt *p, bool patiently)
 {
-	struct link *l = ctx;
 	struct virtio_net_hdr h;
 	struct iovec iov[PKT_FRAGS + 2] = { { &h, sizeof(h) } };
 	struct msghdr m = { .msg_iov = l->vnet ? iov : iov + 1 };
@@ -131,30 +142,106 @@ static void link_transmit(void *ctx, struct txq *q, struct pkt *p)
 	struct timespec patience = { 0, TX_WAIT_MS * NSEC_PER_MSEC };
 	ssize_t n;
 
-	(void)q;
-	/* Both sequentially consistent, as in link_end(): either it sees us, or we see it. */
-	atomic_fetch_add(&l->senders, 1);
-	if (atomic_load(&l->stopped)) {
-		atomic_fetch_sub(&l->senders, 1);
-		pkt_free(p);
-		return;
-	}
-	if (p->len >= REST_PACKET)
-		atomic_fetch_add_explicit(&l->sent, p->len, memory_order_relaxed);
 	if (l->vnet)
 		link_vnet_header(p, &h);
 	m.msg_iovlen = (size_t)pkt_iovec(p, iov + 1) + l->vnet;
 	n = host_sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	worker_poll_woke();
+	if (n == -EAGAIN && !patiently)
+		return n;
 	if (n == -EAGAIN) {
 		worker_block_begin();
 		(void)host_ppoll(&room, 1, &patience);
 		worker_block_end();
 		n = host_sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
-	atomic_fetch_sub(&l->senders, 1);
 	if (n < 0)
 		nic_tx_failed(l->stack, l->ifindex);
 	pkt_free(p);
+	return 0;
+}
+
+static struct pkt *left_take(struct link *l)
+{
+	struct list *n;
+
+	latch_lock(&l->left_latch);
+	n = list_shift(&l->left);
+	atomic_store_explicit(&l->left_count, l->left_count - (n != NULL), memory_order_relaxed);
+	latch_unlock(&l->left_latch);
+	return n ? list_entry(n, struct pkt, node) : NULL;
+}
+
+static void left_put_back(struct link *l, struct pkt *p)
+{
+	latch_lock(&l->left_latch);
+	list_push(&l->left, &p->node);
+	atomic_store_explicit(&l->left_count, l->left_count + 1, memory_order_relaxed);
+	latch_unlock(&l->left_latch);
+}
+
+/* What was left is sent, on a fiber. */
+static void link_send_left(struct link *l)
+{
+	struct pkt *p;
+
+	while (atomic_load_explicit(&l->left_count, memory_order_relaxed) > 0 && (p = left_take(l)))
+		(void)link_send(l, p, true);
+}
+
+/* The same on any stack.  What finds no room is for a fiber that can wait for it. */
+static void link_later(struct worker_later *later)
+{
+	struct link *l = container_of(later, struct link, later);
+	struct pkt *p;
+
+	while ((p = left_take(l))) {
+		if (link_send(l, p, false) == -EAGAIN) {
+			left_put_back(l, p);
+			work_queue(&l->push);
+			return;
+		}
+	}
+}
+
+static void link_push(void *arg)
+{
+	link_send_left(arg);
+}
+
+/* p is sent when nobody asks this worker, if it polls. */
+static bool link_leave(struct link *l, struct pkt *p)
+{
+	bool left;
+
+	if (p->len > LEFT_PACKET || !worker_later(&l->later))
+		return false;
+	latch_lock(&l->left_latch);
+	left = l->left_count < LEFT_MAX;
+	if (left) {
+		list_append(&l->left, &p->node);
+		atomic_store_explicit(&l->left_count, l->left_count + 1, memory_order_relaxed);
+	}
+	latch_unlock(&l->left_latch);
+	return left;
+}
+
+static void link_transmit(void *ctx, struct txq *q, struct pkt *p)
+{
+	struct link *l = ctx;
+
+	(void)q;
+	/* Both sequentially consistent, as in link_end(): either it sees us, or we see it. */
+	atomic_fetch_add(&l->senders, 1);
+	if (atomic_load(&l->stopped)) {
+		pkt_free(p);
+	} else if (!link_leave(l, p)) {
+		if (p->len >= REST_PACKET)
+			atomic_fetch_add_explicit(&l->sent, p->len, memory_order_relaxed);
+		link_send_left(l); /* these come first */
+		(void)link_send(l, p, true);
+	}
+	atomic_fetch_sub(&l->senders, 1);
 }
 
 /* ---- in ---------------------------------------------------------------------------------------- */
@@ -528,6 +615,10 @@ int link_start(struct net_ns *ns, struct net_link_config *c)
 		goto close_stop;
 	c->fd = -1;
 	worker_source_init(&l->source, l->fd);
+	worker_later_init(&l->later, link_later);
+	work_init(&l->push, link_push, l);
+	latch_init(&l->left_latch);
+	list_init(&l->left);
 	wq_entry_init(&l->room_entry, link_room, 0);
 	wq_add(stack_rx_room(l->stack), &l->room_entry);
 	mutex_lock(&ns->lock);
@@ -593,6 +684,9 @@ static void link_end(struct link *l)
 	/* acquire: pairs with the release in link_main() */
 	while (!atomic_load_explicit(&l->ended, memory_order_acquire) || atomic_load(&l->senders))
 		fiber_yield();
+	worker_later_end(&l->later);
+	work_wait(&l->push);
+	link_send_left(l);
 	host_close(l->stop_fd);
 	host_close(l->fd);
 }

@@ -10,6 +10,7 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "lib/worker_later.h"
 #include "lib/worker_poll.h"
 #include "lib/worker_source.h"
 
@@ -331,6 +332,9 @@ struct plat_task {
 	unsigned int requests, replies; /* (plat.lock) */
 	unsigned int turns;
 	unsigned int handled;
+	struct worker_later later;
+	atomic_uint owed;      /* put off, and not yet done */
+	unsigned int put_off;
 };
 
 static struct {
@@ -386,6 +390,8 @@ static bool plat_poll(void)
 		pthread_mutex_unlock(&plat.lock);
 		if (f)
 			worker_poll_run(f);
+		else if (worker_has_later() && turns % 2)
+			worker_do_later();
 		else if (worker_poll_has_next())
 			plat.nexts += worker_poll_run_next();
 		else
@@ -429,6 +435,23 @@ static void *plat_app(void *arg)
 	return NULL;
 }
 
+static void plat_later(struct worker_later *l)
+{
+	struct plat_task *t = container_of(l, struct plat_task, later);
+
+	atomic_store(&t->owed, 0);
+}
+
+/* Only workers that poll put something off. */
+static bool plat_put_off(struct plat_task *t)
+{
+	if (!worker_later(&t->later))
+		return false;
+	atomic_fetch_add(&t->owed, 1); /* not done before this fiber has left, or blocks */
+	t->put_off++;
+	return true;
+}
+
 /* Its task: each request passes the turn to the next task, and now and then sleeps for a time. */
 static void plat_kernel(void *arg)
 {
@@ -443,19 +466,29 @@ static void plat_kernel(void *arg)
 					   clock_mono_ns() + 100000);
 		}
 		if (t->handled % 11 == 0) {
+			bool mine = plat_put_off(t);
+
 			worker_block_begin();
+			assert_true(!mine || atomic_load(&t->owed) == 0);
 			pause_ns(50000);
 			worker_block_end();
 		}
 		if (t->handled % 13 == 0) {
+			(void)plat_put_off(t);
 			worker_block_lazy_begin();
 			pause_ns(t->handled % 39 == 0 ? 2500000 : 1000);
 			worker_block_lazy_end();
 		}
+		(void)plat_put_off(t);
 		waiter_wake(&plat.tasks[(size_t)(t - plat.tasks + 1) % PLAT_TASKS].waiter);
 		if (plat.polls && t->handled % 17 == 0 && atomic_load(&plat.sent) < plat.polls && worker_poll_more())
 			atomic_fetch_add(&plat.sent, 1);
 	}
+	while (atomic_load(&t->owed)) /* somebody does it in any case */
+		fiber_yield();
+	(void)plat_put_off(t);
+	worker_later_end(&t->later);
+	assert_false(worker_later(&t->later));
 	plat_reply(t);
 	pthread_mutex_lock(&plat.lock);
 	if (++plat.ended == PLAT_TASKS) {
@@ -488,6 +521,7 @@ static void plat_play(int max, bool first_only, unsigned int polls)
 		plat.tasks[i].turns = UNIT_TSAN ? 300 : 1000;
 		plat.tasks[i].fiber = fiber_new(plat_kernel, &plat.tasks[i]);
 		assert_non_null(plat.tasks[i].fiber);
+		worker_later_init(&plat.tasks[i].later, plat_later);
 		waiter_init(&plat.tasks[i].waiter, plat.tasks[i].fiber);
 	}
 	for (size_t i = 0; i < PLAT_TASKS; i++) {
@@ -523,6 +557,7 @@ static void requests_are_found_by_workers_that_poll_beside_the_receiver(void **s
 	for (int max = 4; max < 7; max++) { /* more than fibers: one is free at some time */
 		plat_play(max, false, 3);
 		assert_int_not_equal(atomic_load(&plat.sent), 0);
+		assert_int_not_equal(plat.tasks[0].put_off + plat.tasks[1].put_off + plat.tasks[2].put_off, 0);
 	}
 }
 
