@@ -26,6 +26,7 @@ static void tcp_api_destroy(struct ep *e)
 
 	tcp_purge(t);
 	tcp_purge_rcvq(t);
+	mem_free(t->syn);
 }
 
 /* ---- bind, listen, accept ---- */

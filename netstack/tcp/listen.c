@@ -148,6 +148,7 @@ static void req_synack(struct txq *q, struct tcp_req *r)
 void tcp_req_free(struct tcp_req *r)
 {
 	ep_put(&r->listener->ep);
+	mem_free(r->syn);
 	mem_free(r);
 }
 
@@ -208,6 +209,27 @@ static void req_timer(struct ntimer *t, struct txq *q)
 	ep_put(&l->ep);
 }
 
+/* tcp_reqsk_record_syn().  NULL also without memory: then there is none to show. */
+static struct tcp_syn *syn_save(const struct tcp *l, const struct pkt *p)
+{
+	size_t hlen = (size_t)(p->trans[12] >> 4) * 4; /* in one piece: its options were looked at */
+	const uint8_t *from = l->save_syn == 2 && p->link ? p->link : p->net;
+	struct tcp_syn *syn;
+	size_t size;
+
+	if (!l->save_syn || !from || from > p->trans)
+		return NULL;
+	size = (size_t)(p->trans - from) + hlen;
+	if (size > UINT16_MAX)
+		return NULL;
+	syn = mem_alloc(sizeof(*syn) + size);
+	if (!syn)
+		return NULL;
+	syn->size = (uint16_t)size;
+	memcpy(syn->bytes, from, size);
+	return syn;
+}
+
 static struct tcp_req *req_new(struct tcp *l, struct nic *n, struct pkt *p, const struct tcp_opts *o,
 			       uint32_t iss_hint)
 {
@@ -238,6 +260,7 @@ static struct tcp_req *req_new(struct tcp *l, struct nic *n, struct pkt *p, cons
 	r->tos = (uint8_t)(ipa_is4(p->src) ? l->ep.tos : l->ep.tclass);
 	initial_window(l, adv_mss(l, p->src, r->node.rport, p->dst, r->ifindex), r->wscale_ok, &r->rcv_wnd,
 		       &r->rcv_wscale);
+	r->syn = syn_save(l, p);
 	ep_get(&l->ep);
 	return r;
 }
@@ -412,6 +435,8 @@ static void child_open(struct txq *q, struct tcp *l, struct tcp_req *r, struct p
 		pkt_free(p);
 		return;
 	}
+	t->syn = r->syn;
+	r->syn = NULL;
 	nlock_lock_nested(&t->ep.lock);
 	ep_get(&t->ep); /* the table's */
 	if (cookie) {

@@ -9,6 +9,8 @@
 
 #include "netstack/tcp/tcp.h"
 
+#define TCP_IS_MPTCP_ 43 /* newer than this machine's headers may be */
+
 static int set_cong(struct tcp *t, const void *val, size_t size)
 {
 	char name[16] = { 0 };
@@ -55,7 +57,7 @@ static int defer_to_count(int seconds)
 {
 	int count = 0, sum = 0, step = 1;
 
-	while (sum < seconds && count < 31) {
+	while (sum < seconds && count < UINT8_MAX) {
 		sum += step;
 		step = MIN(step * 2, 120);
 		count++;
@@ -289,6 +291,35 @@ void tcp_fill_info(struct tcp *t, struct ep_info *out)
 	out->snd_mem = t->charged;
 }
 
+/* Once; -EINVAL when there is too little room. */
+static int get_saved_syn(struct tcp *t, void *val, size_t *size)
+{
+	struct tcp_syn *syn = t->syn;
+
+	if (!syn) {
+		*size = 0;
+		return 0;
+	}
+	if (*size < syn->size)
+		return -EINVAL;
+	t->syn = NULL;
+	(void)ep_put_bytes(val, size, syn->bytes, syn->size);
+	mem_free(syn);
+	return 0;
+}
+
+/* What so many SYN-ACKs take, by the doubling of the timer up to two minutes (retrans_to_secs()). */
+static int defer_to_seconds(int count)
+{
+	int sum = 0, step = 1;
+
+	for (int i = 0; i < count; i++) {
+		sum += step;
+		step = MIN(step * 2, 120);
+	}
+	return sum;
+}
+
 int tcp_getopt(struct ep *e, int level, int name, void *val, size_t *size)
 {
 	struct tcp *t = tcp_of(e);
@@ -319,7 +350,7 @@ int tcp_getopt(struct ep *e, int level, int name, void *val, size_t *size)
 	case TCP_LINGER2:
 		return ep_put_int(val, size, t->linger2 ? t->linger2 : s->conf.tcp_fin_timeout);
 	case TCP_DEFER_ACCEPT:
-		return ep_put_int(val, size, t->defer_accept ? (1 << MIN(t->defer_accept, 30)) - 1 : 0);
+		return ep_put_int(val, size, defer_to_seconds(t->defer_accept));
 	case TCP_WINDOW_CLAMP:
 		return ep_put_int(val, size, t->window_clamp == UINT32_MAX ? 0 : (int)t->window_clamp);
 	case TCP_QUICKACK:
@@ -342,6 +373,10 @@ int tcp_getopt(struct ep *e, int level, int name, void *val, size_t *size)
 		return ep_put_int(val, size, t->inq);
 	case TCP_SAVE_SYN:
 		return ep_put_int(val, size, t->save_syn);
+	case TCP_SAVED_SYN:
+		return get_saved_syn(t, val, size);
+	case TCP_IS_MPTCP_:
+		return ep_put_int(val, size, 0);
 	case TCP_INFO:
 		fill_info(t, &info);
 		fill_tail(t, &tail);

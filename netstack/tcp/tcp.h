@@ -167,6 +167,13 @@ struct tcp_req {
 	uint32_t ifindex;
 	uint8_t tos;
 	int64_t sent_ns;
+	struct tcp_syn *syn;   /* TCP_SAVE_SYN; owned; NULL: not saved */
+};
+
+/* The headers of a SYN, from the link's or the network's on. */
+struct tcp_syn {
+	uint16_t size;
+	uint8_t bytes[];
 };
 
 struct tcp_tw {
@@ -283,6 +290,7 @@ struct tcp {
 	/* options */
 	int nodelay, cork, quickack_opt, keepidle, keepintvl, keepcnt, syncnt, linger2, thin_lto;
 	int notsent_lowat, inq, save_syn;
+	struct tcp_syn *syn;        /* TCP_SAVED_SYN; owned */
 	uint32_t user_timeout_ms;
 	bool nospace; /* somebody waits for room in the send buffer */
 	bool rwnd_limited;      /* the last push stopped at the peer's window */

@@ -341,6 +341,8 @@ int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t s
 	}
 	if (d->type == ROUTE_BROADCAST && !e->broadcast)
 		return -EACCES;
+	if (!v4 && e->frag_size6)
+		d->mtu = MIN(d->mtu, e->frag_size6);
 	ep_ip_out(e, m, dst, o);
 	/* IP_PMTUDISC_WANT: DF while it fits the path, cut here when it does not. */
 	return 0;

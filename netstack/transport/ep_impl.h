@@ -118,6 +118,7 @@ struct ep {
 	uint64_t pacing_rate;
 	int passsec, nodefrag, minttl, minhops, recvmark;
 	uint32_t unicast_if, unicast_if6; /* indexes; 0: none */
+	uint32_t frag_size6;        /* IPV6_MTU: no packet larger than that; 0: the path's */
 	uint32_t port_range;        /* IP_LOCAL_PORT_RANGE */
 	struct latch groups_latch;  /* group.c */
 	struct list memberships;    /* (groups_latch and lock) */

@@ -27,6 +27,7 @@
 #define IP_PROTOCOL 52
 #endif
 
+#define IP6_MTU_MIN 1280 /* RFC 8200 5 */
 #define ECN_BITS 3 /* of the type of service: TCP's own */
 
 enum opt_kind {
@@ -695,6 +696,11 @@ static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_
 		if (v < 0 || (v && !nic_peek(e->stack, (uint32_t)v)))
 			return -ENODEV;
 		e->mc_if6 = (uint32_t)v;
+		return 0;
+	case IPV6_MTU:
+		if (v && v < IP6_MTU_MIN)
+			return -EINVAL;
+		e->frag_size6 = (uint32_t)v;
 		return 0;
 	default:
 		return -ENOPROTOOPT;

@@ -60,6 +60,7 @@ static int info_of(const struct pfs_req *r, struct nic_info *out)
 enum attr_name {
 	A_ADDR_LEN, A_ADDRESS, A_BROADCAST, A_CARRIER, A_DORMANT, A_DUPLEX, A_FLAGS, A_IFALIAS, A_IFINDEX,
 	A_IFLINK, A_LINK_MODE, A_MTU, A_NETDEV_GROUP, A_OPERSTATE, A_SPEED, A_TX_QUEUE_LEN, A_TYPE, A_UEVENT,
+	A_ASSIGN_TYPE, A_NAME_TYPE, A_DEV_ID, A_CARRIER_CHANGES, A_ZERO,
 	S_COLLISIONS, S_MULTICAST, S_RX_BYTES, S_RX_DROPPED, S_RX_ERRORS, S_RX_PACKETS, S_TX_BYTES, S_TX_DROPPED,
 	S_TX_ERRORS, S_TX_PACKETS,
 };
@@ -126,6 +127,22 @@ static int show_attr(const struct nic_info *i, enum attr_name a, struct buf *b)
 	case A_MTU:
 		buf_printf(b, "%u\n", i->mtu);
 		break;
+	case A_ASSIGN_TYPE: /* NET_ADDR_PERM; what was given to it from outside: NET_ADDR_SET */
+		buf_printf(b, "%d\n", i->type == LINK_ETHERNET ? 3 : 0);
+		break;
+	case A_NAME_TYPE: /* NET_NAME_PREDICTABLE, NET_NAME_USER */
+		if (i->type == LINK_LOOPBACK)
+			buf_puts(b, "2\n");
+		else
+			buf_puts(b, "3\n");
+		break;
+	case A_DEV_ID:
+		buf_puts(b, "0x0\n");
+		break;
+	case A_CARRIER_CHANGES: /* loopback's is never lost; of the others one is known */
+		buf_printf(b, "%d\n", i->type == LINK_LOOPBACK ? 0 : 1);
+		break;
+	case A_ZERO:
 	case A_DORMANT:
 	case A_LINK_MODE:
 	case A_NETDEV_GROUP:
@@ -166,7 +183,13 @@ static const struct pfs_entry statistics_rows[] = {
 	ROW("collisions", S_COLLISIONS), ROW("multicast", S_MULTICAST), ROW("rx_bytes", S_RX_BYTES),
 	ROW("rx_dropped", S_RX_DROPPED), ROW("rx_errors", S_RX_ERRORS), ROW("rx_packets", S_RX_PACKETS),
 	ROW("tx_bytes", S_TX_BYTES), ROW("tx_dropped", S_TX_DROPPED), ROW("tx_errors", S_TX_ERRORS),
-	ROW("tx_packets", S_TX_PACKETS), { .name = NULL },
+	ROW("tx_packets", S_TX_PACKETS),
+	/* of cards alone, or of things that are not counted apart */
+	ROW("rx_compressed", A_ZERO), ROW("rx_crc_errors", A_ZERO), ROW("rx_fifo_errors", A_ZERO),
+	ROW("rx_frame_errors", A_ZERO), ROW("rx_length_errors", A_ZERO), ROW("rx_missed_errors", A_ZERO),
+	ROW("rx_nohandler", A_ZERO), ROW("rx_over_errors", A_ZERO), ROW("tx_aborted_errors", A_ZERO),
+	ROW("tx_carrier_errors", A_ZERO), ROW("tx_compressed", A_ZERO), ROW("tx_fifo_errors", A_ZERO),
+	ROW("tx_heartbeat_errors", A_ZERO), ROW("tx_window_errors", A_ZERO), { .name = NULL },
 };
 static const struct pfs_dir statistics_dir = { .entries = statistics_rows };
 
@@ -177,6 +200,10 @@ static const struct pfs_entry nic_rows[] = {
 	ROW("link_mode", A_LINK_MODE), ROW("mtu", A_MTU), ROW("netdev_group", A_NETDEV_GROUP),
 	ROW("operstate", A_OPERSTATE), ROW("speed", A_SPEED), ROW("tx_queue_len", A_TX_QUEUE_LEN),
 	ROW("type", A_TYPE), ROW("uevent", A_UEVENT),
+	ROW("addr_assign_type", A_ASSIGN_TYPE), ROW("name_assign_type", A_NAME_TYPE), ROW("dev_id", A_DEV_ID),
+	ROW("dev_port", A_ZERO), ROW("carrier_changes", A_CARRIER_CHANGES), ROW("carrier_up_count", A_CARRIER_CHANGES),
+	ROW("carrier_down_count", A_ZERO), ROW("proto_down", A_ZERO), ROW("testing", A_ZERO), ROW("threaded", A_ZERO),
+	ROW("gro_flush_timeout", A_ZERO), ROW("napi_defer_hard_irqs", A_ZERO),
 	{ .name = "statistics", .mode = S_IFDIR | 0555, .dir = &statistics_dir },
 	{ .name = NULL },
 };

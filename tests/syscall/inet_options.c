@@ -67,6 +67,69 @@ static void min_ttl(void)
 	close(l);
 }
 
+/* The headers of the SYN, once. */
+static void saved_syn(void)
+{
+	int l = socket(AF_INET, SOCK_STREAM, 0), s = socket(AF_INET, SOCK_STREAM, 0), got;
+	struct sockaddr_in a = loopback("127.0.0.1"), self;
+	unsigned char syn[256];
+	socklen_t size = sizeof(a);
+
+	EQUAL(bind(l, (void *)&a, sizeof(a)), 0);
+	EQUAL(getsockname(l, (void *)&a, &size), 0);
+	EQUAL(listen(l, 5), 0);
+	EQUAL(set(l, IPPROTO_TCP, TCP_SAVE_SYN, 1), 0);
+	size = sizeof(syn);
+	EQUAL(getsockopt(l, IPPROTO_TCP, TCP_SAVED_SYN, syn, &size), 0);
+	EQUAL(size, 0);
+	EQUAL(connect(s, (void *)&a, sizeof(a)), 0);
+	size = sizeof(self);
+	EQUAL(getsockname(s, (void *)&self, &size), 0);
+	got = accept(l, NULL, NULL);
+	size = 20;
+	FAILS(EINVAL, getsockopt(got, IPPROTO_TCP, TCP_SAVED_SYN, syn, &size));
+	size = sizeof(syn);
+	EQUAL(getsockopt(got, IPPROTO_TCP, TCP_SAVED_SYN, syn, &size), 0);
+	EQUAL(size, 20 + (syn[20 + 12] >> 4) * 4);
+	EQUAL(syn[0], 0x45);
+	EQUAL(memcmp(syn + 12, &self.sin_addr, 4), 0);
+	EQUAL(memcmp(syn + 20, &self.sin_port, 2), 0);
+	EQUAL(syn[20 + 13] & 0x3f, 2);
+	size = sizeof(syn);
+	EQUAL(getsockopt(got, IPPROTO_TCP, TCP_SAVED_SYN, syn, &size), 0);
+	EQUAL(size, 0);
+	EQUAL(set(got, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1000), 0);
+	EQUAL(option(got, IPPROTO_TCP, TCP_DEFER_ACCEPT), 0x43f); /* as many SYN-ACKs as that takes */
+	close(s);
+	close(l);
+	close(got);
+}
+
+/* No packet larger than that, whatever the link takes. */
+static void own_mtu(void)
+{
+	int s = socket(AF_INET6, SOCK_DGRAM, 0), to = socket(AF_INET6, SOCK_DGRAM, 0);
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	static char data[2000];
+	socklen_t size = sizeof(a);
+
+	if (s < 0 || bind(to, (void *)&a, sizeof(a)) < 0)
+		return; /* no IPv6 */
+	EQUAL(getsockname(to, (void *)&a, &size), 0);
+	EQUAL(connect(s, (void *)&a, sizeof(a)), 0);
+	EQUAL(set(s, IPPROTO_IPV6, IPV6_DONTFRAG, 1), 0);
+	EQUAL(send(s, data, sizeof(data), 0), sizeof(data));
+	FAILS(EINVAL, set(s, IPPROTO_IPV6, IPV6_MTU, 1279));
+	EQUAL(set(s, IPPROTO_IPV6, IPV6_MTU, 1280), 0);
+	FAILS(EMSGSIZE, send(s, data, sizeof(data), 0));
+	EQUAL(set(s, IPPROTO_IPV6, IPV6_DONTFRAG, 0), 0);
+	EQUAL(send(s, data, sizeof(data), 0), sizeof(data)); /* in two pieces */
+	EQUAL(recv(to, data, sizeof(data), 0), sizeof(data));
+	EQUAL(recv(to, data, sizeof(data), 0), sizeof(data));
+	close(s);
+	close(to);
+}
+
 static void port_range(int type)
 {
 	int s[5];
@@ -169,6 +232,8 @@ static void small_things(void)
 T_MAIN
 {
 	min_ttl();
+	saved_syn();
+	own_mtu();
 	port_range(SOCK_DGRAM);
 	port_range(SOCK_STREAM);
 	service_and_priority();
