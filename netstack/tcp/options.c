@@ -131,11 +131,14 @@ int tcp_setopt(struct ep *e, struct txq *q, int level, int name, const void *val
 		break;
 	case TCP_QUICKACK:
 		t->quickack_opt = v & 1;
-		if (v & 1) {
+		if (v) { /* an even number: once */
 			t->pingpong = 0;
-			if (t->ack_sched)
+			if (t->ack_sched) {
 				tcp_send_ack(q, t);
-			tcp_quickack(t, 16);
+				t->pingpong = v & 1 ? 0 : 3;
+			}
+			if (v & 1)
+				tcp_quickack(t, 16);
 		} else {
 			t->pingpong = 3;
 		}

@@ -83,7 +83,9 @@ struct ep *ep_alloc(struct stack *s, const struct ep_ops *ops, int family, int t
 	e->mc_ttl = 1;
 	e->mc_hops = 1;
 	e->mc_loop = e->mc_loop6 = 1;
-	e->mc_all = e->mc_all6 = 1;
+	e->mc_all = family != AF_INET6;
+	e->v6only = family == AF_INET6 && type == SOCK_RAW;
+	e->mc_all6 = 1;
 	e->stamp_ns = -1;
 	e->mc_addr = ipa_any4();
 	e->tclass = 0;
@@ -213,6 +215,8 @@ int ep_bind(struct ep *e, const struct net_addr *a)
 		return -EOPNOTSUPP;
 	ep_enter(e, &q);
 	err = e->ops->bind(e, &q, a);
+	if (err == 0 && ep_is6(e) && !ipa_is4(e->laddr) && !ipa_is_any(e->laddr))
+		e->v6only = 1; /* nothing of IPv4 can come there (__inet6_bind()) */
 	ep_leave(e, &q);
 	return err;
 }

@@ -287,7 +287,7 @@ int group_set_source_req(struct ep *e, struct txq *q, int level, int name, const
 	struct nic *n;
 	int err;
 
-	if (size < sizeof(g))
+	if (size < sizeof(g) || (level == IPPROTO_IP && size != sizeof(g)))
 		return -EINVAL;
 	memcpy(&g, val, sizeof(g));
 	if (!group_addr(level, &g.gsr_group, &group) || !group_addr(level, &g.gsr_source, &source))

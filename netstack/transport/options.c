@@ -63,7 +63,6 @@ static const struct opt_row opt_rows[] = {
 	O(SOL_SOCKET, SO_RCVMARK, OPT_BOOL, recvmark, 0, 1),
 	O(SOL_SOCKET, SO_BUSY_POLL, OPT_INT, busy_poll, 0, INT_MAX),
 	O(SOL_SOCKET, SO_INCOMING_CPU, OPT_INT, incoming_cpu, INT_MIN, INT_MAX),
-	O(SOL_SOCKET, SO_LOCK_FILTER, OPT_BOOL, lock_filter, 0, 1),
 	O(IPPROTO_IP, IP_MULTICAST_LOOP, OPT_BYTE, mc_loop, INT_MIN, INT_MAX),
 	O(IPPROTO_IP, IP_MULTICAST_ALL, OPT_BYTE, mc_all, 0, 1),
 	O(IPPROTO_IP, IP_MTU_DISCOVER, OPT_BYTE, mtu_discover, 0, 5),
@@ -94,7 +93,6 @@ static const struct opt_row opt_rows[] = {
 	O(IPPROTO_IPV6, IPV6_FLOWINFO, OPT_BOOL, flowinfo, 0, 1),
 	O(IPPROTO_IPV6, IPV6_FLOWINFO_SEND, OPT_BOOL, flowinfo_send, 0, 1),
 	O(IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, OPT_BOOL, autoflow, 0, 1),
-	O(IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, OPT_INT, addr_prefs, 0, 0xffff),
 	O(IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, OPT_BOOL, recvorigdst6, 0, 1),
 	O(IPPROTO_IPV6, IPV6_FREEBIND, OPT_BOOL, freebind, 0, 1),
 	O(IPPROTO_IPV6, IPV6_TRANSPARENT, OPT_BOOL, transparent, 0, 1),
@@ -151,6 +149,8 @@ int ep_put_int(void *val, size_t *size, int v)
 /* do_ip_setsockopt() takes no bytes for 0 but where it looks at the size. */
 static bool opt_takes_nothing(const struct opt_row *r)
 {
+	if (r->level == IPPROTO_IPV6)
+		return r->name == IPV6_DONTFRAG || r->name == IPV6_AUTOFLOWLABEL;
 	return r->level == IPPROTO_IP && r->kind == OPT_BYTE && r->name != IP_MULTICAST_LOOP && r->name != IP_MULTICAST_ALL &&
 	       r->name != IP_FREEBIND && r->name != IP_TRANSPARENT && r->name != IP_MINTTL;
 }
@@ -162,7 +162,7 @@ static int opt_set_row(struct ep *e, const struct opt_row *r, const void *val, s
 	if (r->kind == OPT_GET)
 		return -ENOPROTOOPT;
 	err = r->kind == OPT_BYTE ? get_int_or_byte(val, size, &v) : ep_get_int(val, size, &v);
-	if (err < 0 && size == 0 && opt_takes_nothing(r))
+	if (err < 0 && (size == 0 || r->level == IPPROTO_IPV6) && opt_takes_nothing(r))
 		v = err = 0;
 	if (err < 0)
 		return err;
@@ -299,8 +299,15 @@ static int set_socket(struct ep *e, int name, const void *val, size_t size)
 		e->sndbuf_locked = v & 1;
 		e->rcvbuf_locked = v & 2;
 		return 0;
+	case SO_LOCK_FILTER: /* for good */
+		if (e->lock_filter && !v)
+			return -EPERM;
+		e->lock_filter = v != 0;
+		return 0;
 	case SO_RCVLOWAT:
 		e->rcvlowat = v < 0 ? INT_MAX : v ? v : 1;
+		if (e->type == SOCK_STREAM) /* more than half of the buffer might never be there (tcp_set_rcvlowat()) */
+			e->rcvlowat = MIN(e->rcvlowat, (e->rcvbuf_locked ? e->rcvbuf : e->stack->conf.tcp_rmem_max) / 2);
 		ep_wake(e, POLLIN);
 		return 0;
 	case SO_BINDTOIFINDEX:
@@ -368,6 +375,8 @@ static int get_socket(struct ep *e, int name, void *val, size_t *size)
 	}
 	case SO_ACCEPTCONN:
 		return ep_put_int(val, size, e->claim.listening);
+	case SO_LOCK_FILTER:
+		return ep_put_int(val, size, e->lock_filter);
 	case SO_SNDBUF:
 		return ep_put_int(val, size, e->sndbuf);
 	case SO_RCVBUF:
@@ -652,6 +661,41 @@ static int get_path_mtu(struct ep *e, void *val, size_t *size)
 	return ep_put_bytes(val, size, &i, sizeof(i));
 }
 
+/* RFC 5014; the headers of the C library have them not. */
+#define IPV6_PREFER_SRC_TMP            0x0001
+#define IPV6_PREFER_SRC_PUBLIC         0x0002
+#define IPV6_PREFER_SRC_PUBTMP_DEFAULT 0x0100
+#define IPV6_PREFER_SRC_COA            0x0004
+#define IPV6_PREFER_SRC_HOME           0x0400
+#define IPV6_PREFER_SRC_CGA            0x0008
+#define IPV6_PREFER_SRC_NONCGA         0x0800
+
+/* ip6_sock_set_addr_preferences(): one of each pair, or none; pairs that are not named stay as they are. */
+static int set_addr_prefs(struct ep *e, int v)
+{
+	int which = v & (IPV6_PREFER_SRC_PUBLIC | IPV6_PREFER_SRC_TMP | IPV6_PREFER_SRC_PUBTMP_DEFAULT);
+	int home = v & (IPV6_PREFER_SRC_HOME | IPV6_PREFER_SRC_COA), cga = v & (IPV6_PREFER_SRC_CGA | IPV6_PREFER_SRC_NONCGA);
+
+	if ((which & (which - 1)) || (home & (home - 1)) || (cga & (cga - 1)))
+		return -EINVAL;
+	if (which)
+		e->addr_prefs &= ~(IPV6_PREFER_SRC_PUBLIC | IPV6_PREFER_SRC_TMP);
+	if (home)
+		e->addr_prefs &= ~IPV6_PREFER_SRC_COA;
+	e->addr_prefs |= (which & ~IPV6_PREFER_SRC_PUBTMP_DEFAULT) | (home & ~IPV6_PREFER_SRC_HOME);
+	e->dst.valid = false;
+	return 0;
+}
+
+static int get_addr_prefs(const struct ep *e)
+{
+	int v = e->addr_prefs;
+
+	if (!(v & (IPV6_PREFER_SRC_PUBLIC | IPV6_PREFER_SRC_TMP)))
+		v |= IPV6_PREFER_SRC_PUBTMP_DEFAULT;
+	return v & IPV6_PREFER_SRC_COA ? v : v | IPV6_PREFER_SRC_HOME;
+}
+
 static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_t size)
 {
 	struct ipv6_mreq m;
@@ -660,10 +704,10 @@ static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_
 	switch (name) {
 	case IPV6_ADD_MEMBERSHIP:
 	case IPV6_DROP_MEMBERSHIP:
-		if (e->type == SOCK_STREAM)
-			return -EPROTO;
 		if (size < sizeof(m))
 			return -EINVAL;
+		if (e->type == SOCK_STREAM)
+			return -EPROTO;
 		memcpy(&m, val, sizeof(m));
 		if (ipa_is4(ipa_v6(&m.ipv6mr_multiaddr)))
 			return -EINVAL;
@@ -682,11 +726,15 @@ static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_
 	default:
 		break;
 	}
+	if (name != IPV6_V6ONLY && name != IPV6_MULTICAST_IF && name != IPV6_MTU && name != IPV6_ADDR_PREFERENCES)
+		return -ENOPROTOOPT;
 	if (ep_get_int(val, size, &v) < 0)
-		return -EINVAL;
+		return name == IPV6_MULTICAST_IF && e->type == SOCK_STREAM ? -ENOPROTOOPT : -EINVAL;
 	switch (name) {
+	case IPV6_ADDR_PREFERENCES:
+		return set_addr_prefs(e, v);
 	case IPV6_V6ONLY:
-		if (e->lport || e->claim.port)
+		if (e->lport || e->claim.port || e->type == SOCK_RAW)
 			return -EINVAL;
 		e->v6only = v != 0;
 		return 0;
@@ -718,6 +766,8 @@ static int get_ip6(struct ep *e, int name, void *val, size_t *size)
 		return get_mtu(e, val, size);
 	case IPV6_UNICAST_IF:
 		return ep_put_int(val, size, (int)htonl(e->unicast_if6));
+	case IPV6_ADDR_PREFERENCES:
+		return ep_put_int(val, size, get_addr_prefs(e));
 	case IPV6_PATHMTU:
 		return get_path_mtu(e, val, size);
 	default:
@@ -758,6 +808,8 @@ int ep_common_setopt(struct ep *e, struct txq *q, int level, int name, const voi
 	if (!opt_level_known(e, level))
 		return -ENOPROTOOPT;
 	r = opt_find(level, name);
+	if (r && level == IPPROTO_IPV6 && name == IPV6_MULTICAST_HOPS && e->type == SOCK_STREAM)
+		return -ENOPROTOOPT;
 	if (r) {
 		int err = opt_set_row(e, r, val, size);
 

@@ -138,6 +138,8 @@ static int inet_create(struct vfs_ctx *c, struct net_ns *net, int family, int ty
 	socket_init(&i->s, type == SOCK_STREAM ? &inet_stream_ops : &inet_dgram_ops, family, type,
 		    ep_proto(i->ep), c, net);
 	inet_buffer_sizes(&i->s);
+	if (family != AF_PACKET && (type == SOCK_RAW || ep_proto(i->ep) == IPPROTO_ICMP || ep_proto(i->ep) == IPPROTO_ICMPV6))
+		atomic_fetch_or_explicit(&i->s.options, SOCK_OPT_REUSEADDR, memory_order_relaxed); /* INET_PROTOSW_REUSE */
 	packet_rings_init(&i->rings);
 	ep_set_owner(i->ep, i->s.uid, 0);
 	*out = &i->s;
@@ -682,18 +684,11 @@ static int inet_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int n
 	int err;
 
 	(void)c;
-	if (level == SOL_SOCKET && name == SO_PEERCRED) {
-		struct ucred nobody = { .pid = 0, .uid = UINT32_MAX, .gid = UINT32_MAX };
-
-		*size = MIN(*size, sizeof(nobody));
-		memcpy(value, &nobody, *size);
-		return 0;
-	}
 	err = ep_getopt(inet_ep(s), level, name, value, size);
 	/* do_ip_getsockopt() has another word than do_ip_setsockopt() for levels that it does not know. */
 	if (err == -ENOPROTOOPT && s->family == AF_INET && level != SOL_SOCKET && level != IPPROTO_IP &&
-	    level != (s->type == SOCK_STREAM ? IPPROTO_TCP : s->type == SOCK_DGRAM ? IPPROTO_UDP : 255) &&
-	    (level != IPPROTO_UDPLITE || s->type != SOCK_DGRAM))
+	    level != (s->type == SOCK_STREAM ? IPPROTO_TCP : s->type == SOCK_RAW ? 255 : s->protocol == IPPROTO_ICMP ? 0 : IPPROTO_UDP) &&
+	    (level != IPPROTO_UDPLITE || s->type != SOCK_DGRAM || s->protocol == IPPROTO_ICMP))
 		err = -EOPNOTSUPP;
 	return err;
 }
@@ -782,6 +777,8 @@ static void inet_option_changed(struct socket *s, int name)
 			continue;
 		v = p->bit ? (int)socket_has(s, p->bit) : inet_int_option(s, p->offset);
 		(void)ep_setopt(inet_ep(s), SOL_SOCKET, name, &v, sizeof(v));
+		if (name == SO_RCVLOWAT)
+			inet_read_back(s, name, &s->rcvlowat); /* there is a limit */
 		return;
 	}
 	inet_pass_special(s, name);

@@ -491,6 +491,7 @@ static int socket_get_peername(struct vfs_ctx *c, struct socket *s, void *value,
 int socket_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int name, void *value,
 		      size_t *size)
 {
+	static const struct ucred nobody = { .pid = 0, .uid = UINT32_MAX, .gid = UINT32_MAX };
 	const struct option_switch *sw = NULL;
 	const struct option_number *num = NULL;
 	char full[16];
@@ -514,6 +515,11 @@ int socket_getsockopt(struct vfs_ctx *c, struct socket *s, int level, int name, 
 	if (len < 0) {
 		if (level == SOL_SOCKET && s->family != AF_UNIX && (name == SO_PEERGROUPS || name == SO_PEERPIDFD))
 			return -ENODATA; /* there are no peers that one knows */
+		if (level == SOL_SOCKET && s->family != AF_UNIX && name == SO_PEERCRED) {
+			*size = MIN(*size, sizeof(nobody));
+			memcpy(value, &nobody, *size);
+			return 0;
+		}
 		if (!s->ops->getsockopt)
 			return -ENOPROTOOPT;
 		return s->ops->getsockopt(c, s, level, name, value, size);

@@ -10,6 +10,9 @@
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51
 #endif
+#ifndef IPV6_ADDR_PREFERENCES
+#define IPV6_ADDR_PREFERENCES 72
+#endif
 #ifndef IP_PROTOCOL
 #define IP_PROTOCOL 52
 #endif
@@ -224,13 +227,39 @@ static void small_things(void)
 	EQUAL(option(t, IPPROTO_IP, IP_HDRINCL), 0);
 	FAILS(EINVAL, set(t, IPPROTO_IP, IP_MULTICAST_IF, 0));
 	EQUAL(setsockopt(t, IPPROTO_IP, IP_RECVTTL, "", 0), 0); /* nothing is 0 */
+	EQUAL(set(t, SOL_SOCKET, SO_LOCK_FILTER, 1), 0);
+	FAILS(EPERM, set(t, SOL_SOCKET, SO_LOCK_FILTER, 0));
+	EQUAL(set(t, SOL_SOCKET, SO_RCVLOWAT, 1 << 30), 0);
+	EQUAL(option(t, SOL_SOCKET, SO_RCVLOWAT), 8192); /* half of the buffer that was asked for */
+	EQUAL(option(u, SOL_SOCKET, SO_REUSEADDR), 0);
+	if (r >= 0)
+		EQUAL(option(r, SOL_SOCKET, SO_REUSEADDR), 1);
 	close(t);
 	close(u);
 	close(r);
 }
 
+static void version6(void)
+{
+	int s = socket(AF_INET6, SOCK_DGRAM, 0);
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+
+	if (s < 0)
+		return;
+	EQUAL(option(s, IPPROTO_IPV6, IPV6_ADDR_PREFERENCES), 0x500); /* by default, home */
+	EQUAL(set(s, IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, 2), 0);
+	EQUAL(option(s, IPPROTO_IPV6, IPV6_ADDR_PREFERENCES), 0x402);
+	FAILS(EINVAL, set(s, IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, 3)); /* temporary and public */
+	EQUAL(option(s, IPPROTO_IP, IP_MULTICAST_ALL), 0);
+	EQUAL(option(s, IPPROTO_IPV6, IPV6_V6ONLY), 0);
+	if (bind(s, (void *)&a, sizeof(a)) == 0)
+		EQUAL(option(s, IPPROTO_IPV6, IPV6_V6ONLY), 1);
+	close(s);
+}
+
 T_MAIN
 {
+	version6();
 	min_ttl();
 	saved_syn();
 	own_mtu();
