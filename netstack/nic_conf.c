@@ -7,7 +7,8 @@
  *               was not written there: devinet_copy_dflt_conf(), ipv4_devconf_setall()
  *   forwarding  of "all" is "default"'s and every interface's too: inet_forward_change(), addrconf_forward_change();
  *               ip_forward is that of IPv4
- *   disable_ipv6  likewise; addresses go, and those of lo come back: addrconf_disable_change()
+ *   disable_ipv6  likewise; addresses go, and lo's and link-local ones come back: addrconf_disable_change()
+ *   addr_gen_mode likewise; a link-local address is made when there is to be one
  *
  * Values are atomic, one by one: two writers of "all" at once leave a mixture, as on Linux without rtnl.
  */
@@ -206,6 +207,8 @@ static void set_all(struct stack *s, unsigned int key, int value)
 		tell(s, n->ifindex, key);
 		if (key == IP6_disable_ipv6 && turned)
 			addr_v6_disabled(s, n, value != 0);
+		if (key == IP6_addr_gen_mode)
+			addr_generate(s, n);
 	}
 	if (key == IP4_forwarding)
 		atomic_store_explicit(&s->conf.ip_forward, value, memory_order_relaxed);
@@ -240,10 +243,12 @@ int nic_conf_set(struct stack *s, uint32_t ifindex, unsigned int key, int value)
 	if (ifindex == NIC_CONF_DEFAULT && nic_conf_entries[key].group == NIC_CONF_IP4)
 		set_default4(s, key, value);
 	if (ifindex == NIC_CONF_ALL && old != value &&
-	    (key == IP4_forwarding || key == IP6_forwarding || key == IP6_disable_ipv6))
+	    (key == IP4_forwarding || key == IP6_forwarding || key == IP6_disable_ipv6 || key == IP6_addr_gen_mode))
 		set_all(s, key, value);
 	else if (n && key == IP6_disable_ipv6 && !old != !value)
 		addr_v6_disabled(s, n, value != 0);
+	else if (n && key == IP6_addr_gen_mode)
+		addr_generate(s, n);
 	stack_bump(s);
 	if (old != value)
 		tell(s, ifindex, key);

@@ -58,7 +58,7 @@
 	X(IP6, accept_redirects, 0, 0, 0, 0)                                       \
 	X(IP6, accept_source_route, 0, 0, -1, 0)                                   \
 	X(IP6, accept_untracked_na, 0, 0, 0, 0)                                    \
-	X(IP6, addr_gen_mode, 1, 1, 1, 1)                                          \
+	X(IP6, addr_gen_mode, 0, 0, 0, 1)                                          \
 	X(IP6, autoconf, 1, 1, INT_MIN, INT_MAX)                                   \
 	X(IP6, dad_transmits, 1, 1, 0, 255)                                        \
 	X(IP6, disable_ipv6, 0, 0, INT_MIN, INT_MAX)                               \
@@ -70,7 +70,7 @@
 	X(IP6, forwarding, 0, 0, INT_MIN, INT_MAX)                                 \
 	X(IP6, hop_limit, 64, 64, 1, 255)                                          \
 	X(IP6, ignore_routes_with_linkdown, 0, 0, 0, 0)                            \
-	X(IP6, keep_addr_on_down, 1, 1, 1, 1)                                      \
+	X(IP6, keep_addr_on_down, 0, 0, INT_MIN, INT_MAX)                          \
 	X(IP6, max_addresses, 16, 16, 1, 64)                                       \
 	X(IP6, mc_forwarding, 0, 0, 1, 0)                                          \
 	X(IP6, mldv1_unsolicited_report_interval, 10000, 10000, 1, 3600000)        \

@@ -474,6 +474,7 @@ void ndp_routers(struct nic *n);
 void ndp_solicit(struct nic *n);
 /* Is the interface identifier that which n's MAC makes? */
 bool ndp_is_eui64(const struct nic *n, struct ipa addr);
+void ndp_eui64(const struct nic *n, uint8_t id[8]);
 /* Tell the link about n's addresses: arp_notify, ndisc_notify. */
 void arp_notify(struct txq *q, struct nic *n);
 void ndp_notify(struct txq *q, struct nic *n);
@@ -520,7 +521,13 @@ bool addr_is_ours(struct stack *s, struct nic *n, struct ipa a);
 int addr_state(struct stack *s, struct nic *n, struct ipa a);
 /* Is there an IPv6 address on any interface?  Tables lock held for reading. */
 bool addr_any_v6(const struct stack *s);
-/* n's disable_ipv6 was set (its IPv6 addresses go) or cleared (loopback's comes back). */
+/* n has come up: it gets the addresses that it has by itself. */
+void addr_nic_up(struct stack *s, struct nic *n);
+/* n is up: the IPv6 address that it has by itself (addr_gen_mode), if that is not there. */
+void addr_generate(struct stack *s, struct nic *n);
+/* n has gone down: its IPv6 addresses go, but for those that keep_addr_on_down keeps. */
+void addr_v6_down(struct stack *s, struct nic *n);
+/* n's disable_ipv6 was set (its IPv6 addresses go) or cleared (those that it has by itself come back). */
 void addr_v6_disabled(struct stack *s, struct nic *n, bool disabled);
 /* Source for dst out of n.  Tables lock held for reading.  false: none. */
 bool addr_select(struct stack *s, struct nic *n, struct ipa dst, uint8_t prefs, struct ipa *out);

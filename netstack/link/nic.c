@@ -264,21 +264,6 @@ static void nic_rs_timer(struct ntimer *t, struct txq *q)
 	ndp_solicit(container_of(t, struct nic, rs_timer));
 }
 
-/* A loopback interface that comes up without an address gets its own (inetdev_event(), addrconf_notify()). */
-static void nic_loopback_addr(struct stack *s, struct nic *n, struct ipa addr, uint8_t plen)
-{
-	struct addr_info a = { .ifindex = n->ifindex, .addr = addr, .peer = addr, .plen = plen,
-			       .state = ADDR_PERMANENT, .scope = 254 /* host */,
-			       .valid_until_ns = INT64_MAX, .preferred_until_ns = INT64_MAX };
-	struct ipa some;
-
-	if (addr_first(s, n, !ipa_is4(addr), &some))
-		return;
-	if (ipa_is4(addr))
-		memcpy(a.label, n->name, sizeof(a.label));
-	(void)addr_add(s, &a); /* no memory: then there is none */
-}
-
 int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t mask)
 {
 	struct nic *n = nic_peek(s, ifindex);
@@ -302,10 +287,7 @@ int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t ma
 	txq_init(&q, s);
 	if ((old ^ now) & IFF_UP) {
 		if (now & IFF_UP) {
-			if (n->type == LINK_LOOPBACK) {
-				nic_loopback_addr(s, n, ipa_v4(htonl(INADDR_LOOPBACK)), 8);
-				nic_loopback_addr(s, n, ipa_v6(&in6addr_loopback), 128);
-			}
+			addr_nic_up(s, n);
 			route_nic_up(s, n);
 			mcast_link_up(&q, n);
 			arp_notify(&q, n);
@@ -313,6 +295,7 @@ int nic_set_flags(struct stack *s, uint32_t ifindex, uint32_t flags, uint32_t ma
 			ndp_routers(n);
 		} else {
 			ntimer_cancel(s, &n->rs_timer);
+			addr_v6_down(s, n);
 			route_flush_nic(s, n, true);
 			neigh_flush(n);
 		}

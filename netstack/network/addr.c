@@ -12,6 +12,8 @@
 
 #include "netstack/stack_impl.h"
 
+#define IP6_MTU_MIN 1280
+
 void addr_init(struct stack *s)
 {
 	list_init(&s->addrs);
@@ -365,18 +367,71 @@ static int addr_del_v6(void *arg, const struct addr_info *a)
 	return 0;
 }
 
+static int addr_del_v6_down(void *arg, const struct addr_info *a)
+{
+	struct nic *n = arg;
+	int keep = nic_conf_all(n->stack, IP6_keep_addr_on_down);
+
+	keep = keep ? keep : nic_conf(n, IP6_keep_addr_on_down);
+	/* What would not be made again stays as well. */
+	if (keep > 0 && (a->state & ADDR_PERMANENT) && !(ipa_is_linklocal(a->addr) && !nic_conf(n, IP6_addr_gen_mode)))
+		return 0;
+	return addr_del_v6(arg, a);
+}
+
+void addr_v6_down(struct stack *s, struct nic *n)
+{
+	(void)addr_for_each(s, addr_del_v6_down, n); /* no memory: they stay */
+}
+
+/* A loopback interface that comes up without an address gets its own (inetdev_event(), addrconf_notify()). */
+static void addr_loopback(struct stack *s, struct nic *n, struct ipa addr, uint8_t plen)
+{
+	struct addr_info a = { .ifindex = n->ifindex, .addr = addr, .peer = addr, .plen = plen,
+			       .state = ADDR_PERMANENT, .scope = RT_SCOPE_HOST,
+			       .valid_until_ns = INT64_MAX, .preferred_until_ns = INT64_MAX };
+	struct ipa some;
+
+	if (addr_first(s, n, !ipa_is4(addr), &some))
+		return;
+	if (ipa_is4(addr))
+		memcpy(a.label, n->name, sizeof(a.label));
+	(void)addr_add(s, &a); /* no memory: then there is none */
+}
+
+void addr_generate(struct stack *s, struct nic *n)
+{
+	struct addr_info a = { .ifindex = n->ifindex, .plen = 64, .scope = RT_SCOPE_LINK, .state = ADDR_PERMANENT,
+			       .nodad = !!(atomic_load(&n->flags) & IFF_NOARP), .valid_until_ns = INT64_MAX,
+			       .preferred_until_ns = INT64_MAX };
+
+	if (!nic_up(n) || nic_conf(n, IP6_disable_ipv6))
+		return;
+	if (n->type == LINK_LOOPBACK)
+		addr_loopback(s, n, ipa_v6(&in6addr_loopback), 128);
+	if (n->type != LINK_ETHERNET || nic_conf(n, IP6_addr_gen_mode) || atomic_load(&n->mtu) < IP6_MTU_MIN)
+		return;
+	a.addr = ipa_any6();
+	a.addr.b[0] = 0xfe;
+	a.addr.b[1] = 0x80;
+	ndp_eui64(n, a.addr.b + 8);
+	a.peer = a.addr;
+	(void)addr_add(s, &a); /* it is there, or there is no memory */
+}
+
+void addr_nic_up(struct stack *s, struct nic *n)
+{
+	if (n->type == LINK_LOOPBACK)
+		addr_loopback(s, n, ipa_v4(htonl(INADDR_LOOPBACK)), 8);
+	addr_generate(s, n);
+}
+
 void addr_v6_disabled(struct stack *s, struct nic *n, bool disabled)
 {
-	struct addr_info lo = { .ifindex = n->ifindex, .plen = 128, .scope = RT_SCOPE_HOST,
-				.state = ADDR_PERMANENT, .valid_until_ns = INT64_MAX,
-				.preferred_until_ns = INT64_MAX };
-
-	if (disabled) {
+	if (disabled)
 		(void)addr_for_each(s, addr_del_v6, n);
-	} else if (n->type == LINK_LOOPBACK && nic_up(n)) {
-		lo.addr = lo.peer = ipa_v6(&in6addr_loopback);
-		(void)addr_add(s, &lo);
-	}
+	else
+		addr_generate(s, n);
 }
 
 int addr_for_each(struct stack *s, int (*fn)(void *arg, const struct addr_info *a), void *arg)

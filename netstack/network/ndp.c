@@ -35,7 +35,7 @@ static bool nd_options(const uint8_t *o, size_t len, uint8_t want, const uint8_t
 	return true;
 }
 
-static void eui64(const struct nic *n, uint8_t id[8])
+void ndp_eui64(const struct nic *n, uint8_t id[8])
 {
 	id[0] = n->mac[0] ^ 2;
 	memcpy(id + 1, n->mac + 1, 2);
@@ -48,7 +48,7 @@ bool ndp_is_eui64(const struct nic *n, struct ipa addr)
 {
 	uint8_t id[8];
 
-	eui64(n, id);
+	ndp_eui64(n, id);
 	return n->type == LINK_ETHERNET && memcmp(addr.b + 8, id, sizeof(id)) == 0;
 }
 
@@ -278,7 +278,7 @@ static void ra_address(struct stack *s, struct nic *n, struct ipa prefix, uint32
 	struct nic_addr *i;
 	bool known = false;
 
-	eui64(n, a.addr.b + 8);
+	ndp_eui64(n, a.addr.b + 8);
 	nrwlock_write(&s->tables);
 	list_for_each_entry(i, &s->addrs, node) {
 		if (i->nic != n || !(i->i.state & ADDR_AUTO))

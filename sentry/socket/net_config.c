@@ -92,11 +92,12 @@ static void config_addrs(struct stack *s, uint32_t ifindex, const struct net_lin
 /*
  * What was set for an interface outside (docker's endpoint sysctls, the CNI's tuning plugin, the host's "default" when it was
  * made) is what a container on the host's kernel has.  But the host's kernel takes the advertisements of its links itself, and
- * what comes of them is told from outside; and forwards are for linux.sysctl to ask for.
+ * what comes of them is told from outside, as are link-local addresses; and forwards are for linux.sysctl to ask for.
  */
 static bool conf_is_ours(uint32_t key)
 {
-	return key == IP4_forwarding || key == IP6_forwarding || key == IP6_force_forwarding || key == IP6_accept_ra;
+	return key == IP4_forwarding || key == IP6_forwarding || key == IP6_force_forwarding || key == IP6_accept_ra ||
+	       key == IP6_addr_gen_mode || key == IP6_keep_addr_on_down;
 }
 
 static int conf_in(const struct net_link_config *c, uint32_t key)
@@ -134,6 +135,8 @@ static int config_link(struct net_ns *ns, struct stack *s, struct net_link_confi
 	}
 	if (err == 0 && !c->loopback && !ns->host) {
 		(void)nic_conf_set(s, ifindex, IP6_accept_ra, 0);
+		(void)nic_conf_set(s, ifindex, IP6_addr_gen_mode, 1);
+		(void)nic_conf_set(s, ifindex, IP6_keep_addr_on_down, 1);
 		config_conf(s, ifindex, NULL, c);
 	}
 	if (err == 0 && (c->flags & IFF_UP))

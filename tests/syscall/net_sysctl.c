@@ -192,6 +192,50 @@ static void secondaries(void)
 	}
 }
 
+/* How many IPv6 addresses an interface has. */
+static int addresses6(const char *name)
+{
+	char line[200], at[32];
+	FILE *f = fopen("/proc/net/if_inet6", "r");
+	int count = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		count += sscanf(line, "%*s %*s %*s %*s %*s %31s", at) == 1 && strcmp(at, name) == 0;
+	if (f)
+		fclose(f);
+	return count;
+}
+
+static int set_up(const char *name, int up)
+{
+	struct ifinfomsg i = { .ifi_index = if_nametoindex(name), .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP };
+
+	rtnl_begin(RTM_NEWLINK, 0, &i, sizeof(i));
+	return rtnl_ask(fd);
+}
+
+static void link_local(void)
+{
+	EQUAL(make_veth("l0", "l1"), 0);
+	EQUAL(put(V6 "l1/addr_gen_mode", "1"), 0);
+	EQUAL(set_up("l0", 1), 0);
+	EQUAL(set_up("l1", 1), 0);
+	EQUAL(addresses6("l1"), 0);
+	EQUAL(put(V6 "l1/addr_gen_mode", "0"), 0);
+	EQUAL(addresses6("l1"), 1);
+	EQUAL(put(V6 "l1/disable_ipv6", "1"), 0);
+	EQUAL(addresses6("l1"), 0);
+	EQUAL(put(V6 "l1/disable_ipv6", "0"), 0);
+	EQUAL(addresses6("l1"), 1);
+	EQUAL(set_up("l1", 0), 0);
+	EQUAL(addresses6("l1"), 0);
+	EQUAL(set_up("lo", 1), 0);
+	EQUAL(addresses6("lo"), 1);
+	EQUAL(set_up("lo", 0), 0);
+	EQUAL(addresses6("lo"), 0);
+	EQUAL(put(V6 "l1/addr_gen_mode", "7"), EINVAL);
+}
+
 /* ---- the same by rtnetlink ---- */
 
 /* What the next message is: its type, and the attributes behind a header of size bytes. */
@@ -291,6 +335,8 @@ T_MAIN
 	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE); /* of the new one */
 	inheritance();
 	secondaries();
+	EQUAL(put(V6 "all/disable_ipv6", "0"), 0);
+	link_local();
 	netconf();
 	af_spec();
 }

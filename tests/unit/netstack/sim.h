@@ -240,6 +240,8 @@ static inline struct sim_host *sim_host_type(struct sim *s, uint32_t mtu, uint32
 	h->index = s->nhosts++;
 	h->stack = stack_new(&sim_stack_ops, h);
 	assert_non_null(h->stack);
+	/* Addresses are those that the test gives. */
+	assert_int_equal(nic_conf_set(h->stack, NIC_CONF_DEFAULT, IP6_addr_gen_mode, 1), 0);
 	assert_int_equal(nic_set_flags(h->stack, 1, IFF_UP, IFF_UP), 0);
 	assert_int_equal(nic_add(h->stack, &c, &h->ifindex), 0);
 	assert_int_equal(nic_set_flags(h->stack, h->ifindex, IFF_UP, IFF_UP), 0);
@@ -363,6 +365,7 @@ static inline struct stack *sim_stack(struct sim *s, struct sim_host *h)
 	h->sim = s;
 	h->stack = stack_new(&sim_stack_ops, h);
 	assert_non_null(h->stack);
+	assert_int_equal(nic_conf_set(h->stack, NIC_CONF_DEFAULT, IP6_addr_gen_mode, 1), 0);
 	return h->stack;
 }
 

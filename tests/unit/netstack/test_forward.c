@@ -404,6 +404,7 @@ static void next_hops_share_flows_by_their_weights(void **state)
 {
 	struct fx *f = *state;
 
+	assert_int_equal(nic_conf_set(f->a->stack, f->a->ifindex, IP6_keep_addr_on_down, 1), 0);
 	for (unsigned int v6 = 0; v6 < 2; v6++) {
 		struct route_info i = two_hops(f, v6);
 		struct ipa dst = i.dst;

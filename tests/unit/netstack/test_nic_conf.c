@@ -208,6 +208,65 @@ static void without_accept_dad_an_address_is_good_at_once(void **state)
 	assert_true(ipa_eq(out.prefsrc, sim_ip6("2001:db8::1")));
 }
 
+static int find_linklocal(void *arg, const struct addr_info *a)
+{
+	if (a->ifindex == 3 && ipa_is_linklocal(a->addr) && !ipa_is4(a->addr))
+		*(struct ipa *)arg = a->addr;
+	return 0;
+}
+
+static bool has_linklocal(struct fx *f)
+{
+	struct ipa got = ipa_any6();
+
+	addr_for_each(f->s, find_linklocal, &got);
+	assert_true(ipa_is_any(got) || ipa_eq(got, sim_ip6("fe80::ff:fe00:101")));
+	return !ipa_is_any(got);
+}
+
+static void an_interface_makes_itself_a_link_local_address(void **state)
+{
+	struct fx *f = *state;
+
+	set(f, NIC_CONF_DEFAULT, IP6_addr_gen_mode, 0);
+	set(f, NIC_CONF_DEFAULT, IP6_accept_ra, 0);
+	f->eth1 = make(f, "eth1");
+	assert_false(has_linklocal(f));
+	assert_int_equal(nic_set_flags(f->s, f->eth1, IFF_UP, IFF_UP), 0);
+	assert_true(has_linklocal(f));
+	set(f, f->eth1, IP6_disable_ipv6, 1);
+	assert_false(has_linklocal(f));
+	set(f, f->eth1, IP6_disable_ipv6, 0);
+	assert_true(has_linklocal(f));
+	assert_int_equal(nic_set_flags(f->s, f->eth1, 0, IFF_UP), 0);
+	assert_false(has_linklocal(f));
+	set(f, f->eth1, IP6_addr_gen_mode, 1);
+	assert_int_equal(nic_set_flags(f->s, f->eth1, IFF_UP, IFF_UP), 0);
+	assert_false(has_linklocal(f));
+	set(f, f->eth1, IP6_addr_gen_mode, 0);
+	assert_true(has_linklocal(f));
+	assert_int_equal(nic_conf_set(f->s, f->eth1, IP6_addr_gen_mode, 2), -EINVAL);
+}
+
+static void addresses_of_ipv6_go_when_an_interface_goes_down(void **state)
+{
+	struct fx *f = *state;
+	int count[4] = { 0 };
+
+	second(f);
+	assert_int_equal(add(f, f->eth1, "2001:db8::1", 64), 0);
+	set(f, f->eth1, IP6_keep_addr_on_down, 1);
+	assert_int_equal(nic_set_flags(f->s, f->eth1, 0, IFF_UP), 0);
+	addr_for_each(f->s, count_v6, count);
+	assert_int_equal(count[3], 1);
+	set(f, f->eth1, IP6_keep_addr_on_down, 0);
+	assert_int_equal(nic_set_flags(f->s, f->eth1, IFF_UP, IFF_UP), 0);
+	assert_int_equal(nic_set_flags(f->s, f->eth1, 0, IFF_UP), 0);
+	memset(count, 0, sizeof(count));
+	addr_for_each(f->s, count_v6, count);
+	assert_true(count[1] == 1 && count[2] == 1 && count[3] == 0);
+}
+
 /* ---- sources ---- */
 
 static size_t udp(uint8_t *b, const char *src, const char *dst)
@@ -549,6 +608,8 @@ int main(void)
 		T(disable_ipv6_is_one_interface_s),
 		T(a_taken_link_local_address_disables_ipv6_when_asked_to),
 		T(without_accept_dad_an_address_is_good_at_once),
+		T(an_interface_makes_itself_a_link_local_address),
+		T(addresses_of_ipv6_go_when_an_interface_goes_down),
 		T(rp_filter_wants_the_way_back),
 		T(our_own_source_is_let_in_by_accept_local_alone),
 		T(route_localnet_lets_loopback_addresses_in_and_out),
