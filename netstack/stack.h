@@ -82,6 +82,16 @@ struct link_ops {
 	void (*transmit)(void *ctx, struct txq *q, struct pkt *p);
 	/* After the last packet of a batch.  NULL: nothing to do. */
 	void (*flush)(void *ctx);
+	/* May it have this address?  An errno.  On a fiber, without locks.  NULL: any. */
+	int (*set_mac)(void *ctx, const uint8_t mac[6]);
+};
+
+/* Of a VLAN or macvlan that stands for an interface of another stack: upper_away_…(). */
+struct away_ops {
+	/* A packet for it, at the Ethernet header; consumes.  On a fiber, without locks. */
+	void (*receive)(void *ctx, struct pkt *p);
+	/* It has been removed, maybe with the lower one; no more is received after this.  Likewise. */
+	void (*gone)(void *ctx);
 };
 
 /* An interface on another one of its stack (upper.c). */
@@ -111,7 +121,12 @@ struct nic_config {
 	void *ctx;
 	bool noarp;       /* IFF_NOARP from the beginning */
 	const char *kind; /* IFLA_INFO_KIND, a constant; NULL: none */
-	struct upper_config upper; /* upper_new()'s */
+	struct upper_config upper; /* upper_new()'s; lower 0: in another stack, of which this one knows no more */
+	/* upper_new()'s, for that other stack: the bound on the MTU (0: none), and whether large segments may be the host's. */
+	uint32_t mtu_max;
+	bool foreign;
+	const struct away_ops *away; /* not NULL: nobody sees it here, with a name or not */
+	void *away_ctx;
 };
 
 struct nic_stats {
@@ -194,6 +209,14 @@ int bridge_del_port(struct stack *s, uint32_t bridge, uint32_t port);
  * -EOPNOTSUPP (a VLAN on a tunnel or loopback), and nic_add()'s.
  */
 int upper_new(struct stack *s, struct nic_config *c, uint32_t *ifindex) must_check;
+/*
+ * Those with c->away: not found by number, name or list, but as long as they are there what they stand on gives them packets,
+ * and they send by it: what upper_away_send() is given, at the Ethernet header (consumed).  On a fiber, without locks.
+ */
+void upper_away_send(struct stack *s, uint32_t ifindex, struct list *pkts);
+/* As nic_set_mac(). */
+int upper_away_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6]);
+void upper_away_remove(struct stack *s, uint32_t ifindex);
 
 /* ---- addresses ---- */
 

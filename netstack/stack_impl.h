@@ -138,6 +138,10 @@ struct nic {
 	_Atomic(struct bridge *) bridge, master; /* (a) what it is; whose port it is */
 	struct nic *lower;   /* (c) what it stands on, or NULL; lives as long as the stack */
 	struct upper_config upper; /* (c) */
+	const struct away_ops *away; /* (c) not NULL: it stands for one of another stack, and is not seen in this one */
+	void *away_ctx;      /* (c) */
+	uint32_t mtu_max;    /* (c) 0: none */
+	bool foreign;        /* (c) as in nic_config */
 	atomic_uint uppers;  /* (a) how many stand on it; grows under conf_lock */
 	atomic_uint passing; /* (a) packets between macvlans on it */
 	struct hash neighs;  /* (n) */
@@ -341,6 +345,11 @@ static inline uint32_t nic_ip_mtu(const struct nic *n, struct ipa a)
 /* ---- link ---- */
 
 struct nic *nic_peek(struct stack *s, uint32_t ifindex);
+/* One that stands for another stack's. */
+struct nic *nic_peek_away(struct stack *s, uint32_t ifindex);
+/* nic_remove() and nic_set_mac() of any but loopback. */
+int nic_take_away(struct nic *n);
+int nic_take_mac(struct nic *n, const uint8_t mac[6]);
 /* nic_by_name() under stack->tables. */
 uint32_t nic_named(struct stack *s, const char *name);
 static inline bool nic_up(const struct nic *n)

@@ -13,6 +13,11 @@
 
 #include "netstack/stack_impl.h"
 
+static bool nic_is_seen(const struct nic *n)
+{
+	return !n->away && !atomic_load_explicit(&n->gone, memory_order_relaxed);
+}
+
 struct nic *nic_peek(struct stack *s, uint32_t ifindex)
 {
 	unsigned int count = atomic_load_explicit(&s->nic_count, memory_order_acquire);
@@ -20,7 +25,20 @@ struct nic *nic_peek(struct stack *s, uint32_t ifindex)
 	for (unsigned int i = 0; i < count; i++) {
 		struct nic *n = atomic_load_explicit(&s->nics[i], memory_order_relaxed);
 
-		if (n->ifindex == ifindex && !atomic_load_explicit(&n->gone, memory_order_relaxed))
+		if (n->ifindex == ifindex && nic_is_seen(n))
+			return n;
+	}
+	return NULL;
+}
+
+struct nic *nic_peek_away(struct stack *s, uint32_t ifindex)
+{
+	unsigned int count = atomic_load_explicit(&s->nic_count, memory_order_acquire);
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct nic *n = atomic_load_explicit(&s->nics[i], memory_order_acquire);
+
+		if (n->ifindex == ifindex && n->away && !atomic_load_explicit(&n->gone, memory_order_relaxed))
 			return n;
 	}
 	return NULL;
@@ -33,8 +51,7 @@ uint32_t nic_named(struct stack *s, const char *name)
 	for (unsigned int i = 0; i < count; i++) {
 		struct nic *n = atomic_load_explicit(&s->nics[i], memory_order_relaxed);
 
-		if (strncmp(n->name, name, IFNAMSIZ) == 0 &&
-		    !atomic_load_explicit(&n->gone, memory_order_relaxed))
+		if (strncmp(n->name, name, IFNAMSIZ) == 0 && nic_is_seen(n))
 			return n->ifindex;
 	}
 	return 0;
@@ -102,7 +119,7 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 	struct nic *n;
 	int err = 0;
 
-	if (!nic_name_ok(c->name) || c->mtu < 68 || c->mtu > 65536)
+	if ((!c->away && !nic_name_ok(c->name)) || c->mtu < 68 || c->mtu > 65536)
 		return -EINVAL;
 	n = mem_new(struct nic);
 	if (!n)
@@ -114,8 +131,12 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 	n->hlen = c->type == LINK_IP ? 0 : ETH_HLEN;
 	n->features = c->features;
 	n->gso_max = c->gso_max ? c->gso_max : 65535;
-	n->ctx = c->upper.type ? n : c->ctx;
+	n->ctx = c->upper.lower ? n : c->ctx;
 	n->upper = c->upper;
+	n->away = c->away;
+	n->away_ctx = c->away_ctx;
+	n->mtu_max = c->mtu_max;
+	n->foreign = c->foreign;
 	n->kind = c->kind;
 	atomic_init(&n->gone, false);
 	atomic_init(&n->ops, c->ops);
@@ -131,11 +152,16 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 
 	nlock_lock(&s->conf_lock);
 	count = atomic_load(&s->nic_count);
-	if (c->upper.type) {
+	if (c->upper.lower) {
 		n->lower = nic_peek(s, c->upper.lower);
 		err = n->lower ? upper_check_locked(n) : -ENODEV;
 	}
-	if (err == 0 && (nic_by_name(s, c->name) || (c->ifindex && nic_peek(s, c->ifindex))))
+	if (err == 0 && n->away) {
+		err = upper_may_be_up_locked(n);
+		atomic_fetch_or(&n->flags, err == 0 ? IFF_UP : 0u);
+		err = err == -ENETDOWN ? 0 : err; /* it comes up with the lower one */
+	}
+	if (err == 0 && ((!c->away && nic_by_name(s, c->name)) || (c->ifindex && (nic_peek(s, c->ifindex) || nic_peek_away(s, c->ifindex)))))
 		err = -EEXIST;
 	else if (err == 0 && (slot = nic_slot(s, count)) == NIC_MAX)
 		err = -ENOSPC;
@@ -155,6 +181,8 @@ int nic_add(struct stack *s, const struct nic_config *c, uint32_t *ifindex)
 		return err;
 	}
 	*ifindex = n->ifindex;
+	if (n->away)
+		return 0;
 	nic_get_info(n, &info);
 	stack_event(s, STACK_LINK, &info);
 	return 0;
@@ -241,7 +269,7 @@ int nic_for_each(struct stack *s, int (*fn)(void *arg, const struct nic_info *i)
 	for (unsigned int i = 0; i < count && err == 0; i++) {
 		struct nic *n = atomic_load(&s->nics[i]);
 
-		if (atomic_load_explicit(&n->gone, memory_order_relaxed))
+		if (!nic_is_seen(n))
 			continue;
 		nic_get_info(n, &info);
 		err = fn(arg, &info);
@@ -253,6 +281,8 @@ void nic_changed(struct nic *n)
 {
 	struct nic_info info;
 
+	if (n->away)
+		return;
 	stack_bump(n->stack);
 	nic_get_info(n, &info);
 	stack_event(n->stack, STACK_LINK, &info);
@@ -324,19 +354,16 @@ static int take_first_addr(void *arg, const struct addr_info *a)
 	return 0;
 }
 
-int nic_remove(struct stack *s, uint32_t ifindex)
+int nic_take_away(struct nic *n)
 {
-	struct nic *n = nic_peek(s, ifindex);
+	struct stack *s = n->stack;
 	struct nic_info info;
 	bool first;
 
-	if (!n)
-		return -ENODEV;
-	if (n->type == LINK_LOOPBACK)
-		return -EOPNOTSUPP;
 	upper_remove_all(n);
-	nic_detach(s, ifindex);
-	nic_set_flags(s, ifindex, 0, IFF_UP);
+	atomic_store(&n->ops, NULL);
+	if (!n->away)
+		nic_set_flags(s, n->ifindex, 0, IFF_UP);
 	/* Now nobody gives it anything more: addr_add(), route_add(), bridge_add_port(), nic_add() of what stands on it. */
 	nlock_lock(&s->conf_lock);
 	nrwlock_write(&s->tables);
@@ -348,9 +375,13 @@ int nic_remove(struct stack *s, uint32_t ifindex)
 	upper_remove_all(n);
 	if (n->lower)
 		atomic_fetch_sub(&n->lower->uppers, 1);
+	if (n->away) {
+		n->away->gone(n->away_ctx);
+		return 0;
+	}
 	bridge_nic_gone(n);
 	for (;;) {
-		struct first_addr f = { .ifindex = ifindex };
+		struct first_addr f = { .ifindex = n->ifindex };
 
 		if (addr_for_each(s, take_first_addr, &f) < 0 || !f.found || addr_del(s, &f.i) < 0)
 			break;
@@ -362,6 +393,15 @@ int nic_remove(struct stack *s, uint32_t ifindex)
 	return 0;
 }
 
+int nic_remove(struct stack *s, uint32_t ifindex)
+{
+	struct nic *n = nic_peek(s, ifindex);
+
+	if (!n)
+		return -ENODEV;
+	return n->type == LINK_LOOPBACK ? -EOPNOTSUPP : nic_take_away(n);
+}
+
 int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu)
 {
 	struct nic *n = nic_peek(s, ifindex);
@@ -370,7 +410,7 @@ int nic_set_mtu(struct stack *s, uint32_t ifindex, uint32_t mtu)
 		return -ENODEV;
 	if (mtu < 68 || mtu > (n->type == LINK_LOOPBACK ? 65536U : 65535U))
 		return -EINVAL;
-	if (n->lower && mtu > upper_mtu_max(n))
+	if (n->lower ? mtu > upper_mtu_max(n) : n->mtu_max && mtu > n->mtu_max)
 		return n->upper.type == UPPER_VLAN ? -ERANGE : -EINVAL;
 	atomic_store(&n->mtu, mtu);
 	atomic_store_explicit(&n->conf.v[IP6_mtu], (int)mtu, memory_order_relaxed);
@@ -407,19 +447,21 @@ void nic_put_mac(struct nic *n, const uint8_t mac[ETH_ALEN])
 	nic_mac_changed(n, old);
 }
 
-int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])
+int nic_take_mac(struct nic *n, const uint8_t mac[ETH_ALEN])
 {
-	struct nic *n = nic_peek(s, ifindex), *whose;
+	const struct link_ops *ops = atomic_load(&n->ops);
+	struct nic *whose = n->lower && upper_is_passthru(n) ? n->lower : n; /* whose is its as well */
+	struct stack *s = n->stack;
 	uint8_t old[ETH_ALEN];
 	int err;
 
-	if (!n)
-		return -ENODEV;
 	if (n->type != LINK_ETHERNET)
 		return -EOPNOTSUPP;
 	if (mac[0] & 1)
 		return -EADDRNOTAVAIL;
-	whose = upper_is_passthru(n) ? n->lower : n; /* whose is its as well */
+	err = ops && ops->set_mac ? ops->set_mac(n->ctx, mac) : 0;
+	if (err < 0)
+		return err;
 	nlock_lock(&s->conf_lock);
 	err = n->lower ? upper_may_have_locked(n, mac) : 0;
 	if (err == 0)
@@ -428,6 +470,13 @@ int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])
 	if (err == 0)
 		nic_mac_changed(whose, old);
 	return err;
+}
+
+int nic_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[6])
+{
+	struct nic *n = nic_peek(s, ifindex);
+
+	return n ? nic_take_mac(n, mac) : -ENODEV;
 }
 
 int nic_set_name(struct stack *s, uint32_t ifindex, const char *name)

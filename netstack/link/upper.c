@@ -11,6 +11,9 @@
  * that is being flushed (link_output()): so a conversation does not nest.  With bridges of which they are ports a packet
  * may go in circles, and become many: so passes and passing are bounded, as Linux bounds its backlogs.
  *
+ * One whose interface is in another stack stands here for it (away): nobody sees it, it has no addresses, and what it
+ * receives goes there (sentry/socket/virtual_link.c).  That interface has no lower one in its stack.
+ *
  * There is no list: who stands on an interface is found among all (NIC_MAX), if there is anybody.  lower and upper are
  * constant; a lower interface takes those on it along when it is removed, under conf_lock against new ones.
  *
@@ -69,11 +72,19 @@ static struct nic *macvlan_find(const struct nic *lower, const uint8_t mac[ETH_A
 
 /* ---- packets ----------------------------------------------------------------------------------- */
 
+static void upper_receive(struct txq *q, struct nic *n, struct pkt *p)
+{
+	if (n->away)
+		n->away->receive(n->away_ctx, p);
+	else
+		link_input(q, n, p);
+}
+
 /* p, at its Ethernet header, is received by n. */
 static void upper_deliver(struct txq *q, struct nic *n, struct pkt *p)
 {
 	p->flags &= (uint16_t)~(PKT_MULTICAST | PKT_BROADCAST | PKT_OTHERHOST | PKT_FOR_US); /* as the lower one saw it */
-	link_input(q, n, p);
+	upper_receive(q, n, p);
 }
 
 static void vlan_transmit(void *ctx, struct txq *q, struct pkt *p)
@@ -165,7 +176,7 @@ void macvlan_arrive(struct txq *q, struct nic *n, struct pkt *p)
 	atomic_fetch_sub(&n->lower->passing, 1);
 	p->flags &= (uint16_t)~PKT_ARRIVES;
 	if (nic_up(n))
-		link_input(q, n, p);
+		upper_receive(q, n, p);
 	else
 		pkt_free(p);
 }
@@ -250,7 +261,7 @@ static const struct link_ops macvlan_ops = { .transmit = macvlan_transmit };
 /* Does n, or what it stands on, satisfy this? */
 static bool is_hosts(const struct nic *n)
 {
-	return !n->kind;
+	return !n->kind || n->foreign;
 }
 
 static bool any_below(const struct nic *n, bool (*is)(const struct nic *n))
@@ -344,7 +355,7 @@ int upper_new(struct stack *s, struct nic_config *c, uint32_t *ifindex)
 		return -ENODEV;
 	if (lower->type != LINK_ETHERNET)
 		return vlan ? -EOPNOTSUPP : -EINVAL;
-	if (!vlan && lower->upper.type == UPPER_MACVLAN) /* beside it rather than on it */
+	if (!vlan && lower->upper.type == UPPER_MACVLAN && lower->lower) /* beside it rather than on it */
 		lower = lower->lower;
 	mtu = upper_mtu(lower, &c->upper);
 	if (c->mtu == 0)
@@ -359,9 +370,11 @@ int upper_new(struct stack *s, struct nic_config *c, uint32_t *ifindex)
 	c->ops = vlan ? &vlan_ops : &macvlan_ops;
 	if (!vlan)
 		c->features = LINK_TX_CSUM | LINK_TX_TSO4 | LINK_TX_TSO6 | LINK_TX_USO; /* the lower one does it */
-	else if (is_hosts(lower) && c->upper.vlan_proto == ETHERTYPE_VLAN)
+	else if (!lower->kind && c->upper.vlan_proto == ETHERTYPE_VLAN)
 		c->features = lower->features;
 	c->gso_max = lower->gso_max - VLAN_HLEN;
+	c->mtu_max = mtu;
+	c->foreign = any_below(lower, is_hosts);
 	return nic_add(s, c, ifindex);
 }
 
@@ -379,7 +392,43 @@ void upper_remove_all(struct nic *n)
 	struct nic *up;
 
 	while (atomic_load(&n->uppers) && (up = upper_any(n)) != NULL)
-		(void)nic_remove(n->stack, up->ifindex);
+		(void)nic_take_away(up);
+}
+
+void upper_away_send(struct stack *s, uint32_t ifindex, struct list *pkts)
+{
+	struct nic *n = nic_peek_away(s, ifindex);
+	struct list *node;
+	struct txq q;
+
+	if (!n) {
+		pkt_free_list(pkts);
+		return;
+	}
+	txq_init(&q, s);
+	while ((node = list_shift(pkts)) != NULL) {
+		struct pkt *p = list_entry(node, struct pkt, node);
+
+		p->nic = n;
+		p->flags = (p->flags & PKT_CSUM_PARTIAL) | PKT_NOTAP;
+		nic_transmit(&q, n, p);
+		txq_flush(&q);
+	}
+}
+
+int upper_away_set_mac(struct stack *s, uint32_t ifindex, const uint8_t mac[ETH_ALEN])
+{
+	struct nic *n = nic_peek_away(s, ifindex);
+
+	return n ? nic_take_mac(n, mac) : -ENODEV;
+}
+
+void upper_away_remove(struct stack *s, uint32_t ifindex)
+{
+	struct nic *n = nic_peek_away(s, ifindex);
+
+	if (n)
+		(void)nic_take_away(n);
 }
 
 int upper_may_have_locked(const struct nic *n, const uint8_t mac[ETH_ALEN])
@@ -424,8 +473,14 @@ void upper_lower_flags(struct nic *n)
 
 	if (!atomic_load(&n->uppers))
 		return;
-	while ((on = upper_next(n, UPPER_VLAN, &i)) != NULL)
-		(void)nic_set_flags(n->stack, on->ifindex, up, IFF_UP);
+	while ((on = upper_next(n, UPPER_VLAN, &i)) != NULL) {
+		if (!on->away)
+			(void)nic_set_flags(n->stack, on->ifindex, up, IFF_UP);
+		else if (up)
+			atomic_fetch_or(&on->flags, IFF_UP);
+		else
+			atomic_fetch_and(&on->flags, ~(unsigned int)IFF_UP);
+	}
 	i = 0;
 	while ((on = upper_next(n, UPPER_MACVLAN, &i)) != NULL)
 		nic_changed(on); /* its carrier */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * rtnetlink_link.c: rtnetlink(7): interfaces made, removed and moved between namespaces: dummy, veth, bridge,
- * VLAN, macvlan (the last two only on interfaces of the same namespace, where they stay).
+ * VLAN, macvlan.
  * Other kinds are EOPNOTSUPP, as from a kernel built without them; so is moving or removing an interface
  * over one of the host's.
  *
@@ -176,17 +176,17 @@ static int new_bridge(struct nl_request *q, struct net_ns *ns, struct nic_config
 	return virtual_link_bridge(ns, c, &c->ifindex);
 }
 
-/* On the interface IFLA_LINK, which must be of the same namespace here. */
+/* On the interface IFLA_LINK of the namespace that is asked. */
 static int new_upper(struct nl_request *q, struct net_ns *ns, struct nic_config *c, const struct nl_attrs *a)
 {
 	if (!a->tb[IFLA_LINK])
 		return -EINVAL;
-	if (ns != q->net)
-		return -EOPNOTSUPP;
 	c->upper.lower = nl_u32(a->tb[IFLA_LINK]);
+	if (!c->upper.lower) /* which says that it is elsewhere */
+		return -ENODEV;
 	if (!a->tb[IFLA_MTU])
 		c->mtu = 0;
-	return virtual_link_upper(ns, c, &c->ifindex);
+	return ns == q->net ? virtual_link_upper(ns, c, &c->ifindex) : virtual_link_upper_away(q->net, ns, c, &c->ifindex);
 }
 
 /* Priorities are neither mapped nor are there protocols that ask for VLANs. */

@@ -37,9 +37,9 @@ int rtnetlink_remove_link(struct net_ns *ns, uint32_t ifindex)
 
 	if (!ifindex || nic_info(s, ifindex, &i) < 0)
 		return -ENODEV;
-	if (i.upper.type || nic_is_bridge(s, ifindex))
-		return nic_remove(s, ifindex);
-	return virtual_link_remove(ns, ifindex) == 0 ? 0 : -EOPNOTSUPP; /* lo, and those of the host */
+	if (virtual_link_remove(ns, ifindex) == 0)
+		return 0;
+	return i.upper.type || nic_is_bridge(s, ifindex) ? nic_remove(s, ifindex) : -EOPNOTSUPP; /* lo, and those of the host */
 }
 
 int rtnetlink_set_master(struct stack *s, uint32_t ifindex, uint32_t master)

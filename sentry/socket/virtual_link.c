@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * virtual_link.c: dummy and veth interfaces, made and removed by rtnetlink(7).
+ * virtual_link.c: dummy and veth interfaces, made and removed by rtnetlink(7), and VLANs and macvlans that are in another
+ * namespace than what they stand on.
+ *
+ * Such a one is a pair as well: its other end stands for it beside the lower interface, unseen (netstack/stack.h:
+ * upper_away_…()), hands over what that receives for it, and sends by that.  Not as on Linux: a new MTU or MAC of the lower
+ * interface does not reach it, nor is it set down with that (but nothing passes).
  *
  * What one end of a pair sends waits in the other's queue for a service fiber, as packets of a softirq:
  * delivering at once would nest for as long as a conversation goes on.
@@ -36,6 +41,8 @@ struct virtual_link {
 	struct stack *stack;       /* (c) */
 	uint32_t ifindex;          /* (c) once alive */
 	struct virtual_link *peer; /* (v) NULL: a dummy, or dead */
+	bool away;                 /* (c) it stands for its peer */
+	struct nic_config config;  /* (c) what it was made from */
 	bool dead;                 /* (v) */
 	unsigned int users;        /* (v) who still looks at it: remover, service fiber */
 	struct list queue;         /* (v) struct pkt */
@@ -59,22 +66,21 @@ static void virtual_deliver(void *arg)
 	list_splice(&pkts, &l->queue);
 	l->queued = 0;
 	latch_unlock(&virtual.latch);
-	nic_input_list(l->stack, l->ifindex, &pkts);
+	if (l->away)
+		upper_away_send(l->stack, l->ifindex, &pkts);
+	else
+		nic_input_list(l->stack, l->ifindex, &pkts);
 	latch_lock(&virtual.latch);
 	l->users--;
 	latch_unlock(&virtual.latch);
 }
 
-static void virtual_transmit(void *ctx, struct txq *q, struct pkt *p)
+/* Consumes p. */
+static void virtual_pass(struct virtual_link *l, struct pkt *p)
 {
-	struct virtual_link *l = ctx, *to;
+	struct virtual_link *to;
 	bool kick = false;
 
-	(void)q;
-	/* It arrives as it left: a large segment stays one, and its checksum is nobody's to doubt. */
-	p->flags &= PKT_CSUM_PARTIAL;
-	if (p->flags & PKT_CSUM_PARTIAL)
-		p->flags |= PKT_CSUM_OK;
 	latch_lock(&virtual.latch);
 	to = l->peer;
 	if (to && to->queued < QUEUE_MAX) {
@@ -91,7 +97,43 @@ static void virtual_transmit(void *ctx, struct txq *q, struct pkt *p)
 	pkt_free(p);
 }
 
+static void virtual_transmit(void *ctx, struct txq *q, struct pkt *p)
+{
+	(void)q;
+	/* It arrives as it left: a large segment stays one, and its checksum is nobody's to doubt. */
+	p->flags &= PKT_CSUM_PARTIAL;
+	if (p->flags & PKT_CSUM_PARTIAL)
+		p->flags |= PKT_CSUM_OK;
+	virtual_pass(ctx, p);
+}
+
+static int virtual_set_mac(void *ctx, const uint8_t mac[6])
+{
+	struct virtual_link *l = ctx, *p;
+	int err;
+
+	latch_lock(&virtual.latch);
+	p = l->peer;
+	if (p)
+		p->users++;
+	latch_unlock(&virtual.latch);
+	if (!p)
+		return -ENODEV;
+	err = upper_away_set_mac(p->stack, p->ifindex, mac);
+	latch_lock(&virtual.latch);
+	p->users--;
+	latch_unlock(&virtual.latch);
+	return err;
+}
+
+static void virtual_away_receive(void *ctx, struct pkt *p)
+{
+	p->flags &= PKT_CSUM_PARTIAL | PKT_CSUM_OK;
+	virtual_pass(ctx, p);
+}
+
 static const struct link_ops virtual_ops = { .transmit = virtual_transmit };
+static const struct link_ops virtual_upper_ops = { .transmit = virtual_transmit, .set_mac = virtual_set_mac };
 
 /* ---- life -------------------------------------------------------------------------------------- */
 
@@ -134,23 +176,28 @@ static void random_mac(uint8_t mac[6])
 	mac[0] = (uint8_t)((mac[0] & 0xfe) | 2); /* unicast, locally administered */
 }
 
+static void virtual_enlist(struct virtual_link *l, uint32_t ifindex)
+{
+	l->ifindex = ifindex;
+	latch_lock(&virtual.latch);
+	list_append(&l->ns->virtual_links, &l->node);
+	latch_unlock(&virtual.latch);
+}
+
 static int virtual_add(struct virtual_link *l, struct nic_config *c, uint32_t *ifindex)
 {
 	int err = virtual_may_add(l->ns) ? 0 : -ENOSPC;
 
 	random_mac(c->mac);
 	c->type = LINK_ETHERNET;
-	c->ops = &virtual_ops;
+	c->ops = c->upper.type ? &virtual_upper_ops : &virtual_ops;
 	c->ctx = l;
+	l->config = *c;
 	if (err == 0)
 		err = nic_add(l->stack, c, ifindex);
-	if (err < 0)
-		return err;
-	l->ifindex = *ifindex;
-	latch_lock(&virtual.latch);
-	list_append(&l->ns->virtual_links, &l->node);
-	latch_unlock(&virtual.latch);
-	return 0;
+	if (err == 0)
+		virtual_enlist(l, *ifindex);
+	return err;
 }
 
 int virtual_link_dummy(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex)
@@ -182,6 +229,16 @@ int virtual_link_upper(struct net_ns *ns, struct nic_config *c, uint32_t *ifinde
 	return upper_new(net_ns_stack(ns), c, ifindex);
 }
 
+static void virtual_couple(struct virtual_link *a, struct virtual_link *b)
+{
+	latch_lock(&virtual.latch);
+	if (!a->dead && !b->dead) {
+		a->peer = b;
+		b->peer = a;
+	}
+	latch_unlock(&virtual.latch);
+}
+
 int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex,
 		      struct net_ns *peer_ns, struct nic_config *peer, uint32_t *peer_ifindex)
 {
@@ -200,12 +257,7 @@ int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex
 		mem_free(a);
 		return err;
 	}
-	latch_lock(&virtual.latch);
-	if (!a->dead && !b->dead) {
-		a->peer = b;
-		b->peer = a;
-	}
-	latch_unlock(&virtual.latch);
+	virtual_couple(a, b);
 	nic_set_link(net_ns_stack(ns), *ifindex, *peer_ifindex, ns != peer_ns);
 	nic_set_link(net_ns_stack(peer_ns), *peer_ifindex, *ifindex, ns != peer_ns);
 	return 0;
@@ -236,7 +288,10 @@ static void virtual_take_away(struct virtual_link *l)
 {
 	struct list pkts;
 
-	(void)nic_remove(l->stack, l->ifindex);
+	if (l->away)
+		upper_away_remove(l->stack, l->ifindex);
+	else
+		(void)nic_remove(l->stack, l->ifindex);
 	list_init(&pkts);
 	latch_lock(&virtual.latch);
 	list_splice(&pkts, &l->queue);
@@ -257,28 +312,111 @@ static struct virtual_link *virtual_find_locked(struct net_ns *ns, uint32_t ifin
 	return NULL;
 }
 
+/* ---- VLANs and macvlans elsewhere -------------------------------------------------------------- */
+
+static void virtual_away_gone(void *ctx)
+{
+	struct virtual_link *l = ctx;
+
+	(void)virtual_link_remove(l->ns, l->ifindex); /* with the one that it stood for, unless it goes because of that */
+}
+
+static const struct away_ops virtual_away_ops = { .receive = virtual_away_receive, .gone = virtual_away_gone };
+
+/* The end beside the lower interface.  c becomes what the other one is made from. */
+static int virtual_add_away(struct virtual_link *l, struct nic_config *c)
+{
+	int err = virtual_may_add(l->ns) ? 0 : -ENOSPC;
+	uint32_t ifindex, wanted = c->ifindex;
+
+	l->away = true;
+	c->away = &virtual_away_ops;
+	c->away_ctx = l;
+	c->ifindex = 0;
+	if (err == 0)
+		err = upper_new(l->stack, c, &ifindex);
+	if (err < 0)
+		return err;
+	virtual_enlist(l, ifindex);
+	c->ifindex = wanted;
+	c->away = NULL;
+	c->upper.lower = 0;
+	return 0;
+}
+
+int virtual_link_upper_away(struct net_ns *ns, struct net_ns *to, struct nic_config *c, uint32_t *ifindex)
+{
+	struct virtual_link *a = virtual_new(ns), *b = virtual_new(to);
+	uint32_t lower = c->upper.lower;
+	int err = a && b ? 0 : -ENOMEM;
+
+	if (c->upper.type == UPPER_MACVLAN)
+		random_mac(c->mac);
+	if (err == 0)
+		err = virtual_add_away(a, c);
+	if (err < 0)
+		goto free_both;
+	err = virtual_add(b, c, ifindex);
+	if (err < 0) {
+		virtual_link_remove(ns, a->ifindex);
+		mem_free(b);
+		return err;
+	}
+	virtual_couple(a, b);
+	nic_set_link(b->stack, *ifindex, lower, ns != to);
+	return 0;
+
+free_both:
+	mem_free(a);
+	mem_free(b);
+	return err;
+}
+
+/* Name, MAC, MTU of an interface that moves. */
+static void virtual_keep(struct nic_config *c, const struct nic_info *i, const char *name)
+{
+	memcpy(c->name, i->name, sizeof(c->name));
+	if (*name)
+		strncpy(c->name, name, sizeof(c->name) - 1);
+	memcpy(c->mac, i->mac, sizeof(c->mac));
+	c->mtu = i->mtu;
+	c->noarp = i->flags & IFF_NOARP;
+}
+
+/* It is made anew there: what can fail but for memory and bounds is looked at before it is taken away here. */
+static int virtual_upper_move(struct net_ns *ns, uint32_t ifindex, struct net_ns *to, const char *name)
+{
+	struct nic_config c = { .mtu = 0 };
+	struct nic_info i;
+	int err = nic_info(net_ns_stack(ns), ifindex, &i);
+
+	if (err < 0 || !i.upper.type)
+		return -ENODEV;
+	virtual_keep(&c, &i, name);
+	c.upper = i.upper;
+	if (nic_by_name(net_ns_stack(to), c.name))
+		return -EEXIST;
+	err = nic_remove(net_ns_stack(ns), ifindex);
+	return err == 0 ? virtual_link_upper_away(ns, to, &c, &ifindex) : err;
+}
+
 int virtual_link_move(struct net_ns *ns, uint32_t ifindex, struct net_ns *to, const char *name)
 {
 	struct virtual_link *l, *p = NULL, *new;
-	struct nic_config c = { .mtu = 0 };
+	struct nic_config c;
 	struct nic_info i;
 	uint32_t index;
 	int err;
 
 	latch_lock(&virtual.latch);
 	l = virtual_find_locked(ns, ifindex);
+	if (l)
+		c = l->config;
 	latch_unlock(&virtual.latch);
 	if (!l || nic_info(net_ns_stack(ns), ifindex, &i) < 0)
-		return -ENODEV;
-	memcpy(c.name, i.name, sizeof(c.name));
-	if (*name)
-		strncpy(c.name, name, sizeof(c.name) - 1);
-	memcpy(c.mac, i.mac, sizeof(c.mac));
-	c.mtu = i.mtu;
-	c.kind = i.kind;
-	c.noarp = i.flags & IFF_NOARP;
-	if (!c.noarp)
-		c.features = LINK_TX_CSUM | LINK_TX_TSO4 | LINK_TX_TSO6 | LINK_TX_USO;
+		return virtual_upper_move(ns, ifindex, to, name);
+	c.ifindex = 0;
+	virtual_keep(&c, &i, name);
 	new = virtual_new(to);
 	err = new ? virtual_add(new, &c, &index) : -ENOMEM;
 	if (err < 0) {
@@ -305,8 +443,9 @@ int virtual_link_move(struct net_ns *ns, uint32_t ifindex, struct net_ns *to, co
 	}
 	virtual_take_away(l);
 	if (p) {
-		nic_set_link(net_ns_stack(to), index, p->ifindex, p->ns != to);
-		nic_set_link(p->stack, p->ifindex, index, p->ns != to);
+		nic_set_link(net_ns_stack(to), index, p->away ? i.link : p->ifindex, p->ns != to);
+		if (!p->away)
+			nic_set_link(p->stack, p->ifindex, index, p->ns != to);
 		latch_lock(&virtual.latch);
 		p->users--;
 		latch_unlock(&virtual.latch);

@@ -17,10 +17,18 @@ int virtual_link_dummy(struct net_ns *ns, struct nic_config *c, uint32_t *ifinde
 int virtual_link_bridge(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex);
 /* A VLAN or macvlan (netstack/stack.h: upper_new()); nic_remove() removes it.  ns has its stack. */
 int virtual_link_upper(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex);
+/*
+ * One in `to` on an interface of ns, c->upper.lower.  It goes with that, and with either namespace.  The errors of upper_new()
+ * and nic_add().
+ */
+int virtual_link_upper_away(struct net_ns *ns, struct net_ns *to, struct nic_config *c, uint32_t *ifindex);
 /* Two that are connected; the namespaces may be the same. */
 int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex,
 		      struct net_ns *peer_ns, struct nic_config *peer, uint32_t *peer_ifindex);
-/* Into another namespace, under another name if that is not "".  -ENODEV: none of ours; -EEXIST. */
+/*
+ * Into another namespace, under another name if that is not "".  -ENODEV: none of ours; -EEXIST.  A VLAN or macvlan goes on
+ * by its lower interface; those that stand on it go.
+ */
 int virtual_link_move(struct net_ns *ns, uint32_t ifindex, struct net_ns *to, const char *name);
 /* Remove it and its peer.  -ENODEV: none of ours. */
 int virtual_link_remove(struct net_ns *ns, uint32_t ifindex);

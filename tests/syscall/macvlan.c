@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* macvlan.c: macvlans over a veth: made, refused, reached, removed with what they stand on. */
+/* macvlan.c: macvlans over a veth: made, refused, reached, in another namespace, removed with what they stand on; so VLANs there. */
 #include "rtnl.h"
 
 #include <arpa/inet.h>
@@ -256,6 +256,172 @@ static void test_address(void)
 	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 }
 
+/* ---- in another namespace ---- */
+
+static int here, there;
+
+static void go(int ns)
+{
+	EQUAL(setns(ns, CLONE_NEWNET), 0);
+	close(fd);
+	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+}
+
+/* Made in `there` on d0 of here. */
+static int make_there(const char *kind, const char *name)
+{
+	struct ifinfomsg i = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	uint32_t index = if_nametoindex("d0"), mode = MACVLAN_MODE_BRIDGE;
+	int vlan = strcmp(kind, "vlan") == 0;
+	struct rtattr *info, *data;
+	uint16_t id = 5;
+
+	rtnl_begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &i, sizeof(i));
+	rtnl_put(IFLA_IFNAME, name, strlen(name) + 1);
+	rtnl_put(IFLA_LINK, &index, sizeof(index));
+	if (!vlan)
+		rtnl_put(IFLA_ADDRESS, (uint8_t[6]){ 2, 0, 0, 0, 0, 7 }, 6);
+	rtnl_put(IFLA_NET_NS_FD, &there, sizeof(there));
+	info = rtnl_put(IFLA_LINKINFO, "", 0);
+	rtnl_put(IFLA_INFO_KIND, kind, strlen(kind));
+	data = rtnl_put(IFLA_INFO_DATA, "", 0);
+	if (vlan)
+		rtnl_put(IFLA_VLAN_ID, &id, sizeof(id));
+	else
+		rtnl_put(IFLA_MACVLAN_MODE, &mode, sizeof(mode));
+	rtnl_end(data);
+	rtnl_end(info);
+	return rtnl_ask(fd);
+}
+
+static int move(const char *name, int to, const char *new_name)
+{
+	struct ifinfomsg i = { .ifi_index = if_nametoindex(name) };
+
+	rtnl_begin(RTM_NEWLINK, 0, &i, sizeof(i));
+	rtnl_put(IFLA_NET_NS_FD, &to, sizeof(to));
+	rtnl_put(IFLA_IFNAME, new_name, strlen(new_name) + 1);
+	return rtnl_ask(fd);
+}
+
+/* Both ways between p0, here, and a socket of the other, by the tag if there is one. */
+static void frames_pass(int p, int s, int vlan)
+{
+	uint8_t b[60] = { 2, 0, 0, 0, 0, 7, 2, 0, 0, 0, 0, 99, 0x81, 0, 0, 5, 0x88, 0xb5 }, got[100];
+	struct pollfd w = { .fd = p, .events = POLLIN };
+
+	come(p, 0);
+	come(s, 0);
+	if (vlan)
+		memset(b, 255, 6);
+	else
+		memcpy(b + 12, "\x88\xb5", 3);
+	EQUAL(send(p, b, sizeof(b), 0), sizeof(b));
+	EQUAL(come(s, 1), 1);
+	send_frame(s, 99, 7);
+	for (;;) { /* what else the interface has to say */
+		EQUAL(poll(&w, 1, 10000), 1);
+		EQUAL(recv(p, got, sizeof(got), 0) > 18, 1);
+		if (got[5] == 99)
+			break;
+	}
+	if (vlan)
+		EQUAL(memcmp(got + 12, "\x81\0\0\5\x88\xb5", 6), 0);
+	else
+		EQUAL(memcmp(got + 12, "\x88\xb5", 2), 0);
+}
+
+static void test_elsewhere(const char *kind)
+{
+	int vlan = strcmp(kind, "vlan") == 0, p, s;
+
+	p = frames("p0");
+	if (vlan) { /* of any type */
+		close(p);
+		p = socket(AF_PACKET, SOCK_RAW, htons(3));
+		EQUAL(bind(p, (struct sockaddr *)&(struct { uint16_t family, proto; int index; uint8_t rest[12]; }){
+			      AF_PACKET, htons(3), if_nametoindex("p0"), { 0 } }, 20), 0);
+	}
+	if (vlan && make_there(kind, "x0") == EOPNOTSUPP) { /* a host without VLANs */
+		close(p);
+		return;
+	}
+	if (!vlan)
+		EQUAL(make_there(kind, "x0"), 0);
+	EQUAL(if_nametoindex("x0"), 0);
+	EQUAL(make_there(kind, "x1"), vlan ? EEXIST : EADDRINUSE);
+	go(there);
+	EQUAL(flags("x0") & IFF_UP, IFF_UP);
+	s = frames("x0");
+	EQUAL(set_mtu("x0", 1501), vlan ? ERANGE : EINVAL);
+	EQUAL(set_mtu("x0", 1400), 0);
+	go(here);
+	frames_pass(p, s, vlan);
+
+	/* To here, and there again under another name. */
+	go(there);
+	EQUAL(move("x0", here, "x2"), 0);
+	EQUAL(if_nametoindex("x0"), 0);
+	go(here);
+	EQUAL(mtu("x2"), 1400);
+	close(s);
+	EQUAL(set_up("x2", 1), 0);
+	s = frames("x2");
+	frames_pass(p, s, vlan);
+	close(s);
+	EQUAL(move("x2", there, "x3"), 0);
+	EQUAL(if_nametoindex("x2"), 0);
+	go(there);
+	EQUAL(set_up("x3", 1), 0);
+	s = frames("x3");
+	if (!vlan) {
+		EQUAL(set_mac("x3", 8), 0);
+		go(here);
+		EQUAL(make_as("d0", "m9", MACVLAN_MODE_BRIDGE, 8, ""), EADDRINUSE);
+		go(there);
+		EQUAL(set_mac("x3", 7), 0);
+	}
+	go(here);
+	frames_pass(p, s, vlan);
+	close(s);
+
+	/* Removed there it is no more here, */
+	go(there);
+	EQUAL(drop("x3"), 0);
+	go(here);
+	EQUAL(make_there(kind, "x0"), 0);
+	/* and one that was made here goes, too; with what it stands on. */
+	EQUAL(drop("d0"), 0);
+	go(there);
+	EQUAL(if_nametoindex("x0"), 0);
+	go(here);
+	close(p);
+	EQUAL(make_veth("d0", "p0"), 0);
+	EQUAL(set_up("p0", 1), 0);
+	EQUAL(set_up("d0", 1), 0);
+	if (!vlan) {
+		EQUAL(make("d0", "m0", MACVLAN_MODE_BRIDGE), 0);
+		EQUAL(move("m0", there, "m0"), 0);
+		EQUAL(drop("d0"), 0);
+		go(there);
+		EQUAL(if_nametoindex("m0"), 0);
+		go(here);
+		EQUAL(make_veth("d0", "p0"), 0);
+		EQUAL(set_up("p0", 1), 0);
+		EQUAL(set_up("d0", 1), 0);
+	}
+}
+
+/* A namespace that ends takes what is in it along, wherever that stands. */
+static void test_namespace_ends(void)
+{
+	EQUAL(make_there("macvlan", "x0"), 0);
+	close(there);
+	for (int i = 0; i < 1000 && make_as("d0", "m9", MACVLAN_MODE_BRIDGE, 7, ""); i++)
+		usleep(10000);
+	EQUAL(if_nametoindex("m9") != 0, 1);
+}
+
 T_MAIN
 {
 	if (unshare(CLONE_NEWNET) < 0 || make_veth("d0", "p0"))
@@ -274,4 +440,15 @@ T_MAIN
 	EQUAL(drop("d0"), 0);
 	EQUAL(if_nametoindex("m1"), 0);
 	EQUAL(if_nametoindex("m3"), 0);
+
+	here = open("/proc/self/ns/net", O_RDONLY);
+	EQUAL(unshare(CLONE_NEWNET), 0);
+	there = open("/proc/self/ns/net", O_RDONLY);
+	go(here);
+	EQUAL(make_veth("d0", "p0"), 0);
+	EQUAL(set_up("p0", 1), 0);
+	EQUAL(set_up("d0", 1), 0);
+	test_elsewhere("vlan");
+	test_elsewhere("macvlan");
+	test_namespace_ends();
 }

@@ -419,6 +419,96 @@ static void on_an_interface_of_the_hosts(void **state)
 	assert_int_equal(bridge_add_port(f->s, br, v), -EOPNOTSUPP);
 }
 
+struct elsewhere {
+	unsigned int received, gone;
+};
+
+static void elsewhere_receive(void *ctx, struct pkt *p)
+{
+	((struct elsewhere *)ctx)->received++;
+	pkt_free(p);
+}
+
+static void elsewhere_gone(void *ctx)
+{
+	((struct elsewhere *)ctx)->gone++;
+}
+
+static int count_nics(void *arg, const struct nic_info *i)
+{
+	(void)i;
+	++*(unsigned int *)arg;
+	return 0;
+}
+
+static void away(struct fx *f, struct elsewhere *e, struct upper_config u, unsigned int address, uint32_t *ifindex)
+{
+	static const struct away_ops ops = { .receive = elsewhere_receive, .gone = elsewhere_gone };
+	struct nic_config c = { .upper = u, .away = &ops, .away_ctx = e };
+
+	c.upper.lower = f->lower;
+	sim_mac(c.mac, address);
+	assert_int_equal(upper_new(f->s, &c, ifindex), 0);
+}
+
+static void what_stands_for_another_stacks_is_not_seen(void **state)
+{
+	const struct upper_config vlan = { .type = UPPER_VLAN, .vlan_proto = 0x8100, .vlan_id = 5 };
+	const struct upper_config macvlan = { .type = UPPER_MACVLAN, .macvlan_mode = MACVLAN_BRIDGE };
+	struct fx *f = *state;
+	struct elsewhere v = { 0 }, m = { 0 };
+	unsigned int seen = 0;
+	uint32_t vi, mi, other;
+	struct list pkts;
+	uint8_t mac[6];
+	struct pkt *p;
+
+	away(f, &v, vlan, 0, &vi);
+	away(f, &m, macvlan, 1, &mi);
+	assert_false(nic_exists(f->s, vi) || nic_exists(f->s, mi));
+	assert_int_equal(nic_by_name(f->s, ""), 0);
+	assert_int_equal(nic_for_each(f->s, count_nics, &seen), 0);
+	assert_int_equal(seen, 2); /* lo and the lower one */
+	assert_int_equal(nic_remove(f->s, vi), -ENODEV);
+	assert_int_equal(make_vlan(f, f->lower, 0x8100, 5, &other), -EEXIST);
+	assert_int_equal(make_vlan(f, vi, 0x8100, 5, &other), -ENODEV);
+	assert_int_equal(make_macvlan(f, MACVLAN_BRIDGE, 2, &other), 0);
+	arrive_for(f, 0, "81000005");
+	assert_int_equal(v.received, 1);
+	arrive_for(f, 1, "");
+	assert_int_equal(m.received, 1);
+	sim_mac(mac, 1);
+	leave(f, other, mac, 2); /* a sibling */
+	assert_int_equal(m.received, 2);
+
+	assert_int_equal(upper_away_set_mac(f->s, mi, (const uint8_t[]){ 2, 0, 0, 0, 0, 3 }), -EADDRINUSE);
+	sim_mac(mac, 9);
+	assert_int_equal(upper_away_set_mac(f->s, mi, mac), 0);
+	arrive_for(f, 9, "");
+	assert_int_equal(m.received, 3);
+
+	list_init(&pkts);
+	p = pkt_new(PKT_HEADROOM, 60);
+	memset(pkt_append(p, 60), 1, 60);
+	list_append(&pkts, &p->node);
+	f->tap.out = 0;
+	upper_away_send(f->s, vi, &pkts);
+	assert_int_equal(f->tap.out, 1);
+	assert_memory_equal(f->tap.last + 12, "\x81\0\0\5\1", 5);
+
+	/* Down and up with the lower one. */
+	assert_int_equal(nic_set_flags(f->s, f->lower, 0, IFF_UP), 0);
+	assert_int_equal(nic_set_flags(f->s, f->lower, IFF_UP, IFF_UP), 0);
+	arrive_for(f, 0, "81000005");
+	assert_int_equal(v.received, 2);
+	upper_away_remove(f->s, mi);
+	assert_int_equal(m.gone, 1);
+	arrive_for(f, 9, "");
+	assert_int_equal(m.received, 3);
+	assert_int_equal(nic_remove(f->s, f->lower), 0);
+	assert_int_equal(v.gone, 1);
+}
+
 /* Each sends to the others what it gets from the bridge, which sends it to the others what it gets from each. */
 static void macvlans_that_are_ports_make_no_endless_storm(void **state)
 {
@@ -459,4 +549,4 @@ static void macvlans_that_are_ports_make_no_endless_storm(void **state)
 UNIT_MAIN(T(a_vlan_gets_its_tag_alone), T(a_vlan_puts_its_tag_in), T(macvlans_share_a_link_by_their_addresses),
 	  T(passthru_is_alone_and_takes_all), T(they_follow_the_lower_interface), T(what_stands_on_a_bridge_is_no_port),
 	  T(on_an_interface_of_the_hosts),
-	  T(a_priority_says_nothing_of_what_is_behind_it), T(macvlans_that_are_ports_make_no_endless_storm))
+	  T(a_priority_says_nothing_of_what_is_behind_it), T(what_stands_for_another_stacks_is_not_seen), T(macvlans_that_are_ports_make_no_endless_storm))
