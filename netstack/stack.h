@@ -438,6 +438,8 @@ extern const size_t net_conf_count;
 int net_conf_get(struct stack *s, size_t index);
 /* -EINVAL when out of range. */
 int net_conf_set(struct stack *s, size_t index, int value);
+/* The congestion controls: values of ipv4.tcp_congestion_control_index.  NULL: there is no such one. */
+const char *net_congestion_name(unsigned int index);
 /* The index of a name, or -ENOENT. */
 int net_conf_find(const char *name);
 

@@ -86,6 +86,11 @@ const struct cong_ops *cong_find(const char *name)
 	return NULL;
 }
 
+const char *net_congestion_name(unsigned int index)
+{
+	return index < ARRAY_SIZE(congs) ? congs[index]->name : NULL;
+}
+
 const struct cong_ops *cong_default(struct stack *s)
 {
 	return congs[s->conf.tcp_congestion];

@@ -419,11 +419,80 @@ static int nics_init(void)
 	return 0;
 }
 
+/* ---- congestion control: a setting that is a number inside and a name outside ---- */
+
+static int congestion_get(const struct pfs_req *r, const struct sysctl *s, struct buf *b)
+{
+	size_t index = (size_t)net_conf_find("ipv4.tcp_congestion_control_index");
+	struct ns_set *set;
+	struct stack *stack;
+	int value;
+
+	(void)s;
+	if (is_host(r))
+		return host_view_file("sys/net/ipv4/tcp_congestion_control", b);
+	stack = stack_of(r, &set);
+	value = stack ? net_conf_get(stack, index) : atomic_load_explicit(&net.kept[index], memory_order_relaxed);
+	ns_set_put(set);
+	buf_printf(b, "%s\n", net_congestion_name((unsigned int)value));
+	return 0;
+}
+
+static int congestion_set(const struct pfs_req *r, const struct sysctl *s, char *text, size_t size)
+{
+	size_t index = (size_t)net_conf_find("ipv4.tcp_congestion_control_index");
+	struct ns_set *set;
+	struct stack *stack;
+	const char *name;
+	int value = 0, err = 0;
+
+	(void)s, (void)size;
+	if (is_host(r))
+		return -EPERM;
+	text[strcspn(text, " \t\n")] = 0;
+	while ((name = net_congestion_name((unsigned int)value)) && strcmp(name, text) != 0)
+		value++;
+	if (!name)
+		return -ENOENT;
+	stack = stack_of(r, &set);
+	if (stack)
+		err = net_conf_set(stack, index, value);
+	else
+		atomic_store_explicit(&net.kept[index], value, memory_order_relaxed);
+	ns_set_put(set);
+	return err;
+}
+
+/* The names that there are; all are allowed to everybody. */
+static int congestions_get(const struct pfs_req *r, const struct sysctl *s, struct buf *b)
+{
+	char path[64];
+
+	if (is_host(r)) {
+		snprintf(path, sizeof(path), "sys/%s", s->path);
+		return host_view_file(path, b);
+	}
+	for (unsigned int i = 0; net_congestion_name(i); i++)
+		buf_printf(b, "%s%s", i ? " " : "", net_congestion_name(i));
+	buf_putc(b, '\n');
+	return 0;
+}
+
+static const struct sysctl congestion_rows[] = {
+	{ .path = "net/ipv4/tcp_congestion_control", .mode = 0644, .get = congestion_get, .set = congestion_set },
+	{ .path = "net/ipv4/tcp_available_congestion_control", .mode = 0444, .get = congestions_get },
+	{ .path = "net/ipv4/tcp_allowed_congestion_control", .mode = 0444, .get = congestions_get },
+	{ .path = NULL },
+};
+
 int sysctl_net_init(void)
 {
+	int err = proc_sysctl_add(congestion_rows);
+
+	if (err)
+		return err;
 	for (size_t i = 0; i < net_conf_count; i++) {
 		struct net_row *row = &net.rows[i];
-		int err;
 
 		atomic_init(&net.kept[i], net_defaults[i]);
 		if (!row_make(row, (int)i))

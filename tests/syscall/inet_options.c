@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51
@@ -239,6 +240,30 @@ static void small_things(void)
 	close(r);
 }
 
+#define CONGESTION "/proc/sys/net/ipv4/tcp_congestion_control"
+
+/* In a network namespace of its own. */
+static int congestion(void)
+{
+	char text[32] = "", name[16] = "";
+	socklen_t size = sizeof(name);
+	int f, s;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return 0; /* no privilege */
+	f = open(CONGESTION, O_RDWR);
+	CHECK(f >= 0);
+	EQUAL(pwrite(f, "reno\n", 5, 0), 5);
+	EQUAL(pread(f, text, sizeof(text), 0), 5);
+	EQUAL(strcmp(text, "reno\n"), 0);
+	FAILS(ENOENT, pwrite(f, "nosuch\n", 7, 0));
+	s = socket(AF_INET, SOCK_STREAM, 0);
+	EQUAL(getsockopt(s, IPPROTO_TCP, TCP_CONGESTION, name, &size), 0);
+	EQUAL(strcmp(name, "reno"), 0);
+	EQUAL(access("/proc/sys/net/ipv4/tcp_available_congestion_control", R_OK), 0);
+	return t_failures;
+}
+
 static void version6(void)
 {
 	int s = socket(AF_INET6, SOCK_DGRAM, 0);
@@ -260,6 +285,8 @@ static void version6(void)
 T_MAIN
 {
 	version6();
+	if (access(CONGESTION, F_OK) == 0)
+		EQUAL(t_wait(t_fork(congestion)), 0);
 	min_ttl();
 	saved_syn();
 	own_mtu();
