@@ -52,6 +52,7 @@
 #define RULE_MAX        1024
 #define MCAST_MAX       256
 #define LO_IFINDEX      1
+#define VALID_SRC       64 /* a power of two */
 
 struct ep;
 struct bridge;
@@ -155,7 +156,7 @@ struct nic {
 	atomic_ullong tx_packets, tx_bytes, tx_errors, tx_dropped;
 	struct nic_conf conf;
 	atomic_ullong conf_written; /* (a) bit of an IPv4 key: "default" is written past it */
-	atomic_ullong valid_src;    /* (a) ip4.c: a source that was found good, and stack->gen of then */
+	atomic_ullong valid_src[VALID_SRC]; /* (a) ip4.c: sources that were found good, and stack->gen of then */
 };
 
 struct nic_addr {

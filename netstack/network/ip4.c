@@ -25,17 +25,19 @@ int ip4_source_error(struct nic *n, struct ipa src, struct ipa dst)
 {
 	struct stack *s = n->stack;
 	uint64_t known = (uint64_t)atomic_load_explicit(&s->gen, memory_order_acquire) << 32 | src.w[3];
-	int filter = nic_conf_max(n, IP4_rp_filter), err = 0;
+	atomic_ullong *at = &n->valid_src[(src.b[12] ^ src.b[13] ^ src.b[14] ^ src.b[15]) % VALID_SRC];
+	int filter, err = 0;
 
-	if (atomic_load_explicit(&n->valid_src, memory_order_relaxed) == known)
+	if (atomic_load_explicit(at, memory_order_relaxed) == known)
 		return 0;
+	filter = nic_conf_max(n, IP4_rp_filter);
 	if (filter > 0)
 		err = route_check_source(s, n, src, dst, filter == 1);
 	else if (!nic_conf_or(n, IP4_accept_local) && addr_state(s, NULL, src) >= 0)
 		err = -EINVAL;
 	/* Without rules nothing but the table and the settings counts, and gen changes with these. */
 	if (err == 0 && !(filter > 0 && s->ruled[0]))
-		atomic_store_explicit(&n->valid_src, known, memory_order_relaxed);
+		atomic_store_explicit(at, known, memory_order_relaxed);
 	return err;
 }
 

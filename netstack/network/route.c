@@ -729,6 +729,9 @@ int route_lookup(struct stack *s, const struct route_key *key, struct dst *out)
 		net_add(s, f ? NS_Ip6OutNoRoutes : NS_IpOutNoRoutes, 1);
 		return err;
 	}
+	/* __mkroute_output() */
+	if (!f && ipa_is_loopback(d.src) && d.nic->type != LINK_LOOPBACK && !nic_conf_or(d.nic, IP4_route_localnet))
+		return -EINVAL;
 	if (f && ipa_is_any(d.src) && d.type == ROUTE_UNICAST && ipa_is_any(key->src))
 		return -EADDRNOTAVAIL;
 	if (d.nic->type == LINK_LOOPBACK)

@@ -350,13 +350,18 @@ static void our_own_source_is_let_in_by_accept_local_alone(void **state)
 static void route_localnet_lets_loopback_addresses_in_and_out(void **state)
 {
 	struct fx *f = *state;
-	struct ep *e = listener(f);
+	struct ep *e = listener(f), *from = sim_ep(f->a, AF_INET, SOCK_DGRAM);
+	struct net_addr lo = sim_addr(sim_ip4("127.0.0.1"), 0);
 
 	second(f);
+	assert_int_equal(ep_bind(from, &lo), 0);
 	assert_false(arrives(f, e, "10.9.0.2", "127.0.0.1"));
+	assert_int_equal(sim_sendto(from, "x", 1, sim_addr(sim_ip4("10.9.0.2"), 9)), -EINVAL);
 	set(f, f->eth1, IP4_route_localnet, 1);
 	assert_true(arrives(f, e, "10.9.0.2", "127.0.0.1"));
+	assert_int_equal(sim_sendto(from, "x", 1, sim_addr(sim_ip4("10.9.0.2"), 9)), 1);
 	ep_close(e);
+	ep_close(from);
 }
 
 /* ---- ARP ---- */
