@@ -829,7 +829,11 @@ static ssize_t recv_queue(struct tcp *t, struct uio *u, struct ep_msg *m)
 	ssize_t n = 0;
 	bool skip, mark = false;
 
+	if ((m->flags & MSG_PEEK) && t->ep.peek_off > 0)
+		seq += MIN((uint32_t)t->ep.peek_off, t->rcv_nxt - t->copied_seq);
 	list_for_each_entry_safe(p, tmp, &t->rcvq, node) {
+		if (!seq_after(p->cb.tcp.seq + p->len, seq))
+			continue;
 		while (uio_left(u) && p->cb.tcp.seq + p->len != seq) {
 			/* Stop at the mark once something was read before it. */
 			if (t->urg_valid && seq == t->urg_seq && copied && !mark) {
@@ -885,6 +889,7 @@ ssize_t tcp_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 	tcp_copy_end(q, t);
 	if (copied <= 0)
 		return copied ? copied : nothing_to_read(t);
+	ep_peek_move(&t->ep, m->flags & MSG_PEEK ? (size_t)copied : 0, m->flags & MSG_PEEK ? 0 : (size_t)copied);
 	if (!(m->flags & MSG_PEEK) && t->state != TCPS_CLOSE) {
 		adjust_space(t);
 		cleanup_rbuf(q, t, (uint32_t)copied);

@@ -79,6 +79,27 @@ static struct pkt *dgram_peek(struct dgram *d)
 	return p;
 }
 
+/* The one that a reader gets, and where in it SO_PEEK_OFF lies. */
+static struct pkt *dgram_next(struct dgram *d, int flags, uint32_t *off)
+{
+	struct pkt *p, *next = NULL;
+
+	*off = 0;
+	if (!(flags & MSG_PEEK) || d->ep.peek_off <= 0 || (d->ep.proto != IPPROTO_UDP && d->ep.proto != IPPROTO_UDPLITE))
+		return dgram_peek(d);
+	*off = (uint32_t)d->ep.peek_off;
+	latch_lock(&d->rx_latch);
+	list_for_each_entry(p, &d->rxq, node) {
+		if (*off == 0 || *off < p->len) {
+			next = p;
+			break;
+		}
+		*off -= p->len;
+	}
+	latch_unlock(&d->rx_latch);
+	return next;
+}
+
 static void dgram_remove(struct dgram *d, struct pkt *p)
 {
 	bool room, was_long;
@@ -193,6 +214,7 @@ ssize_t dgram_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 {
 	struct dgram *d = dgram_of(e);
 	size_t head = (size_t)d->vnet;
+	uint32_t off;
 	struct pkt *p;
 	ssize_t n;
 	int err;
@@ -203,20 +225,20 @@ ssize_t dgram_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 	err = ep_take_error(e);
 	if (err)
 		return -err;
-	p = dgram_peek(d);
+	p = dgram_next(d, m->flags, &off);
 	if (!p)
 		return (e->shut & SHUT_BIT_RD) && !(m->flags & MSG_DONTWAIT) ? 0 : -EAGAIN;
 	if (!(m->flags & MSG_PEEK))
 		dgram_remove(d, p);
 	n = !head ? 0 : uio_left(u) < head ? -EINVAL : packet_vnet_put(d, p, u);
 	if (n >= 0 && p->len)
-		n = pkt_to_uio(p, 0, p->len, u);
+		n = pkt_to_uio(p, off, p->len - off, u);
 	if (n >= 0) {
 		if (e->stamping || e->stamp_ns < 0)
 			e->stamp_ns = e->stamping ? p->tstamp_ns : 0;
 		dgram_from(d, p, m);
 		dgram_ctl(d, p, m);
-		if ((size_t)n < p->len) {
+		if ((size_t)n < p->len - off) {
 			if (uio_left(u) != 0)
 				n = -EFAULT;
 			else
@@ -224,6 +246,8 @@ ssize_t dgram_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 		}
 		if (n >= 0 && (m->flags & MSG_TRUNC))
 			n = (ssize_t)p->len;
+		if (n >= 0) /* by what is returned (skb_consume_udp()) */
+			ep_peek_move(e, m->flags & MSG_PEEK ? (size_t)n : 0, m->flags & MSG_PEEK ? 0 : (size_t)n);
 		if (n >= 0)
 			n += (ssize_t)head;
 	}

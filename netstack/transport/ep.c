@@ -87,6 +87,7 @@ struct ep *ep_alloc(struct stack *s, const struct ep_ops *ops, int family, int t
 	e->v6only = family == AF_INET6 && type == SOCK_RAW;
 	e->mc_all6 = 1;
 	e->stamp_ns = -1;
+	e->peek_off = -1;
 	e->mc_addr = ipa_any4();
 	e->tclass = 0;
 	e->mtu_discover = s->conf.ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;

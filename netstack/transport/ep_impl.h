@@ -120,6 +120,7 @@ struct ep {
 	uint32_t unicast_if, unicast_if6; /* indexes; 0: none */
 	uint32_t frag_size6;        /* IPV6_MTU: no packet larger than that; 0: the path's */
 	uint32_t port_range;        /* IP_LOCAL_PORT_RANGE */
+	int peek_off;               /* SO_PEEK_OFF: where MSG_PEEK begins; negative: at the front, always */
 	struct latch groups_latch;  /* group.c */
 	struct list memberships;    /* (groups_latch and lock) */
 	unsigned int nmemberships;
@@ -186,6 +187,12 @@ int ep_common_setopt(struct ep *e, struct txq *q, int level, int name, const voi
 int ep_common_getopt(struct ep *e, int level, int name, void *val, size_t *size);
 int ep_get_int(const void *val, size_t size, int *out);
 int ep_put_int(void *val, size_t *size, int v);
+/* SO_PEEK_OFF, after so many bytes were peeked at, or taken. */
+static inline void ep_peek_move(struct ep *e, size_t peeked, size_t taken)
+{
+	if (e->peek_off >= 0)
+		e->peek_off = (int)MAX((int64_t)e->peek_off + (int64_t)peeked - (int64_t)taken, (int64_t)0);
+}
 int ep_put_bytes(void *val, size_t *size, const void *p, size_t n);
 /* Header fields for a packet to dst, from options and control information. */
 void ep_ip_out(const struct ep *e, const struct ep_msg *m, struct ipa dst, struct ip_out *o);

@@ -243,6 +243,12 @@ static int set_timestamping(struct ep *e, uint32_t flags)
 	return 0;
 }
 
+/* Raw and packet sockets have no such operation; ping sockets have it, and take no heed. */
+static bool opt_peek_off(const struct ep *e)
+{
+	return e->family != AF_PACKET && e->type != SOCK_RAW;
+}
+
 static int set_socket(struct ep *e, int name, const void *val, size_t size)
 {
 	struct linger l;
@@ -298,6 +304,11 @@ static int set_socket(struct ep *e, int name, const void *val, size_t size)
 	case SO_BUF_LOCK:
 		e->sndbuf_locked = v & 1;
 		e->rcvbuf_locked = v & 2;
+		return 0;
+	case SO_PEEK_OFF:
+		if (!opt_peek_off(e))
+			return -EOPNOTSUPP;
+		e->peek_off = v;
 		return 0;
 	case SO_LOCK_FILTER: /* for good */
 		if (e->lock_filter && !v)
@@ -375,6 +386,8 @@ static int get_socket(struct ep *e, int name, void *val, size_t *size)
 	}
 	case SO_ACCEPTCONN:
 		return ep_put_int(val, size, e->claim.listening);
+	case SO_PEEK_OFF:
+		return opt_peek_off(e) ? ep_put_int(val, size, e->peek_off) : -EOPNOTSUPP;
 	case SO_LOCK_FILTER:
 		return ep_put_int(val, size, e->lock_filter);
 	case SO_SNDBUF:

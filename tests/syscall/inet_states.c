@@ -197,6 +197,73 @@ static void streams(void)
 	close(s);
 }
 
+static int peek_off(int s)
+{
+	socklen_t size = sizeof(int);
+	int v;
+
+	return getsockopt(s, SOL_SOCKET, SO_PEEK_OFF, &v, &size) < 0 ? -errno : v;
+}
+
+/* s has "abc" and "defg" to read, as a stream or as two datagrams. */
+static void peeking(int s, int whole)
+{
+	int v = 1;
+	char b[8];
+
+	EQUAL(peek_off(s), -1);
+	EQUAL(setsockopt(s, SOL_SOCKET, SO_PEEK_OFF, &v, sizeof(v)), 0);
+	EQUAL(recv(s, b, 1, MSG_PEEK), 1);
+	EQUAL(b[0], 'b');
+	EQUAL(peek_off(s), 2);
+	EQUAL(recv(s, b, sizeof(b), MSG_PEEK), whole ? 5 : 1);
+	EQUAL(b[0], 'c');
+	if (!whole) {
+		EQUAL(recv(s, b, 2, MSG_PEEK), 2);
+		EQUAL(memcmp(b, "de", 2), 0);
+		EQUAL(recv(s, b, 3, MSG_PEEK | MSG_TRUNC), 4); /* all of it, though from "fg" on */
+		EQUAL(memcmp(b, "fg", 2), 0);
+	}
+	EQUAL(peek_off(s), whole ? 7 : 9); /* by what was returned */
+	FAILS(EAGAIN, recv(s, b, 1, MSG_PEEK | MSG_DONTWAIT));
+	EQUAL(recv(s, b, 3, 0), 3); /* takes from the front */
+	EQUAL(memcmp(b, "abc", 3), 0);
+	EQUAL(peek_off(s), whole ? 4 : 6);
+	v = 1;
+	EQUAL(setsockopt(s, SOL_SOCKET, SO_PEEK_OFF, &v, sizeof(v)), 0);
+	EQUAL(recv(s, b, 1, MSG_PEEK), 1);
+	EQUAL(b[0], 'e');
+	v = -1;
+	EQUAL(setsockopt(s, SOL_SOCKET, SO_PEEK_OFF, &v, sizeof(v)), 0);
+	EQUAL(recv(s, b, 1, MSG_PEEK), 1);
+	EQUAL(b[0], 'd');
+}
+
+static void peek_offsets(void)
+{
+	int s = bound(SOCK_DGRAM), l = bound(SOCK_STREAM), c = socket(AF_INET, SOCK_STREAM, 0), raw = socket(AF_INET, SOCK_RAW, 17);
+	struct sockaddr_in a = name(s);
+
+	EQUAL(sendto(s, "abc", 3, 0, (void *)&a, sizeof(a)), 3);
+	EQUAL(sendto(s, "defg", 4, 0, (void *)&a, sizeof(a)), 4);
+	peeking(s, 0);
+	close(s);
+	a = name(l);
+	EQUAL(listen(l, 5), 0);
+	EQUAL(connect(c, (void *)&a, sizeof(a)), 0);
+	s = accept(l, NULL, NULL);
+	EQUAL(send(c, "abc", 3, 0), 3);
+	EQUAL(send(c, "defg", 4, 0), 4);
+	if (peek_off(s) == -1) /* Linux 6.9 */
+		peeking(s, 1);
+	close(s);
+	close(c);
+	close(l);
+	if (raw >= 0)
+		EQUAL(peek_off(raw), -EOPNOTSUPP);
+	close(raw);
+}
+
 static void version6(void)
 {
 	int s = socket(AF_INET6, SOCK_DGRAM, 0);
@@ -241,6 +308,7 @@ T_MAIN
 	control_out();
 	requests();
 	streams();
+	peek_offsets();
 	version6();
 	raw();
 }
