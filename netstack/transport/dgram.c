@@ -220,6 +220,8 @@ ssize_t dgram_recv(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
 	int err;
 
 	(void)q;
+	if (e->family == AF_PACKET && (m->flags & ~(MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC)))
+		return -EINVAL; /* packet_recvmsg() knows no others */
 	if ((m->flags & MSG_OOB) && e->type == SOCK_RAW && e->family != AF_PACKET)
 		return -EOPNOTSUPP;
 	err = ep_take_error(e);

@@ -359,6 +359,8 @@ static int inet_getname(struct vfs_ctx *c, struct socket *s, struct sock_addr *o
 	if (err < 0)
 		return err;
 	out->size = (uint32_t)net_addr_to_sockaddr(&a, &out->storage);
+	if (a.family == AF_PACKET) /* no more than there is of the hardware's address */
+		out->size = (uint32_t)offsetof(struct sockaddr_ll, sll_addr) + a.halen;
 	return 0;
 }
 

@@ -4,6 +4,8 @@
 
 #include <arpa/inet.h>
 #include <linux/sockios.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <pthread.h>
 
@@ -301,6 +303,29 @@ static void raw(void)
 	close(s);
 }
 
+static void packet(void)
+{
+	int s = socket(AF_PACKET, SOCK_RAW, 0);
+	struct sockaddr_ll a = { .sll_family = AF_PACKET };
+	socklen_t size = sizeof(a);
+	char c;
+
+	if (s < 0)
+		return;
+	EQUAL(getsockname(s, (void *)&a, &size), 0);
+	EQUAL(size, 12);
+	FAILS(EINVAL, recv(s, &c, 1, MSG_WAITALL | MSG_DONTWAIT));
+	FAILS(EINVAL, recv(s, &c, 1, MSG_OOB | MSG_DONTWAIT));
+	FAILS(EAGAIN, recv(s, &c, 1, MSG_TRUNC | MSG_DONTWAIT));
+	FAILS(EOPNOTSUPP, connect(s, (void *)&a, 1));
+	a.sll_ifindex = (int)if_nametoindex("lo");
+	EQUAL(bind(s, (void *)&a, sizeof(a)), 0);
+	size = sizeof(a);
+	EQUAL(getsockname(s, (void *)&a, &size), 0);
+	EQUAL(size, 18);
+	close(s);
+}
+
 T_MAIN
 {
 	shutdown_wakes();
@@ -311,4 +336,5 @@ T_MAIN
 	peek_offsets();
 	version6();
 	raw();
+	packet();
 }
