@@ -61,6 +61,8 @@ enum ep_ctl_bits {
 	EP_CTL_INQ = 1 << 10,     /* inq: TCP_INQ */
 	EP_CTL_DONTFRAG = 1 << 11,
 	EP_CTL_OPTS = 1 << 12,    /* IP options as received: opts */
+	EP_CTL_OLDPKTINFO = 1 << 14, /* RFC 2292's forms of PKTINFO and TTL */
+	EP_CTL_OLDHOPS = 1 << 15,
 	EP_CTL_TSTAMPING = 1 << 13, /* out: stamp_ns; in: ts_flags */
 };
 

@@ -335,12 +335,17 @@ static void build_v4(const struct ep_ctl *c, ep_ctl_put_fn *put, void *arg)
 
 static void build_v6(const struct ep_ctl *c, ep_ctl_put_fn *put, void *arg)
 {
-	if (c->mask & EP_CTL_PKTINFO) {
+	if (c->mask & (EP_CTL_PKTINFO | EP_CTL_OLDPKTINFO)) {
 		struct in6_pktinfo pi = { .ipi6_ifindex = c->ifindex };
 
 		memcpy(&pi.ipi6_addr, c->dst.b, 16);
-		put(arg, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
+		if (c->mask & EP_CTL_PKTINFO)
+			put(arg, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
+		if (c->mask & EP_CTL_OLDPKTINFO)
+			put(arg, IPPROTO_IPV6, IPV6_2292PKTINFO, &pi, sizeof(pi));
 	}
+	if (c->mask & EP_CTL_OLDHOPS)
+		put(arg, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &c->ttl, sizeof(c->ttl));
 	if (c->mask & EP_CTL_TTL)
 		put(arg, IPPROTO_IPV6, IPV6_HOPLIMIT, &c->ttl, sizeof(c->ttl));
 	if (c->mask & EP_CTL_TOS)

@@ -152,7 +152,9 @@ static void dgram_ctl(struct dgram *d, struct pkt *p, struct ep_msg *m)
 		c->mask |= EP_CTL_PKTINFO;
 		c->v6 = true;
 	}
-	if (c->mask & EP_CTL_PKTINFO) {
+	if (!v4 && e->oldpktinfo)
+		c->mask |= EP_CTL_OLDPKTINFO;
+	if (c->mask & (EP_CTL_PKTINFO | EP_CTL_OLDPKTINFO)) {
 		c->ifindex = p->nic->ifindex;
 		c->dst = p->dst;
 		c->spec_dst = p->dst;
@@ -161,6 +163,10 @@ static void dgram_ctl(struct dgram *d, struct pkt *p, struct ep_msg *m)
 	}
 	if (v4 ? e->recvttl : e->recvhops) {
 		c->mask |= EP_CTL_TTL;
+		c->ttl = p->ttl;
+	}
+	if (!v4 && e->oldhops) {
+		c->mask |= EP_CTL_OLDHOPS;
 		c->ttl = p->ttl;
 	}
 	if (v4 ? e->recvtos : e->recvtclass) {
@@ -346,6 +352,8 @@ int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t s
 		else if (scope && scope != k.ifindex)
 			return -EINVAL;
 	}
+	if (!v4 && !k.ifindex)
+		k.ifindex = e->sticky_if6;
 	if (multicast && !k.ifindex)
 		k.ifindex = v4 ? e->mc_if : e->mc_if6;
 	if (!multicast && !k.ifindex)

@@ -116,6 +116,8 @@ struct ep {
 	uint32_t mc_if6;
 	uint8_t ip_opts[40], ip_opts_len;
 	uint64_t pacing_rate;
+	int oldpktinfo, oldhops;    /* IPV6_2292PKTINFO, IPV6_2292HOPLIMIT */
+	uint32_t sticky_if6;        /* IPV6_PKTINFO for all messages: an index; 0: none */
 	int passsec, nodefrag, minttl, minhops, recvmark;
 	uint32_t unicast_if, unicast_if6; /* indexes; 0: none */
 	uint32_t frag_size6;        /* IPV6_MTU: no packet larger than that; 0: the path's */

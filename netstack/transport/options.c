@@ -96,6 +96,8 @@ static const struct opt_row opt_rows[] = {
 	O(IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, OPT_BOOL, recvorigdst6, 0, 1),
 	O(IPPROTO_IPV6, IPV6_FREEBIND, OPT_BOOL, freebind, 0, 1),
 	O(IPPROTO_IPV6, IPV6_TRANSPARENT, OPT_BOOL, transparent, 0, 1),
+	O(IPPROTO_IPV6, IPV6_2292PKTINFO, OPT_BOOL, oldpktinfo, 0, 1),
+	O(IPPROTO_IPV6, IPV6_2292HOPLIMIT, OPT_BOOL, oldhops, 0, 1),
 	O(IPPROTO_IPV6, IPV6_MINHOPCOUNT, OPT_INT, minhops, 0, 255),
 };
 
@@ -709,6 +711,21 @@ static int get_addr_prefs(const struct ep *e)
 	return v & IPV6_PREFER_SRC_COA ? v : v | IPV6_PREFER_SRC_HOME;
 }
 
+/* Of it the interface counts; the source is for bind(2) to say (Linux looks at no other part either). */
+static int set_sticky_pktinfo(struct ep *e, const void *val, size_t size)
+{
+	struct in6_pktinfo pi;
+
+	if (size < sizeof(pi))
+		return -EINVAL;
+	memcpy(&pi, val, sizeof(pi));
+	if (e->bound_if && pi.ipi6_ifindex && pi.ipi6_ifindex != (uint32_t)e->bound_if)
+		return -EINVAL;
+	e->sticky_if6 = pi.ipi6_ifindex;
+	e->dst.valid = false;
+	return 0;
+}
+
 static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_t size)
 {
 	struct ipv6_mreq m;
@@ -736,6 +753,8 @@ static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_
 		return group_set_source_req(e, q, IPPROTO_IPV6, name, val, size);
 	case IPV6_UNICAST_IF:
 		return set_unicast_if(e, &e->unicast_if6, val, size);
+	case IPV6_PKTINFO:
+		return set_sticky_pktinfo(e, val, size);
 	default:
 		break;
 	}

@@ -264,6 +264,41 @@ static int congestion(void)
 	return t_failures;
 }
 
+/* RFC 2292's names of what RFC 3542 calls otherwise. */
+static void old_messages(void)
+{
+	int s = socket(AF_INET6, SOCK_DGRAM, 0), on = 1;
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct in6_pktinfo all = { .ipi6_ifindex = if_nametoindex("lo") };
+	socklen_t size = sizeof(a);
+	char control[256], c;
+	struct iovec iov = { &c, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	int found = 0;
+
+	if (s < 0 || bind(s, (void *)&a, sizeof(a)) < 0)
+		return;
+	EQUAL(getsockname(s, (void *)&a, &size), 0);
+	EQUAL(setsockopt(s, IPPROTO_IPV6, IPV6_2292PKTINFO, &on, sizeof(on)), 0);
+	EQUAL(setsockopt(s, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &on, sizeof(on)), 0);
+	FAILS(EINVAL, setsockopt(s, IPPROTO_IPV6, IPV6_PKTINFO, &all, sizeof(all) - 1));
+	EQUAL(setsockopt(s, IPPROTO_IPV6, IPV6_PKTINFO, &all, sizeof(all)), 0);
+	EQUAL(sendto(s, "x", 1, 0, (void *)&a, sizeof(a)), 1);
+	EQUAL(recvmsg(s, &m, 0), 1);
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h)) {
+		EQUAL(h->cmsg_level, IPPROTO_IPV6);
+		if (h->cmsg_type == IPV6_2292PKTINFO)
+			found += ((struct in6_pktinfo *)(void *)CMSG_DATA(h))->ipi6_ifindex == all.ipi6_ifindex;
+		else if (h->cmsg_type == IPV6_2292HOPLIMIT)
+			found += *(int *)(void *)CMSG_DATA(h) == 64 ? 10 : 0;
+	}
+	EQUAL(found, 11);
+	all.ipi6_ifindex = 4711; /* no such interface, found out when something is to go there */
+	EQUAL(setsockopt(s, IPPROTO_IPV6, IPV6_PKTINFO, &all, sizeof(all)), 0);
+	CHECK(sendto(s, "x", 1, 0, (void *)&a, sizeof(a)) < 0);
+	close(s);
+}
+
 static void version6(void)
 {
 	int s = socket(AF_INET6, SOCK_DGRAM, 0);
@@ -285,6 +320,7 @@ static void version6(void)
 T_MAIN
 {
 	version6();
+	old_messages();
 	if (access(CONGESTION, F_OK) == 0)
 		EQUAL(t_wait(t_fork(congestion)), 0);
 	min_ttl();
