@@ -221,7 +221,8 @@ check:
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
--include $(OBJS:.o=.d) $(MAINOBJS:.o=.d) $(patsubst tests/unit/%.c,$(B)/obj/tests/unit/%.d,$(UNIT_TESTS)) $(B)/obj/tests/kernel/minirun.d
+-include $(OBJS:.o=.d) $(MAINOBJS:.o=.d) $(patsubst tests/unit/%.c,$(B)/obj/tests/unit/%.d,$(UNIT_TESTS)) \
+	$(patsubst tests/fuzz/%.c,$(B)/obj/tests/fuzz/%.d,$(FUZZ_TESTS)) $(B)/obj/tests/kernel/minirun.d
 
 # A script in a sandbox over this machine's own root; writes stay in memory.
 demo:
