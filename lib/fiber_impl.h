@@ -75,8 +75,7 @@ struct worker {
 	bool extra;            /* (workers' latch) polls beside the receiver: in hooks->poll(), or on its way there */
 	_Atomic(struct fiber *) next; /* (a) ready, and its to run: nobody else is told while it polls */
 	bool woke;             /* its own: lib/worker_poll.h */
-	struct worker_later *later[WORKER_LATER_MAX]; /* worker_later.c's latch */
-	unsigned int later_count; /* worker_later.c's latch, (a) */
+	struct worker_later *later; /* (worker_later.c's latch), (a) */
 	unsigned int streak;   /* fibers run since it was last in receive() */
 	atomic_uint lazy;      /* (a) enum worker_lazy, and above it how often it has begun */
 	unsigned int lazy_seen; /* (workers' latch) what the watcher last saw there */

@@ -464,7 +464,7 @@ void worker_poll_woke(void)
 		w->woke = true;
 }
 
-bool worker_poll_has_woken(void)
+bool worker_poll_take_woken(void)
 {
 	struct worker *w = worker_self();
 	bool woke = w->woke;

@@ -10,25 +10,68 @@
 #include "lib/fiber_impl.h"
 #include "lib/worker_poll.h"
 
-static struct latch latch = LATCH_INIT;
-static struct worker away; /* has the list of those that were taken from workers */
+static struct {
+	struct latch latch;
+	struct worker away; /* has the list of what was taken from workers */
+} later = { .latch = LATCH_INIT };
 
-static void count_set_locked(struct worker *w, unsigned int count) REQUIRES(latch)
+static void list_set_locked(struct worker_later **at, struct worker_later *l) REQUIRES(later.latch)
 {
-	__atomic_store_n(&w->later_count, count, __ATOMIC_RELAXED);
+	__atomic_store_n(at, l, __ATOMIC_RELAXED);
 }
 
-/* l is nobody's: who waits for that may free it. */
-static void let_go_locked(struct worker_later *l) REQUIRES(latch)
+/* Whose l is; NULL: from here on it may be freed. */
+static void owner_set_locked(struct worker_later *l, struct worker *w) REQUIRES(later.latch)
 {
-	__atomic_store_n(&l->worker, NULL, __ATOMIC_RELAXED);
-}
-
-static void list_add_locked(struct worker *w, struct worker_later *l) REQUIRES(latch)
-{
-	w->later[w->later_count] = l;
-	count_set_locked(w, w->later_count + 1);
 	__atomic_store_n(&l->worker, w, __ATOMIC_RELAXED);
+}
+
+static void list_add_locked(struct worker *w, struct worker_later *l) REQUIRES(later.latch)
+{
+	l->next = w->later;
+	list_set_locked(&w->later, l);
+	owner_set_locked(l, w);
+}
+
+static struct worker_later *list_shift_locked(struct worker *w) REQUIRES(later.latch)
+{
+	struct worker_later *l = w->later;
+
+	list_set_locked(&w->later, l->next);
+	return l;
+}
+
+/* False: it is not on w's list. */
+static bool list_remove_locked(struct worker *w, const struct worker_later *l) REQUIRES(later.latch)
+{
+	struct worker_later **at = &w->later;
+
+	while (*at && *at != l)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	list_set_locked(at, l->next);
+	return true;
+}
+
+static bool has_any(const struct worker *w)
+{
+	return w && __atomic_load_n(&w->later, __ATOMIC_RELAXED);
+}
+
+static void do_all(struct worker *w)
+{
+	struct worker_later *l;
+
+	latch_lock(&later.latch);
+	while (w->later) {
+		l = list_shift_locked(w);
+		latch_unlock(&later.latch);
+		l->run(l);
+		latch_lock(&later.latch);
+		owner_set_locked(l, NULL);
+	}
+	latch_unlock(&later.latch);
 }
 
 void worker_later_init(struct worker_later *l, void (*run)(struct worker_later *l))
@@ -39,75 +82,32 @@ void worker_later_init(struct worker_later *l, void (*run)(struct worker_later *
 bool worker_later(struct worker_later *l)
 {
 	struct worker *w = worker_self();
-	bool later;
+	bool may;
 
 	if (!worker_polls())
 		return false;
 	if (__atomic_load_n(&l->worker, __ATOMIC_RELAXED) == w)
 		return true;
-	latch_lock(&latch);
-	later = !l->worker && !l->ended && w->later_count < WORKER_LATER_MAX;
-	if (later)
+	latch_lock(&later.latch);
+	may = !l->worker && !l->ended;
+	if (may)
 		list_add_locked(w, l);
-	latch_unlock(&latch);
-	return later;
-}
-
-static void list_remove_locked(struct worker *w, const struct worker_later *l) REQUIRES(latch)
-{
-	unsigned int kept = 0;
-
-	for (unsigned int i = 0; i < w->later_count; i++) {
-		if (w->later[i] != l)
-			w->later[kept++] = w->later[i];
-	}
-	count_set_locked(w, kept);
-}
-
-static bool list_has_locked(const struct worker *w, const struct worker_later *l) REQUIRES(latch)
-{
-	for (unsigned int i = 0; i < w->later_count; i++) {
-		if (w->later[i] == l)
-			return true;
-	}
-	return false;
+	latch_unlock(&later.latch);
+	return may;
 }
 
 void worker_later_end(struct worker_later *l)
 {
-	latch_lock(&latch);
+	latch_lock(&later.latch);
 	l->ended = true;
-	if (l->worker && list_has_locked(l->worker, l)) {
-		list_remove_locked(l->worker, l);
-		let_go_locked(l);
-	}
+	if (l->worker && list_remove_locked(l->worker, l))
+		owner_set_locked(l, NULL);
 	while (l->worker) { /* it runs */
-		latch_unlock(&latch);
+		latch_unlock(&later.latch);
 		fiber_yield();
-		latch_lock(&latch);
+		latch_lock(&later.latch);
 	}
-	latch_unlock(&latch);
-}
-
-static bool has_any(const struct worker *w)
-{
-	return __atomic_load_n(&w->later_count, __ATOMIC_RELAXED) > 0;
-}
-
-static void do_all(struct worker *w)
-{
-	struct worker_later *l;
-
-	latch_lock(&latch);
-	while (w->later_count > 0) {
-		l = w->later[0];
-		list_remove_locked(w, l);
-		latch_unlock(&latch);
-		l->run(l);
-		latch_lock(&latch);
-		let_go_locked(l);
-	}
-	latch_unlock(&latch);
+	latch_unlock(&later.latch);
 }
 
 bool worker_has_later(void)
@@ -117,27 +117,24 @@ bool worker_has_later(void)
 
 void worker_do_later(void)
 {
-	if (worker_has_later())
-		do_all(worker_self());
+	struct worker *w = worker_self();
+
+	if (has_any(w))
+		do_all(w);
 }
 
 void worker_later_take(struct worker *w)
 {
-	struct worker_later *l;
-
 	if (!has_any(w))
 		return;
-	latch_lock(&latch);
-	while (w->later_count > 0 && away.later_count < WORKER_LATER_MAX) {
-		l = w->later[0];
-		list_remove_locked(w, l);
-		list_add_locked(&away, l);
-	}
-	latch_unlock(&latch);
+	latch_lock(&later.latch);
+	while (w->later)
+		list_add_locked(&later.away, list_shift_locked(w));
+	latch_unlock(&later.latch);
 }
 
 void worker_later_do_taken(void)
 {
-	if (has_any(&away))
-		do_all(&away);
+	if (has_any(&later.away))
+		do_all(&later.away);
 }

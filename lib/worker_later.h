@@ -12,12 +12,11 @@
 
 struct worker;
 
-enum { WORKER_LATER_MAX = 8 }; /* of one worker */
-
-/* (c) constant, (l) worker_later.c's latch, (a) atomic */
+/* (c) constant, (l) later.latch, (a) atomic */
 struct worker_later {
 	void (*run)(struct worker_later *l); /* (c) on any stack of any worker's: must not sleep, nor come here */
 	struct worker *worker;               /* (l), (a) who is to do it, or does it; NULL: nobody */
+	struct worker_later *next;           /* (l) of the same worker's */
 	bool ended;                          /* (l) */
 };
 
@@ -30,7 +29,7 @@ bool worker_later(struct worker_later *l);
 /* On a fiber: l->run() does not run any more, nor will it. */
 void worker_later_end(struct worker_later *l);
 
-/* By a worker: is there something; do it.  On any of its stacks. */
+/* By a worker: is there something; do it.  On any of its stacks; on other threads without effect. */
 bool worker_has_later(void);
 void worker_do_later(void);
 /* By who has found w held up, under latches; what was w's is then to be done without any, on any thread. */

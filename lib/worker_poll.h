@@ -36,7 +36,7 @@ bool worker_poll_run_next(void);
  * polls: was there such a thing since the last time?
  */
 void worker_poll_woke(void);
-bool worker_poll_has_woken(void);
+bool worker_poll_take_woken(void);
 /* Send one more worker to hooks->poll().  False: none is to be had now; ask again. */
 bool worker_poll_more(void);
 /* In hooks->poll(): still to stay. */

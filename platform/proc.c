@@ -12,11 +12,14 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/worker_later.h"
 #include "platform/host.h"
 #include "platform/stub/abi.h"
 
 /* Of memfds that only the platform makes (notify/patch.c). */
 #define PROC_HIDDEN_NAME "/memfd:runsc-c-patch"
+
+#define COPY_LONG        65536 /* from some 10 us on */
 
 static int proc_fd = -1;
 
@@ -27,6 +30,13 @@ void proc_init(int fd)
 
 /* ---- memory ----------------------------------------------------------------------------------- */
 
+/* What takes long is not to hold up what this worker has put off. */
+static void copying(size_t size)
+{
+	if (size >= COPY_LONG)
+		worker_do_later();
+}
+
 /*
  * One remote range.  The kernel copies page by page and stops at the first bad one, so a short count
  * is what lies before it.
@@ -35,6 +45,7 @@ ssize_t proc_vm_read(pid_t tid, uint64_t addr, void *dst, size_t size)
 {
 	struct iovec local = { dst, size }, remote = { (void *)addr, size };
 
+	copying(size);
 	return size == 0 ? 0 : host_process_vm_readv(tid, &local, 1, &remote, 1);
 }
 
@@ -42,6 +53,7 @@ ssize_t proc_vm_write(pid_t tid, uint64_t addr, const void *src, size_t size)
 {
 	struct iovec local = { (void *)(uintptr_t)src, size }, remote = { (void *)addr, size };
 
+	copying(size);
 	return size == 0 ? 0 : host_process_vm_writev(tid, &local, 1, &remote, 1);
 }
 
@@ -51,6 +63,7 @@ ssize_t proc_vm_writev(pid_t tid, uint64_t addr, const struct iovec *iov, size_t
 
 	for (size_t i = 0; i < count; i++)
 		remote.iov_len += iov[i].iov_len;
+	copying(remote.iov_len);
 	return remote.iov_len == 0 ? 0 : host_process_vm_writev(tid, iov, count, &remote, 1);
 }
 

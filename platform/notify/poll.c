@@ -46,8 +46,10 @@ enum {
 	HELD_US = 10000,
 	LISTEN_US = 6,          /* between looks at the doorbell */
 	QUIET_US = 2,           /* nobody asks: what was put off is done */
-	LATER_US = 300,         /* … at the latest */
+	LATER_US = 300,         /* … or so much time has passed */
 	MOVE_US = 50,           /* nor has anything come: see is_in_the_way() */
+	MOVE_TRY_US = 150,
+	MOVES = 32,
 };
 
 /* What a worker looks at: a copy of its place's list, so that looking takes no lock. */
@@ -169,7 +171,7 @@ enum look {
 static enum look found(struct poller *p, struct plat_thread *pt, struct plat_thread **out)
 {
 	p->turn++;
-	p->quiet_at = p->last;
+	p->quiet_at = 0; /* when it has been served */
 	*out = pt;
 	return LOOK_FOUND;
 }
@@ -220,26 +222,36 @@ static bool hear(struct poller *p, bool *rings, bool *woken)
 	return poller_is_on(p);
 }
 
-/* What was put off, when nobody has asked since `since`, or it has waited for long. */
-static void do_later(struct poller *p, uint64_t since, uint64_t us)
+static void do_later(struct poller *p)
 {
-	if (!p->later_at)
-		p->later_at = p->last;
-	if (p->last - since < QUIET_US * us && p->last - p->later_at < LATER_US * us && view_may_ask())
-		return;
 	worker_do_later();
 	p->later_at = 0;
 	p->last = poll_tsc(); /* that was not looking */
 }
 
+/* Is there something that was put off long ago?  A call that takes long itself may hold it up for longer. */
+static bool is_overdue(struct poller *p, uint64_t us)
+{
+	if (!worker_has_later()) {
+		p->later_at = 0;
+		return false;
+	}
+	if (!p->later_at)
+		p->later_at = p->last;
+	return p->last - p->later_at > LATER_US * us;
+}
+
 /*
  * All threads sleep, and nothing comes: who was woken by what was sent, and is to send something now, waits for this
- * CPU most likely.  (One that runs on another CPU answers sooner, since sending the rest has taken time as well.)
+ * CPU most likely.  One that runs on another CPU mostly answers sooner, since sending the rest has taken time as well.
+ * So that nobody moves for a client that is far away, now and then we wait for longer: if something comes then it was
+ * not in our way.
  */
 static bool is_in_the_way(struct poller *p, uint64_t us)
 {
-	p->woke |= worker_poll_has_woken();
-	return p->woke && p->last - p->quiet_at > MOVE_US * us && pollers.pins && !p->extra && !view_may_ask();
+	p->woke |= worker_poll_take_woken();
+	return p->woke && p->last - p->quiet_at > (p->moves ? MOVE_US : MOVE_TRY_US) * us && pollers.pins && !p->extra &&
+	       !view_may_ask();
 }
 
 /* Goes elsewhere.  False: p has left. */
@@ -248,6 +260,7 @@ static bool move(struct poller *p)
 	uint64_t now;
 
 	p->woke = false;
+	p->moves = p->moves ? p->moves - 1 : MOVES;
 	poller_move(p, host_gettid());
 	now = poll_tsc();
 	p->credit -= (int64_t)(now - p->last);
@@ -270,6 +283,10 @@ static enum look look(struct poller *p, struct plat_thread *own, const struct pl
 	uint64_t since;
 
 	p->last = since = poll_tsc();
+	if (!p->quiet_at)
+		p->quiet_at = since;
+	if (unlikely(is_overdue(p, us)))
+		do_later(p);
 	for (;;) {
 		if (own && p->turn < TURN_MAX && has_asked(own))
 			return found(p, own, out);
@@ -290,8 +307,8 @@ static enum look look(struct poller *p, struct plat_thread *own, const struct pl
 			return LOOK_END;
 		if (unlikely(p->last - p->listened > LISTEN_US * us) && !hear(p, &rings, &woken))
 			return LOOK_END;
-		if (worker_has_later())
-			do_later(p, since, us);
+		if (worker_has_later() && (p->last - since >= QUIET_US * us || !view_may_ask()))
+			do_later(p);
 		else if (!own && unlikely(is_in_the_way(p, us)) && !move(p))
 			return LOOK_END;
 		if (rings)

@@ -33,9 +33,10 @@ struct poller {
 	uint64_t seen_at __attribute__((aligned(128))); /* (a) when the owner looked last */
 	int64_t credit;         /* (o) cycles */
 	uint64_t last, listened; /* (o) */
-	uint64_t quiet_at;      /* (o) when a request, or something for a source, was found last */
+	uint64_t quiet_at;      /* (o) since then no request, nor anything for a source; 0: a request is served */
 	uint64_t later_at;      /* (o) since then something is put off; 0: not known */
 	bool woke;              /* (o) somebody outside, since it came to its CPU */
+	uint32_t moves;         /* (o) to go before it is tried if they are needed */
 	unsigned int turn;      /* (o) requests found since others were thought of */
 	uint32_t found;         /* (o), (a) */
 	uint64_t window_at, window_end, window_idle; /* (o) the current window, its cycles without a request */
@@ -144,11 +145,11 @@ void poller_assign(struct plat_thread *pt);
 /* By who runs pt's fiber (so not while it clones): put pt where polled threads are to be now. */
 void poller_place_thread(struct plat_thread *pt);
 
-/* By who has taken a request of pt from its slot, before pt's fiber runs. */
-static inline void poll_taken(struct plat_thread *pt)
+/* By who runs pt's fiber, before pt's next reply: put it where polled threads are to be now.  An order may be to clone. */
+static inline void poll_place(struct plat_thread *pt)
 {
 	if (unlikely(__atomic_load_n(&pt->kept, __ATOMIC_RELAXED) !=
 		     __atomic_load_n(&pollers.kept, __ATOMIC_RELAXED)) &&
-	    poller_of(pt))
+	    poller_of(pt) && !pt->ordering)
 		poller_place_thread(pt);
 }

@@ -18,7 +18,7 @@
  * when pollers come and go.  What their fibers make ready is run by the same worker (lib/worker_poll.h).
  *
  * Affinity: polled ("hot") threads may run everywhere but on pollers' CPUs.  When that set changes (pollers.kept) each
- * thread is placed anew at its next call, by the worker that runs its fiber: so never while it clones, since a
+ * thread is placed anew before its next reply, by the worker that runs its fiber: so never while it clones, since a
  * child inherits affinity.  Before a hot thread clones it is let go (notify_poll_forget()).  A worker that a
  * poller's worker starts frees itself.
  *
@@ -453,6 +453,7 @@ static void poller_start(struct poller *p, pid_t self, int cpu) REQUIRES(pollers
 	p->quiet_at = now;
 	p->later_at = 0;
 	p->woke = false;
+	(void)worker_poll_take_woken();
 	/* It has to prove itself first. */
 	p->credit = (int64_t)(CREDIT_START_US * pollers.patience * poll_cycles_a_us());
 	__atomic_store_n(&p->rate, 0, __ATOMIC_RELAXED);
@@ -508,28 +509,25 @@ struct poller *poller_enter(pid_t self)
 	return p;
 }
 
-/* Its threads sleep, and wait for this worker: none of them clones, so they are placed at once. */
 void poller_move(struct poller *p, pid_t self)
 {
-	struct plat_thread *hot[HOT_MAX];
-	unsigned int count;
+	uint32_t node;
+	bool gone;
 
 	if (cpu_take(p, self, p->cpu, p->node) < 0) {
 		poller_leave(p, LEFT_HELD);
 		return;
 	}
+	node = node_of(aux_here());
 	latch_lock(&pollers.latch);
+	gone = !p->on; /* meanwhile: it is not to keep what it has taken since */
+	if (gone)
+		cpu_give_back(p);
+	p->node = node;
 	__atomic_store_n(&pollers.kept, pollers.kept + 1, __ATOMIC_SEQ_CST);
-	count = p->count;
-	for (unsigned int i = 0; i < count; i++) {
-		hot[i] = p->hot[i];
-		ref_get(&hot[i]->refs);
-	}
 	latch_unlock(&pollers.latch);
-	for (unsigned int i = 0; i < count; i++) {
-		poller_place_thread(hot[i]);
-		notify_thread_put(hot[i]);
-	}
+	if (gone)
+		(void)place_anywhere(self);
 }
 
 struct poller *poller_enter_extra(pid_t self)

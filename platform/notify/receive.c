@@ -303,7 +303,6 @@ bool notify_found(struct plat_thread *pt)
 	if (r == TAKEN_NOT || r == TAKEN_DEAD)
 		return false;
 	ref_get(&pt->refs); /* its fiber may end it, and have us look at a newer list meanwhile */
-	poll_taken(pt);
 	request_copy(&pt->request, pt->slot);
 	if (pt->request.kind == STUB_SYSCALL)
 		notify_windows_take(pt);
@@ -320,7 +319,6 @@ bool notify_found_inline(struct plat_thread *pt)
 
 	if (request_take(pt, seq, 0) != TAKEN)
 		return false;
-	poll_taken(pt);
 	request_copy(&pt->request, pt->slot);
 	if (pt->request.kind == STUB_SYSCALL)
 		notify_windows_take(pt);

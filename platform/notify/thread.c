@@ -9,7 +9,7 @@
  * The slot is hostile memory: what is written there may be changed by the application at once, and
  * is never read back.
  */
-#include "platform/notify/notify_impl.h"
+#include "platform/notify/poll_impl.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -208,6 +208,7 @@ bool notify_is_dead(struct plat_thread *pt)
 static int exchange(struct plat_thread *pt, enum stub_reply reply)
 {
 	pt->answer.reply = (uint8_t)reply;
+	poll_place(pt);
 	if (!notify_poll_is_here(pt))
 		fiber_suspend(commit, pt);
 	else if (!reply_now(pt))

@@ -25,7 +25,10 @@
  * Everything received is hostile: the kernel has written the vnet header, but a peer on the link
  * chooses what is in it.  Sizes are checked here, headers by the netstack.
  *
- * Locks: none but the namespace's lists, and link->receiving, which is never waited for while the link lives.  Who
+ * Order: a socket's packets come here one after the other (netstack/transport/ep.c).  Those that are left are sent by one at a time, and who
+ * sends directly waits until there are none.
+ *
+ * Locks: the namespace's lists; link->sending, over those; its latch; and link->receiving, which is never waited for while the link lives.  Who
  * sends may come to one that is just being removed: so it stays until its namespace ends, and its descriptor until
  * `senders` is 0.
  */
@@ -46,6 +49,7 @@
 #include "lib/fiber.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/mutex.h"
 #include "lib/worker_later.h"
 #include "lib/worker_poll.h"
 #include "lib/worker_source.h"
@@ -71,8 +75,7 @@
 
 #define TX_WAIT_MS  50            /* for room in the socket's buffer; then the packet is lost */
 
-#define LEFT_PACKET 4096          /* up to that a packet may be left to be sent later, */
-#define LEFT_MAX    32            /* and so many */
+#define LEFT_MAX    32            /* packets, small ones, that are left to be sent later */
 
 #define HOLD_BYTES  32768         /* of a batch, or half of it, for readers that are far behind: packets wait outside */
 #define HOLD_NS     (300 * NSEC_PER_USEC)
@@ -96,9 +99,10 @@ struct link {
 	atomic_uint senders;   /* (a) in link_transmit() */
 	struct worker_later later; /* link_later() */
 	struct work push;      /* link_push() */
+	struct mutex sending;  /* who sends what was left */
 	struct latch left_latch;
 	struct list left;      /* (left_latch) packets to be sent */
-	atomic_uint left_count; /* (left_latch), (a) */
+	atomic_uint left_count; /* (a) of these, and of those that are just being sent */
 	atomic_bool receiving; /* (a) a lock: what is the receiver's, and the order of packets */
 	struct worker_source source;   /* fd's: who polls looks for us */
 	struct pkt *pkt[RX_AT_ONCE];   /* the receiver's: empty, for the next packets */
@@ -167,7 +171,6 @@ static struct pkt *left_take(struct link *l)
 
 	latch_lock(&l->left_latch);
 	n = list_shift(&l->left);
-	atomic_store_explicit(&l->left_count, l->left_count - (n != NULL), memory_order_relaxed);
 	latch_unlock(&l->left_latch);
 	return n ? list_entry(n, struct pkt, node) : NULL;
 }
@@ -176,32 +179,28 @@ static void left_put_back(struct link *l, struct pkt *p)
 {
 	latch_lock(&l->left_latch);
 	list_push(&l->left, &p->node);
-	atomic_store_explicit(&l->left_count, l->left_count + 1, memory_order_relaxed);
 	latch_unlock(&l->left_latch);
 }
 
-/* What was left is sent, on a fiber. */
+static void left_sent(struct link *l)
+{
+	atomic_fetch_sub_explicit(&l->left_count, 1, memory_order_release);
+}
+
+/* What was left is sent, by whoever: what is sent next comes after it.  On a fiber. */
 static void link_send_left(struct link *l)
 {
 	struct pkt *p;
 
-	while (atomic_load_explicit(&l->left_count, memory_order_relaxed) > 0 && (p = left_take(l)))
-		(void)link_send(l, p, true);
-}
-
-/* The same on any stack.  What finds no room is for a fiber that can wait for it. */
-static void link_later(struct worker_later *later)
-{
-	struct link *l = container_of(later, struct link, later);
-	struct pkt *p;
-
+	/* acquire: who finds nothing sends after who sent that */
+	if (atomic_load_explicit(&l->left_count, memory_order_acquire) == 0)
+		return;
+	mutex_lock(&l->sending);
 	while ((p = left_take(l))) {
-		if (link_send(l, p, false) == -EAGAIN) {
-			left_put_back(l, p);
-			work_queue(&l->push);
-			return;
-		}
+		(void)link_send(l, p, true);
+		left_sent(l);
 	}
+	mutex_unlock(&l->sending);
 }
 
 static void link_push(void *arg)
@@ -209,18 +208,39 @@ static void link_push(void *arg)
 	link_send_left(arg);
 }
 
+/* The same on any stack.  What finds no room, or somebody else at it, is for a fiber that can wait. */
+static void link_later(struct worker_later *later)
+{
+	struct link *l = container_of(later, struct link, later);
+	struct pkt *p;
+
+	if (!mutex_trylock(&l->sending)) {
+		work_queue(&l->push);
+		return;
+	}
+	while ((p = left_take(l))) {
+		if (link_send(l, p, false) == -EAGAIN) {
+			left_put_back(l, p);
+			work_queue(&l->push);
+			break;
+		}
+		left_sent(l);
+	}
+	mutex_unlock(&l->sending);
+}
+
 /* p is sent when nobody asks this worker, if it polls. */
 static bool link_leave(struct link *l, struct pkt *p)
 {
 	bool left;
 
-	if (p->len > LEFT_PACKET || !worker_later(&l->later))
+	if (p->len >= REST_PACKET || !worker_later(&l->later))
 		return false;
 	latch_lock(&l->left_latch);
-	left = l->left_count < LEFT_MAX;
+	left = atomic_load_explicit(&l->left_count, memory_order_relaxed) < LEFT_MAX;
 	if (left) {
 		list_append(&l->left, &p->node);
-		atomic_store_explicit(&l->left_count, l->left_count + 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&l->left_count, 1, memory_order_relaxed);
 	}
 	latch_unlock(&l->left_latch);
 	return left;
@@ -617,6 +637,7 @@ int link_start(struct net_ns *ns, struct net_link_config *c)
 	worker_source_init(&l->source, l->fd);
 	worker_later_init(&l->later, link_later);
 	work_init(&l->push, link_push, l);
+	mutex_init(&l->sending, LOCK_LEAF);
 	latch_init(&l->left_latch);
 	list_init(&l->left);
 	wq_entry_init(&l->room_entry, link_room, 0);
@@ -670,6 +691,16 @@ size_t net_ns_links(struct net_ns *ns, uint32_t index[NET_NS_LINKS])
 			index[count++] = l->host_index;
 	mutex_unlock(&ns->lock);
 	return count;
+}
+
+void links_send_left(struct net_ns *ns)
+{
+	struct link *l;
+
+	mutex_lock(&ns->lock);
+	list_for_each_entry(l, &ns->links, node)
+		link_send_left(l);
+	mutex_unlock(&ns->lock);
 }
 
 /* No packet moves any more; the struct stays. */

@@ -15,6 +15,8 @@ int link_start(struct net_ns *ns, struct net_link_config *c);
 uint32_t link_index(struct net_ns *ns, uint32_t host_index);
 /* Take it away: it is gone outside.  On a fiber. */
 void link_remove(struct net_ns *ns, uint32_t host_index);
+/* What was put off is sent when this returns (lib/worker_later.h).  On a fiber. */
+void links_send_left(struct net_ns *ns);
 /* ns has no users any more: no packet moves any longer.  On a fiber. */
 void links_stop(struct net_ns *ns);
 /* After the stack's end. */

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/neighbour.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
@@ -114,6 +115,15 @@ static int net_ns_unsent(void *arg, const struct ep_info *i)
 	return 1;
 }
 
+/* Packets wait until it is known where to. */
+static int net_ns_unresolved(void *arg, const struct neigh_info *i)
+{
+	if (i->state != NUD_INCOMPLETE)
+		return 0;
+	*(bool *)arg = true;
+	return 1;
+}
+
 void net_ns_drain(struct net_ns *ns)
 {
 	struct stack *s = net_ns_stack_peek(ns);
@@ -127,6 +137,9 @@ void net_ns_drain(struct net_ns *ns)
 	for (;;) {
 		found = false;
 		(void)ep_for_each(s, IPPROTO_TCP, net_ns_unsent, &found);
+		if (!found)
+			(void)neigh_for_each(s, net_ns_unresolved, &found);
+		links_send_left(ns);
 		if (!found || clock_mono_ns() >= end)
 			return;
 		waiter_prepare(&w);

@@ -99,8 +99,9 @@ size_t net_ns_links(struct net_ns *ns, uint32_t index[NET_NS_LINKS]);
 bool net_ns_has_resolver(struct net_ns *ns);
 
 /*
- * Wait until what closed TCP connections still have to send has gone out over the links, but not for
- * long: on Linux the host's kernel would go on with it when the container has ended.  On a fiber.
+ * Wait until what closed TCP connections still have to send has gone out over the links, and what waits for its next hop's
+ * address or was put off, but not for long: on Linux the host's kernel would go on with it when the container has ended.
+ * On a fiber.
  */
 void net_ns_drain(struct net_ns *ns);
 
