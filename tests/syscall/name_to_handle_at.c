@@ -2,8 +2,6 @@
 /* name_to_handle_at.c: name_to_handle_at(2), open_by_handle_at(2), on a tmpfs.  As root. */
 #include "t.h"
 
-#include <sched.h>
-#include <sys/mount.h>
 
 struct fh {
 	unsigned int bytes;
@@ -21,10 +19,8 @@ T_MAIN
 	struct stat a, b;
 	int fd, at, id = -1;
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNS))
-		exit(77);
-	EQUAL(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	mkdir("/tmp/h", 0755);
+	t_own_tmp();
+	EQUAL(mkdir("/tmp/h", 0755), 0);
 	EQUAL(mount("t", "/tmp/h", "tmpfs", 0, ""), 0);
 	EQUAL(mkdir("/tmp/h/d", 0755), 0);
 	EQUAL(mkdir("/tmp/h/d/e", 0755), 0);

@@ -3,8 +3,6 @@
 #include "t.h"
 
 #include <dirent.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -173,10 +171,8 @@ static void renames(void)
 
 T_MAIN
 {
-	if (geteuid() != 0 || unshare(CLONE_NEWNS))
-		exit(77);
-	EQUAL(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	mkdir("/tmp/ovl", 0755);
+	t_own_tmp();
+	EQUAL(mkdir("/tmp/ovl", 0755), 0);
 	EQUAL(mount("t", "/tmp/ovl", "tmpfs", 0, ""), 0);
 	mkdir("/tmp/ovl/low1", 0755);
 	mkdir("/tmp/ovl/low2", 0755);

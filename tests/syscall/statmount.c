@@ -2,8 +2,6 @@
 /* statmount.c: statmount(2), listmount(2), STATX_MNT_ID_UNIQUE.  Needs CAP_SYS_ADMIN and Linux 6.8. */
 #include "t.h"
 
-#include <sched.h>
-#include <sys/mount.h>
 
 #define SYS_STATMOUNT 457
 #define SYS_LISTMOUNT 458
@@ -64,10 +62,8 @@ T_MAIN
 
 	if (syscall(SYS_STATMOUNT, NULL, NULL, 0, 1) == -1 && errno == ENOSYS)
 		exit(77);
-	if (geteuid() != 0 || unshare(CLONE_NEWNS))
-		exit(77);
-	EQUAL(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	mkdir("/tmp/s", 0755);
+	t_own_tmp();
+	EQUAL(mkdir("/tmp/s", 0755), 0);
 	EQUAL(mount("dev one", "/tmp/s", "tmpfs", MS_NOSUID, "size=1m"), 0);
 	EQUAL(mount(NULL, "/tmp/s", NULL, MS_SHARED, NULL), 0);
 	EQUAL(mkdir("/tmp/s/sub", 0755), 0);

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -93,6 +95,15 @@ static inline void t_sleep_ms(int ms)
 	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
 
 	nanosleep(&ts, NULL);
+}
+
+/* A mount namespace of the test's own with an empty /tmp: what lies in the machine's is not in its way. */
+static inline void t_own_tmp(void)
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNS))
+		exit(77);
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("tmp", "/tmp", "tmpfs", 0, "mode=1777"))
+		exit(1);
 }
 
 /* A child that runs fn and exits with what it returns. */
