@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/list.h"
 
@@ -18,17 +19,24 @@ enum { WORKER_SOURCES_MAX = 7 };
 /* (c) constant, (l) the sources' latch */
 struct worker_source {
 	int fd;              /* (c) borrowed, open until worker_source_end() */
+	void (*call)(struct worker_source *s); /* (c) */
 	bool ended;          /* (l) */
 	struct fiber *fiber; /* (l) who waits; NULL: nobody */
-	struct list node;    /* (l) among those that wait */
+	struct list node;    /* (l) among those that wait, or that do not */
 };
 
-void worker_source_init(struct worker_source *s, int fd);
+/*
+ * call: somebody looks from now on, so the fiber is to wake if it sleeps by itself, and to come to worker_source_wait().
+ * From any thread, under a latch, also when the fiber is awake.
+ */
+void worker_source_init(struct worker_source *s, int fd, void (*call)(struct worker_source *s));
 /*
  * By a fiber: sleep until fd may have something to read or nobody looks any more, which the caller finds out by coming here
  * again.  False, without sleep: nobody looks, or s has ended.
  */
 bool worker_source_wait(struct worker_source *s);
+/* How often a fiber has had to sleep by itself, since nobody looked.  It wraps. */
+uint32_t worker_sources_unseen(void);
 /* From any thread: nobody waits at s from now on.  Idempotent. */
 void worker_source_end(struct worker_source *s);
 

@@ -11,7 +11,8 @@
  * at all), after which the stub rings as ever.  So a poller that has left, or was preempted, costs each thread one spin.  It
  * spins for as long as it would take to wake on an idle CPU: a call that sends takes longer than a doorbell costs.
  *
- * Credit is time: a call that was found earns what its doorbell would have cost, looking costs what it takes.
+ * Credit is time: a call that was found earns what its doorbell would have cost, a packet the worker that it would have woken;
+ * looking costs what it takes.
  * So looking never takes more than the doorbells would have, and CREDIT_MAX.  A call that waits for the Gofer has its stub
  * spin for longer, which is paid from the same credit: else the stub would fall asleep and be woken on an idle CPU.  A gap in the poller's own clock
  * means that somebody else ran here, or that a quota is used up: it leaves.  Who leaves early stays away
@@ -209,6 +210,15 @@ static bool clock_goes_on(struct poller *p, const uint64_t us)
 	return likely(now < p->window_end) || poller_window(p, now);
 }
 
+static void earn(struct poller *p)
+{
+	const int64_t us = (int64_t)poll_cycles_a_us();
+
+	__atomic_store_n(&p->found, p->found + 1, __ATOMIC_RELAXED);
+	p->window_found++;
+	p->credit = MIN(p->credit + EARN_US * us, CREDIT_MAX_US * pollers.patience * us);
+}
+
 /* What is looked at only now and then.  False: p has left. */
 static bool hear(struct poller *p, bool *rings, bool *woken)
 {
@@ -217,6 +227,8 @@ static bool hear(struct poller *p, bool *rings, bool *woken)
 		poller_leave(p, LEFT_IDLE);
 	else if (!p->extra)
 		*rings = listener_rings(woken);
+	if (*woken)
+		earn(p);
 	if (*rings || *woken)
 		p->quiet_at = p->last;
 	return poller_is_on(p);
@@ -318,15 +330,6 @@ static enum look look(struct poller *p, struct plat_thread *own, const struct pl
 		p->turn = 0;
 		cpu_relax();
 	}
-}
-
-static void earn(struct poller *p)
-{
-	const int64_t us = (int64_t)poll_cycles_a_us();
-
-	__atomic_store_n(&p->found, p->found + 1, __ATOMIC_RELAXED);
-	p->window_found++;
-	p->credit = MIN(p->credit + EARN_US * us, CREDIT_MAX_US * pollers.patience * us);
 }
 
 /* Look and serve until something else is due, or p is not ours any more. */

@@ -22,7 +22,7 @@ enum {
 	SPIN_US = 40,           /* a stub spins: what a thread that sleeps on an idle CPU takes to wake */
 	EARN_US = 8,            /* what a call earns: a doorbell's two switches, and what they do to caches */
 	CREDIT_MAX_US = 800,
-	CREDIT_START_US = 150,
+	CREDIT_START_US = 400,
 	GAP_US = 60,
 	TARRY_US = 80,          /* a stub spins while its call waits for the Gofer */
 };
@@ -78,7 +78,8 @@ struct pollers {
 	uint64_t away_until, away_us; /* (a) no first one before */
 	uint64_t grow_after, grow_us; /* (l), (a) nor a further one */
 	uint64_t rings_at;      /* (a) since then, without a long silence, */
-	uint32_t rings;         /* (a) so many doorbells */
+	uint32_t rings;         /* (a) so many doorbells; */
+	uint32_t unseen;        /* (a) worker_sources_unseen() then: packets */
 	uint32_t rate_before;   /* (a) of these a ms, before there was the first poller */
 	struct poller at[POLLERS_MAX];
 };

@@ -2,7 +2,7 @@
 /*
  * pollers.c: how many workers poll, on which CPUs, and for which threads.
  *
- * The first poller is the receiver, when doorbells come fast enough: if it pays is seen when it leaves.  One that is
+ * The first poller is the receiver, when doorbells and packets come fast enough: if it pays is seen when it leaves.  One that is
  * at work for nine tenths of a window (2 ms) asks for another, which takes half of its threads; whether all of them then find more requests than before decides
  * after three windows if the new one stays.  When all could do with one less, the last one leaves.  There are never more
  * than half of the CPUs, and one whose threads do not ask leaves by itself (credit, poll.c): so their number follows the
@@ -38,8 +38,8 @@
 enum {
 	SILENCE_US = 1000,      /* without a doorbell: they are counted anew */
 	RINGS_US = 10000,       /* … as they are after this */
-	RINGS_MIN = 32,         /* doorbells are worth a first poller, if they come */
-	RING_EVERY_US = 25,     /* … this often */
+	RINGS_MIN = 32,         /* doorbells and packets are worth a first poller, if they come */
+	RING_EVERY_US = 40,     /* … this often */
 	AWAY_MIN_US = 20000,
 	AWAY_MAX_US = 200000,
 	AWAY_SHORT_US = 1000,
@@ -494,9 +494,12 @@ struct poller *poller_enter(pid_t self)
 	latch_unlock(&pollers.latch);
 	if (!p)
 		return NULL;
+	/* Who sleeps at a source by himself wakes here, before this worker goes elsewhere: not in its way there. */
+	worker_sources_look(true);
 	if (pollers.pins) {
 		cpu = cpu_take(p, self, sched_getcpu(), node_of(aux_here()));
 		if (cpu < 0) {
+			worker_sources_look(false);
 			__atomic_store_n(&pollers.away_until, away(AWAY_MAX_US), __ATOMIC_RELAXED);
 			poller_let_go(p);
 			return NULL;
@@ -675,7 +678,7 @@ static bool is_worth_it(const struct plat_thread *pt)
 	       poll_tsc() > __atomic_load_n(&pt->cold_until, __ATOMIC_RELAXED);
 }
 
-/* Doorbells are counted anew after a silence: how often they come is what a poller is to better. */
+/* Doorbells and packets are counted anew after a silence: how often they come is what a poller is to better. */
 void poller_waited(uint64_t cycles)
 {
 	if (cycles > SILENCE_US * MAX(poll_cycles_a_us(), (uint64_t)1))
@@ -691,6 +694,7 @@ static bool is_time(void)
 	const uint64_t now = poll_tsc(), us = calibrate(now) ? poll_cycles_a_us() : 0;
 	uint64_t since = __atomic_load_n(&pollers.rings_at, __ATOMIC_RELAXED);
 	uint32_t rings = __atomic_load_n(&pollers.rings, __ATOMIC_RELAXED) + 1;
+	uint32_t unseen = worker_sources_unseen();
 
 	if (us == 0 || !__atomic_load_n(&pollers.enabled, __ATOMIC_RELAXED))
 		return false;
@@ -698,9 +702,11 @@ static bool is_time(void)
 		return true;
 	if (since == 0 || now - since > RINGS_US * us) {
 		__atomic_store_n(&pollers.rings_at, since = now, __ATOMIC_RELAXED);
+		__atomic_store_n(&pollers.unseen, unseen, __ATOMIC_RELAXED);
 		rings = 0;
 	}
 	__atomic_store_n(&pollers.rings, rings, __ATOMIC_RELAXED);
+	rings += unseen - __atomic_load_n(&pollers.unseen, __ATOMIC_RELAXED);
 	if (rings < RINGS_MIN || now - since > rings * RING_EVERY_US * us ||
 	    now <= __atomic_load_n(&pollers.away_until, __ATOMIC_RELAXED))
 		return false;

@@ -93,7 +93,7 @@ struct link {
 	struct stack *stack;   /* (c) */
 	uint32_t ifindex;      /* (c) */
 	uint32_t host_index;   /* (c) the same, unless that was taken inside */
-	int fd, stop_fd;       /* (c) owned */
+	int fd, wake_fd;       /* (c) owned */
 	bool vnet;             /* (c) */
 	atomic_bool stopped, ended; /* (a) asked to end; the fiber has ended */
 	atomic_uint senders;   /* (a) in link_transmit() */
@@ -518,14 +518,35 @@ static bool link_may_rest(struct link *l)
 	return l->rests;
 }
 
+/* The fiber is to look at what has changed. */
+static void link_wake(struct link *l)
+{
+	uint64_t one = 1;
+
+	(void)host_write(l->wake_fd, &one, sizeof(one));
+}
+
+static void link_call(struct worker_source *s)
+{
+	link_wake(container_of(s, struct link, source));
+}
+
+static void link_woken(struct link *l)
+{
+	uint64_t count;
+
+	(void)host_read(l->wake_fd, &count, sizeof(count));
+}
+
 static void link_rest(struct link *l)
 {
-	struct pollfd p = { .fd = l->stop_fd, .events = POLLIN };
+	struct pollfd p = { .fd = l->wake_fd, .events = POLLIN };
 	struct timespec a_while = { 0, REST_NS };
 
 	worker_block_begin();
 	atomic_store_explicit(&l->resting, true, memory_order_relaxed);
-	(void)host_ppoll(&p, 1, &a_while);
+	if (host_ppoll(&p, 1, &a_while) > 0)
+		link_woken(l);
 	atomic_store_explicit(&l->resting, false, memory_order_relaxed);
 	worker_block_end();
 }
@@ -533,7 +554,7 @@ static void link_rest(struct link *l)
 /* Until there is a packet; for a while after an error, of whatever kind: it must not spin. */
 static void link_sleep(struct link *l, ssize_t why)
 {
-	struct pollfd p[2] = { { .fd = l->fd, .events = POLLIN }, { .fd = l->stop_fd, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = l->fd, .events = POLLIN }, { .fd = l->wake_fd, .events = POLLIN } };
 	struct timespec pause = { 0, 100 * NSEC_PER_MSEC }, idle = { RX_IDLE / NSEC_PER_SEC, 0 };
 	bool warm = pkt_memory_is_warm();
 
@@ -542,6 +563,8 @@ static void link_sleep(struct link *l, ssize_t why)
 		pkt_memory_trim();
 	if (why != -EAGAIN || (p[0].revents & (POLLERR | POLLHUP | POLLNVAL)))
 		(void)host_ppoll(p + 1, 1, &pause);
+	if (p[1].revents)
+		link_woken(l);
 	worker_block_end();
 }
 
@@ -627,14 +650,14 @@ int link_start(struct net_ns *ns, struct net_link_config *c)
 	l->host_index = c->ifindex;
 	l->vnet = c->vnet;
 	l->fd = c->fd;
-	err = l->stop_fd = host_eventfd(0, 0);
+	err = l->wake_fd = host_eventfd(0, 0);
 	if (err < 0)
 		goto free_fiber;
 	err = l->stack ? link_add_nic(l, c) : -ENOMEM;
 	if (err < 0)
 		goto close_stop;
 	c->fd = -1;
-	worker_source_init(&l->source, l->fd);
+	worker_source_init(&l->source, l->fd, link_call);
 	worker_later_init(&l->later, link_later);
 	work_init(&l->push, link_push, l);
 	mutex_init(&l->sending, LOCK_LEAF);
@@ -649,7 +672,7 @@ int link_start(struct net_ns *ns, struct net_link_config *c)
 	return 0;
 
 close_stop:
-	host_close(l->stop_fd);
+	host_close(l->wake_fd);
 free_fiber:
 	fiber_free(f);
 free_link:
@@ -706,19 +729,17 @@ void links_send_left(struct net_ns *ns)
 /* No packet moves any more; the struct stays. */
 static void link_end(struct link *l)
 {
-	uint64_t one = 1;
-
 	nic_detach(l->stack, l->ifindex);
 	atomic_store(&l->stopped, true);
 	worker_source_end(&l->source);
-	(void)host_write(l->stop_fd, &one, sizeof(one));
+	link_wake(l);
 	/* acquire: pairs with the release in link_main() */
 	while (!atomic_load_explicit(&l->ended, memory_order_acquire) || atomic_load(&l->senders))
 		fiber_yield();
 	worker_later_end(&l->later);
 	work_wait(&l->push);
 	link_send_left(l);
-	host_close(l->stop_fd);
+	host_close(l->wake_fd);
 	host_close(l->fd);
 }
 

@@ -618,8 +618,13 @@ FIBER_TEST(resume_before_the_suspension_is_complete_is_not_lost)
 
 struct waits {
 	struct worker_source source;
-	atomic_uint waits, woken, refused;
+	atomic_uint waits, woken, refused, called;
 };
+
+static void called(struct worker_source *s)
+{
+	atomic_fetch_add(&container_of(s, struct waits, source)->called, 1);
+}
 
 static void wait_until_refused(void *arg)
 {
@@ -650,10 +655,33 @@ FIBER_TEST(a_source_that_nobody_looks_at_is_not_waited_for)
 	struct waits w = {.waits = 0};
 
 	(void)state;
-	worker_source_init(&w.source, 77);
+	worker_source_init(&w.source, 77, called);
 	fiber_start(fiber_new(wait_until_refused, &w));
 	until(&w.refused, 1);
 	assert_int_equal(atomic_load(&w.woken), 0);
+	worker_source_end(&w.source);
+}
+
+FIBER_TEST(who_sleeps_by_himself_is_called_when_somebody_looks)
+{
+	struct waits w = {.waits = 0};
+	uint32_t unseen = worker_sources_unseen();
+
+	(void)state;
+	worker_source_init(&w.source, 77, called);
+	fiber_start(fiber_new(wait_until_refused, &w));
+	until(&w.refused, 1);
+	assert_int_equal(worker_sources_unseen() - unseen, 1);
+	assert_int_equal(atomic_load(&w.called), 0);
+	worker_sources_look(true);
+	worker_sources_look(true);
+	assert_int_equal(atomic_load(&w.called), 1);
+	worker_sources_look(false);
+	assert_int_equal(atomic_load(&w.called), 1);
+	worker_source_end(&w.source);
+	worker_sources_look(true);
+	assert_int_equal(atomic_load(&w.called), 1);
+	worker_sources_look(false);
 }
 
 FIBER_TEST(a_source_wakes_its_fiber_when_there_is_something)
@@ -663,7 +691,7 @@ FIBER_TEST(a_source_wakes_its_fiber_when_there_is_something)
 
 	(void)state;
 	worker_sources_look(true);
-	worker_source_init(&w.source, 77);
+	worker_source_init(&w.source, 77, called);
 	fiber_start(fiber_new(wait_until_refused, &w));
 	for (unsigned int i = 0; i < 100; i++) {
 		assert_int_equal(sources_filled(&w, i + 1, p), 1);
@@ -678,6 +706,7 @@ FIBER_TEST(a_source_wakes_its_fiber_when_there_is_something)
 	worker_sources_look(false);
 	until(&w.refused, 1);
 	assert_int_equal(worker_sources_fill(p), 0);
+	worker_source_end(&w.source);
 }
 
 FIBER_TEST(a_source_that_ends_wakes_its_fiber_for_good)
@@ -687,7 +716,7 @@ FIBER_TEST(a_source_that_ends_wakes_its_fiber_for_good)
 
 	(void)state;
 	worker_sources_look(true);
-	worker_source_init(&w.source, 77);
+	worker_source_init(&w.source, 77, called);
 	fiber_start(fiber_new(wait_until_refused, &w));
 	assert_int_equal(sources_filled(&w, 1, p), 1);
 	worker_source_end(&w.source);
@@ -705,7 +734,7 @@ FIBER_TEST(more_sources_than_are_looked_at_are_refused)
 	(void)state;
 	worker_sources_look(true);
 	for (unsigned int i = 0; i < WORKER_SOURCES_MAX + 1; i++) {
-		worker_source_init(&w[i].source, 100 + (int)i);
+		worker_source_init(&w[i].source, 100 + (int)i, called);
 		fiber_start(fiber_new(wait_until_refused, &w[i]));
 		until(&w[i].waits, 1);
 		while (i < WORKER_SOURCES_MAX && worker_sources_fill(p) != i + 1)
@@ -714,8 +743,10 @@ FIBER_TEST(more_sources_than_are_looked_at_are_refused)
 	until(&w[WORKER_SOURCES_MAX].refused, 1);
 	assert_int_equal(worker_sources_fill(p), WORKER_SOURCES_MAX);
 	worker_sources_look(false);
-	for (unsigned int i = 0; i < WORKER_SOURCES_MAX; i++)
+	for (unsigned int i = 0; i < WORKER_SOURCES_MAX + 1; i++) {
 		until(&w[i].refused, 1);
+		worker_source_end(&w[i].source);
+	}
 }
 
 /* ---- blocking ---- */
@@ -909,6 +940,7 @@ UNIT_MAIN(UNIT(every_started_fiber_runs_once),
 	  UNIT(requests_are_received_by_the_first_worker_alone),
 	  UNIT(resume_before_the_suspension_is_complete_is_not_lost),
 	  UNIT(a_source_that_nobody_looks_at_is_not_waited_for),
+	  UNIT(who_sleeps_by_himself_is_called_when_somebody_looks),
 	  UNIT(a_source_wakes_its_fiber_when_there_is_something),
 	  UNIT(a_source_that_ends_wakes_its_fiber_for_good),
 	  UNIT(more_sources_than_are_looked_at_are_refused),
