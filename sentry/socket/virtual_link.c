@@ -229,14 +229,29 @@ int virtual_link_upper(struct net_ns *ns, struct nic_config *c, uint32_t *ifinde
 	return upper_new(net_ns_stack(ns), c, ifindex);
 }
 
-static void virtual_couple(struct virtual_link *a, struct virtual_link *b)
+/* False: one was removed as soon as it was there. */
+static bool virtual_couple(struct virtual_link *a, struct virtual_link *b)
 {
+	bool both;
+
 	latch_lock(&virtual.latch);
-	if (!a->dead && !b->dead) {
+	both = !a->dead && !b->dead;
+	if (both) {
 		a->peer = b;
 		b->peer = a;
 	}
 	latch_unlock(&virtual.latch);
+	return both;
+}
+
+/* The same for two that were just made: they are together, or neither is. */
+static int virtual_join(struct virtual_link *a, struct virtual_link *b)
+{
+	if (virtual_couple(a, b))
+		return 0;
+	(void)virtual_link_remove(a->ns, a->ifindex);
+	(void)virtual_link_remove(b->ns, b->ifindex);
+	return -ENODEV;
 }
 
 int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex,
@@ -257,10 +272,10 @@ int virtual_link_pair(struct net_ns *ns, struct nic_config *c, uint32_t *ifindex
 		mem_free(a);
 		return err;
 	}
-	virtual_couple(a, b);
+	err = virtual_join(a, b);
 	nic_set_link(net_ns_stack(ns), *ifindex, *peer_ifindex, ns != peer_ns);
 	nic_set_link(net_ns_stack(peer_ns), *peer_ifindex, *ifindex, ns != peer_ns);
-	return 0;
+	return err;
 
 free_both:
 	mem_free(a);
@@ -284,14 +299,11 @@ static struct virtual_link *virtual_kill_locked(struct virtual_link *l)
 	return p;
 }
 
-static void virtual_take_away(struct virtual_link *l)
+/* Its interface is away; it may be gone with that. */
+static void virtual_leave(struct virtual_link *l)
 {
 	struct list pkts;
 
-	if (l->away)
-		upper_away_remove(l->stack, l->ifindex);
-	else
-		(void)nic_remove(l->stack, l->ifindex);
 	list_init(&pkts);
 	latch_lock(&virtual.latch);
 	list_splice(&pkts, &l->queue);
@@ -299,6 +311,15 @@ static void virtual_take_away(struct virtual_link *l)
 	l->users--; /* l may be gone with the latch */
 	latch_unlock(&virtual.latch);
 	pkt_free_list(&pkts);
+}
+
+static void virtual_take_away(struct virtual_link *l)
+{
+	if (l->away)
+		upper_away_remove(l->stack, l->ifindex);
+	else
+		(void)nic_remove(l->stack, l->ifindex);
+	virtual_leave(l);
 }
 
 static struct virtual_link *virtual_find_locked(struct net_ns *ns, uint32_t ifindex)
@@ -314,11 +335,21 @@ static struct virtual_link *virtual_find_locked(struct net_ns *ns, uint32_t ifin
 
 /* ---- VLANs and macvlans elsewhere -------------------------------------------------------------- */
 
+/* With the one that it stood for, unless it goes because of that.  Maybe before it is enlisted. */
 static void virtual_away_gone(void *ctx)
 {
-	struct virtual_link *l = ctx;
+	struct virtual_link *l = ctx, *p = NULL;
+	bool alive;
 
-	(void)virtual_link_remove(l->ns, l->ifindex); /* with the one that it stood for, unless it goes because of that */
+	latch_lock(&virtual.latch);
+	alive = !l->dead;
+	if (alive)
+		p = virtual_kill_locked(l);
+	latch_unlock(&virtual.latch);
+	if (alive)
+		virtual_leave(l);
+	if (p)
+		virtual_take_away(p);
 }
 
 static const struct away_ops virtual_away_ops = { .receive = virtual_away_receive, .gone = virtual_away_gone };
@@ -362,9 +393,9 @@ int virtual_link_upper_away(struct net_ns *ns, struct net_ns *to, struct nic_con
 		mem_free(b);
 		return err;
 	}
-	virtual_couple(a, b);
+	err = virtual_join(a, b);
 	nic_set_link(b->stack, *ifindex, lower, ns != to);
-	return 0;
+	return err;
 
 free_both:
 	mem_free(a);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/wait.h>
 
 static int fd;
 
@@ -422,6 +423,45 @@ static void test_namespace_ends(void)
 	EQUAL(if_nametoindex("m9") != 0, 1);
 }
 
+/* One that is made elsewhere while what it is to stand on goes: it is refused, or goes too. */
+static void test_race(const char *kind)
+{
+	struct sockaddr_nl all = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int told[300];
+	pid_t p;
+
+	EQUAL(unshare(CLONE_NEWNET), 0);
+	there = open("/proc/self/ns/net", O_RDONLY);
+	for (int i = 0; i < 300; i++) { /* so it takes long to make one there */
+		told[i] = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+		EQUAL(bind(told[i], (struct sockaddr *)&all, sizeof(all)), 0);
+	}
+	EQUAL(unshare(CLONE_NEWNET), 0);
+	here = open("/proc/self/ns/net", O_RDONLY);
+	go(here);
+	p = fork();
+	if (p == 0) {
+		for (int i = 0; i < 200; i++) {
+			if (make_veth("d0", "p0"))
+				_exit(1);
+			for (volatile int wait = 0; wait < i * 1000; wait++)
+				;
+			if (drop("d0"))
+				_exit(1);
+		}
+		_exit(0);
+	}
+	while (waitpid(p, &(int){ 0 }, WNOHANG) == 0)
+		(void)make_there(kind, "x0");
+	EQUAL(if_nametoindex("d0"), 0);
+	go(there);
+	EQUAL(if_nametoindex("x0"), 0);
+	for (int i = 0; i < 300; i++)
+		close(told[i]);
+	close(there);
+	close(here);
+}
+
 T_MAIN
 {
 	if (unshare(CLONE_NEWNET) < 0 || make_veth("d0", "p0"))
@@ -451,4 +491,8 @@ T_MAIN
 	test_elsewhere("vlan");
 	test_elsewhere("macvlan");
 	test_namespace_ends();
+	for (int i = 0; i < 5; i++) {
+		test_race("vlan");
+		test_race("macvlan");
+	}
 }
