@@ -168,6 +168,7 @@ static void addr_timer(struct ntimer *t, struct txq *q)
 	struct stack *s = q->stack;
 	int64_t now = stack_now(s);
 	struct addr_info info;
+	bool dead;
 
 	if (a->i.state & ADDR_TENTATIVE) {
 		ndp_addr_start(q, a); /* consumes the reference */
@@ -177,10 +178,11 @@ static void addr_timer(struct ntimer *t, struct txq *q)
 	if (a->i.preferred_until_ns <= now)
 		a->i.state |= ADDR_DEPRECATED;
 	info = a->i;
+	dead = a->dead;
 	nrwlock_write_unlock(&s->tables);
-	if (!a->dead && info.valid_until_ns <= now)
+	if (!dead && info.valid_until_ns <= now)
 		addr_del(s, &info);
-	else if (!a->dead && info.valid_until_ns != INT64_MAX &&
+	else if (!dead && info.valid_until_ns != INT64_MAX &&
 		 ntimer_arm(s, &a->timer, info.preferred_until_ns > now ?
 			    MIN(info.preferred_until_ns, info.valid_until_ns) :
 			    info.valid_until_ns))

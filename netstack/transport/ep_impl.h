@@ -297,7 +297,7 @@ struct dgram {
 	uint16_t ethertype;     /* 0xffff…: none */
 	uint32_t ifindex;
 	int auxdata, origdev, ignore_outgoing, promisc;
-	uint64_t stat_packets, stat_drops;
+	atomic_uint stat_packets; /* (a) */
 	int tp_version;         /* TPACKET_V1 … */
 	uint32_t tp_reserve;
 	int vnet;               /* bytes of vnet header before each packet; 0: none */

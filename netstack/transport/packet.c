@@ -428,7 +428,7 @@ void tap_deliver(struct nic *n, struct pkt *p, uint8_t pkttype)
 			pkt_free(c);
 			continue;
 		}
-		d->stat_packets++;
+		atomic_fetch_add_explicit(&d->stat_packets, 1, memory_order_relaxed);
 		c->nic = n;
 		c->cb.ll.pkttype = pkttype;
 		c->cb.ll.halen = n->hlen ? ETH_ALEN : 0;
@@ -534,10 +534,9 @@ static int packet_getopt(struct ep *e, int level, int name, void *val, size_t *s
 		return -ENOPROTOOPT;
 	switch (name) {
 	case PACKET_STATISTICS:
-		st.tp_packets = (unsigned int)d->stat_packets;
+		st.tp_packets = atomic_exchange(&d->stat_packets, 0);
 		st.tp_drops = atomic_exchange(&d->drops, 0);
 		st.tp_freeze_q_cnt = packet_ring_freezes(d);
-		d->stat_packets = 0;
 		return ep_put_bytes(val, size, &st, d->tp_version == TPACKET_V3 ? sizeof(st)
 										 : sizeof(struct tpacket_stats));
 	case PACKET_VERSION:
