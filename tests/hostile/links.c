@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Random and mutated netlink messages: some processes of one network namespace make, change, move and remove links, addresses, routes,
- * rules and neighbours, dump and listen, send through packet sockets with rings, and have filters, all of it on few names.
+ * rules and neighbours, dump and listen, send through packet sockets with rings, have filters, and read and write the settings of
+ * interfaces, all of it on few names.  Links move between that namespace and one of each process's, which ends now and then.
  *
  *     links [SEED [COUNT [SECONDS]]]     a child a seed, killed after so many seconds
  *
@@ -15,6 +16,7 @@
 #include <linux/if_packet.h>
 #include <linux/inet_diag.h>
 #include <linux/neighbour.h>
+#include <linux/netconf.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
@@ -22,12 +24,14 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 
 #define WORKERS 4
 #define INDEXES 12
 
 static double seconds = 2;
 static unsigned int seed;
+static int home, away = -1; /* namespaces */
 
 static uint32_t below(uint32_t n)
 {
@@ -123,6 +127,19 @@ static void put_link(void)
 	end(info);
 }
 
+/* Settings of an interface by their numbers. */
+static void put_af_spec(void)
+{
+	struct rtattr *spec = put(IFLA_AF_SPEC, "", 0), *family = put(one_in(2) ? AF_INET : AF_INET6, "", 0), *conf;
+
+	conf = put((int)below(10), "", 0);
+	for (uint32_t i = below(5); i > 0; i--)
+		put_u32((int)below(60), rnd() >> below(32));
+	end(conf);
+	end(family);
+	end(spec);
+}
+
 static void link_message(int type)
 {
 	struct ifinfomsg m = { .ifi_index = one_in(2) ? (int)ifindex() : 0, .ifi_flags = one_in(2) ? IFF_UP : 0,
@@ -146,7 +163,9 @@ static void link_message(int type)
 	if (one_in(12))
 		put_u32(IFLA_NET_NS_PID, (uint32_t)(one_in(2) ? getpid() : getppid()));
 	if (one_in(12))
-		put_u32(IFLA_NET_NS_FD, below(20));
+		put_u32(IFLA_NET_NS_FD, one_in(3) ? below(20) : (uint32_t)(one_in(2) ? home : away));
+	if (one_in(20))
+		put_af_spec();
 }
 
 static void address_message(void)
@@ -212,11 +231,20 @@ static void other_message(int type)
 		*m = (struct ndmsg){ .ndm_family = body[0], .ndm_ifindex = (int)ifindex(), .ndm_state = one_in(2) ? NUD_PERMANENT : (uint16_t)rnd() };
 	if (type == RTM_NEWRULE || type == RTM_DELRULE)
 		*(struct fib_rule_hdr *)(void *)body = (struct fib_rule_hdr){ .family = body[0], .action = (unsigned char)(one_in(3) ? below(9) : 1),
-									      .table = (unsigned char)below(256), .src_len = (unsigned char)below(40) };
+									      .table = (unsigned char)below(256), .src_len = (unsigned char)(one_in(2) ? 0 : below(40)) };
+	if (type == RTM_GETNETCONF)
+		body[0] = (unsigned char)(one_in(9) ? rnd() : body[0]);
 	memcpy(q.body, body, sizeof(body));
 	q.h.nlmsg_len = (uint32_t)NLMSG_LENGTH(type == SOCK_DIAG_BY_FAMILY ? sizeof(struct inet_diag_req_v2) : sizeof(struct ndmsg));
 	put_ip(NDA_DST, body[0]); /* FRA_DST too */
 	put(NDA_LLADDR, "\2\0\0\0\0\1", one_in(8) ? below(7) : 6);
+	if (type == RTM_NEWRULE || type == RTM_DELRULE) {
+		put_u32(FRA_PRIORITY, below(20));
+		if (((struct fib_rule_hdr *)(void *)body)->action == FR_ACT_GOTO)
+			put_u32(FRA_GOTO, below(22));
+	}
+	if (type == RTM_GETNETCONF)
+		put_u32(NETCONFA_IFINDEX, one_in(4) ? 0u - below(4) : ifindex());
 	for (uint32_t i = below(4); i > 0; i--)
 		put((int)below(30), body, below(20));
 }
@@ -245,8 +273,8 @@ static void message(int fd)
 {
 	static const int types[] = { RTM_NEWLINK, RTM_NEWLINK, RTM_SETLINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR,
 				     RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWRULE, RTM_DELRULE,
-				     RTM_GETRULE, SOCK_DIAG_BY_FAMILY };
-	int type = types[below(18)];
+				     RTM_GETRULE, RTM_GETNETCONF, SOCK_DIAG_BY_FAMILY };
+	int type = types[below(19)];
 	size_t size, sent = 0;
 
 	q.h = (struct nlmsghdr){ .nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = (uint16_t)(one_in(40) ? below(130) : (uint32_t)type),
@@ -370,8 +398,78 @@ static void traffic(int udp)
 	}
 }
 
+/* ---- settings ---------------------------------------------------------------------------------- */
+
+static const char *setting(void)
+{
+	static const char *const dirs[] = { "ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh" };
+	static const char *const keys[] = { "forwarding", "disable_ipv6", "addr_gen_mode", "rp_filter", "arp_ignore", "proxy_arp", "accept_dad",
+					    "mtu", "accept_ra", "autoconf", "promote_secondaries", "keep_addr_on_down", "retrans_time_ms",
+					    "unres_qlen", "mcast_solicit", "router_solicitations", "force_igmp_version", "mc_forwarding", "" };
+	static char path[128];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/%s/%s", dirs[below(4)], one_in(5) ? "default" : name(), keys[below(19)]);
+	return path;
+}
+
+/* Files and directories that stay open, of interfaces that may go. */
+static void settings(int fds[4])
+{
+	static char bytes[70000];
+	unsigned int at = below(4);
+	char text[16];
+	struct iovec parts[3] = { { text, one_in(2) }, { bytes, below(3) }, { bytes, one_in(9) ? sizeof(bytes) : below(40) } };
+	int size = snprintf(text, sizeof(text), "%d\n", one_in(3) ? (int)rnd() : (int)below(4));
+
+	switch (below(9)) {
+	case 0:
+	case 1:
+		if (fds[at] > 0)
+			close(fds[at]);
+		fds[at] = open(setting(), one_in(6) ? O_PATH : O_RDWR | (one_in(4) ? O_TRUNC : 0));
+		if (fds[at] < 0)
+			fds[at] = open(setting(), O_RDONLY);
+		break;
+	case 2:
+		(void)!pread(fds[at], bytes, below(20), one_in(3) ? (off_t)rnd() << below(30) : below(5));
+		break;
+	case 3:
+	case 4:
+		(void)!pwrite(fds[at], text, (size_t)size, one_in(9) ? below(5) : 0);
+		break;
+	case 5:
+		memset(bytes, one_in(2) ? ' ' : '1', sizeof(bytes));
+		(void)!(one_in(2) ? writev(fds[at], parts, 3) : write(fds[at], bytes, one_in(3) ? sizeof(bytes) : below(4200)));
+		break;
+	case 6:
+		(void)lseek(fds[at], one_in(4) ? (off_t)((uint64_t)rnd() << below(32)) : below(1010), SEEK_SET);
+		(void)syscall(SYS_getdents64, fds[at], bytes, one_in(3) ? below(100) : sizeof(bytes));
+		break;
+	case 7:
+		(void)close(openat(fds[at], one_in(2) ? ".." : one_in(2) ? "forwarding" : name(), O_RDONLY));
+		break;
+	default:
+		(void)readlink(setting(), bytes, 10);
+		(void)access(setting(), W_OK);
+		break;
+	}
+}
+
+/* Into a namespace of its own, or back.  What was open there stays. */
+static void elsewhere(void)
+{
+	if (away >= 0 && one_in(2)) {
+		close(away); /* it ends with what is open */
+		away = -1;
+	}
+	if (away < 0 && unshare(CLONE_NEWNET) == 0)
+		away = open("/proc/thread-self/ns/net", O_RDONLY);
+	(void)setns(one_in(3) && away >= 0 ? away : home, CLONE_NEWNET);
+}
+
 static void worker(unsigned int number)
 {
+	int files[4] = { 0 };
 	int fds[6] = { 0 }, packet = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL)), udp = socket(AF_INET, SOCK_DGRAM, 0);
 
 	random_state = seed * 7919 + number * 104729 + 1;
@@ -383,6 +481,9 @@ static void worker(unsigned int number)
 		message(fds[at]);
 		ring_socket(&packet);
 		traffic(udp);
+		settings(files);
+		if (one_in(50))
+			elsewhere();
 		if (one_in(3))
 			drain(fds[at]);
 		if (one_in(100)) {
@@ -439,6 +540,7 @@ static void links(void)
 		printf("unshare: errno %d\n", errno);
 		_exit(1);
 	}
+	home = open("/proc/self/ns/net", O_RDONLY);
 	for (unsigned int i = 0; i < WORKERS; i++) {
 		workers[i] = fork();
 		if (workers[i] == 0)
