@@ -20,7 +20,7 @@ enum {
 	POLLERS_MAX = 8,
 	HOT_MAX = 64,           /* threads of one poller */
 	SPIN_US = 40,           /* a stub spins: what a thread that sleeps on an idle CPU takes to wake */
-	EARN_US = 8,            /* what a call earns: a doorbell's two switches, and what they do to caches */
+	EARN_US = 12,           /* what a call earns: a doorbell's two switches, and what they do to caches */
 	CREDIT_MAX_US = 800,
 	CREDIT_START_US = 400,
 	GAP_US = 60,
