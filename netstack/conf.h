@@ -28,6 +28,10 @@
 	X(igmp_max_memberships, "ipv4.igmp_max_memberships", 20, 1, 4096)              \
 	X(neigh_gc_thresh, "ipv4.neigh.default.gc_thresh3", 1024, 1, 65536)            \
 	X(bindv6only, "ipv6.bindv6only", 0, 0, 1)                                      \
+	X(max_dst_opts_number, "ipv6.max_dst_opts_number", 8, INT_MIN, INT_MAX)         \
+	X(max_hbh_opts_number, "ipv6.max_hbh_opts_number", 8, INT_MIN, INT_MAX)         \
+	X(max_dst_opts_length, "ipv6.max_dst_opts_length", INT_MAX, INT_MIN, INT_MAX)   \
+	X(max_hbh_length, "ipv6.max_hbh_length", INT_MAX, INT_MIN, INT_MAX)             \
 	X(somaxconn, "core.somaxconn", 4096, 0, INT_MAX)                               \
 	X(rmem_default, "core.rmem_default", 212992, 2304, INT_MAX)                    \
 	X(rmem_max, "core.rmem_max", 212992, 2304, INT_MAX)                            \

@@ -29,6 +29,8 @@
 #include "netstack/ipa.h"
 
 struct ep;
+struct ip6_ext;
+struct pbuf;
 struct stack;
 struct uio;
 struct wq;
@@ -64,7 +66,14 @@ enum ep_ctl_bits {
 	EP_CTL_OLDPKTINFO = 1 << 14, /* RFC 2292's forms of PKTINFO and TTL */
 	EP_CTL_OLDHOPS = 1 << 15,
 	EP_CTL_TSTAMPING = 1 << 13, /* out: stamp_ns; in: ts_flags */
+	EP_CTL_HOPOPTS = 1 << 16, /* out: which of the extension headers in ext_in are told */
+	EP_CTL_RTHDR = 1 << 17,
+	EP_CTL_DSTOPTS = 1 << 18,
+	EP_CTL_OLDHOPOPTS = 1 << 19, /* RFC 2292's forms of these */
+	EP_CTL_OLDRTHDR = 1 << 20,
+	EP_CTL_OLDDSTOPTS = 1 << 21,
 };
+#define EP_CTL_EXT (EP_CTL_HOPOPTS | EP_CTL_RTHDR | EP_CTL_DSTOPTS | EP_CTL_OLDHOPOPTS | EP_CTL_OLDRTHDR | EP_CTL_OLDDSTOPTS)
 
 #ifndef SO_TIMESTAMP_NEW
 #define SO_TIMESTAMP_NEW 63
@@ -90,6 +99,10 @@ struct ep_ctl {
 	bool v6;           /* shown as IPv6 control messages */
 	bool tstamp_in_ns; /* SO_TIMESTAMPNS was set, not SO_TIMESTAMP */
 	bool tstamp_new;   /* the option was one of the _NEW forms: so are the messages */
+	bool net_raw;      /* in: CAP_NET_RAW is there, so that options of packets may be given */
+	struct ip6_ext *ext;  /* in: IPv6's extension headers (ip6_ext.h); a reference, or NULL: those of the socket */
+	struct pbuf *ext_in;  /* out: those that the packet came with, the first of protocol ext_first; a reference, or NULL */
+	uint8_t ext_first;
 };
 
 struct ep_msg {
@@ -99,8 +112,10 @@ struct ep_msg {
 	bool more;            /* send by a transmit ring: this was one round; call again with the same, or leave it at that */
 	uint32_t ring_seen;   /* frames in earlier rounds */
 	struct net_addr addr;
-	struct ep_ctl ctl;
+	struct ep_ctl ctl; /* may hold references after ep_ctl_parse(), ep_recv(): ep_msg_fini() */
 };
+
+void ep_msg_fini(struct ep_msg *m);
 
 /*
  * type: SOCK_STREAM, SOCK_DGRAM, SOCK_RAW.  proto 0 is the type's own; for AF_PACKET the ethertype
@@ -142,6 +157,8 @@ int ep_getpeername(struct ep *e, struct net_addr *out);
 /* Kernel copies of the option value; *size in: room, out: used.  Bool and int options as in Linux. */
 int ep_setopt(struct ep *e, int level, int name, const void *val, size_t size);
 int ep_getopt(struct ep *e, int level, int name, void *val, size_t *size);
+/* IPV6_2292PKTOPTIONS: ext (NULL: none), of which e takes a reference, are the extension headers of what it sends. */
+void ep_set_ext(struct ep *e, struct ip6_ext *ext);
 /*
  * PACKET_RX_RING and (ep_tx_ring_set()) PACKET_TX_RING of AF_PACKET endpoints.  First ep_ring_config(): checks the option's value against the
  * endpoint's PACKET_VERSION and PACKET_RESERVE; 0, -EINVAL, -ENOPROTOOPT.  Then ep_ring_set() with

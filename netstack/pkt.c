@@ -156,6 +156,28 @@ struct pkt *pkt_clone(const struct pkt *p)
 	return c;
 }
 
+struct pkt *pkt_make_headroom(struct pkt *p, size_t headroom)
+{
+	struct pkt *c;
+
+	if (pkt_headroom(p) >= headroom)
+		return p;
+	c = block_alloc(sizeof(*c) + headroom + p->head_len);
+	if (c) {
+		memcpy(c, p, sizeof(*c)); /* with its pieces */
+		list_init(&c->node);
+		c->room = (uint32_t)(headroom + p->head_len);
+		c->truesize += c->room - p->room;
+		c->data = (uint8_t *)(c + 1) + headroom;
+		c->net = c->link = c->data;
+		c->trans = c->data + (p->trans - p->data);
+		memcpy(c->data, p->data, p->head_len);
+		p->nfrags = 0;
+	}
+	pkt_free(p);
+	return c;
+}
+
 void *pkt_append(struct pkt *p, size_t size)
 {
 	void *at = p->data + p->head_len;

@@ -134,6 +134,8 @@ void pkt_free(struct pkt *p);
 void pkt_free_list(struct list *pkts);
 /* A copy whose pieces share the blocks. */
 struct pkt *pkt_clone(const struct pkt *p) must_check;
+/* p, or what takes its place, with so much headroom at least.  Consumes p; NULL: no memory. */
+struct pkt *pkt_make_headroom(struct pkt *p, size_t headroom) must_check;
 
 /* size more linear bytes at the end (only while there are no pieces), or NULL without room. */
 void *pkt_append(struct pkt *p, size_t size);

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "netstack/ip6_ext.h"
+#include "netstack/pkt.h"
+
 #define SIN6_LEN_RFC2133 24U
 #define TCP_CM_INQ_      36
 
@@ -204,6 +207,33 @@ static int parse_ip(struct ep_ctl *c, int type, const void *data, size_t size)
 	}
 }
 
+/*
+ * An extension header of one message (ip6_datagram_send_ctl()).  Routing headers are none of type 4 here, and of type 2 only where
+ * Linux has CONFIG_IPV6_MIP6.  Of two of one kind the later counts, but where RFC 2292's forms forbid it.
+ */
+static int parse_ext(struct ep_ctl *c, int type, const uint8_t *data, size_t size)
+{
+	bool hop = type == IPV6_HOPOPTS || type == IPV6_2292HOPOPTS;
+	enum ip6_ext_kind kind = hop ? IP6_EXT_HOP : type == IPV6_RTHDRDSTOPTS ? IP6_EXT_DST0 : IP6_EXT_DST1;
+	struct ip6_ext *x;
+	int err;
+
+	if (hop && ip6_ext_header(c->ext, kind))
+		return -EINVAL;
+	if (size < 2 || ip6_ext_size(data) > size)
+		return -EINVAL;
+	if (!c->net_raw)
+		return -EPERM;
+	if (type == IPV6_2292DSTOPTS && ip6_ext_header(c->ext, kind))
+		return -EINVAL;
+	err = ip6_ext_with(c->ext, kind, data, &x);
+	if (err < 0)
+		return err;
+	ip6_ext_put(c->ext);
+	c->ext = x;
+	return 0;
+}
+
 static int parse_ip6(struct ep_ctl *c, int type, const void *data, size_t size)
 {
 	struct in6_pktinfo pi;
@@ -236,6 +266,12 @@ static int parse_ip6(struct ep_ctl *c, int type, const void *data, size_t size)
 		if (v)
 			c->mask |= EP_CTL_DONTFRAG;
 		return 0;
+	case IPV6_HOPOPTS:
+	case IPV6_2292HOPOPTS:
+	case IPV6_RTHDRDSTOPTS:
+	case IPV6_DSTOPTS:
+	case IPV6_2292DSTOPTS:
+		return parse_ext(c, type, data, size);
 	default:
 		return -EINVAL;
 	}
@@ -333,23 +369,79 @@ static void build_v4(const struct ep_ctl *c, ep_ctl_put_fn *put, void *arg)
 	}
 }
 
+/* The headers that a packet came with, in their order; the hop-by-hop ones can only be the first. */
+static void build_ext(const struct ep_ctl *c, ep_ctl_put_fn *put, void *arg)
+{
+	struct ip6_walk w = { c->ext_in->bytes, c->ext_in->bytes + c->ext_in->size, c->ext_first };
+	const uint8_t *h;
+	uint8_t proto;
+	size_t size;
+
+	while ((h = ip6_walk_next(&w, &proto, &size))) {
+		if (proto == IPPROTO_HOPOPTS && (c->mask & EP_CTL_HOPOPTS))
+			put(arg, IPPROTO_IPV6, IPV6_HOPOPTS, h, size);
+		if (proto == IPPROTO_ROUTING && (c->mask & EP_CTL_RTHDR))
+			put(arg, IPPROTO_IPV6, IPV6_RTHDR, h, size);
+		if (proto == IPPROTO_DSTOPTS && (c->mask & EP_CTL_DSTOPTS))
+			put(arg, IPPROTO_IPV6, IPV6_DSTOPTS, h, size);
+	}
+}
+
+static void put_header(ep_ctl_put_fn *put, void *arg, int type, const uint8_t *header)
+{
+	if (header)
+		put(arg, IPPROTO_IPV6, type, header, ip6_ext_size(header));
+}
+
+/* RFC 2292's forms tell one of a kind: the last routing header, the last options before it and after it. */
+static void build_old_ext(const struct ep_ctl *c, ep_ctl_put_fn *put, void *arg)
+{
+	struct ip6_walk w = { c->ext_in->bytes, c->ext_in->bytes + c->ext_in->size, c->ext_first };
+	const uint8_t *h, *hop = NULL, *before = NULL, *routing = NULL, *after = NULL;
+	uint8_t proto;
+	size_t size;
+
+	while ((h = ip6_walk_next(&w, &proto, &size))) {
+		if (proto == IPPROTO_HOPOPTS) {
+			hop = h;
+		} else if (proto == IPPROTO_DSTOPTS) {
+			after = h;
+		} else {
+			routing = h;
+			before = after;
+			after = NULL;
+		}
+	}
+	if (c->mask & EP_CTL_OLDHOPOPTS)
+		put_header(put, arg, IPV6_2292HOPOPTS, hop);
+	if (c->mask & EP_CTL_OLDDSTOPTS)
+		put_header(put, arg, IPV6_2292DSTOPTS, before);
+	if (c->mask & EP_CTL_OLDRTHDR)
+		put_header(put, arg, IPV6_2292RTHDR, routing);
+	if (c->mask & EP_CTL_OLDDSTOPTS)
+		put_header(put, arg, IPV6_2292DSTOPTS, after);
+}
+
+/* In the order of ip6_datagram_recv_ctl(). */
 static void build_v6(const struct ep_ctl *c, ep_ctl_put_fn *put, void *arg)
 {
-	if (c->mask & (EP_CTL_PKTINFO | EP_CTL_OLDPKTINFO)) {
-		struct in6_pktinfo pi = { .ipi6_ifindex = c->ifindex };
+	struct in6_pktinfo pi = { .ipi6_ifindex = c->ifindex };
 
-		memcpy(&pi.ipi6_addr, c->dst.b, 16);
-		if (c->mask & EP_CTL_PKTINFO)
-			put(arg, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
-		if (c->mask & EP_CTL_OLDPKTINFO)
-			put(arg, IPPROTO_IPV6, IPV6_2292PKTINFO, &pi, sizeof(pi));
-	}
-	if (c->mask & EP_CTL_OLDHOPS)
-		put(arg, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &c->ttl, sizeof(c->ttl));
+	memcpy(&pi.ipi6_addr, c->dst.b, 16);
+	if (c->mask & EP_CTL_PKTINFO)
+		put(arg, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
 	if (c->mask & EP_CTL_TTL)
 		put(arg, IPPROTO_IPV6, IPV6_HOPLIMIT, &c->ttl, sizeof(c->ttl));
 	if (c->mask & EP_CTL_TOS)
 		put(arg, IPPROTO_IPV6, IPV6_TCLASS, &c->tos, sizeof(c->tos));
+	if (c->ext_in)
+		build_ext(c, put, arg);
+	if (c->mask & EP_CTL_OLDPKTINFO)
+		put(arg, IPPROTO_IPV6, IPV6_2292PKTINFO, &pi, sizeof(pi));
+	if (c->mask & EP_CTL_OLDHOPS)
+		put(arg, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &c->ttl, sizeof(c->ttl));
+	if (c->ext_in)
+		build_old_ext(c, put, arg);
 	if (c->mask & EP_CTL_ORIGDST) {
 		struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(c->dst_port) };
 

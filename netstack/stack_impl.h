@@ -437,6 +437,7 @@ struct ip_out {
 	uint32_t flow;
 	const uint8_t *opts;  /* IPv4 options, padded to 4 */
 	uint8_t opts_len;
+	const struct ip6_ext *ext; /* IPv6's extension headers; NULL: none */
 	bool mc_loop;         /* members here get multicast and broadcast too */
 };
 

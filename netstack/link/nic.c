@@ -518,6 +518,8 @@ static bool nic_can_cut(const struct nic *n, const struct pkt *p)
 	uint32_t need = p->gso_type == GSO_TCP4 ? LINK_TX_TSO4 :
 			p->gso_type == GSO_TCP6 ? LINK_TX_TSO6 : LINK_TX_USO;
 
+	if (p->ethertype == ETHERTYPE_IP6 && p->trans - p->net != IP6_HLEN)
+		return false; /* links know nothing of extension headers */
 	return (n->features & need) && p->len <= n->gso_max + n->hlen;
 }
 

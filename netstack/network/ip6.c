@@ -2,16 +2,14 @@
 /*
  * ip6.c: IPv6 input: the chain of extension headers (RFC 8200) up to the transport.
  *
- * Limits against hostile chains: at most EXT_MAX headers and OPT_MAX options.  Routing headers with
- * segments left are refused, as on a host that is no router.
+ * Limits against hostile chains: at most EXT_MAX headers; options as many as sysctls ipv6.max_*_opts_* say, and padding for no more
+ * than alignment (ip6_parse_tlv()).  Routing headers with segments left are refused, as on a host that is no router; those of types 3
+ * and 4 are dropped, as with Linux's rpl_seg_enabled and seg6_enabled 0.
  */
 #include "netstack/stack_impl.h"
 
 #define EXT_MAX 8
-#define OPT_MAX 32
-
-/* What to do next with the packet. */
-enum ext_result { EXT_NEXT, EXT_DONE };
+#define PAD_MAX 7 /* bytes of padding between options: more has no purpose (RFC 4942 2.1.9.5) */
 
 static bool ip6_check(struct pkt *p)
 {
@@ -59,43 +57,88 @@ static void ip6_param_problem(struct txq *q, struct nic *n, struct pkt *p, uint8
 	icmp_error(q, n, p, ICMP6_PARAM, code, (uint32_t)at);
 }
 
-/* Options of a hop-by-hop or destination header at off; false: the packet goes. */
-static bool ip6_options(struct txq *q, struct nic *n, struct pkt *p, size_t off, size_t len)
+/* Nobody here knows this option at i: what its type says, false: the packet goes (ip6_tlvopt_unknown()). */
+static bool ip6_option_unknown(struct txq *q, struct nic *n, struct pkt *p, size_t i, bool wanted)
 {
-	unsigned int count = 0;
-	size_t i = off + 2, end = off + len;
+	if (!wanted)
+		return false;
+	switch (p->net[i] >> 6) {
+	case 0:
+		return true;
+	case 3:
+		if (ipa_is_multicast(p->dst))
+			return false;
+		__attribute__((fallthrough));
+	case 2:
+		ip6_param_problem(q, n, p, 2, i);
+	}
+	return false;
+}
 
+static bool all_zero(const uint8_t *p, size_t n)
+{
+	while (n && *p == 0) {
+		p++;
+		n--;
+	}
+	return n == 0;
+}
+
+/*
+ * Options of a hop-by-hop or destination header at off; false: the packet goes.  A negative limit is one as well, and says that
+ * unknown options are not wanted.
+ */
+static bool ip6_options(struct txq *q, struct nic *n, struct pkt *p, size_t off, size_t len, bool hop)
+{
+	const struct net_conf *conf = &q->stack->conf;
+	int max = hop ? conf->max_hbh_opts_number : conf->max_dst_opts_number;
+	int longest = hop ? conf->max_hbh_length : conf->max_dst_opts_length;
+	unsigned int count = 0, limit = max < 0 ? -(unsigned int)max : (unsigned int)max;
+	size_t i = off + 2, end = off + len, pad = 0;
+
+	if (longest < 0 || len > (size_t)longest)
+		return false;
 	while (i < end) {
 		uint8_t type = p->net[i];
-		size_t olen;
+		size_t size = 1;
 
-		if (type == 0) {
-			i++;
-			continue;
-		}
-		if (++count > OPT_MAX || i + 2 > end)
-			return false;
-		olen = p->net[i + 1];
-		if (i + 2 + olen > end)
-			return false;
-		if (type != 1 && type != 5) { /* PadN, router alert */
-			switch (type >> 6) {
-			case 0:
-				break;
-			case 1:
+		if (type != 0) {
+			if (end - i < 2)
 				return false;
-			case 3:
-				if (ipa_is_multicast(p->dst))
+			size = p->net[i + 1] + 2U;
+			if (size > end - i)
+				return false;
+		}
+		if (type <= 1) { /* Pad1, PadN */
+			pad += size;
+			if (pad > PAD_MAX || (type == 1 && !all_zero(p->net + i + 2, size - 2)))
+				return false;
+		} else {
+			pad = 0;
+			if (++count > limit)
+				return false;
+			if (hop && type == 5) { /* a router alert */
+				if (size != 4)
 					return false;
-				__attribute__((fallthrough));
-			case 2:
-				ip6_param_problem(q, n, p, 2, i);
+			} else if (!ip6_option_unknown(q, n, p, i, max >= 0)) {
 				return false;
 			}
 		}
-		i += 2 + olen;
+		i += size;
 	}
 	return true;
+}
+
+/* A routing header at off, which is all there.  false: the packet goes. */
+static bool ip6_routing(struct txq *q, struct nic *n, struct pkt *p, size_t off)
+{
+	uint8_t type = p->net[off + 2], left = p->net[off + 3];
+
+	if (ipa_is_multicast(p->dst) || type == 3 || type == 4)
+		return false;
+	if (left)
+		ip6_param_problem(q, n, p, 0, off + 2);
+	return !left;
 }
 
 void ip6_input(struct txq *q, struct nic *n, struct pkt *p)
@@ -152,14 +195,8 @@ void ip6_input(struct txq *q, struct nic *n, struct pkt *p)
 			ip6_param_problem(q, n, p, 1, next_off);
 			goto drop;
 		}
-		if (next == PROTO_ROUTING) {
-			if (p->net[off + 3] != 0) {
-				ip6_param_problem(q, n, p, 0, off + 2);
-				goto drop;
-			}
-		} else if (!ip6_options(q, n, p, off, len)) {
+		if (next == PROTO_ROUTING ? !ip6_routing(q, n, p, off) : !ip6_options(q, n, p, off, len, next == PROTO_HOPOPTS))
 			goto drop;
-		}
 		next_off = off;
 		off += len;
 	}

@@ -3,6 +3,7 @@
  * output.c: IP headers on outgoing packets, local fragmentation, multicast to ourselves; and the
  * cache of path MTUs.
  */
+#include "netstack/ip6_ext.h"
 #include "netstack/stack_impl.h"
 
 #define PMTU_MAX     1024
@@ -37,15 +38,17 @@ static void ip4_header(struct stack *s, const struct dst *d, struct pkt *p, cons
 
 static void ip6_header(const struct dst *d, struct pkt *p, const struct ip_out *o)
 {
+	uint8_t next = o->ext ? ip6_ext_push(o->ext, p, o->proto) : o->proto;
+	struct ipa to = ip6_ext_first_hop(o->ext, p->dst);
 	uint32_t plen = p->len;
 	struct ip6_hdr *ip = pkt_push(p, IP6_HLEN);
 
 	ip->ver_tc_flow = htonl(6U << 28 | (uint32_t)o->tos << 20 | (o->flow & 0xfffff));
 	ip->plen = htons((uint16_t)plen);
-	ip->next = o->proto;
+	ip->next = next;
 	ip->hops = o->hops ? (uint8_t)nic_conf(d->nic, IP6_hop_limit) : o->ttl;
 	memcpy(ip->src, p->src.b, 16);
-	memcpy(ip->dst, p->dst.b, 16);
+	memcpy(ip->dst, to.b, 16);
 	p->net = p->data;
 	p->ethertype = ETHERTYPE_IP6;
 }
@@ -65,12 +68,17 @@ int ip_output(struct txq *q, const struct dst *d, struct pkt *p, const struct ip
 {
 	struct stack *s = q->stack;
 	bool v4 = ipa_is4(p->dst);
-	size_t hlen = v4 ? IP4_HLEN + (size_t)o->opts_len : IP6_HLEN;
+	size_t hlen = v4 ? IP4_HLEN + (size_t)o->opts_len : ip6_ext_wire(o->ext); /* of what may be 65535 bytes */
 
 	net_add(s, v4 ? NS_IpOutRequests : NS_Ip6OutRequests, 1);
-	if (p->len + (v4 ? hlen : 0) > 65535) {
+	if (p->len + hlen > 65535) {
 		pkt_free(p);
 		return -EMSGSIZE;
+	}
+	if (o->ext) {
+		p = pkt_make_headroom(p, hlen + PKT_HEADROOM);
+		if (!p)
+			return -ENOBUFS;
 	}
 	p->nic = d->nic;
 	p->nexthop = d->nexthop;
@@ -83,7 +91,7 @@ int ip_output(struct txq *q, const struct dst *d, struct pkt *p, const struct ip
 		net_add(s, NS_OutMcastPkts, 1);
 	if ((d->type == ROUTE_MULTICAST || d->type == ROUTE_BROADCAST) &&
 	    d->nic->type != LINK_LOOPBACK) {
-		if (o->mc_loop && (d->type == ROUTE_BROADCAST || mcast_member(d->nic, p->dst)))
+		if (o->mc_loop && (d->type == ROUTE_BROADCAST || mcast_member(d->nic, ip6_ext_first_hop(o->ext, p->dst))))
 			ip_loop_copy(q, p);
 		if (d->type == ROUTE_MULTICAST && o->ttl == 0) {
 			pkt_free(p);
@@ -181,14 +189,40 @@ fail:
 	return -ENOBUFS;
 }
 
+/*
+ * How long is what every fragment of p has, and where in it lies the number of what follows?  As Linux (ip6_find_1stfragopt())
+ * destination options are part of it unless they come after a routing header.
+ */
+static size_t ip6_unfragmentable(const struct pkt *p, size_t *next_off)
+{
+	struct ip6_walk w = { p->data + IP6_HLEN, p->data + p->head_len, p->data[offsetof(struct ip6_hdr, next)] };
+	size_t size, off = IP6_HLEN;
+	bool routed = false;
+	const uint8_t *h;
+	uint8_t proto;
+
+	*next_off = offsetof(struct ip6_hdr, next);
+	while ((h = ip6_walk_next(&w, &proto, &size)) && !(routed && proto == PROTO_DSTOPTS)) {
+		routed |= proto == PROTO_ROUTING;
+		*next_off = off;
+		off += size;
+	}
+	return off;
+}
+
 int ip6_fragment(struct txq *q, struct pkt *p, uint32_t mtu)
 {
-	const size_t hlen = IP6_HLEN + sizeof(struct ip6_frag);
+	size_t next_off, start = ip6_unfragmentable(p, &next_off), off = start, step;
+	const size_t hlen = start + sizeof(struct ip6_frag);
 	struct stack *s = q->stack;
-	size_t off = IP6_HLEN, step;
 	uint32_t id = stack_random32(s);
+	int err = -ENOBUFS;
 
 	mtu = MAX(mtu, (uint32_t)PMTU_MIN6);
+	if (mtu < hlen + 8) {
+		err = -EMSGSIZE;
+		goto fail;
+	}
 	step = ALIGN_DOWN(mtu - hlen, (size_t)8);
 	while (off < p->len) {
 		size_t n = MIN(step, p->len - off);
@@ -196,20 +230,17 @@ int ip6_fragment(struct txq *q, struct pkt *p, uint32_t mtu)
 		struct ip6_hdr *ip;
 		struct ip6_frag *fh;
 
-		if (!c) {
-			NET_INC(s, Ip6FragFails);
-			pkt_free(p);
-			return -ENOBUFS;
-		}
-		memcpy(c->data, p->data, IP6_HLEN);
+		if (!c)
+			goto fail;
+		memcpy(c->data, p->data, start);
 		ip = (void *)c->data;
-		fh = (void *)(c->data + IP6_HLEN);
-		fh->next = ip->next;
+		fh = (void *)(c->data + start);
+		fh->next = c->data[next_off];
 		fh->reserved = 0;
-		fh->off_flags = htons((uint16_t)((off - IP6_HLEN) | (off + n < p->len)));
+		fh->off_flags = htons((uint16_t)((off - start) | (off + n < p->len)));
 		fh->id = htonl(id);
-		ip->next = PROTO_FRAGMENT;
-		ip->plen = htons((uint16_t)(n + sizeof(*fh)));
+		c->data[next_off] = PROTO_FRAGMENT;
+		ip->plen = htons((uint16_t)(hlen - IP6_HLEN + n));
 		txq_add(q, c);
 		NET_INC(s, Ip6FragCreates);
 		off += n;
@@ -217,6 +248,10 @@ int ip6_fragment(struct txq *q, struct pkt *p, uint32_t mtu)
 	NET_INC(s, Ip6FragOKs);
 	pkt_free(p);
 	return 0;
+fail:
+	NET_INC(s, Ip6FragFails);
+	pkt_free(p);
+	return err;
 }
 
 /* ---- path MTUs ---- */

@@ -212,7 +212,7 @@ static int connect_start(struct tcp *t, struct txq *q, const struct net_addr *a)
 		return err;
 	if (ipa_is_multicast(dst) || ipa_is_limited_broadcast(dst))
 		return -ENETUNREACH;
-	k.dst = dst;
+	k.dst = ip6_ext_first_hop(ep_ext(e, NULL, dst), dst);
 	if (!ipa_is_any(e->laddr)) {
 		if (ipa_is4(e->laddr) != ipa_is4(dst))
 			return -ENETUNREACH;
@@ -723,6 +723,13 @@ static int tcp_number_bytes(struct ep *e)
 	return tcp_stamp_begin(tcp_of(e));
 }
 
+/* Segments are shorter, or may be longer (ipv6_update_options()). */
+static void tcp_ext_changed(struct ep *e)
+{
+	if (!tcp_state_in(tcp_of(e), TCPS_BIT(TCPS_CLOSE) | TCPS_BIT(TCPS_LISTEN)))
+		tcp_sync_mss(tcp_of(e));
+}
+
 const struct ep_ops tcp_ops = {
 	.size = sizeof(struct tcp),
 	.init = tcp_api_init,
@@ -742,4 +749,5 @@ const struct ep_ops tcp_ops = {
 	.info = tcp_ep_info,
 	.number_bytes = tcp_number_bytes,
 	.getpeer = tcp_getpeer,
+	.ext_changed = tcp_ext_changed,
 };

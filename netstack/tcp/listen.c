@@ -77,6 +77,7 @@ struct synack {
 	uint32_t mss;
 	uint8_t rcv_wscale, tos;
 	bool wscale_ok, sack_ok, ts_ok, ecn_ok;
+	const struct ip6_ext *ext;
 };
 
 static size_t synack_opts(const struct synack *a, uint8_t *o)
@@ -118,7 +119,7 @@ static void synack_send(struct txq *q, const struct synack *a)
 			      .dport = a->node->rport, .seq = a->iss, .ack = a->irs + 1,
 			      .flags = TH_SYN | TH_ACK, .window = (uint16_t)MIN(a->wnd, TCP_MAX_WINDOW),
 			      .opts = opts, .ifindex = a->ifindex, .tos = a->tos, .mark = a->mark,
-			      .uid = a->uid };
+			      .uid = a->uid, .ext = a->ext };
 
 	if (a->ecn_ok)
 		b.flags |= TH_ECE;
@@ -133,7 +134,7 @@ static void req_synack(struct txq *q, struct tcp_req *r)
 	struct synack a = { .node = &r->node, .iss = r->iss, .irs = r->irs, .wnd = r->rcv_wnd,
 			    .ts_recent = r->ts_recent, .tsval = tcp_ts_at(now, r->ts_off),
 			    .ifindex = r->ifindex, .mark = (uint32_t)l->ep.mark, .uid = l->ep.uid,
-			    .mss = adv_mss(l, r->node.raddr, r->node.rport, r->node.laddr, r->ifindex),
+			    .ext = l->ep.ext, .mss = adv_mss(l, r->node.raddr, r->node.rport, r->node.laddr, r->ifindex),
 			    .rcv_wscale = r->rcv_wscale, .tos = r->tos, .wscale_ok = r->wscale_ok,
 			    .sack_ok = r->sack_ok, .ts_ok = r->ts_ok, .ecn_ok = r->ecn_ok };
 
@@ -332,6 +333,7 @@ static void cookie_send(struct txq *q, struct tcp *l, struct nic *n, struct pkt 
 	a = (struct synack){ .node = &r->node, .iss = cookie_make(s, &f, r->irs, index), .irs = r->irs,
 			     .wnd = r->rcv_wnd, .ts_recent = r->ts_recent, .tsval = ts,
 			     .ifindex = r->ifindex, .mark = (uint32_t)l->ep.mark, .uid = l->ep.uid,
+			     .ext = l->ep.ext,
 			     .mss = adv_mss(l, p->src, r->node.rport, p->dst, r->ifindex),
 			     .rcv_wscale = r->rcv_wscale, .tos = r->tos, .ts_ok = r->ts_ok };
 	/* Without time stamps there is no room for the options. */
@@ -370,7 +372,10 @@ static struct tcp *child_new(struct tcp *l, const struct tcp_req *r)
 	INHERIT(pacing_rate); INHERIT(dontroute); INHERIT(broadcast); INHERIT(uid);
 	INHERIT(tstamp); INHERIT(tstampns); INHERIT(debug); INHERIT(recvttl); INHERIT(recvtos);
 	INHERIT(pktinfo); INHERIT(recvhops); INHERIT(recvtclass); INHERIT(recvpktinfo6);
+	INHERIT(hopopts); INHERIT(rthdr); INHERIT(dstopts); INHERIT(oldhopopts); INHERIT(oldrthdr); INHERIT(olddstopts);
+	INHERIT(oldpktinfo); INHERIT(oldhops);
 #undef INHERIT
+	e->ext = ip6_ext_get(l->ep.ext);
 #define INHERIT(member) t->member = l->member
 	INHERIT(nodelay); INHERIT(cork); INHERIT(keepidle); INHERIT(keepintvl); INHERIT(keepcnt);
 	INHERIT(linger2); INHERIT(user_mss); INHERIT(user_timeout_ms); INHERIT(window_clamp);

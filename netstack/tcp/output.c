@@ -158,7 +158,7 @@ static struct tcp_seg *seg_cut(struct tcp *t, uint32_t len)
 int tcp_route(struct tcp *t)
 {
 	struct ep *e = &t->ep;
-	struct route_key k = { .dst = e->raddr, .src = e->laddr, .mark = (uint32_t)e->mark, .tos = ep_route_tos(e),
+	struct route_key k = { .dst = ip6_ext_first_hop(ep_ext(e, NULL, e->raddr), e->raddr), .src = e->laddr, .mark = (uint32_t)e->mark, .tos = ep_route_tos(e),
 			       .ifindex = e->bound_if ? (uint32_t)e->bound_if : e->raddr_scope, .proto = PROTO_TCP,
 			       .sport = e->lport, .dport = e->rport, .uid = e->uid };
 	struct dst d;
@@ -187,6 +187,7 @@ void tcp_sync_mss(struct tcp *t)
 	uint32_t hdr = (ipa_is4(t->ep.raddr) ? IP4_HLEN + t->ep.ip_opts_len : IP6_HLEN) + TCP_HLEN;
 	uint32_t mss, cap;
 
+	hdr += (uint32_t)ip6_ext_wire(ep_ext(&t->ep, NULL, t->ep.raddr));
 	if (tcp_route(t) < 0)
 		return;
 	t->pmtu = t->ep.dst.mtu;
@@ -473,7 +474,7 @@ static uint32_t gso_limit(const struct tcp *t, uint32_t mss)
 	uint32_t max = MIN(t->ep.dst.valid ? t->ep.dst.nic->gso_max : 65535U, 65535U), least;
 	uint64_t bytes = max;
 
-	max -= IP6_HLEN + TCP_HDR_MAX;
+	max -= MIN(IP6_HLEN + TCP_HDR_MAX + (uint32_t)ip6_ext_wire(t->ep.ext), max);
 	if (t->srtt) {
 		int64_t near = t->min_rtt == INT64_MAX ? 0 : t->min_rtt / NSEC_PER_USEC >> conf->tcp_tso_rtt_log;
 
@@ -780,11 +781,12 @@ void tcp_send_bare(struct txq *q, const struct tcp_bare *b)
 {
 	struct route_key k = { .dst = b->dst, .src = b->src, .ifindex = b->ifindex, .mark = b->mark, .tos = b->tos & 0xfc,
 			       .proto = PROTO_TCP, .sport = b->sport, .dport = b->dport, .uid = b->uid };
-	struct ip_out o = { .proto = PROTO_TCP, .tos = b->tos, .df = true };
+	struct ip_out o = { .proto = PROTO_TCP, .tos = b->tos, .df = true, .ext = ipa_is4(b->dst) ? NULL : b->ext };
 	struct tcp_hdr *h;
 	struct dst d;
 	struct pkt *p;
 
+	k.dst = ip6_ext_first_hop(o.ext, b->dst);
 	if (route_lookup(q->stack, &k, &d) < 0)
 		return;
 	p = pkt_new(PKT_HEADROOM + TCP_HDR_MAX, 0);

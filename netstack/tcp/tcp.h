@@ -475,6 +475,7 @@ struct tcp_bare {
 	uint32_t ifindex;
 	uint8_t tos, ttl;
 	uint32_t mark, uid;
+	const struct ip6_ext *ext; /* IPv6's extension headers; NULL: none */
 };
 void tcp_send_bare(struct txq *q, const struct tcp_bare *b);
 int tcp_route(struct tcp *t);

@@ -24,6 +24,7 @@ void dgram_fini(struct dgram *d)
 	stack_mem_uncharge(d->ep.stack, d->rx_mem);
 	pkt_free_list(&d->rxq);
 	pkt_free(d->cork);
+	ep_msg_fini(&d->cork_msg);
 }
 
 /* A datagram from a link finds the queue half full: the reader is far behind (stack_rx_room()). */
@@ -183,6 +184,7 @@ static void dgram_ctl(struct dgram *d, struct pkt *p, struct ep_msg *m)
 		c->opts_len = (uint8_t)((p->net[0] & 15) * 4 - IP4_HLEN);
 		memcpy(c->opts, p->net + IP4_HLEN, c->opts_len);
 	}
+	ep_ext_in(e, p, c);
 	if (d->gro && p->cb.dgram.gro_size) {
 		c->mask |= EP_CTL_GSO;
 		c->gso_size = p->cb.dgram.gro_size;
@@ -316,11 +318,25 @@ bool dgram_lacks_scope(const struct ep *e, const struct net_addr *a, struct ipa 
 	       !(ipa_is_multicast(dst) && e->mc_if6);
 }
 
+/*
+ * __ip6_append_data(), which counts what is in front of the transport header twice where it asks whether all fits, so that Linux takes
+ * a little less than there would be room for.
+ */
+int dgram_ext_fits(const struct dst *d, const struct ip_out *o, size_t len, size_t thlen)
+{
+	size_t wire = ip6_ext_wire(o->ext), twice = wire - ip6_ext_unfragmentable(o->ext);
+	size_t room = o->df && !o->frag_ok ? d->mtu : 65535 + IP6_HLEN;
+
+	return IP6_HLEN + wire + thlen + twice > d->mtu || IP6_HLEN + wire + len + twice > room ? -EMSGSIZE : 0;
+}
+
 int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t scope,
 		struct dst *d, struct ip_out *o)
 {
-	bool v4 = ipa_is4(dst), multicast = ipa_is_multicast(dst);
-	struct route_key k = { .dst = dst, .ifindex = (uint32_t)e->bound_if, .mark = (uint32_t)e->mark,
+	const struct ip6_ext *ext = ep_ext(e, m, dst);
+	struct ipa via = ip6_ext_first_hop(ext, dst);
+	bool v4 = ipa_is4(dst), multicast = ipa_is_multicast(via);
+	struct route_key k = { .dst = via, .ifindex = (uint32_t)e->bound_if, .mark = (uint32_t)e->mark,
 			       .tos = ep_route_tos(e), .proto = (uint8_t)e->proto, .uid = e->uid };
 	bool ports = e->proto == IPPROTO_UDP || e->proto == IPPROTO_UDPLITE;
 	bool same;
@@ -362,7 +378,7 @@ int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t s
 		k.src = e->mc_addr;
 	if (k.ifindex && !nic_peek(e->stack, k.ifindex))
 		return -ENODEV;
-	same = e->connected && ipa_eq(dst, e->raddr) && !(m && (m->ctl.mask & EP_CTL_PKTINFO)) &&
+	same = e->connected && !ip6_ext_header(ext, IP6_EXT_ROUTING) && ipa_eq(dst, e->raddr) && !(m && (m->ctl.mask & EP_CTL_PKTINFO)) &&
 	       (!k.dport || k.dport == e->rport);
 	if (same && dst_ok(e->stack, &e->dst)) {
 		*d = e->dst;

@@ -139,6 +139,7 @@ static void ep_free(struct ep *e)
 		mem_free(q);
 	}
 	filter_put(atomic_load(&e->filter));
+	ip6_ext_put(e->ext);
 	ASSERT(list_empty(&e->memberships) && list_empty(&e->tx_wait) && list_empty(&e->backlog));
 	mem_free(e);
 	stack_put(s);
@@ -513,6 +514,7 @@ void ep_ip_out(const struct ep *e, const struct ep_msg *m, struct ipa dst, struc
 		pmtu = e->mtu_discover6;
 		o->mc_loop = e->mc_loop6;
 		o->flow = ntohl(e->flow) & 0xfffff;
+		o->ext = ep_ext(e, m, dst);
 	}
 	if (m && (m->ctl.mask & EP_CTL_TTL) && m->ctl.ttl >= 0)
 		ttl = m->ctl.ttl;

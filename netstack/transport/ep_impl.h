@@ -11,6 +11,7 @@
 
 #include "lib/wq.h"
 #include "netstack/ep.h"
+#include "netstack/ip6_ext.h"
 #include "netstack/stack_impl.h"
 
 struct uio;
@@ -40,6 +41,7 @@ struct ep_ops {
 	void (*info)(struct ep *e, struct ep_info *i);
 	int (*number_bytes)(struct ep *e); /* SOF_TIMESTAMPING_OPT_ID counts bytes, from here; may be NULL: messages */
 	int (*getpeer)(struct ep *e, struct net_addr *out);
+	void (*ext_changed)(struct ep *e); /* e->ext is another one now; may be NULL: nothing follows from it */
 };
 
 /* An entry of the port tables: who has a claim on a local port. */
@@ -117,6 +119,8 @@ struct ep {
 	uint8_t ip_opts[40], ip_opts_len;
 	uint64_t pacing_rate;
 	int oldpktinfo, oldhops;    /* IPV6_2292PKTINFO, IPV6_2292HOPLIMIT */
+	int hopopts, rthdr, dstopts, oldhopopts, oldrthdr, olddstopts; /* IPV6_RECVHOPOPTS …, IPV6_2292HOPOPTS … */
+	struct ip6_ext *ext;        /* extension headers of what is sent; a reference, or NULL */
 	uint32_t sticky_if6;        /* IPV6_PKTINFO for all messages: an index; 0: none */
 	int passsec, nodefrag, minttl, minhops, recvmark;
 	uint32_t unicast_if, unicast_if6; /* indexes; 0: none */
@@ -204,6 +208,16 @@ static inline void ep_wake(struct ep *e, uint32_t events)
 {
 	wq_wake(&e->wq, events);
 }
+
+/* ---- ext.c ---- */
+
+/* The options that set extension headers, with e->lock.  -ENOPROTOOPT: another one; -EINVAL, -ENOBUFS. */
+int ext_set(struct ep *e, int name, const void *val, size_t size);
+int ext_get(struct ep *e, int name, void *val, size_t *size);
+/* The extension headers of a message (NULL: of any other packet) to dst: borrowed; NULL: none. */
+const struct ip6_ext *ep_ext(const struct ep *e, const struct ep_msg *m, struct ipa dst);
+/* Those that p came with, if e wants to be told, into c.  From p->net to p->trans there are p's headers. */
+void ep_ext_in(const struct ep *e, const struct pkt *p, struct ep_ctl *c);
 
 /* ---- group.c ---- */
 
@@ -325,6 +339,8 @@ bool dgram_lacks_scope(const struct ep *e, const struct net_addr *a, struct ipa 
 /* Route to where m (or the connection) says; source and header fields in d and o. */
 int dgram_route(struct ep *e, const struct ep_msg *m, struct ipa dst, uint32_t scope,
 		struct dst *d, struct ip_out *o);
+/* Do len bytes, thlen of them the transport header, fit into a packet with o's extension headers?  0, -EMSGSIZE. */
+int dgram_ext_fits(const struct dst *d, const struct ip_out *o, size_t len, size_t thlen);
 
 /* ---- packet_ring.c ---- */
 

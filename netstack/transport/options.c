@@ -98,6 +98,12 @@ static const struct opt_row opt_rows[] = {
 	O(IPPROTO_IPV6, IPV6_TRANSPARENT, OPT_BOOL, transparent, 0, 1),
 	O(IPPROTO_IPV6, IPV6_2292PKTINFO, OPT_BOOL, oldpktinfo, 0, 1),
 	O(IPPROTO_IPV6, IPV6_2292HOPLIMIT, OPT_BOOL, oldhops, 0, 1),
+	O(IPPROTO_IPV6, IPV6_RECVHOPOPTS, OPT_BOOL, hopopts, 0, 1),
+	O(IPPROTO_IPV6, IPV6_RECVRTHDR, OPT_BOOL, rthdr, 0, 1),
+	O(IPPROTO_IPV6, IPV6_RECVDSTOPTS, OPT_BOOL, dstopts, 0, 1),
+	O(IPPROTO_IPV6, IPV6_2292HOPOPTS, OPT_BOOL, oldhopopts, 0, 1),
+	O(IPPROTO_IPV6, IPV6_2292RTHDR, OPT_BOOL, oldrthdr, 0, 1),
+	O(IPPROTO_IPV6, IPV6_2292DSTOPTS, OPT_BOOL, olddstopts, 0, 1),
 	O(IPPROTO_IPV6, IPV6_MINHOPCOUNT, OPT_INT, minhops, 0, 255),
 };
 
@@ -759,7 +765,7 @@ static int set_ip6(struct ep *e, struct txq *q, int name, const void *val, size_
 		break;
 	}
 	if (name != IPV6_V6ONLY && name != IPV6_MULTICAST_IF && name != IPV6_MTU && name != IPV6_ADDR_PREFERENCES)
-		return -ENOPROTOOPT;
+		return ext_set(e, name, val, size);
 	if (ep_get_int(val, size, &v) < 0)
 		return name == IPV6_MULTICAST_IF && e->type == SOCK_STREAM ? -ENOPROTOOPT : -EINVAL;
 	switch (name) {
@@ -803,7 +809,7 @@ static int get_ip6(struct ep *e, int name, void *val, size_t *size)
 	case IPV6_PATHMTU:
 		return get_path_mtu(e, val, size);
 	default:
-		return -ENOPROTOOPT;
+		return ext_get(e, name, val, size);
 	}
 }
 

@@ -172,6 +172,10 @@ static int raw_send_locked(struct ep *e, struct txq *q, struct pkt *p, const str
 	}
 	if (g->hdrincl)
 		return raw_send_hdrincl(e, q, p, &d);
+	if (o.ext && dgram_ext_fits(&d, &o, p->len, 0) < 0) {
+		pkt_free(p);
+		return -EMSGSIZE;
+	}
 	p->trans = p->data;
 	p->src = d.src;
 	p->dst = dst;
@@ -456,6 +460,10 @@ static int ping_send_locked(struct ep *e, struct txq *q, struct pkt *p, const st
 	if (err < 0) {
 		pkt_free(p);
 		return err;
+	}
+	if (o.ext && dgram_ext_fits(&d, &o, p->len, sizeof(*h)) < 0) {
+		pkt_free(p);
+		return -EMSGSIZE;
 	}
 	h->echo.id = htons(e->lport);
 	h->csum = 0;

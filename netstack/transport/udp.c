@@ -168,12 +168,17 @@ static int udp_xmit(struct ep *e, struct txq *q, struct pkt *p, const struct dst
 		return -EMSGSIZE;
 	}
 	mode = v4 ? e->mtu_discover : e->mtu_discover6;
+	if (o.ext && dgram_ext_fits(d, &o, len, sizeof(*h)) < 0) {
+		pkt_free(p);
+		ep_local_error(e, EMSGSIZE, dst, dport, (uint32_t)(d->mtu - MIN(ip6_ext_wire(o.ext), (size_t)d->mtu)));
+		return -EMSGSIZE;
+	}
 	if (v4 && len + IP4_HLEN + o.opts_len > d->mtu) {
 		if (o.df && mode == IP_PMTUDISC_WANT)
 			o.frag_ok = true;
 	}
 	if (gso && p->len > gso) {
-		if (gso + sizeof(*h) + (v4 ? IP4_HLEN : IP6_HLEN) > d->mtu ||
+		if (gso + sizeof(*h) + (v4 ? IP4_HLEN : IP6_HLEN + ip6_ext_wire(o.ext)) > d->mtu ||
 		    p->len > (uint32_t)gso * UDP_MAX_SEGMENTS) {
 			pkt_free(p);
 			return -EINVAL;
@@ -276,6 +281,7 @@ static int udp_cork_add(struct ep *e, struct pkt *p, const struct ep_msg *m)
 			return -ENOBUFS;
 		}
 		d->cork_msg = *m;
+		d->cork_msg.ctl.ext = ip6_ext_get(m->ctl.ext ? m->ctl.ext : e->ext); /* as they are now */
 	}
 	to = pkt_append(d->cork, p->len);
 	if (to)
@@ -289,8 +295,12 @@ static int udp_uncork(struct ep *e, struct txq *q)
 	struct dgram *d = dgram_of(e);
 	struct pkt *p = d->cork;
 
+	int err;
+
 	d->cork = NULL;
-	return p ? udp_send_pkt(e, q, p, &d->cork_msg) : 0;
+	err = p ? udp_send_pkt(e, q, p, &d->cork_msg) : 0;
+	ep_msg_fini(&d->cork_msg);
+	return err;
 }
 
 static ssize_t udp_send(struct ep *e, struct txq *q, struct uio *u, struct ep_msg *m)
@@ -326,6 +336,7 @@ static ssize_t udp_send(struct ep *e, struct txq *q, struct uio *u, struct ep_ms
 		if (err < 0) {
 			pkt_free(d->cork);
 			d->cork = NULL;
+			ep_msg_fini(&d->cork_msg);
 		} else if (!more) {
 			err = udp_uncork(e, q);
 		}

@@ -447,6 +447,7 @@ static int inet_send_control(const struct vfs_ctx *c, struct socket *s, const st
 	size_t size;
 	int err;
 
+	ctl->net_raw = s->family == AF_INET6 && m->control_size && cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_RAW);
 	while ((h = sock_msg_next_control(m, h, &data, &size))) {
 		if (h->cmsg_level == SOL_SOCKET) {
 			err = inet_send_sol_socket(c, s, h->cmsg_type, data, size, ctl);
@@ -475,31 +476,34 @@ static ssize_t inet_keep_error(struct socket *s, ssize_t done, ssize_t err)
 	return done;
 }
 
-static ssize_t inet_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
+/* em is zero but for its flags. */
+static int inet_send_parse(const struct vfs_ctx *c, struct socket *s, const struct sock_msg *m, struct ep_msg *em)
 {
-	int64_t deadline_ns = socket_snd_deadline(s, m->flags & MSG_DONTWAIT);
-	struct ep_msg em = { .flags = (int)m->flags };
-	unsigned int seen = 0;
-	ssize_t n, done = 0;
 	int err;
 
 	if (m->addr.size && s->type != SOCK_STREAM) { /* a stream ignores it */
-		err = net_addr_from_sockaddr(s->family, &m->addr.storage, m->addr.size, &em.addr);
+		err = net_addr_from_sockaddr(s->family, &m->addr.storage, m->addr.size, &em->addr);
 		if (err == -EAFNOSUPPORT && s->family == AF_INET6 && s->type == SOCK_DGRAM && s->protocol != IPPROTO_ICMPV6)
 			err = -EINVAL; /* udpv6_sendmsg() has a word of its own */
 		if (err < 0)
 			return err;
-		em.has_addr = s->family != AF_INET6 || s->protocol == IPPROTO_ICMPV6 || em.addr.family != AF_UNSPEC;
+		em->has_addr = s->family != AF_INET6 || s->protocol == IPPROTO_ICMPV6 || em->addr.family != AF_UNSPEC;
 	}
-	err = inet_send_control(c, s, m, &em);
-	if (err < 0)
-		return err;
+	return inet_send_control(c, s, m, em);
+}
+
+static ssize_t inet_send_parsed(struct vfs_ctx *c, struct socket *s, struct sock_msg *m, struct ep_msg *em)
+{
+	int64_t deadline_ns = socket_snd_deadline(s, m->flags & MSG_DONTWAIT);
+	unsigned int seen = 0;
+	ssize_t n, done = 0;
+
 	for (;;) {
-		em.more = false;
-		n = ep_send(inet_ep(s), m->data, &em);
+		em->more = false;
+		n = ep_send(inet_ep(s), m->data, em);
 		if (n >= 0) {
 			done += n;
-			if (em.more && !vfs_interrupted(c))
+			if (em->more && !vfs_interrupted(c))
 				continue;
 			if (s->type != SOCK_STREAM || uio_left(m->data) == 0)
 				return done;
@@ -512,8 +516,19 @@ static ssize_t inet_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m
 		if (n == -EAGAIN)
 			n = inet_wait(c, s, POLLOUT, deadline_ns, &seen);
 		if (n < 0)
-			return em.ring_seen ? n : inet_keep_error(s, done, n);
+			return em->ring_seen ? n : inet_keep_error(s, done, n);
 	}
+}
+
+static ssize_t inet_send(struct vfs_ctx *c, struct socket *s, struct sock_msg *m)
+{
+	struct ep_msg em = { .flags = (int)m->flags };
+	ssize_t n = inet_send_parse(c, s, m, &em);
+
+	if (n == 0)
+		n = inet_send_parsed(c, s, m, &em);
+	ep_msg_fini(&em);
+	return n;
 }
 
 static void inet_put_control(void *arg, int level, int type, const void *data, size_t size)
@@ -527,12 +542,15 @@ static ssize_t inet_recv_once(struct socket *s, struct sock_msg *m)
 	struct ep_msg em = { .flags = (int)m->flags };
 	ssize_t n = ep_recv(inet_ep(s), m->data, &em);
 
-	if (n < 0)
+	if (n < 0) {
+		ep_msg_fini(&em);
 		return n;
+	}
 	m->out_flags |= (unsigned int)em.out_flags;
 	if (em.has_addr)
 		m->addr.size = (uint32_t)net_addr_to_sockaddr(&em.addr, &m->addr.storage);
 	ep_ctl_build(&em, inet_put_control, m);
+	ep_msg_fini(&em);
 	return n;
 }
 
@@ -625,6 +643,9 @@ static int inet_may_set(const struct vfs_ctx *c, const struct socket *s, int lev
 		   (level == IPPROTO_IPV6 && name == IPV6_TRANSPARENT)) &&
 	    !cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_RAW) &&
 	    !cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	if (level == IPPROTO_IPV6 && (name == IPV6_HOPOPTS || name == IPV6_RTHDRDSTOPTS || name == IPV6_DSTOPTS) &&
+	    s->family == AF_INET6 && !cred_capable_ns(c->cred, s->net->user_ns, CAP_NET_RAW))
 		return -EPERM;
 	return 0;
 }
