@@ -52,6 +52,7 @@ SRCS += netstack/tcp/rack.c
 SRCS += netstack/tcp/cong.c
 SRCS += netstack/tcp/cubic.c
 SRCS += netstack/tcp/output.c
+SRCS += netstack/tcp/pktopts.c
 SRCS += netstack/tcp/recv.c
 SRCS += netstack/tcp/timer.c
 UNIT_TESTS += tests/unit/netstack/test_udp.c

@@ -27,6 +27,7 @@ static void tcp_api_destroy(struct ep *e)
 	tcp_purge(t);
 	tcp_purge_rcvq(t);
 	mem_free(t->syn);
+	tcp_seen_free(&t->seen);
 }
 
 /* ---- bind, listen, accept ---- */

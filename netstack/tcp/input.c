@@ -329,7 +329,7 @@ static void syn_recv_done(struct tcp *t, const struct pkt *p, const struct tcp_o
 		tcp_set_state(t, TCPS_FIN_WAIT1);
 }
 
-void tcp_rcv(struct txq *q, struct tcp *t, struct pkt *p, const struct tcp_opts *o)
+static void tcp_rcv_segment(struct txq *q, struct tcp *t, struct pkt *p, const struct tcp_opts *o)
 {
 	uint8_t flags = p->cb.tcp.flags;
 	bool more = p->flags & PKT_MORE;
@@ -401,4 +401,17 @@ drop:
 	pkt_free(p);
 	if (t->state != TCPS_CLOSE)
 		tcp_timer_update(t);
+}
+
+void tcp_rcv(struct txq *q, struct tcp *t, struct pkt *p, const struct tcp_opts *o)
+{
+	struct tcp_seen seen;
+
+	if (!t->ep.rx6 || ipa_is4(p->dst)) {
+		tcp_rcv_segment(q, t, p, o);
+		return;
+	}
+	tcp_seen_take(t, p, &seen);
+	tcp_rcv_segment(q, t, p, o);
+	tcp_seen_keep(t, &seen);
 }

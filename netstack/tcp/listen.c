@@ -373,7 +373,7 @@ static struct tcp *child_new(struct tcp *l, const struct tcp_req *r)
 	INHERIT(tstamp); INHERIT(tstampns); INHERIT(debug); INHERIT(recvttl); INHERIT(recvtos);
 	INHERIT(pktinfo); INHERIT(recvhops); INHERIT(recvtclass); INHERIT(recvpktinfo6);
 	INHERIT(hopopts); INHERIT(rthdr); INHERIT(dstopts); INHERIT(oldhopopts); INHERIT(oldrthdr); INHERIT(olddstopts);
-	INHERIT(oldpktinfo); INHERIT(oldhops);
+	INHERIT(oldpktinfo); INHERIT(oldhops); INHERIT(rx6);
 #undef INHERIT
 	e->ext = ip6_ext_get(l->ep.ext);
 #define INHERIT(member) t->member = l->member
@@ -433,6 +433,7 @@ static void child_open(struct txq *q, struct tcp *l, struct tcp_req *r, struct p
 {
 	struct stack *s = tcp_stack(l);
 	struct tcp *t = child_new(l, r);
+	struct tcp_seen seen;
 	bool placed;
 
 	if (!t) {
@@ -465,7 +466,9 @@ static void child_open(struct txq *q, struct tcp *l, struct tcp_req *r, struct p
 	t->listener = l;
 	list_append(&l->acceptq, &t->accept_node); /* with the first reference */
 	l->nacceptq++;
+	tcp_seen_take(t, p, &seen);
 	tcp_rcv(q, t, p, o);
+	tcp_seen_begin(t, &seen);
 	nlock_unlock(&t->ep.lock);
 	wq_wake_count(&l->ep.wq, POLLIN | POLLRDNORM, 1); /* one connection, one accept */
 }

@@ -331,6 +331,8 @@ int tcp_getopt(struct ep *e, int level, int name, void *val, size_t *size)
 	char all[INFO_OLD + sizeof(struct info_tail)];
 	struct info_tail tail;
 
+	if (level == IPPROTO_IPV6 && name == IPV6_2292PKTOPTIONS && ep_is6(e))
+		return tcp_seen_get(t, val, size);
 	if (level != IPPROTO_TCP)
 		return -ENOPROTOOPT;
 	switch (name) {

@@ -100,7 +100,7 @@ static bool splice_ready(struct tcp *t, struct tcp *p)
 	       !atomic_load_explicit(&p->ep.filter, memory_order_relaxed) &&
 	       !atomic_load_explicit(&s->ntaps, memory_order_relaxed) &&
 	       nic_up(t->ep.dst.nic) && dst_ok(s, &t->ep.dst) && !t->cork && !t->more &&
-	       t->ep.pacing_rate == UINT64_MAX && !t->ep.ext;
+	       t->ep.pacing_rate == UINT64_MAX && !t->ep.ext && !p->ep.rx6;
 }
 
 /* One packet of up to n bytes for the reader.  The count, or -errno. */

@@ -190,6 +190,14 @@ struct tcp_tw {
 	bool ts_ok;
 };
 
+/* A segment, for IPV6_2292PKTOPTIONS (pktopts.c). */
+struct tcp_seen {
+	struct pbuf *ext;       /* extension headers that are wanted, the first of protocol ext_first; owned; NULL: none */
+	uint8_t ext_first, hops, tclass;
+	uint32_t ifindex, end_seq;
+	struct ipa dst;
+};
+
 /* Everything under ep.lock. */
 struct tcp {
 	struct ep ep;
@@ -304,6 +312,11 @@ struct tcp {
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	uint32_t segs_out, segs_in, data_segs_in, data_segs_out, dsack_dups, reord_count, delivered_ce,
 		rcv_ooopack;
+	/* IPV6_2292PKTOPTIONS: of the last segment all, if seen_whole, or these, as far as they were wanted; 0: not seen */
+	struct tcp_seen seen;
+	bool seen_whole;
+	uint8_t seen_hops, seen_tclass;
+	uint32_t seen_ifindex;
 	/* loopback splice */
 	struct tcp *peer;       /* reference */
 	bool peer_sought;
@@ -508,6 +521,17 @@ void tcp_rcv_rtt_ts(struct tcp *t, const struct tcp_opts *o, const struct pkt *p
 void tcp_ack_sent(struct tcp *t);
 int tcp_ofo_cmp(const struct tree_node *a, const struct tree_node *b);
 uint32_t tcp_rcv_space(struct tcp *t);
+
+/* ---- pktopts.c ---- */
+/* What p says, before it is received; out is given to one of the others, with t locked.  p->net to p->trans are p's headers. */
+void tcp_seen_take(const struct tcp *t, const struct pkt *p, struct tcp_seen *out);
+/* It was received: t keeps it, if it was in order.  Consumes. */
+void tcp_seen_keep(struct tcp *t, struct tcp_seen *s);
+/* t was accepted with it.  Consumes. */
+void tcp_seen_begin(struct tcp *t, struct tcp_seen *s);
+void tcp_seen_free(struct tcp_seen *s);
+/* getsockopt(IPV6_2292PKTOPTIONS): control messages, as many as there is room for. */
+int tcp_seen_get(const struct tcp *t, void *val, size_t *size);
 
 /* ---- splice.c ---- */
 /* Lock t and, when the other end is here and might be spliced to, that too; which is returned with a reference. */

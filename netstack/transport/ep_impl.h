@@ -120,6 +120,7 @@ struct ep {
 	uint64_t pacing_rate;
 	int oldpktinfo, oldhops;    /* IPV6_2292PKTINFO, IPV6_2292HOPLIMIT */
 	int hopopts, rthdr, dstopts, oldhopopts, oldrthdr, olddstopts; /* IPV6_RECVHOPOPTS …, IPV6_2292HOPOPTS … */
+	bool rx6;                   /* one of these, or of the others that say what is told with IPv6 packets, is on */
 	struct ip6_ext *ext;        /* extension headers of what is sent; a reference, or NULL */
 	uint32_t sticky_if6;        /* IPV6_PKTINFO for all messages: an index; 0: none */
 	int passsec, nodefrag, minttl, minhops, recvmark;
@@ -214,6 +215,8 @@ static inline void ep_wake(struct ep *e, uint32_t events)
 /* The options that set extension headers, with e->lock.  -ENOPROTOOPT: another one; -EINVAL, -ENOBUFS. */
 int ext_set(struct ep *e, int name, const void *val, size_t size);
 int ext_get(struct ep *e, int name, void *val, size_t *size);
+/* Which of those of packets that come e wants to be told of: EP_CTL_*. */
+uint32_t ext_wanted(const struct ep *e);
 /* The extension headers of a message (NULL: of any other packet) to dst: borrowed; NULL: none. */
 const struct ip6_ext *ep_ext(const struct ep *e, const struct ep_msg *m, struct ipa dst);
 /* Those that p came with, if e wants to be told, into c.  From p->net to p->trans there are p's headers. */

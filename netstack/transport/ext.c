@@ -81,8 +81,7 @@ const struct ip6_ext *ep_ext(const struct ep *e, const struct ep_msg *m, struct 
 	return m && m->ctl.ext ? m->ctl.ext : e->ext;
 }
 
-/* What e wants to be told of: EP_CTL_*. */
-static uint32_t ext_wanted(const struct ep *e)
+uint32_t ext_wanted(const struct ep *e)
 {
 	return (e->hopopts ? EP_CTL_HOPOPTS : 0U) | (e->rthdr ? EP_CTL_RTHDR : 0U) | (e->dstopts ? EP_CTL_DSTOPTS : 0U) |
 	       (e->oldhopopts ? EP_CTL_OLDHOPOPTS : 0U) | (e->oldrthdr ? EP_CTL_OLDRTHDR : 0U) |

@@ -179,6 +179,8 @@ static int opt_set_row(struct ep *e, const struct opt_row *r, const void *val, s
 	else if (v < r->lo || v > r->hi)
 		return -EINVAL;
 	*opt_at(e, r) = v;
+	if (r->level == IPPROTO_IPV6)
+		e->rx6 = ext_wanted(e) || e->recvpktinfo6 || e->recvhops || e->recvtclass || e->flowinfo || e->oldpktinfo || e->oldhops;
 	if (r->level == SOL_SOCKET && r->name == SO_MARK)
 		e->dst.valid = false; /* rules may look at it */
 	return 0;

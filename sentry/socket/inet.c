@@ -43,6 +43,7 @@
 #include "vfs/vfs.h"
 
 #define RETRY_NS          (10 * NSEC_PER_MSEC) /* ready, and yet refused: memory is short */
+#define PKTOPTIONS_MAX    65536                /* bytes of IPV6_2292PKTOPTIONS */
 
 struct inet_sock {
 	struct socket s;
@@ -439,7 +440,8 @@ static bool inet_sends_mapped(struct socket *s, const struct ep_msg *em)
 	return ep_getpeername(inet_ep(s), &to) == 0 && ipa_is4(to.ip);
 }
 
-static int inet_send_control(const struct vfs_ctx *c, struct socket *s, const struct sock_msg *m, struct ep_msg *em)
+/* Of levels only is IPPROTO_IPV6 looked at, and SOL_SOCKET, for the option that has such messages as its value. */
+static int inet_parse_control(const struct vfs_ctx *c, struct socket *s, const struct sock_msg *m, struct ep_msg *em, bool option)
 {
 	struct ep_ctl *ctl = &em->ctl;
 	const struct cmsghdr *h = NULL;
@@ -455,7 +457,7 @@ static int inet_send_control(const struct vfs_ctx *c, struct socket *s, const st
 				return err;
 			continue;
 		}
-		if (s->type == SOCK_STREAM)
+		if (option ? h->cmsg_level != IPPROTO_IPV6 : s->type == SOCK_STREAM)
 			continue; /* TCP looks at none of them */
 		if (h->cmsg_level == IPPROTO_IP && s->family == AF_INET6 && !inet_sends_mapped(s, em))
 			continue;
@@ -489,7 +491,7 @@ static int inet_send_parse(const struct vfs_ctx *c, struct socket *s, const stru
 			return err;
 		em->has_addr = s->family != AF_INET6 || s->protocol == IPPROTO_ICMPV6 || em->addr.family != AF_UNSPEC;
 	}
-	return inet_send_control(c, s, m, em);
+	return inet_parse_control(c, s, m, em, false);
 }
 
 static ssize_t inet_send_parsed(struct vfs_ctx *c, struct socket *s, struct sock_msg *m, struct ep_msg *em)
@@ -683,6 +685,19 @@ static void inet_read_back(struct socket *s, int name, atomic_int *to)
 		atomic_store_explicit(to, v, memory_order_relaxed);
 }
 
+/* IPV6_2292PKTOPTIONS: control messages, of which the extension headers are kept for all that is sent. */
+static int inet_set_pktoptions(struct vfs_ctx *c, struct socket *s, const void *value, size_t size)
+{
+	struct sock_msg m = { .control = value, .control_size = size };
+	struct ep_msg em = { .flags = 0 };
+	int err = size > PKTOPTIONS_MAX || !sock_msg_control_ok(&m) ? -EINVAL : inet_parse_control(c, s, &m, &em, true);
+
+	if (err == 0)
+		ep_set_ext(inet_ep(s), em.ctl.ext);
+	ep_msg_fini(&em);
+	return err;
+}
+
 static int inet_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int name,
 			   const void *value, size_t size)
 {
@@ -692,6 +707,8 @@ static int inet_setsockopt(struct vfs_ctx *c, struct socket *s, int level, int n
 		return err;
 	if (level == SOL_SOCKET && name == SO_ATTACH_FILTER)
 		return inet_attach_filter(c, inet_ep(s), value, size);
+	if (s->family == AF_INET6 && level == IPPROTO_IPV6 && name == IPV6_2292PKTOPTIONS)
+		return inet_set_pktoptions(c, s, value, size);
 	if (s->family == AF_PACKET && level == SOL_PACKET && (name == PACKET_RX_RING || name == PACKET_TX_RING))
 		return packet_rings_set(&container_of(s, struct inet_sock, s)->rings, inet_ep(s), name == PACKET_TX_RING, value,
 					size);

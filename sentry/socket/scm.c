@@ -96,8 +96,7 @@ const struct cmsghdr *sock_msg_next_control(const struct sock_msg *m, const stru
 	return h;
 }
 
-/* Whether every header is sane (CMSG_OK); the walk above just stops at the first that is not. */
-static bool control_well_formed(const struct sock_msg *m)
+bool sock_msg_control_ok(const struct sock_msg *m)
 {
 	size_t at = 0;
 
@@ -192,7 +191,7 @@ int scm_parse(struct vfs_ctx *c, const struct socket *s, struct sock_msg *m)
 	const void *data;
 	size_t size;
 
-	if (!control_well_formed(m))
+	if (!sock_msg_control_ok(m))
 		return -EINVAL;
 	if (s->family != AF_UNIX && s->family != AF_NETLINK)
 		return 0;

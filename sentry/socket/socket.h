@@ -101,6 +101,8 @@ struct sock_msg {
  */
 const struct cmsghdr *sock_msg_next_control(const struct sock_msg *m, const struct cmsghdr *prev,
 					    const void **data, size_t *size);
+/* Whether every header is sane (CMSG_OK); the walk just stops at the first that is not. */
+bool sock_msg_control_ok(const struct sock_msg *m);
 /* Add one for the application; what doesn't fit is cut and MSG_CTRUNC set (net/core/scm.c: put_cmsg). */
 void sock_msg_put_control(struct sock_msg *m, int level, int type, const void *data, size_t size);
 

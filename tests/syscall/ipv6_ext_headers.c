@@ -718,6 +718,147 @@ static void segments_have_headers_and_are_shorter(void)
 	drain();
 }
 
+/* ---- IPV6_2292PKTOPTIONS ---- */
+
+/* What it says, as told() has it, with the value of what is four bytes long. */
+static const char *pktoptions(int s, socklen_t room)
+{
+	static char text[300];
+	_Alignas(struct cmsghdr) static char buf[4096];
+	struct msghdr m = { .msg_control = buf };
+	int n = get(s, IPV6_2292PKTOPTIONS, buf, room), at = 0, v;
+
+	if (n < 0)
+		return strcpy(text, "error");
+	m.msg_controllen = (size_t)n;
+	text[0] = 0;
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h)) {
+		size_t size = h->cmsg_len - CMSG_LEN(0);
+
+		at += snprintf(text + at, sizeof(text) - (size_t)at, "%d:%zu", h->cmsg_type, size);
+		memcpy(&v, CMSG_DATA(h), sizeof(v));
+		at += size == 4 ? snprintf(text + at, sizeof(text) - (size_t)at, "=%d ", v) :
+				  snprintf(text + at, sizeof(text) - (size_t)at, " ");
+	}
+	snprintf(text + at, sizeof(text) - (size_t)at, "(%d)", n);
+	return text;
+}
+
+static void all_options_are_set_at_once(int type)
+{
+	int s = socket(AF_INET6, type, 0);
+	struct ctl *c = message(0, NULL);
+	char h[64];
+
+	add(c, HOP, opts8, 8);
+	add(c, DST, opts16, 16);
+	add(c, IPV6_TCLASS, &(int){ 4 }, 4);
+	EQUAL(set(s, IPV6_2292PKTOPTIONS, c->buf, c->h.msg_controllen), 0);
+	EQUAL(get(s, HOP, h, sizeof(h)), 8);
+	EQUAL(get(s, DST, h, sizeof(h)), 16);
+	EQUAL(get(s, IPV6_TCLASS, h, sizeof(h)), 4);
+	EQUAL(h[0], 0); /* nothing but headers is kept */
+	c = message(0, NULL);
+	add(c, DST0, opts8, 8);
+	EQUAL(set(s, IPV6_2292PKTOPTIONS, c->buf, c->h.msg_controllen), 0);
+	EQUAL(get(s, HOP, h, sizeof(h)), 0); /* it is all that there is */
+	EQUAL(get(s, DST0, h, sizeof(h)), 8);
+	add_sized(c, HOP, opts8, 8, 8);
+	FAILS(EINVAL, set(s, IPV6_2292PKTOPTIONS, c->buf, c->h.msg_controllen));
+	c = message(0, NULL);
+	add_sized(c, HOP, opts8, 8, 1000);
+	FAILS(EINVAL, set(s, IPV6_2292PKTOPTIONS, c->buf, c->h.msg_controllen));
+	c = message(0, NULL);
+	add(c, RT, srh, 24);
+	FAILS(EINVAL, set(s, IPV6_2292PKTOPTIONS, c->buf, c->h.msg_controllen));
+	EQUAL(get(s, DST0, h, sizeof(h)), 8);
+	c = message(0, NULL);
+	add(c, HOP, opts8, 8);
+	set_capable(false);
+	FAILS(EPERM, set(s, IPV6_2292PKTOPTIONS, c->buf, c->h.msg_controllen));
+	EQUAL(set(s, IPV6_2292PKTOPTIONS, NULL, 0), 0);
+	set_capable(true);
+	EQUAL(get(s, DST0, h, sizeof(h)), 0);
+	EQUAL(set(s, IPV6_2292PKTOPTIONS, c->buf, 1), 0); /* no message */
+	FAILS(EINVAL, set(s, IPV6_2292PKTOPTIONS, c->data, 65537));
+	close(s);
+}
+
+static void a_byte(int from, int to)
+{
+	char c;
+
+	EQUAL(send(from, "x", 1, 0), 1);
+	EQUAL(recv(to, &c, 1, 0), 1);
+	drain();
+}
+
+static void streams_keep_what_came_last(void)
+{
+	struct sockaddr_in6 at;
+	int s = socket(AF_INET6, SOCK_STREAM, 0), l, c, a;
+
+	SAME(pktoptions(s, 4096), "(0)");
+	set_int(s, IPV6_RECVDSTOPTS, 1);
+	SAME(pktoptions(s, 4096), "(0)");
+	set_int(s, IPV6_RECVPKTINFO, 1);
+	set_int(s, IPV6_RECVHOPLIMIT, 1);
+	set_int(s, IPV6_RECVTCLASS, 1);
+	set_int(s, IPV6_2292PKTINFO, 1);
+	set_int(s, IPV6_2292HOPLIMIT, 1);
+	SAME(pktoptions(s, 4096), "50:20 52:4=1 67:4=0 2:20 8:4=1 (152)");
+	SAME(pktoptions(s, 15), "(0)"); /* what there is no room for is cut */
+	SAME(pktoptions(s, 17), "50:1 (17)");
+	SAME(pktoptions(s, 36), "50:20 (36)");
+	SAME(pktoptions(s, 50), "50:20 (40)");
+	SAME(pktoptions(s, 60), "50:20 52:4=1 (60)");
+	close(s);
+	l = tcp_listener(&at);
+	set_int(l, IPV6_RECVDSTOPTS, 1);
+	c = socket(AF_INET6, SOCK_STREAM, 0);
+	set_int(c, IPV6_TCLASS, 8);
+	set_int(c, IPV6_UNICAST_HOPS, 77);
+	EQUAL(set(c, DST, opts16, 16), 0);
+	EQUAL(set(c, HOP, opts8, 8), 0);
+	EQUAL(connect(c, (void *)&at, sizeof(at)), 0);
+	a = accept(l, NULL, NULL);
+	SAME(pktoptions(a, 4096), "59:16 (32)"); /* of the SYN */
+	SAME(pktoptions(c, 4096), "(0)");
+	EQUAL(set(c, DST, opts8, 8), 0);
+	a_byte(c, a);
+	SAME(pktoptions(a, 4096), "59:8 (24)");
+	set_int(a, IPV6_RECVHOPOPTS, 1);
+	SAME(pktoptions(a, 4096), "54:8 59:8 (48)"); /* the packet is the same */
+	set_int(a, IPV6_2292DSTOPTS, 1);
+	set_int(a, IPV6_RECVPKTINFO, 1);
+	set_int(a, IPV6_RECVHOPLIMIT, 1);
+	set_int(a, IPV6_RECVTCLASS, 1);
+	SAME(pktoptions(a, 4096), "50:20 52:4=77 67:4=8 54:8 59:8 4:8 (160)");
+	EQUAL(set(c, DST, NULL, 0), 0);
+	EQUAL(set(c, HOP, NULL, 0), 0);
+	set_int(c, IPV6_UNICAST_HOPS, 78);
+	a_byte(c, a);
+	SAME(pktoptions(a, 4096), "50:20 52:4=78 67:4=8 (88)");
+	set_int(a, IPV6_RECVPKTINFO, 0);
+	set_int(a, IPV6_RECVHOPLIMIT, 0);
+	set_int(a, IPV6_RECVTCLASS, 0);
+	SAME(pktoptions(a, 4096), "(0)");
+	close(c);
+	close(a);
+	set_int(l, IPV6_RECVDSTOPTS, 0);
+	set_int(l, IPV6_RECVPKTINFO, 1);
+	c = socket(AF_INET6, SOCK_STREAM, 0);
+	EQUAL(connect(c, (void *)&at, sizeof(at)), 0);
+	a = accept(l, NULL, NULL);
+	set_int(a, IPV6_RECVHOPLIMIT, 1);
+	SAME(pktoptions(a, 4096), "50:20 52:4=64 (64)");
+	SAME(pktoptions(l, 4096), "50:20 (40)");
+	close(c);
+	close(a);
+	close(l);
+	drain();
+}
+
 T_MAIN
 {
 	EQUAL(unshare(CLONE_NEWNET), 0);
@@ -736,4 +877,7 @@ T_MAIN
 	receivers_are_strict();
 	raw_and_ping_sockets_send_them_too();
 	segments_have_headers_and_are_shorter();
+	all_options_are_set_at_once(SOCK_DGRAM);
+	all_options_are_set_at_once(SOCK_STREAM);
+	streams_keep_what_came_last();
 }
