@@ -308,7 +308,9 @@ static int mounts_sysctl_or_later(struct container *k, struct vfs_ctx *c, struct
 {
 	int err = mounts_sysctl(c, s);
 
-	if (err != -ENOENT || proc_sysctl_set_nic(k->ns->net, s->name, s->value) != -ENODEV)
+	if (err == -ENOENT)
+		err = proc_sysctl_set_nic(k->ns->net, s->name, s->value);
+	if (err != -ENODEV)
 		return err;
 	if (!k->late_sysctls)
 		k->late_sysctls = mem_calloc(count, sizeof(*k->late_sysctls));

@@ -74,5 +74,8 @@ reset
 spec '{"net.ipv4.conf.eth0.no_such_key": "1"}'
 is "a key that there is not" "$(create; grep -c 'net.ipv4.conf.eth0.no_such_key.*No such file' "$T/log")" 1
 $R delete --force $C
+spec '{"net.ipv4.conf.eth0.arp_notify": "2147483648"}'
+is "a value that it can't have" "$(create; grep -c 'net.ipv4.conf.eth0.arp_notify.*Invalid argument' "$T/log")" 1
+$R delete --force $C
 
 report
