@@ -4,14 +4,21 @@
  * tmpfs and runs it as init, with our standard streams.  For work on platform and kernel:
  *
  *     build/debug/minirun [-s] /bin/busybox sh -c 'echo hello'
+ *
+ * In its environment: LINK=IF (an interface of this namespace is the kernel's), POLLERS=N, PATCH=1, PLATFORM=, DEBUG=1, HOST_NETWORK=1.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -26,6 +33,7 @@
 #include "sentry/fs.h"
 #include "sentry/hostfile.h"
 #include "sentry/ipc/ipc.h"
+#include "sentry/socket/link.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/socket/socket.h"
@@ -99,6 +107,25 @@ static void mount_box(struct vfs_ctx *c, const char *type, const char *at)
 	path_put(&p);
 }
 
+/* LINK=IF: an interface of this namespace, over a packet socket of its own; without addresses, which the program gives it. */
+static void link_open(struct net_ns *ns, char *name)
+{
+	static char mac[] = "02:00:00:00:00:02";
+	struct sockaddr_ll a = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(name) };
+	struct net_link_config c = { .name = name, .mac = mac, .mtu = 1500, .ifindex = (uint32_t)a.sll_ifindex, .vnet = true };
+	struct packet_mreq all = { .mr_ifindex = a.sll_ifindex, .mr_type = PACKET_MR_PROMISC };
+	int on = 1, err;
+
+	c.fd = socket(AF_PACKET, SOCK_RAW, 0);
+	if (setsockopt(c.fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0 ||
+	    setsockopt(c.fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) < 0 ||
+	    setsockopt(c.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) < 0 || bind(c.fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		die(name, -errno);
+	err = link_start(ns, &c);
+	if (err)
+		die(name, err);
+}
+
 static void boot(void *arg)
 {
 	struct vfs_ctx c = { .fsize_limit = UINT64_MAX };
@@ -131,6 +158,8 @@ static void boot(void *arg)
 		ns->net->host = getenv("HOST_NETWORK") != NULL;
 	if (ns->net)
 		ns->net->loopback_up = true;
+	if (ns->net && getenv("LINK"))
+		link_open(ns->net, getenv("LINK"));
 	err = t->mount(&c, t, "tmpfs", NULL, NULL, &sb);
 	if (!err)
 		err = mnt_ns_new(&c, sb, 0, &ns->mnt, &box.root);
