@@ -28,6 +28,7 @@
 #include "netstack/ep.h"
 #include "netstack/lock.h"
 #include "netstack/pkt.h"
+#include "netstack/sockaddr.h"
 #include "netstack/stack.h"
 #include "netstack/wire.h"
 
@@ -262,6 +263,8 @@ static void world_sockets(struct world *w)
 		{ AF_INET, SOCK_RAW, IPPROTO_UDP }, { AF_INET6, SOCK_RAW, IPPROTO_ICMPV6 },
 		{ AF_PACKET, SOCK_RAW, ETHERTYPE_ALL },
 	};
+	static const int told[] = { IPV6_RECVHOPOPTS, IPV6_RECVRTHDR, IPV6_RECVDSTOPTS, IPV6_2292HOPOPTS, IPV6_2292RTHDR,
+				    IPV6_2292DSTOPTS };
 	struct net_addr a = addr(true, ipa_any6(), 80);
 	int on = 1;
 
@@ -272,6 +275,10 @@ static void world_sockets(struct world *w)
 	ep_listen(w->eps[0], 4);
 	ep_bind(w->eps[1], &a);
 	ep_setopt(w->eps[1], IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
+		ep_setopt(w->eps[1], IPPROTO_IPV6, told[i], &on, sizeof(on));
+		ep_setopt(w->eps[4], IPPROTO_IPV6, told[i], &on, sizeof(on));
+	}
 }
 
 /* The Ethernet header of a packet to where w->via says. */
@@ -645,6 +652,49 @@ static void link_call(struct world *w, uint8_t how)
 	}
 }
 
+/* Extension headers, mostly well-formed: for all that e sends, or for one message; and what it kept of others'. */
+static void ext_call(struct world *w, struct ep *e, uint8_t how)
+{
+	static const int names[] = { IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_RTHDR, IPV6_DSTOPTS, IPV6_2292HOPOPTS, IPV6_2292DSTOPTS };
+	static const int told[] = { IPV6_RECVHOPOPTS, IPV6_RECVRTHDR, IPV6_RECVDSTOPTS, IPV6_2292HOPOPTS, IPV6_2292RTHDR,
+				    IPV6_2292DSTOPTS, IPV6_RECVPKTINFO };
+	struct ep_msg m = { .has_addr = how & 4, .addr = addr(true, how & 8 ? ours(w, true) : theirs(w, true), 80),
+			    .ctl.net_raw = true };
+	uint8_t kind = take(w), shape = take(w), h[256 + 8] = { 0 }, b[100];
+	size_t size = (shape & 31) * 8U, given = MIN((size_t)take(w) & 31, size);
+	int name = names[kind % ARRAY_SIZE(names)], on = shape & 1;
+	struct uio u;
+
+	h[1] = (uint8_t)(size / 8 - 1);
+	h[2] = name == IPV6_RTHDR ? 4 : 0x1e;
+	h[3] = name == IPV6_RTHDR ? kind >> 3 & 1 : (uint8_t)(size - 4);
+	h[4] = name == IPV6_RTHDR ? kind >> 3 & 3 : 0;
+	if (shape & 128) /* anything */
+		for (size_t i = 0; i < given; i++)
+			h[i + !(shape & 64) * 2] = take(w);
+	switch (kind >> 6) {
+	case 0:
+		ep_setopt(e, IPPROTO_IPV6, name, h, size + (shape >> 5 & 1));
+		break;
+	case 1:
+		(void)!ep_ctl_parse(&m.ctl, AF_INET6, IPPROTO_IPV6, name, h, size);
+		(void)!ep_ctl_parse(&m.ctl, AF_INET6, IPPROTO_IPV6, names[shape % ARRAY_SIZE(names)], h, size);
+		uio_init_kernel(&u, h, sizeof(h));
+		if (kind & 32)
+			ep_set_ext(e, m.ctl.ext);
+		else
+			ep_send(e, &u, &m);
+		break;
+	case 2:
+		ep_setopt(e, IPPROTO_IPV6, told[kind % ARRAY_SIZE(told)], &on, sizeof(on));
+		break;
+	default:
+		size = MIN(size, sizeof(b));
+		ep_getopt(e, IPPROTO_IPV6, kind & 1 ? IPV6_2292PKTOPTIONS : name, b, &size);
+	}
+	ep_msg_fini(&m);
+}
+
 static void wide_call(struct world *w, struct ep *e, uint8_t how)
 {
 	int v;
@@ -663,8 +713,22 @@ static void wide_call(struct world *w, struct ep *e, uint8_t how)
 		w->stacked ? link_call(w, (uint8_t)v) : rule_call(w, (uint8_t)v);
 		break;
 	default:
-		rule_call(w, take(w));
+		if (how & 16)
+			ext_call(w, e, how);
+		else
+			rule_call(w, take(w));
 	}
+}
+
+/* All that is told is read. */
+static void told_byte(void *arg, int level, int type, const void *data, size_t size)
+{
+	const uint8_t *b = data;
+
+	(void)level;
+	(void)type;
+	for (size_t i = 0; i < size; i++)
+		*(uint8_t *)arg ^= b[i];
 }
 
 static void call(struct world *w)
@@ -714,7 +778,9 @@ static void call(struct world *w)
 	case 5:
 		uio_init_kernel(&u, data, take16(w));
 		m.flags = take16(w) & (MSG_PEEK | MSG_OOB | MSG_TRUNC | MSG_ERRQUEUE);
-		ep_recv(e, &u, &m);
+		if (ep_recv(e, &u, &m) >= 0)
+			ep_ctl_build(&m, told_byte, data);
+		ep_msg_fini(&m);
 		break;
 	case 6:
 		ep_shutdown(e, what >> 4);

@@ -198,7 +198,7 @@ static int setup(void **state)
 	struct fx *f = calloc(1, sizeof(*f));
 
 	sim_init(&f->sim, 1);
-	f->a = sim_host(&f->sim);
+	f->a = sim_host_type(&f->sim, MTU, LINK_TX_TSO6, LINK_ETHERNET); /* which knows no extension headers */
 	f->b = sim_host(&f->sim);
 	f->sim.filter = watch;
 	f->sim.arg = f;
