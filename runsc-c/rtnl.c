@@ -413,24 +413,26 @@ int rtnl_links(struct rtnl *r)
 /* ---- the filters ---------------------------------------------------------------------------- */
 
 /*
- * What arrives is the sandbox's, but for ARP, which is for both (they have the same addresses), and answers to a program of
- * the host in this namespace (Docker's DNS server): IPv4, UDP or TCP, from port 53 to SENTRY_HOST_PORT and above.  Those
- * the Sentry drops (sentry/socket/link.c).
+ * What arrives is the sandbox's, but for ARP replies, which are for both (they have the same addresses; requests are the
+ * Sentry's alone, or both would answer), and answers to a program of the host in this namespace (Docker's DNS server):
+ * IPv4, UDP or TCP, from port 53 to SENTRY_HOST_PORT and above.  Those the Sentry drops (sentry/socket/link.c).
  */
 static const struct sock_filter ingress_some[] = {
 	{ BPF_LD | BPF_H | BPF_ABS, 0, 0, 12 },
 	{ BPF_JMP | BPF_JEQ | BPF_K, 11, 0, ETH_P_ARP },
-	{ BPF_JMP | BPF_JEQ | BPF_K, 0, 11, ETH_P_IP },
+	{ BPF_JMP | BPF_JEQ | BPF_K, 0, 13, ETH_P_IP },
 	{ BPF_LD | BPF_B | BPF_ABS, 0, 0, 23 },
 	{ BPF_JMP | BPF_JEQ | BPF_K, 1, 0, IPPROTO_UDP },
-	{ BPF_JMP | BPF_JEQ | BPF_K, 0, 8, IPPROTO_TCP },
+	{ BPF_JMP | BPF_JEQ | BPF_K, 0, 10, IPPROTO_TCP },
 	{ BPF_LD | BPF_H | BPF_ABS, 0, 0, 20 },
-	{ BPF_JMP | BPF_JSET | BPF_K, 6, 0, 0x1fff },
+	{ BPF_JMP | BPF_JSET | BPF_K, 8, 0, 0x1fff },
 	{ BPF_LDX | BPF_B | BPF_MSH, 0, 0, 14 },
 	{ BPF_LD | BPF_H | BPF_IND, 0, 0, 14 },
-	{ BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 53 },
+	{ BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 53 },
 	{ BPF_LD | BPF_H | BPF_IND, 0, 0, 16 },
-	{ BPF_JMP | BPF_JGE | BPF_K, 0, 1, SENTRY_HOST_PORT },
+	{ BPF_JMP | BPF_JGE | BPF_K, 2, 3, SENTRY_HOST_PORT },
+	{ BPF_LD | BPF_H | BPF_ABS, 0, 0, 20 },
+	{ BPF_JMP | BPF_JEQ | BPF_K, 0, 1, ARPOP_REPLY },
 	{ BPF_RET | BPF_K, 0, 0, TC_ACT_OK },
 	{ BPF_RET | BPF_K, 0, 0, TC_ACT_SHOT },
 };

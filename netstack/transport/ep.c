@@ -663,6 +663,14 @@ int ep_errq_recv(struct ep *e, struct uio *u, struct ep_msg *m)
 	}
 	m->ctl.v6 = ep_is6(e) && (q->err.ee_origin == SO_EE_ORIGIN_ICMP6 ||
 				  q->err.ee_origin == SO_EE_ORIGIN_TIMESTAMPING);
+	if (q->err.ee_origin == SO_EE_ORIGIN_ICMP || q->err.ee_origin == SO_EE_ORIGIN_ICMP6) {
+		if (m->ctl.v6 ? e->recvhops : e->recvttl)
+			m->ctl.mask |= EP_CTL_TTL;
+		if (m->ctl.v6 ? e->recvtclass : e->recvtos)
+			m->ctl.mask |= EP_CTL_TOS;
+		m->ctl.ttl = q->ttl;
+		m->ctl.tos = q->tos;
+	}
 	m->has_addr = q->dst.family != 0;
 	m->addr = q->dst;
 	if (q->pkt) {
@@ -709,6 +717,8 @@ void ep_icmp_error(struct ep *e, const struct icmp_err *i, uint16_t dport, size_
 			q->pkt = pkt_new(0, n);
 			if (q->pkt && n)
 				memcpy(pkt_append(q->pkt, n), i->trans + thlen, n);
+			q->ttl = i->pkt->ttl;
+			q->tos = i->pkt->tos;
 			ep_errq_add(e, q);
 		}
 	} else if (!e->connected || !i->hard) {

@@ -64,6 +64,7 @@ struct errq_entry {
 	struct net_addr offender, dst;
 	struct pkt *pkt; /* what we had sent, data at its payload; may be NULL */
 	int64_t tstamp_ns;
+	uint8_t ttl, tos; /* of the ICMP packet that told */
 };
 
 enum shut_bits { SHUT_BIT_RD = 1, SHUT_BIT_WR = 2 };

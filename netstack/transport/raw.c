@@ -198,6 +198,8 @@ static int raw_send_locked(struct ep *e, struct txq *q, struct pkt *p, const str
 	err = ip_output(q, &d, p, &o);
 	if (err == 0)
 		ep_tx_stamp(e, q, m);
+	if (err == -EMSGSIZE)
+		ep_local_error(e, EMSGSIZE, dst, 0, d.mtu);
 	return err;
 }
 
@@ -479,6 +481,8 @@ static int ping_send_locked(struct ep *e, struct txq *q, struct pkt *p, const st
 	err = ip_output(q, &d, p, &o);
 	if (err == 0)
 		ep_tx_stamp(e, q, m);
+	if (err == -EMSGSIZE)
+		ep_local_error(e, EMSGSIZE, dst, 0, d.mtu);
 	return err;
 }
 

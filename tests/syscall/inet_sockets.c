@@ -636,6 +636,47 @@ static void datagrams(void)
 	close(s);
 }
 
+/* What the error queue says beside the error: the time to live of the ICMP packet that told; errors of our own of echo requests. */
+static void error_queue_messages(void)
+{
+	static char big[65530];
+	char control[128];
+	struct iovec iov = { big, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	int s = socket(AF_INET, SOCK_DGRAM, 0), t = bound(SOCK_DGRAM), v = 1, ttl = -1, refused = 0;
+	struct sockaddr_in nobody = name_of(t);
+
+	close(t);
+	EQUAL(setsockopt(s, IPPROTO_IP, IP_RECVERR, &v, sizeof(v)), 0);
+	EQUAL(setsockopt(s, IPPROTO_IP, IP_RECVTTL, &v, sizeof(v)), 0);
+	EQUAL(connect_to(s, &nobody), 0);
+	EQUAL(send(s, "x", 1, 0), 1);
+	await_events(s, POLLERR);
+	EQUAL(recvmsg(s, &m, MSG_ERRQUEUE), 1);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		if (c->cmsg_type == IP_TTL)
+			ttl = *(int *)CMSG_DATA(c);
+		if (c->cmsg_type == IP_RECVERR)
+			refused = ((struct sock_extended_err *)CMSG_DATA(c))->ee_errno == ECONNREFUSED;
+	}
+	EQUAL(ttl, 64);
+	CHECK(refused);
+	close(s);
+	s = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+	CHECK(s >= 0);
+	EQUAL(setsockopt(s, IPPROTO_IP, IP_RECVERR, &v, sizeof(v)), 0);
+	v = IP_PMTUDISC_DO;
+	EQUAL(setsockopt(s, IPPROTO_IP, IP_MTU_DISCOVER, &v, sizeof(v)), 0);
+	big[0] = 8;
+	FAILS(EMSGSIZE, sendto(s, big, sizeof(big), 0, (struct sockaddr *)&loopback, sizeof(loopback)));
+	m.msg_controllen = sizeof(control);
+	EQUAL(recvmsg(s, &m, MSG_ERRQUEUE), 0);
+	struct sock_extended_err *ee = (void *)CMSG_DATA(CMSG_FIRSTHDR(&m));
+	EQUAL(ee->ee_errno, EMSGSIZE);
+	EQUAL(ee->ee_origin, SO_EE_ORIGIN_LOCAL);
+	close(s);
+}
+
 /* ---- IPv6, options ---- */
 
 static void both_families(void)
@@ -811,6 +852,7 @@ T_MAIN
 	ends();
 	edges();
 	datagrams();
+	error_queue_messages();
 	both_families();
 	options();
 }
