@@ -74,6 +74,11 @@ static bool is_host(const struct pfs_req *r)
 	return host;
 }
 
+static long net_value(struct stack *stack, int index)
+{
+	return stack ? net_conf_get(stack, (size_t)index) : atomic_load_explicit(&net.kept[index], memory_order_relaxed);
+}
+
 static int net_get(const struct pfs_req *r, const struct sysctl *s, struct buf *b)
 {
 	const struct net_row *row = row_of(s);
@@ -88,11 +93,18 @@ static int net_get(const struct pfs_req *r, const struct sysctl *s, struct buf *
 	}
 	stack = stack_of(r, &set);
 	for (unsigned int i = 0; i < s->count; i++)
-		values[i] = stack ? net_conf_get(stack, (size_t)row->index[i])
-				  : atomic_load_explicit(&net.kept[row->index[i]], memory_order_relaxed);
+		values[i] = net_value(stack, row->index[i]);
 	ns_set_put(set);
 	sysctl_show_longs(b, values, s->count);
 	return 0;
+}
+
+/* ipv4_local_port_range(): the highest, written or as it is, is not below the lowest. */
+static bool net_is_upside_down(struct stack *stack, const struct net_row *row, const long *values, int n)
+{
+	if (strcmp(row->path, "net/ipv4/ip_local_port_range") != 0)
+		return false;
+	return (n > 1 ? values[1] : net_value(stack, row->index[1])) < values[0];
 }
 
 static int net_set(const struct pfs_req *r, const struct sysctl *s, char *text, size_t size)
@@ -101,7 +113,7 @@ static int net_set(const struct pfs_req *r, const struct sysctl *s, char *text, 
 	long values[NET_ROW_MAX];
 	struct ns_set *set;
 	struct stack *stack;
-	int n = sysctl_parse_longs(text, values, s->count, INT32_MIN, INT32_MAX), err = 0;
+	int n = sysctl_parse_longs(text, values, s->count, INT32_MIN, INT32_MAX), err;
 
 	(void)size;
 	if (n < 0)
@@ -115,6 +127,7 @@ static int net_set(const struct pfs_req *r, const struct sysctl *s, char *text, 
 			return -EINVAL;
 	}
 	stack = stack_of(r, &set);
+	err = net_is_upside_down(stack, row, values, n) ? -EINVAL : 0;
 	for (int i = 0; i < n && !err; i++) {
 		if (stack)
 			err = net_conf_set(stack, (size_t)row->index[i], (int)values[i]);

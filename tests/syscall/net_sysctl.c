@@ -327,6 +327,20 @@ static void netconf(void)
 	close(watch);
 }
 
+/* The lower end above the higher one is refused, also when one of them alone is written. */
+static void port_range(void)
+{
+	static const char path[] = "/proc/sys/net/ipv4/ip_local_port_range";
+
+	EQUAL(put(path, "40000 50000"), 0);
+	EQUAL(put(path, "50000 40000"), EINVAL);
+	EQUAL(put(path, "50001"), EINVAL);
+	EQUAL(put(path, "60000 61000"), 0);
+	EQUAL(get(path), 60000);
+	EQUAL(put(path, "30000"), 0);
+	EQUAL(get(path), 30000);
+}
+
 T_MAIN
 {
 	EQUAL(unshare(CLONE_NEWNET), 0);
@@ -339,4 +353,5 @@ T_MAIN
 	link_local();
 	netconf();
 	af_spec();
+	port_range();
 }
