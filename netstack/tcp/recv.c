@@ -6,11 +6,15 @@
  * t->rcvq holds packets in order from copied_seq to rcv_nxt; t->ofo is a tree of packets that do
  * not overlap, all beyond rcv_nxt.  rcv_mem is the memory of both; when it exceeds the receive
  * buffer, small packets are merged, and then out-of-order ones are given up, the last first.
+ *
+ * Bulk data of many connections is acknowledged by who reads it: half as often as it comes (reader_acks()).
  */
 #include "lib/uio.h"
 #include "netstack/tcp/tcp.h"
 
 #define COLLAPSE_SIZE 16384U
+#define READER_BULK   (256U << 10) /* read within a round trip: then what comes is acknowledged when it is read, */
+#define READER_ACKS   (192U << 10) /* up to so much, and half of what comes in a round trip */
 
 int tcp_ofo_cmp(const struct tree_node *a, const struct tree_node *b)
 {
@@ -220,6 +224,16 @@ void tcp_schedule_delack(struct tcp *t)
 		t->delack_ns = due;
 }
 
+/*
+ * The reader acknowledges what it has read (cleanup_rbuf()).  While many have much to read this is left to it, as long as it is
+ * little beside what is under way: the sender has as much again to go on with, and the timer for delayed ones is set in any case.
+ */
+static bool reader_acks(struct tcp *t)
+{
+	return stack_memory(tcp_stack(t)) > TCP_QUEUES_MANY && t->rcvq_space >= READER_BULK &&
+	       t->rcv_nxt - t->rcv_wup <= MIN(READER_ACKS, t->rcvq_space / 2);
+}
+
 void tcp_ack_check(struct txq *q, struct tcp *t)
 {
 	bool quick;
@@ -232,7 +246,7 @@ void tcp_ack_check(struct txq *q, struct tcp *t)
 		return;
 	quick = t->quick && t->pingpong < 3;
 	if (quick || tree_first(&t->ofo) ||
-	    (t->rcv_nxt - t->rcv_wup > t->rcv_mss && wanted_window(t) >= receive_window(t)))
+	    (t->rcv_nxt - t->rcv_wup > t->rcv_mss && wanted_window(t) >= receive_window(t) && !reader_acks(t)))
 		tcp_send_ack(q, t);
 	else
 		tcp_schedule_delack(t);

@@ -14,6 +14,9 @@
  * this CPU already.  While the platform's receiver polls, that looks at the socket instead, and runs the fiber: no worker
  * is woken (lib/worker_source.h).
  *
+ * Before it sends an acknowledgement it lets those run that it has woken, too: the host delivers that to the peer here and now, who may
+ * then have this CPU for long, while theirs are idle.
+ *
  * With bulk traffic it does less.  Inwards it leaves packets outside while readers have enough (link_hold()).
  * Outwards it rests while those who send take the acknowledgements in after what they have sent
  * (link_rest(), link_flush()).
@@ -66,7 +69,7 @@
 #define RX_SMALL    512           /* a packet up to this is copied rather than keep 2 KB for it */
 #define RX_AT_ONCE  4             /* packets that one host call takes */
 #define RX_BATCH    16            /* packets, and bytes, that go to the stack together */
-#define RX_BYTES    262144
+#define RX_BYTES    524288
 #define RX_TURN     4             /* batches before others may run */
 #define RX_IDLE     NSEC_PER_SEC  /* then memory of the last burst is given back */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
@@ -93,6 +96,7 @@ struct link {
 	struct stack *stack;   /* (c) */
 	uint32_t ifindex;      /* (c) */
 	uint32_t host_index;   /* (c) the same, unless that was taken inside */
+	struct fiber *fiber;   /* (c) the receiver; an address only */
 	int fd, wake_fd;       /* (c) owned */
 	bool vnet;             /* (c) */
 	atomic_bool stopped, ended; /* (a) asked to end; the fiber has ended */
@@ -258,6 +262,8 @@ static void link_transmit(void *ctx, struct txq *q, struct pkt *p)
 	} else if (!link_leave(l, p)) {
 		if (p->len >= REST_PACKET)
 			atomic_fetch_add_explicit(&l->sent, p->len, memory_order_relaxed);
+		if (fiber_self() == l->fiber && worker_is_wanted())
+			fiber_yield(); /* who has just been given something to read goes first */
 		link_send_left(l); /* these come first */
 		(void)link_send(l, p, true);
 	}
@@ -646,6 +652,7 @@ int link_start(struct net_ns *ns, struct net_link_config *c)
 	if (!f)
 		goto free_link;
 	l->ns = ns;
+	l->fiber = f;
 	l->stack = net_ns_stack(ns);
 	l->host_index = c->ifindex;
 	l->vnet = c->vnet;

@@ -10,6 +10,7 @@
 
 #include "netstack/conf.h"
 #include "netstack/csum.h"
+#include "netstack/stack_impl.h"
 
 #define MS NSEC_PER_MSEC
 
@@ -1117,6 +1118,70 @@ static void tcp_info_tells_the_truth(void **state)
 	drop_out(f);
 }
 
+static uint32_t rcv_space(struct fx *f)
+{
+	struct tcp_info i;
+	size_t size = sizeof(i);
+
+	assert_int_equal(ep_getopt(f->e, IPPROTO_TCP, TCP_INFO, &i, &size), 0);
+	return i.tcpi_rcv_space;
+}
+
+/* The next len bytes, at *seq. */
+static void inject_bulk(struct fx *f, uint32_t *seq, uint32_t len)
+{
+	inject(f, TH_ACK, *seq, 1, 512, len);
+	*seq += len;
+}
+
+static void who_reads_bulk_data_acknowledges_it(void **state)
+{
+	enum { LEN = 29200 };
+	struct fx *f = *state;
+	uint32_t seq = 1;
+
+	open_passive(f);
+	for (unsigned int round = 2; round < 30; round++) { /* so much in each round trip */
+		for (unsigned int i = 0; i < round; i++) {
+			inject_bulk(f, &seq, LEN);
+			assert_int_equal(sim_recv(f->e, data, sizeof(data)), LEN);
+		}
+		sim_run(&f->sim, 10 * MS);
+	}
+	assert_true(rcv_space(f) >= 600000);
+	drop_out(f);
+	inject_bulk(f, &seq, LEN);
+	expect(f, TH_ACK, 1, 0, seq);
+	assert_int_equal(sim_recv(f->e, data, sizeof(data)), LEN);
+
+	stack_mem_force(f->h->stack, 2 << 20); /* what others hold */
+	inject_bulk(f, &seq, LEN);
+	inject_bulk(f, &seq, LEN);
+	nothing(f);
+	assert_int_equal(sim_recv(f->e, data, sizeof(data)), 2 * LEN);
+	expect(f, TH_ACK, 1, 0, seq);
+	nothing(f);
+
+	/* Nobody reads: no more than 192 KB, and not for long. */
+	for (unsigned int i = 0; i < 6; i++)
+		inject_bulk(f, &seq, LEN);
+	nothing(f);
+	inject_bulk(f, &seq, LEN);
+	expect(f, TH_ACK, 1, 0, seq);
+	inject_bulk(f, &seq, LEN);
+	nothing(f);
+	sim_run(&f->sim, 250 * MS);
+	expect(f, TH_ACK, 1, 0, seq);
+	while (sim_recv(f->e, data, sizeof(data)) > 0)
+		;
+	drop_out(f);
+
+	/* A hole is told of at once. */
+	inject(f, TH_ACK, seq + LEN, 1, 512, LEN);
+	expect(f, TH_ACK, 1, 0, seq);
+	stack_mem_uncharge(f->h->stack, 2 << 20);
+}
+
 #define T(test) UNIT_FIXTURE(test, setup, teardown)
 UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(simultaneous_open_connects), T(a_reset_must_have_the_exact_number),
@@ -1128,7 +1193,8 @@ UNIT_MAIN(T(passive_open_and_orderly_end), T(active_open_refused_and_retried),
 	  T(a_probe_of_long_ago_ends_no_connection_now),
 	  T(nagle_cork_and_nodelay), T(a_zero_window_is_probed),
 	  T(out_of_order_data_is_sacked_and_put_together), T(acks_are_delayed_but_not_for_two_segments),
-	  T(segments_that_come_together_get_one_ack), T(what_arrives_while_the_reader_copies_is_not_lost),
+	  T(segments_that_come_together_get_one_ack), T(who_reads_bulk_data_acknowledges_it),
+	  T(what_arrives_while_the_reader_copies_is_not_lost),
 	  T(unread_data_makes_close_a_reset),
 	  T(a_stream_that_has_ended_stays_so_when_a_reset_follows),
 	  T(a_broken_connection_is_not_connected_again_as_it_is),
