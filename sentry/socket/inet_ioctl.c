@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * inet_ioctl.c: netdevice(7): the SIOCGIF… and SIOCSIF… requests, SIOCADDRT and SIOCDELRT, which any
- * socket takes, on the stack of its network namespace.
+ * inet_ioctl.c: netdevice(7): the SIOCGIF… and SIOCSIF… requests, SIOCADDRT and SIOCDELRT; arp(7)'s SIOCSARP,
+ * SIOCGARP and SIOCDARP; any socket takes them, on the stack of its network namespace.
  *
  * Setting takes CAP_NET_ADMIN over the namespace.  Linux: net/core/dev_ioctl.c, net/ipv4/devinet.c
- * (devinet_ioctl), net/ipv4/fib_frontend.c (ip_rt_ioctl).
+ * (devinet_ioctl), net/ipv4/fib_frontend.c (ip_rt_ioctl), net/ipv4/arp.c (arp_ioctl).
  */
 #include "sentry/socket/inet.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/neighbour.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -259,6 +260,79 @@ static long route_request(struct vfs_ctx *c, struct stack *s, unsigned int cmd, 
 	return cmd == SIOCADDRT ? route_add(s, &i, ROUTE_CREATE | ROUTE_EXCL) : route_del(s, &i);
 }
 
+/* ---- neighbours -------------------------------------------------------------------------------- */
+
+#define NUD_VALID (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
+
+struct neigh_search {
+	struct neigh_info *found; /* its address and interface are what is looked for */
+	bool seen;
+};
+
+static int neigh_is(void *arg, const struct neigh_info *n)
+{
+	struct neigh_search *k = arg;
+
+	if (n->ifindex != k->found->ifindex || !ipa_eq(n->addr, k->found->addr))
+		return 0;
+	*k->found = *n;
+	k->seen = true;
+	return 1;
+}
+
+/* Without a name the interface is that of the route, but for SIOCGARP. */
+static int arp_device(struct stack *s, const struct arpreq *r, bool get, struct neigh_info *n)
+{
+	struct route_info i;
+	int err;
+
+	if (r->arp_dev[0] || get) {
+		n->ifindex = nic_by_name(s, r->arp_dev);
+		return n->ifindex ? 0 : -ENODEV;
+	}
+	err = route_get(s, n->addr, ipa_any4(), 0, &i);
+	n->ifindex = i.ifindex;
+	return err;
+}
+
+static long arp_request(struct vfs_ctx *c, struct stack *s, unsigned int cmd, uint64_t arg)
+{
+	struct neigh_info n = { .flags = 0 };
+	struct neigh_search k = { .found = &n };
+	struct arpreq r;
+	int err;
+
+	if (vfs_copy_in(c, &r, arg, sizeof(r)) < 0)
+		return -EFAULT;
+	r.arp_dev[sizeof(r.arp_dev) - 1] = 0;
+	if (r.arp_pa.sa_family != AF_INET)
+		return -EPFNOSUPPORT;
+	if (!(r.arp_flags & ATF_PUBL) && (r.arp_flags & (ATF_NETMASK | ATF_DONTPUB)))
+		return -EINVAL;
+	if (r.arp_flags & ATF_PUBL)
+		return -EOPNOTSUPP; /* proxies: proxy_arp only */
+	n.addr = ipa_v4(get_in(&r.arp_pa));
+	err = arp_device(s, &r, cmd == SIOCGARP, &n);
+	if (err < 0)
+		return err;
+	if ((r.arp_flags & ATF_COM) && r.arp_ha.sa_family && r.arp_ha.sa_family != ARPHRD_ETHER)
+		return -EINVAL;
+	if (cmd == SIOCSARP) {
+		memcpy(n.mac, r.arp_ha.sa_data, sizeof(n.mac));
+		n.state = r.arp_flags & ATF_PERM ? NUD_PERMANENT : NUD_STALE;
+		return neigh_add(s, &n);
+	}
+	neigh_for_each(s, neigh_is, &k);
+	if (!k.seen)
+		return -ENXIO;
+	if (cmd == SIOCDARP)
+		return neigh_del(s, n.ifindex, n.addr);
+	r.arp_flags = n.state & NUD_PERMANENT ? ATF_PERM | ATF_COM : n.state & NUD_VALID ? ATF_COM : 0;
+	r.arp_ha.sa_family = ARPHRD_ETHER;
+	memcpy(r.arp_ha.sa_data, n.mac, sizeof(n.mac));
+	return vfs_copy_out(c, arg, &r, sizeof(r));
+}
+
 /* ---- the list ---------------------------------------------------------------------------------- */
 
 struct conf {
@@ -398,6 +472,9 @@ long inet_device_ioctl(struct vfs_ctx *c, struct net_ns *net, unsigned int cmd, 
 	case SIOCGIFCONF:
 	case SIOCADDRT:
 	case SIOCDELRT:
+	case SIOCSARP:
+	case SIOCGARP:
+	case SIOCDARP:
 		break;
 	case SIOCETHTOOL:
 		return -EOPNOTSUPP;
@@ -420,5 +497,11 @@ long inet_device_ioctl(struct vfs_ctx *c, struct net_ns *net, unsigned int cmd, 
 		return -ENOMEM;
 	if (cmd == SIOCGIFCONF)
 		return conf_request(c, q.s, arg);
-	return admin ? route_request(c, q.s, cmd, arg) : -EPERM;
+	if (cmd == SIOCGARP)
+		return arp_request(c, q.s, cmd, arg);
+	if (!admin)
+		return -EPERM;
+	if (cmd == SIOCSARP || cmd == SIOCDARP)
+		return arp_request(c, q.s, cmd, arg);
+	return route_request(c, q.s, cmd, arg);
 }
