@@ -199,6 +199,14 @@ static void option(int fd)
 	if (one_in(3))
 		for (unsigned int i = 0; i < 64; i++)
 			bytes[i] = (unsigned char)any();
+	if (level == IPPROTO_IPV6 && size >= 8 && one_in(2)) { /* extension headers */
+		static const int headers[] = { IPV6_HOPOPTS, IPV6_RTHDR, IPV6_RTHDRDSTOPTS, IPV6_DSTOPTS, IPV6_2292PKTOPTIONS };
+
+		name = headers[below(5)];
+		size &= ~7u;
+		bytes[1] = (unsigned char)(size / 8 - 1);
+		memset(bytes + 2, one_in(2) ? 0 : 1, 6);
+	}
 	if (one_in(4))
 		size = (socklen_t)put_group(bytes, &level, &name);
 	if (level == SOL_SOCKET && (name == SO_ATTACH_FILTER || name == 51 /* SO_ATTACH_REUSEPORT_CBPF */))
@@ -234,7 +242,7 @@ static void send_one(int fd)
 		m.msg_name = NULL, m.msg_namelen = 0;
 	for (unsigned int i = one_in(2) ? 0 : below(4); i > 0; i--) {
 		struct cmsghdr *h = (void *)(control + used);
-		size_t size = one_in(3) ? below(64) : one_in(2) ? 4 : 20;
+		size_t size = one_in(3) ? below(64) : one_in(2) ? 4 : one_in(2) ? 20 : 8 * (1 + below(6));
 
 		if (used + CMSG_SPACE(size) > sizeof(control))
 			break;
@@ -243,6 +251,8 @@ static void send_one(int fd)
 		h->cmsg_len = one_in(20) ? any() : CMSG_LEN(size);
 		for (size_t k = 0; k < size; k++)
 			CMSG_DATA(h)[k] = (unsigned char)(one_in(2) ? any() : below(5));
+		if (size >= 8 && size % 8 == 0 && !one_in(4)) /* an extension header's length */
+			CMSG_DATA(h)[1] = (unsigned char)(size / 8 - 1);
 		used += CMSG_SPACE(size);
 	}
 	m.msg_controllen = one_in(20) ? below(sizeof(control)) : used;
