@@ -383,6 +383,17 @@ int pkt_iovec(const struct pkt *p, struct iovec *iov)
 	return n;
 }
 
+bool pkt_partial_csum(struct pkt *p, size_t start, size_t off)
+{
+	if (off > UINT16_MAX || start + off + 2 > p->head_len)
+		return false;
+	p->trans = p->data + start;
+	p->csum_off = (uint16_t)off;
+	p->proto = off == 6 ? PROTO_UDP : PROTO_TCP; /* of which 0 means none */
+	p->flags |= PKT_CSUM_PARTIAL;
+	return true;
+}
+
 void pkt_finish_csum(struct pkt *p)
 {
 	size_t off = (size_t)(p->trans - p->data);

@@ -168,6 +168,11 @@ ssize_t pkt_to_uio(const struct pkt *p, size_t off, size_t size, struct uio *u);
 uint32_t pkt_csum(const struct pkt *p, size_t off, size_t size, uint32_t sum);
 /* All bytes as host iovecs; returns how many (at most PKT_FRAGS + 1). */
 int pkt_iovec(const struct pkt *p, struct iovec *iov);
+/*
+ * p's checksum, off bytes from where the transport header starts, start bytes from data, holds the pseudo header's sum.  False: it
+ * is not in the linear part.
+ */
+bool pkt_partial_csum(struct pkt *p, size_t start, size_t off);
 /* Fill in a PKT_CSUM_PARTIAL checksum. */
 void pkt_finish_csum(struct pkt *p);
 

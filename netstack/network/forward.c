@@ -121,6 +121,7 @@ static bool forward_csum(struct pkt *p, uint8_t proto, size_t hlen, bool fragmen
 	size_t least = proto == PROTO_TCP ? 20 : 8;
 	uint16_t sum;
 
+	p->flags &= (uint16_t)~PKT_CSUM_PARTIAL; /* the link's idea of it */
 	if (!(p->flags & PKT_CSUM_OK) || fragment || (hlen && proto != PROTO_TCP && proto != PROTO_UDP))
 		return !p->gso_size;
 	if (!hlen || !pkt_linear(p, hlen + least) || (p->gso_size && p->gso_type != gso))

@@ -84,19 +84,12 @@ static int apply_gso(struct nic *n, struct pkt *p, const struct virtio_net_hdr *
 
 int packet_vnet_apply(struct nic *n, struct pkt *p, const struct virtio_net_hdr *h)
 {
-	size_t end = (size_t)h->csum_start + h->csum_offset + 2;
 	bool sum = h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, gso = h->gso_type != VIRTIO_NET_HDR_GSO_NONE;
 
-	if (MAX(sum ? end : 0, (size_t)h->hdr_len) > p->len || p->nfrags)
+	if (h->hdr_len > p->len || p->nfrags || (sum && !pkt_partial_csum(p, h->csum_start, h->csum_offset)))
 		return -EINVAL;
-	if (sum) {
-		p->trans = p->data + h->csum_start;
-		p->csum_off = h->csum_offset;
-		p->proto = h->csum_offset == 6 ? PROTO_UDP : PROTO_TCP; /* of which 0 means none */
-		p->flags |= PKT_CSUM_PARTIAL;
-		if (!gso)
-			pkt_finish_csum(p);
-	}
+	if (sum && !gso)
+		pkt_finish_csum(p);
 	return gso ? apply_gso(n, p, h) : 0;
 }
 

@@ -307,10 +307,13 @@ fail:
 	return NULL;
 }
 
-static void link_apply_vnet(struct pkt *p, const struct virtio_net_hdr *h)
+/* shift: so much longer is p by a tag that was put in. */
+static void link_apply_vnet(struct pkt *p, const struct virtio_net_hdr *h, size_t shift)
 {
 	if (h->flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID))
 		p->flags |= PKT_CSUM_OK;
+	if (h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) /* packet sockets and bridges must know: it is not there yet */
+		(void)pkt_partial_csum(p, h->csum_start + shift, h->csum_offset);
 	switch (h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
 	case VIRTIO_NET_HDR_GSO_TCPV4:
 		p->gso_type = GSO_TCP4;
@@ -384,7 +387,7 @@ static void link_packet(struct link *l, unsigned int i, size_t n, struct msghdr 
 	if (!p)
 		return;
 	if (l->vnet)
-		link_apply_vnet(p, h);
+		link_apply_vnet(p, h, tag.proto ? VLAN_HLEN : 0);
 	list_append(pkts, &p->node);
 }
 
