@@ -824,8 +824,11 @@ static void worker(void)
 /* Workers end themselves in many ways: then comes the next. */
 static void chaos(void)
 {
+	sigset_t none;
 	pid_t p;
 
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	boss = getppid();
 	(void)unshare(CLONE_NEWNS);
 	(void)raw(SYS_mount, (long)"", (long)"/", 0, 0x44000 /* MS_REC | MS_PRIVATE */, 0, 0);
@@ -857,9 +860,13 @@ int main(int argc, char **argv)
 {
 	uint64_t from = argc > 1 ? (uint64_t)atol(argv[1]) : 0, count = argc > 2 ? (uint64_t)atol(argv[2]) : 4;
 	double seconds = argc > 3 ? atof(argv[3]) : 2;
+	sigset_t all;
 
 	if (argc > 1 && !strcmp(argv[1], "leaf"))
 		return 0;
+	/* Signals that are not for us: of children's children that end, of a process group that they leave orphaned and stopped. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	life = seconds / 6 + 0.5;
 	made = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
