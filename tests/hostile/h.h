@@ -195,6 +195,30 @@ static inline int attack(const char *name, void (*fn)(void), double seconds)
 	return status;
 }
 
+/*
+ * A program's arguments are [FIRST [COUNT [SECONDS]]]: fn once for each seed, in a child that ends by itself after *seconds.
+ */
+static inline int for_seeds(int argc, char **argv, const char *name, void (*fn)(void), unsigned int *seed, double *seconds)
+{
+	unsigned int from = argc > 1 ? (unsigned int)atol(argv[1]) : 0, count = argc > 2 ? (unsigned int)atol(argv[2]) : 3;
+
+	*seconds = argc > 3 ? atof(argv[3]) : 2;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (*seed = from; *seed < from + count; ++*seed) {
+		int status;
+		pid_t p = fork();
+
+		if (p == 0)
+			fn();
+		status = end_of(p, GUARD);
+		if (status)
+			printf("seed %u: status %#x\n", *seed, status);
+		failures += status != 0;
+		sane(name);
+	}
+	return failures != 0;
+}
+
 /* What an attack's children have made and left: all but init and us. */
 static inline void end_orphans(void)
 {

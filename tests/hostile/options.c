@@ -365,21 +365,5 @@ static void options(void)
 
 int main(int argc, char **argv)
 {
-	unsigned int from = argc > 1 ? (unsigned int)atol(argv[1]) : 0, count = argc > 2 ? (unsigned int)atol(argv[2]) : 3;
-
-	seconds = argc > 3 ? atof(argv[3]) : 2;
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (seed = from; seed < from + count; seed++) {
-		int status;
-		pid_t p = fork();
-
-		if (p == 0)
-			options();
-		status = end_of(p, GUARD);
-		if (status)
-			printf("seed %u: status %#x\n", seed, status);
-		failures += status != 0;
-		sane("options");
-	}
-	return failures != 0;
+	return for_seeds(argc, argv, "options", options, &seed, &seconds);
 }

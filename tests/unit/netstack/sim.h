@@ -323,6 +323,14 @@ static inline void sim_end(struct sim *s)
 	sim_fini(s);
 }
 
+/* A fixture's teardown: *state is from malloc() and begins with the struct sim. */
+static inline int sim_teardown(void **state)
+{
+	sim_end(*state);
+	free(*state);
+	return 0;
+}
+
 /* ---- interfaces whose frames are only counted ---- */
 
 #define SIM_FRAME 64

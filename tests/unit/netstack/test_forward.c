@@ -95,15 +95,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fx *f = *state;
-
-	sim_end(&f->sim);
-	free(f);
-	return 0;
-}
-
 static struct ep *bound(struct sim_host *h, struct ipa ip, uint16_t port)
 {
 	struct ep *e = sim_ep(h, ipa_is4(ip) ? AF_INET : AF_INET6, SOCK_DGRAM);
@@ -494,7 +485,7 @@ static void gateways_of_ipv6_join_one_route(void **state)
 	route_hops_put(i.hops);
 }
 
-#define T(test) UNIT_FIXTURE(test, setup, teardown)
+#define T(test) UNIT_FIXTURE(test, setup, sim_teardown)
 UNIT_MAIN(T(nothing_is_forwarded_unless_asked), T(the_sender_is_told_why_not), T(what_is_too_big_is_cut_or_refused),
 	  T(a_connection_crosses_a_narrow_link), T(addresses_of_one_link_do_not_cross),
 	  T(a_large_segment_is_cut_and_then_fragmented), T(checksums_that_a_link_has_left_out_are_made), T(a_header_alone_crosses),

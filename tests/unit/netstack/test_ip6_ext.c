@@ -206,15 +206,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fx *f = *state;
-
-	sim_end(&f->sim);
-	free(f);
-	return 0;
-}
-
 static void set(struct ep *e, int name, size_t size)
 {
 	uint8_t h[IP6_EXT_MAX];
@@ -351,5 +342,5 @@ static void corks_hold_their_headers(void **state)
 
 UNIT_MAIN(UNIT(headers_go_on_the_wire_in_their_order), UNIT(routing_headers_say_nothing_beyond_their_end),
 	  UNIT(a_walk_believes_no_length), UNIT(headers_of_a_message_are_checked),
-	  UNIT_FIXTURE(datagrams_are_cut_behind_the_headers_that_all_pieces_have, setup, teardown),
-	  UNIT_FIXTURE(streams_cross_a_bad_wire_in_segments_that_fit, setup, teardown), UNIT_FIXTURE(corks_hold_their_headers, setup, teardown))
+	  UNIT_FIXTURE(datagrams_are_cut_behind_the_headers_that_all_pieces_have, setup, sim_teardown),
+	  UNIT_FIXTURE(streams_cross_a_bad_wire_in_segments_that_fit, setup, sim_teardown), UNIT_FIXTURE(corks_hold_their_headers, setup, sim_teardown))

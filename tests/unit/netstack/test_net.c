@@ -27,15 +27,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fx *f = *state;
-
-	sim_end(&f->sim);
-	free(f);
-	return 0;
-}
-
 static struct ep *bound(struct sim_host *h, struct ipa ip, uint16_t port)
 {
 	struct ep *e = sim_ep(h, ipa_is4(ip) ? AF_INET : AF_INET6, SOCK_DGRAM);
@@ -916,7 +907,7 @@ static void idle_connections_are_small(void **state)
 	ep_close(l);
 }
 
-#define T(test) UNIT_FIXTURE(test, setup, teardown)
+#define T(test) UNIT_FIXTURE(test, setup, sim_teardown)
 UNIT_MAIN(T(overlapping_fragments_are_refused), T(a_flood_of_fragments_stays_within_its_bound),
 	  T(malformed_packets_are_counted_and_dropped), T(neighbours_are_bounded_and_permanent_ones_stay),
 	  T(the_longest_prefix_and_then_the_metric_decide), T(reuseport_spreads_flows_and_keeps_each),

@@ -30,15 +30,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fx *f = *state;
-
-	sim_end(&f->sim);
-	free(f);
-	return 0;
-}
-
 static uint32_t make(struct fx *f, const char *name)
 {
 	struct nic_config c = { .type = LINK_ETHERNET, .mtu = 1500, .ops = sim_tap_ops(), .ctx = &f->tap,
@@ -604,7 +595,7 @@ static void routers_are_asked_for_when_a_link_local_address_is_there(void **stat
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, sim_teardown)
 	const struct CMUnitTest tests[] = {
 		T(an_interface_begins_with_default),
 		T(default_of_ipv4_is_followed_until_there_is_an_address),
